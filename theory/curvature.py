@@ -1,0 +1,105 @@
+"""Second-order conditions that hold at kinks: the smallest one-sided curvature at a critical point.
+
+The loss is C¹ with a Hessian that jumps across kinks, and the minimisers with a dropped feature sit on a kink. There
+the second-order part h(v) = lim 2 [L(θ + εv) − L(θ)] / ε² is homogeneous of degree two but not quadratic, and θ is a
+strict local minimum if h > 0 in every direction. h(v) = vᵀ H(θ + 0v) v with the Hessian in the sector into which v
+points. The engine is exact at every scale, so H(θ + 0v) is evaluated at θ + 1e-100 v: coordinates of θ that are not
+zero absorb the shift, those that are zero keep its direction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .descent import expand, pack, unpack
+from .features import FloatArray
+from .loss import ExactLoss
+from .model import ToyModel
+
+INFINITESIMAL = 1e-100
+ROUNDS = 12
+
+
+def orbit_projector(parameters: FloatArray, n_hidden: int) -> FloatArray:
+    """Return the projector onto the directions that rotations of the hidden space generate, shape (K, P, P).
+
+    The loss depends on W through WᵀW, so the directions A W with A antisymmetric are flat everywhere.
+    """
+    weights, bias = unpack(parameters, n_hidden)
+    size = parameters.shape[-1]
+    turns = []
+    for row in range(n_hidden):
+        for other in range(row):
+            turned = np.zeros_like(weights)
+            turned[:, row], turned[:, other] = weights[:, other], -weights[:, row]
+            turns.append(pack(turned, np.zeros_like(bias)))
+    if not turns:
+        return np.zeros((len(parameters), size, size))
+    directions, spectrum, _ = np.linalg.svd(np.stack(turns, axis=-1), full_matrices=False)
+    directions = directions * (spectrum > ORBIT_TOLERANCE)[:, None, :]
+    return np.asarray(directions @ directions.mT)
+
+
+def one_sided_hessians(model: ToyModel, parameters: FloatArray, directions: FloatArray) -> FloatArray:
+    """Return H(θ + 0v) for each point θ and each of its directions v.
+
+    Args:
+        model: batch shape (K,).
+        parameters: θ, shape (K, P), with exact zeros where the critical points have them.
+        directions: v, shape (K, D, P).
+
+    Returns:
+        Shape (K, D, P, P).
+    """
+    engine = ExactLoss(model.take((slice(None), None)))
+    return expand(engine, parameters[:, None] + INFINITESIMAL * directions)[2]
+
+
+def smallest_curvature(model: ToyModel, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return min h(v) over unit vectors v, rotations of the hidden space left out, and a v that attains it.
+
+    A minimiser of h on the sphere satisfies H(θ + 0v) v = h v, an eigenvalue problem whose matrix depends on its
+    solution. It is solved by repetition from every coordinate direction and every eigenvector, with both signs.
+
+    Args:
+        model: batch shape (K,).
+        parameters: packed critical points θ, shape (K, P), with exact zeros where they have them.
+
+    Returns:
+        The smallest curvatures, shape (K,), and their directions, shape (K, P).
+    """
+    count, size = parameters.shape
+    probes = np.broadcast_to(np.random.default_rng(1).normal(size=(4, size)), (count, 4, size))
+    sectors = one_sided_hessians(model, parameters, probes)
+    scale = 1 + np.abs(sectors).max(axis=(1, 2, 3))
+    rotations = scale[:, None, None] * orbit_projector(parameters, model.n_hidden)
+    values, vectors = np.linalg.eigh(sectors[:, 0] + rotations)
+    best, where = values[:, 0].copy(), vectors[..., 0].copy()
+    kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > 0)
+    if len(kinked):
+        starts = np.concatenate([np.broadcast_to(np.eye(size), (len(kinked), size, size)), vectors[kinked].mT], axis=1)
+        best[kinked], where[kinked] = _repeat(model.take(kinked), parameters[kinked], rotations[kinked], starts)
+    return best, where
+
+
+def _repeat(
+    model: ToyModel, parameters: FloatArray, rotations: FloatArray, starts: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Solve H(θ + 0v) v = h v for its smallest h by repetition from ± the rows of `starts`, shape (K, D, P)."""
+    directions = np.concatenate([starts, -starts], axis=1)
+    directions = np.concatenate([directions, directions + 0.3 * np.roll(directions, 1, axis=1)], axis=1)
+    each = np.arange(len(parameters))
+    best, where = np.full(len(parameters), np.inf), directions[:, 0].copy()
+    for _ in range(ROUNDS):
+        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+        sectors = one_sided_hessians(model, parameters, directions) + rotations[:, None]
+        values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
+        lowest = values.argmin(axis=1)
+        lower = values[each, lowest] < best
+        best = np.where(lower, values[each, lowest], best)
+        where = np.where(lower[:, None], directions[each, lowest], where)
+        towards = np.linalg.eigh(sectors)[1][..., 0]
+        towards *= np.where(np.einsum("kdi,kdi->kd", towards, directions) < 0, -1.0, 1.0)[..., None]
+        # Half a step: the repetition can alternate between two sectors.
+        directions = directions + towards
+    return best, where

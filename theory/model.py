@@ -1,0 +1,110 @@
+"""The record of what is being asked: sizes, input law and importances of a toy model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .features import FeatureLaw, FloatArray, IndependentFeatures, check_feature_axis, per_feature
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class ToyModel:
+    """x' = ReLU(WᵀW x + b) with loss L = Σ_i I_i E(x_i − x'_i)² (arXiv:2209.10652, section 2).
+
+    The loss is a sum over features, not a mean. Parameters may carry leading batch dimensions, which broadcast: one
+    record can stand for a whole phase diagram.
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        features: law of the input, such as `IndependentFeatures`.
+        importance: I_i > 0. A scalar, or shape (..., 1) or (..., n_features).
+
+    Attributes:
+        batch_shape: the broadcast leading shape of densities and importances; () for a single model.
+
+    Raises:
+        ValueError: if a size isn't a positive integer, an importance isn't positive and finite, a shape doesn't fit,
+            or `features` isn't an input law.
+
+    Example:
+        >>> from tegum.theory import IndependentFeatures
+        >>> ToyModel(2, 1, IndependentFeatures(0.1), importance=(1.0, 0.5)).batch_shape
+        ()
+    """
+
+    n_features: int
+    n_hidden: int
+    features: FeatureLaw
+    importance: Any = 1.0
+    batch_shape: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Validate everything at the door, so that the code behind can be pure."""
+        _check_count("n_features", self.n_features)
+        _check_count("n_hidden", self.n_hidden)
+        if not isinstance(self.features, FeatureLaw):
+            raise ValueError(f"features must be an input law such as IndependentFeatures, got {self.features!r}")
+        self.features.check(self.n_features)
+        importance = per_feature("importance", self.importance)
+        check_feature_axis("importance", importance, self.n_features)
+        bad = ~((importance > 0) & np.isfinite(importance))
+        if bad.any():
+            raise ValueError(f"importance must be positive and finite, got {importance[bad][0]}")
+        try:
+            batch_shape = np.broadcast_shapes(self.features.batch_shape, importance.shape[:-1])
+        except ValueError:
+            raise ValueError(
+                f"batch shapes of density {self.features.batch_shape} and importance {importance.shape[:-1]} "
+                "don't broadcast"
+            ) from None
+        object.__setattr__(self, "importance", importance)
+        object.__setattr__(self, "batch_shape", batch_shape)
+
+    def importances(self) -> FloatArray:
+        """Return the importances with shape (*batch_shape, n_features)."""
+        return np.broadcast_to(self.importance, (*self.batch_shape, self.n_features))
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases, m n + n."""
+        return (self.n_hidden + 1) * self.n_features
+
+    def take(self, index: Any) -> ToyModel:
+        """Return the models at `index` of the batch, as `array[index]` would over `batch_shape`."""
+        return ToyModel(
+            self.n_features,
+            self.n_hidden,
+            self.features.take(self.batch_shape, index),
+            self.importances()[index],
+        )
+
+
+def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_importance: ArrayLike) -> ToyModel:
+    """Return the model of a published phase diagram: independent features with importances (1, …, 1, r).
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        density: p = 1 − S in (0, 1], shape (...).
+        relative_importance: r > 0, the importance of the last feature against the others, shape (...).
+
+    Returns:
+        A model whose batch shape is the broadcast of `density` and `relative_importance`.
+
+    Raises:
+        ValueError: as `ToyModel` and `IndependentFeatures`.
+    """
+    density, ratio = np.asarray(density, dtype=np.float64), np.asarray(relative_importance, dtype=np.float64)
+    importance = np.ones((*ratio.shape, n_features))
+    importance[..., -1] = ratio
+    return ToyModel(n_features, n_hidden, IndependentFeatures(density[..., None]), importance)

@@ -1,0 +1,131 @@
+"""Names for the structure of a model: which features share a tegum factor, and in which shape.
+
+Features whose overlap G_ij isn't negligible against ‖W_i‖‖W_j‖ are joined in a graph; its connected components are
+the tegum factors (docs/phases.md). A label follows from the weights and biases alone, never from a list of candidates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .features import FloatArray
+
+# Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest, count as zero.
+TOLERANCE = 1e-3
+
+
+def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.bool_]:
+    """Return which outputs are zero for every input: b_i + Σ_j max(G_ij, 0) ≤ −margin.
+
+    Args:
+        weights: W, shape (..., n_hidden, n_features).
+        bias: b, shape (..., n_features).
+        margin: how far below zero the largest pre-activation has to stay.
+
+    Returns:
+        Shape (..., n_features), true for outputs that no input in [0, 1]^n switches on.
+    """
+    weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    largest = bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1)
+    return np.asarray(largest <= -margin)
+
+
+def interference_graph(weights: FloatArray, tolerance: float = TOLERANCE) -> NDArray[np.bool_]:
+    """Return which pairs of features interfere: |G_ij| > tolerance ‖W_i‖‖W_j‖ for i ≠ j.
+
+    Args:
+        weights: W, shape (n_hidden, n_features).
+        tolerance: relative size under which an overlap counts as zero.
+
+    Returns:
+        A symmetric boolean matrix, shape (n_features, n_features), false on the diagonal.
+    """
+    gram = weights.T @ weights
+    norms = np.sqrt(np.diag(gram))
+    edges = np.abs(gram) > tolerance * np.outer(norms, norms)
+    np.fill_diagonal(edges, False)
+    return np.asarray(edges)
+
+
+def tegum_factors(edges: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """Return the connected components of an interference graph, each an ascending tuple of features."""
+    unseen = set(range(len(edges)))
+    factors = []
+    while unseen:
+        stack, factor = [min(unseen)], set()
+        while stack:
+            i = stack.pop()
+            if i in factor:
+                continue
+            factor.add(i)
+            stack += [int(j) for j in np.flatnonzero(edges[i]) if int(j) not in factor]
+        unseen -= factor
+        factors.append(tuple(sorted(factor)))
+    return factors
+
+
+def _shape(weights: FloatArray, tolerance: float) -> str:
+    """Return the name of one tegum factor with columns `weights`."""
+    size = weights.shape[1]
+    if size == 1:
+        return "axis"
+    gram = weights.T @ weights
+    overlaps = gram[np.triu_indices(size, 1)]
+    if size == 2:
+        return "digon" if overlaps[0] < 0 else "merged"
+    spectrum = np.linalg.svd(weights, compute_uv=False)
+    rank = int((spectrum > tolerance * spectrum[0]).sum())
+    simplices = {(3, 2): "triangle", (4, 3): "tetrahedron"}
+    if (size, rank) in simplices and (overlaps < 0).all():
+        return simplices[size, rank]
+    return "cluster"
+
+
+def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
+    """Return the label of a model's structure, such as "digon(1,2)" or "axis(1) + drop(2)".
+
+    Features are numbered from 1. `axis` is a feature with a dimension of its own, `digon` a pair with negative
+    overlap, `merged` a pair with positive overlap, `triangle` and `tetrahedron` are simplices with every overlap
+    negative, `cluster` is any other tegum factor, `drop` a feature that isn't represented, and `dead` one whose
+    output no input switches on.
+
+    Args:
+        weights: W, shape (n_hidden, n_features).
+        bias: b, shape (n_features,).
+        tolerance: relative size under which columns and overlaps count as zero. The default suits minimisers;
+            weights fresh from noisy training may want 0.1.
+
+    Returns:
+        Tegum factors joined by " + ", ordered by their first feature.
+
+    Raises:
+        ValueError: if the shapes don't fit or an entry isn't finite.
+
+    Example:
+        >>> phase([[1.0, -1.0]], [0.0, 0.0])
+        'digon(1,2)'
+        >>> phase([[1.0, 0.0]], [0.0, 0.25])
+        'axis(1) + drop(2)'
+    """
+    weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    if weights.ndim != 2 or bias.shape != weights.shape[1:]:
+        raise ValueError(
+            "phase labels one model: weights must have shape (n_hidden, n_features) and bias (n_features,), got "
+            f"{weights.shape} and {bias.shape}"
+        )
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise ValueError("weights and bias must be finite, got NaN or infinite entries")
+    norms = np.linalg.norm(weights, axis=0)
+    dead = dead_outputs(weights, bias)
+    dropped = ~dead & (norms <= tolerance * max(norms.max(), 1.0))
+    named = [((int(i),), "dead") for i in np.flatnonzero(dead)] + [((int(i),), "drop") for i in np.flatnonzero(dropped)]
+    stored = np.flatnonzero(~dead & ~dropped)
+    columns = weights[:, stored]
+    for factor in tegum_factors(interference_graph(columns, tolerance)):
+        features = tuple(int(stored[i]) for i in factor)
+        named.append((features, _shape(columns[:, list(factor)], tolerance)))
+    labels = [f"{name}({','.join(str(i + 1) for i in features)})" for features, name in sorted(named)]
+    return " + ".join(labels)
