@@ -1,4 +1,5 @@
 """Exact mathematics of toy models."""
+
 from .features import IndependentFeatures
 from .model import ToyModel, diagram_model
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian

@@ -16,11 +16,15 @@ from .features import FloatArray
 
 # F maps (rows, unknowns) to (rows, unknowns − 1), with NaN where it isn't defined.
 System = Callable[[FloatArray], FloatArray]
+Predicate = Callable[[FloatArray], bool]
 
 DIFFERENCE = 1e-6
 RESIDUAL = 1e-11
 CORRECTIONS = 12
-SMALLEST_STEP = 1e-5
+LONGEST_CORRECTION = 1.0
+SMALLEST_STEP = 1e-4
+# Step within which the end of a curve is located.
+LAST_STEP = 1e-3
 # Cosine of the largest turn between neighbouring points.
 STRAIGHT = 0.95
 
@@ -33,7 +37,8 @@ class Trace:
         points: unknowns along the curve, shape (points, unknowns).
         residual: largest |F| at each point.
         error: length, in the last two unknowns, of the Newton correction at each point: a first-order error bound.
-        ends: why the curve stopped at its first and last point: "edge", "closed", "lost" or "budget".
+        ends: why the curve stopped at its first and last point: "edge", "closed", "stopped", "lost"
+            (no further point converged) or "budget".
     """
 
     points: FloatArray
@@ -49,37 +54,62 @@ def jacobian(system: System, y: FloatArray) -> FloatArray:
     return np.asarray((values[: len(y)] - values[len(y) :]).T / (2 * DIFFERENCE))
 
 
-def correct(system: System, y: FloatArray, row: FloatArray | None = None) -> tuple[FloatArray, float]:
-    """Newton's method for F = 0, within the plane through `y` with normal `row` if one is given.
+def _newton(
+    system: System, y: FloatArray, matrix: FloatArray | None, row: FloatArray | None
+) -> tuple[FloatArray, float]:
+    """Solve F = 0 by Broyden's method from the Jacobian `matrix`, or by Newton's without one.
 
-    Returns:
-        The corrected point and its largest |F|, infinite if the iteration failed.
+    With `row` the solution is sought in the plane through `y` with that normal, else nearest to `y`.
     """
+    value = system(y[None])[0]
+    fixed = matrix is not None
     for _ in range(CORRECTIONS):
-        value = system(y[None])[0]
         if not np.isfinite(value).all():
             return y, np.inf
         if np.abs(value).max() < RESIDUAL / 100:
             break
-        matrix = jacobian(system, y)
-        if not np.isfinite(matrix).all():
+        if not fixed:
+            matrix = jacobian(system, y)
+        if matrix is None or not np.isfinite(matrix).all():
             return y, np.inf
-        if row is not None:
-            matrix, value = np.vstack([matrix, row]), np.append(value, 0.0)
-        y = y - np.linalg.lstsq(matrix, value, rcond=None)[0]
-    value = system(y[None])[0]
+        if row is None:
+            step = -np.linalg.lstsq(matrix, value, rcond=None)[0]
+        else:
+            step = -np.linalg.lstsq(np.vstack([matrix, row]), np.append(value, 0.0), rcond=None)[0]
+        if np.linalg.norm(step) > LONGEST_CORRECTION:
+            return y, np.inf
+        y = y + step
+        value = system(y[None])[0]
+        if fixed and step @ step > 0:
+            matrix = matrix + np.outer(value, step) / (step @ step)
     return y, float(np.abs(value).max()) if np.isfinite(value).all() else np.inf
 
 
-def _tangent(system: System, y: FloatArray, like: FloatArray) -> FloatArray:
+def correct(system: System, y: FloatArray) -> tuple[FloatArray, float]:
+    """Return the solution of F = 0 that Newton's method finds from `y`, and its largest |F|, infinite if it failed."""
+    return _newton(system, y, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    y: FloatArray
+    jacobian: FloatArray
+    residual: float
+
+    def tangent(self, like: FloatArray) -> FloatArray:
+        """Return the unit tangent of the curve that points the same way as `like`."""
+        tangent = np.linalg.svd(self.jacobian)[2][-1]
+        return np.asarray(tangent if tangent @ like >= 0 else -tangent)
+
+
+def _point(system: System, y: FloatArray, residual: float) -> _Point | None:
+    if residual > RESIDUAL:
+        return None
     matrix = jacobian(system, y)
-    if not np.isfinite(matrix).all():
-        return np.full(len(y), np.nan)
-    tangent = np.linalg.svd(matrix)[2][-1]
-    return np.asarray(tangent if tangent @ like >= 0 else -tangent)
+    return _Point(y, matrix, residual) if np.isfinite(matrix).all() else None
 
 
-def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> FloatArray | None:
+def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> _Point | None:
     """Return the point of the curve on the side of the box that `y` has just crossed."""
     outside = np.maximum(box[0] - y[-2:], y[-2:] - box[1])
     side = int(outside.argmax())
@@ -87,34 +117,52 @@ def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> FloatArray | N
     row[-2 + side] = 1.0
     target = y.copy()
     target[-2 + side] = np.clip(y[-2 + side], box[0, side], box[1, side])
-    corrected, residual = correct(system, target, row)
-    return corrected if residual < RESIDUAL else None
+    return _point(system, *_newton(system, target, None, row))
 
 
 def _walk(
-    system: System, start: FloatArray, tangent: FloatArray, box: FloatArray, step: float, most: int
-) -> tuple[list[FloatArray], str]:
+    system: System, start: _Point, tangent: FloatArray, box: FloatArray, step: float, most: int, keep: Predicate
+) -> tuple[list[_Point], str]:
+    """Follow the curve one way; return the points after `start` and why it stopped."""
     points, length = [start], step / 4
     while len(points) < most:
         if length < SMALLEST_STEP:
             return points[1:], "lost"
-        y, residual = correct(system, points[-1] + length * tangent, tangent)
-        moved = np.linalg.norm(y - points[-1])
-        turned = _tangent(system, y, tangent) if residual < RESIDUAL and moved < 3 * length else None
-        if turned is None or not turned @ tangent > STRAIGHT:
+        here = points[-1]
+        y, residual = _newton(system, here.y + length * tangent, here.jacobian, tangent)
+        there = _point(system, y, residual) if np.linalg.norm(y - here.y) < 3 * length else None
+        if there is None or not there.tangent(tangent) @ tangent > STRAIGHT:
+            length /= 2
+            continue
+        if not keep(there.y):
+            if length < LAST_STEP:
+                return points[1:], "stopped"
             length /= 2
             continue
         if ((y[-2:] < box[0]) | (y[-2:] > box[1])).any():
             edge = _onto_edge(system, y, box)
             return points[1:] + ([edge] if edge is not None else []), "edge"
-        points.append(y)
-        tangent, length = turned, min(1.5 * length, step)
-        if len(points) > 4 and np.linalg.norm(y - start) < length:
+        points.append(there)
+        tangent, length = there.tangent(tangent), min(1.5 * length, step)
+        if len(points) > 4 and np.linalg.norm(y - start.y) < length:
             return points[1:], "closed"
     return points[1:], "budget"
 
 
-def trace(system: System, start: FloatArray, box: FloatArray, *, step: float = 0.05, most: int = 400) -> Trace:
+def always(_: FloatArray) -> bool:
+    """Keep every point."""
+    return True
+
+
+def trace(
+    system: System,
+    start: FloatArray,
+    box: FloatArray,
+    *,
+    step: float = 0.05,
+    most: int = 400,
+    keep: Predicate = always,
+) -> Trace:
     """Trace the curve F = 0 through `start` in both directions.
 
     Args:
@@ -123,20 +171,25 @@ def trace(system: System, start: FloatArray, box: FloatArray, *, step: float = 0
         box: lower and upper bounds of the last two unknowns, shape (2, 2).
         step: longest step.
         most: most points in each direction.
+        keep: whether a point still belongs to the curve; it stops where that turns false.
 
     Returns:
-        The curve, in order.
+        The curve, in order. It is empty where F isn't differentiable at the start.
     """
-    matrix = jacobian(system, start)
-    forwards = np.linalg.svd(matrix)[2][-1] if np.isfinite(matrix).all() else np.full(len(start), np.nan)
-    ahead, end = _walk(system, start, forwards, box, step, most)
-    behind, begin = ([], "closed") if end == "closed" else _walk(system, start, -forwards, box, step, most)
-    points = np.array([*behind[::-1], start, *ahead])
-    inside = ((points[:, -2:] >= box[0] - 1e-9) & (points[:, -2:] <= box[1] + 1e-9)).all(axis=1)
-    points = points[inside]
-    residual, error = np.zeros(len(points)), np.zeros(len(points))
-    for k, y in enumerate(points):
-        value = system(y[None])[0]
-        correction = np.linalg.lstsq(jacobian(system, y), value, rcond=None)[0]
-        residual[k], error[k] = np.abs(value).max(), np.linalg.norm(correction[-2:])
-    return Trace(points, residual, error, (begin, end))
+    first = _point(system, start, float(np.abs(system(start[None])).max()))
+    if first is None:
+        return Trace(np.empty((0, len(start))), np.empty(0), np.empty(0), ("lost", "lost"))
+    forwards = first.tangent(np.ones(len(start)))
+    ahead, end = _walk(system, first, forwards, box, step, most, keep)
+    behind, begin = ([], "closed") if end == "closed" else _walk(system, first, -forwards, box, step, most, keep)
+    points = [*behind[::-1], first, *ahead]
+    inside = [p for p in points if ((p.y[-2:] >= box[0] - 1e-9) & (p.y[-2:] <= box[1] + 1e-9)).all()]
+    errors = [
+        float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=None)[0][-2:])) for p in inside
+    ]
+    return Trace(
+        np.array([p.y for p in inside]).reshape(-1, len(start)),
+        np.array([p.residual for p in inside]),
+        np.array(errors),
+        (begin, end),
+    )

@@ -143,7 +143,7 @@ class ExactLoss:
         """
         xp, size = self._xp, len(active)
         if not active:
-            on = xp.clip(bias, min=0.0)
+            on = xp.maximum(bias, xp.zeros_like(bias))
             return on**2, [2 * on], {(0, 0): 2 * xp.astype(bias > 0, bias.dtype)}
         slopes, own, back = self._sorted_slopes(gram, active)
         offset = bias + xp.zeros_like(slopes[0])
@@ -227,9 +227,7 @@ def _checked(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array
             raise ValueError(f"weights and bias must be arrays of real numbers: {error}") from error
     xp = array_api_compat.array_namespace(weights, bias)
     if not xp.isdtype(weights.dtype, "real floating") or weights.dtype != bias.dtype:
-        raise ValueError(
-            f"weights and bias must share one floating-point dtype, got {weights.dtype} and {bias.dtype}"
-        )
+        raise ValueError(f"weights and bias must share one floating-point dtype, got {weights.dtype} and {bias.dtype}")
     m, n = model.n_hidden, model.n_features
     if weights.ndim < 2 or tuple(weights.shape[-2:]) != (m, n):
         raise ValueError(f"weights must have shape (..., {m}, {n}), got {tuple(weights.shape)}")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from .curvature import smallest_curvature
-from .descent import chunks, descend, expand, newton_step, pack, unpack
+from .descent import LARGEST_STEP, chunks, descend, expand, newton_step, pack, unpack
 from .features import FloatArray
 from .loss import ExactLoss
 from .model import ToyModel
@@ -123,29 +123,42 @@ def starting_points(model: ToyModel, starts: int) -> FloatArray:
     return np.array(rows)
 
 
-def snap(model: ToyModel, parameters: FloatArray, norms: FloatArray) -> tuple[FloatArray, FloatArray]:
+def snap(
+    model: ToyModel, parameters: FloatArray, norms: FloatArray, *, within: float = SNAP, rounds: int = 3
+) -> tuple[FloatArray, FloatArray]:
     """Set tiny coordinates to exact zeros and polish the others, where that leaves a critical point.
+
+    Args:
+        model: batch shape (K,).
+        parameters: packed parameters, shape (K, P).
+        norms: their gradient norms, shape (K,).
+        within: size below which a coordinate is tiny.
+        rounds: Newton steps for the others.
 
     Returns:
         Parameters, shape (K, P), and their gradient norms.
     """
-    tiny = ((parameters != 0) & (np.abs(parameters) < SNAP)).any(axis=-1)
-    if not tiny.any():
+    tiny = (np.abs(parameters) < within) & ((parameters != 0) | (norms > GRADIENT_TOLERANCE)[:, None])
+    rows = tiny.any(axis=-1)
+    if not rows.any():
         return parameters, norms
-    engine = ExactLoss(model.take(tiny))
-    snapped = np.where(np.abs(parameters[tiny]) < SNAP, 0.0, parameters[tiny])
+    engine = ExactLoss(model.take(rows))
+    snapped = np.where(np.abs(parameters[rows]) < within, 0.0, parameters[rows])
     fixed = snapped == 0
     both = fixed[:, :, None] | fixed[:, None, :]
-    for _ in range(3):
+    for _ in range(rounds):
         _, gradient, hessian = expand(engine, snapped)
+        if (np.linalg.norm(np.where(fixed, 0.0, gradient), axis=-1) < GRADIENT_TOLERANCE / 10).all():
+            break
         hessian = np.where(both, np.eye(fixed.shape[-1]), hessian)
-        snapped = snapped + newton_step(np.where(fixed, 0.0, gradient), hessian, np.full(len(snapped), SNAP))
+        snapped = snapped + newton_step(np.where(fixed, 0.0, gradient), hessian, np.full(len(snapped), LARGEST_STEP))
     _, gradient, _ = expand(engine, snapped)
     new_norms = np.linalg.norm(gradient, axis=-1)
-    accept = new_norms <= np.maximum(norms[tiny], GRADIENT_TOLERANCE)
+    near = np.abs(snapped - parameters[rows]).max(axis=-1) < LARGEST_STEP
+    accept = near & (new_norms <= np.maximum(np.minimum(norms[rows], within), GRADIENT_TOLERANCE))
     parameters, norms = parameters.copy(), norms.copy()
-    parameters[tiny] = np.where(accept[:, None], snapped, parameters[tiny])
-    norms[tiny] = np.where(accept, new_norms, norms[tiny])
+    parameters[rows] = np.where(accept[:, None], snapped, parameters[rows])
+    norms[rows] = np.where(accept, new_norms, norms[rows])
     return parameters, norms
 
 

@@ -56,7 +56,8 @@ def _ratio(xp: Any, numerator: Array, denominator: Array) -> tuple[Array, Array]
 
 
 def _unit(xp: Any, t: Array) -> Array:
-    return xp.clip(t, min=0.0, max=1.0)
+    zero = xp.zeros_like(t)
+    return xp.minimum(xp.maximum(t, zero), zero + 1.0)
 
 
 def _on_interval(xp: Any, slope: Array, offset: Array) -> tuple[Array, Array]:

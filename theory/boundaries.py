@@ -1,0 +1,547 @@
+"""Curves in the phase diagram: where two minima cost the same, and where a minimum stops being one.
+
+Nothing here knows which curves there are. Every minimum of a coarse census is followed from its cell into the
+neighbouring ones; where its path breaks off there is a limit of stability, and where two paths change places in cost
+there is a coexistence curve. Each is then located by Newton's method on its defining equations and traced
+(`continuation.py`). docs/boundaries.md derives the equations:
+
+- coexistence of θ and θ':  ∇L(θ) = 0, ∇L(θ') = 0, L(θ) = L(θ');
+- fold, where a minimum meets a saddle:  ∇L(θ) = 0, H(θ) v = 0, ‖v‖ = 1;
+- kink, where the curvature of a critical point that sits on a kink vanishes on one side:  H(θ + 0v) v = 0, ‖v‖ = 1;
+- corner, where a minimiser meets a kink across which the curvature jumps below zero:  ∇L(θ) = 0, b_i + G_ij = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, trace
+from .curvature import one_sided_hessians, smallest_curvature
+from .descent import descend, expand, pack, unpack
+from .diagram import DiagramMinima, diagram_minima
+from .features import FloatArray
+from .loss import ExactLoss
+from .minima import GRADIENT_TOLERANCE, SNAP, snap
+from .model import ToyModel, diagram_model
+from .phases import phase
+
+DENSITY_RANGE = (0.01, 1.0)
+IMPORTANCE_RANGE = (0.1, 10.0)
+# Cells per axis of the census that finds the curves' first points, and steps from a cell to the next.
+SEED_CELLS = 16
+SUBSTEPS = 6
+BISECTIONS = 12
+MECHANISMS = ("fold", "kink", "corner")
+# Coordinates that count as zero when the end of a path is tried as a critical point on a kink.
+ON_KINK = 1e-4
+KINK_ROUNDS = 8
+# A corner of the input cube this close to z_i = 0 is tried as the reason why a path broke.
+AT_CORNER = 1e-3
+# How far past the end of a coexistence curve, and how far from its states, to look for its continuation.
+BEYOND = 0.01
+SIDESTEP = 1e-3
+# Curves with fewer points than this are corners of the box.
+FEWEST = 3
+# Minima that differ by less cost the same; differences below rounding have no sign.
+SAME_COST = 1e-9
+ROUNDING = 1e-12
+WHY = {
+    "edge": "edge of the range",
+    "closed": "closed",
+    "stopped": "one of the states stops being a minimum",
+    "lost": "no further point",
+    "budget": "budget of points spent",
+}
+# A path is broken where its parameters move further than this within a step.
+JUMP = 0.25
+# A first point closer than this to a curve already traced, in log density and log importance, belongs to it.
+NEAR = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class BoundaryCurve:
+    """A curve in the (density, relative importance) plane, in order.
+
+    Attributes:
+        kind: "coexistence" or "stability".
+        phases: the two labels of a coexistence curve; the one that stops being a minimum at a limit of stability.
+        mechanism: "first order" (coexistence), "fold", "kink" or "corner".
+        density: 1 − S, shape (points,).
+        importance: relative importance r, shape (points,).
+        residual: largest residual of the defining equations, shape (points,).
+        error: first-order bound on the distance to the curve in (log density, log importance), shape (points,).
+        cheapest: on a coexistence curve, whether no cheaper minimum is known at the point, shape (points,).
+        status: "complete" if the curve runs from edge to edge or closes, else "ended".
+        reason: why it stops at its first and its last point.
+    """
+
+    kind: str
+    phases: tuple[str, ...]
+    mechanism: str
+    density: FloatArray
+    importance: FloatArray
+    residual: FloatArray
+    error: FloatArray
+    cheapest: NDArray[np.bool_]
+    status: str
+    reason: str
+
+
+def hold(theta: FloatArray) -> FloatArray:
+    """Return zeros where `theta` is exactly zero and NaN where it is free to move."""
+    return np.where(theta == 0, 0.0, np.nan)
+
+
+class _Plane:
+    """The family of models over the (log density, log importance) plane, for packed parameters."""
+
+    def __init__(self, n_features: int, n_hidden: int) -> None:
+        self.n_features, self.n_hidden = n_features, n_hidden
+        self.size = (n_hidden + 1) * n_features
+
+    def model(self, q: FloatArray) -> ToyModel:
+        """Return the models at rows of q = (log density, log importance)."""
+        density = np.minimum(np.exp(q[:, 0]), 1.0)
+        return diagram_model(self.n_features, self.n_hidden, density, np.exp(q[:, 1]))
+
+    def expand(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return loss, gradient and Hessian at each row."""
+        return expand(ExactLoss(self.model(q)), parameters)
+
+    def slope(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return loss and gradient at each row."""
+        loss, d_weights, d_bias = ExactLoss(self.model(q)).loss_and_gradient(*unpack(parameters, self.n_hidden))
+        return loss, pack(d_weights, d_bias)
+
+    def settle(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return where descents end, and whether each is at the same minimum as its start: no jump, still convex."""
+        model = self.model(q)
+        ends = descend(model, parameters)
+        settled, norms = snap(model, ends.parameters, ends.gradient_norm)
+        kept = (norms <= GRADIENT_TOLERANCE) & (np.abs(settled - parameters).max(axis=-1) < JUMP)
+        kept &= smallest_curvature(model, settled)[0] > 0
+        return settled, kept
+
+    def signs(self) -> FloatArray:
+        """Return alternating signs, a direction in which no symmetry of the features holds a state back."""
+        return np.where(np.arange(self.size) % 2 == 0, 1.0, -1.0)
+
+    def label(self, parameters: FloatArray) -> str:
+        """Return the phase label of one row."""
+        return phase(*unpack(parameters, self.n_hidden))
+
+    def place(self, free: FloatArray, held: FloatArray) -> FloatArray:
+        """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`."""
+        theta = np.broadcast_to(held, (len(free), self.size)).copy()
+        theta[:, np.isnan(held)] = free
+        return theta
+
+    def coexistence(self, first: FloatArray, second: FloatArray) -> System:
+        """Return F(θ, θ', q) = (∇L(θ), ∇L(θ'), L(θ) − L(θ')) over the coordinates that aren't held (`hold`)."""
+        a, b = np.isnan(first), np.isnan(second)
+
+        def system(y: FloatArray) -> FloatArray:
+            one, two, q = np.split(y, np.cumsum([a.sum(), b.sum()]), axis=1)
+            both = np.concatenate([self.place(one, first), self.place(two, second)])
+            loss, gradient = self.slope(both, np.concatenate([q, q]))
+            rows = len(y)
+            gap = (loss[:rows] - loss[rows:])[:, None]
+            return np.concatenate([gradient[:rows, a], gradient[rows:, b], gap], axis=-1)
+
+        return system
+
+    def states(self, y: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
+        """Return both states of a point on a coexistence curve, shape (2, P)."""
+        cut = int(np.isnan(first).sum())
+        end = cut + int(np.isnan(second).sum())
+        return np.concatenate([self.place(y[None, :cut], first), self.place(y[None, cut:end], second)])
+
+    def fold(self) -> System:
+        """Return F(θ, v, q) = (∇L(θ), H(θ) v, ‖v‖² − 1)."""
+
+        def system(y: FloatArray) -> FloatArray:
+            v = y[:, self.size : 2 * self.size]
+            _, gradient, hessian = self.expand(y[:, : self.size], y[:, 2 * self.size :])
+            flat = (hessian @ v[..., None])[..., 0]
+            return np.concatenate([gradient, flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
+
+        return system
+
+    def kink(self, held: FloatArray) -> System:
+        """Return F(θ, v, q) = (∇L(θ), H(θ + 0v) v, ‖v‖² − 1) for θ on a kink, with its zeros held (`hold`)."""
+        free = np.isnan(held)
+
+        def system(y: FloatArray) -> FloatArray:
+            moving, v, q = np.split(y, np.cumsum([free.sum(), self.size]), axis=1)
+            theta = self.place(moving, held)
+            _, gradient = self.slope(theta, q)
+            flat = (one_sided_hessians(self.model(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
+            return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
+
+        return system
+
+    def corner(self, output: int, active: int) -> System:
+        """Return F(θ, q) = (∇L(θ), c(θ)), c = z_i where feature j alone is 1 (`corners`): output i switches there."""
+
+        def system(y: FloatArray) -> FloatArray:
+            theta = y[:, : self.size]
+            _, gradient = self.slope(theta, y[:, self.size :])
+            return np.concatenate([gradient, self.corners(theta)[:, output, active, None]], axis=-1)
+
+        return system
+
+    def corners(self, parameters: FloatArray) -> FloatArray:
+        """Return z_i where feature j alone is 1, and last where no feature is active, shape (rows, n, n + 1)."""
+        weights, bias = unpack(parameters, self.n_hidden)
+        alone = np.concatenate([weights.mT @ weights, np.zeros((*bias.shape, 1))], axis=-1)
+        return np.asarray(bias[..., None] + alone)
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """A minimum followed from a cell into a neighbouring one."""
+
+    start: FloatArray
+    q_start: FloatArray
+    q_end: FloatArray
+    whole: bool
+    # The last parameters before the path broke, and where that was.
+    last: FloatArray
+    q_last: FloatArray
+
+    def at(self, share: float) -> FloatArray:
+        """Return interpolated parameters at this share of the way."""
+        way = self.q_end - self.q_start
+        reached = float((self.q_last - self.q_start) @ way / (way @ way))
+        return self.start + min(share / max(reached, SNAP), 1.0) * (self.last - self.start)
+
+
+def _steps(diagram: DiagramMinima) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield each cell with each of its neighbours."""
+    rows, columns = len(diagram.density), len(diagram.importance)
+    for i in range(rows):
+        for j in range(columns):
+            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+                if 0 <= a < rows and 0 <= b < columns:
+                    yield (i, j), (a, b)
+
+
+def _paths(plane: _Plane, diagram: DiagramMinima) -> dict[tuple[tuple[int, int], tuple[int, int]], list[_Path]]:
+    """Follow every live minimum of every cell to every neighbour, all at once."""
+    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
+    keys, starts, begins, ends = [], [], [], []
+    for here, there in _steps(diagram):
+        for point in diagram.live(*here):
+            if point.status != "minimum":
+                continue
+            keys.append((here, there))
+            starts.append(pack(point.weights, point.bias))
+            begins.append((log_p[here[0]], log_r[here[1]]))
+            ends.append((log_p[there[0]], log_r[there[1]]))
+    start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
+    current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
+    for step in range(1, SUBSTEPS + 1):
+        k = np.flatnonzero(alive)
+        settled, kept = plane.settle(current[k], q0[k] + (q1 - q0)[k] * step / SUBSTEPS)
+        current[k[kept]], fraction[k[kept]] = settled[kept], step / SUBSTEPS
+        alive[k[~kept]] = False
+    broken = np.flatnonzero(~alive)
+    low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        settled, kept = plane.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
+        current[broken[kept]] = settled[kept]
+        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
+    fraction[broken] = low
+    paths: dict[tuple[tuple[int, int], tuple[int, int]], list[_Path]] = {}
+    for k, key in enumerate(keys):
+        last = q0[k] + (q1[k] - q0[k]) * fraction[k]
+        paths.setdefault(key, []).append(_Path(start[k], q0[k], q1[k], bool(alive[k]), current[k], last))
+    return paths
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """A traced curve: its mechanism and label or labels, and the zeros that its states hold."""
+
+    key: tuple[str, ...]
+    found: Trace
+    held: tuple[FloatArray, ...] = ()
+
+
+class _Atlas:
+    """Curves traced so far, and whether a first point belongs to one of them."""
+
+    def __init__(self, box: FloatArray) -> None:
+        self.box = box
+        self.curves: list[_Curve] = []
+
+    def knows(self, key: tuple[str, ...], q: FloatArray) -> bool:
+        """Whether a traced curve of this kind passes by q."""
+        return any(
+            curve.key == key and np.abs(_dense(curve.found.points[:, -2:]) - q).max(axis=1).min() < NEAR
+            for curve in self.curves
+        )
+
+    def add(
+        self,
+        key: tuple[str, ...],
+        system: System,
+        y: FloatArray,
+        near: FloatArray,
+        keep: Predicate = always,
+        held: tuple[FloatArray, ...] = (),
+    ) -> bool:
+        """Correct a first point onto its curve and trace it, unless it moves far or the curve is known."""
+        y, residual = correct(system, y)
+        if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y[-2:]):
+            return False
+        found = trace(system, y, self.box, keep=keep)
+        if len(found.points) < FEWEST:
+            return False
+        self.curves.append(_Curve(key, found, held))
+        return True
+
+
+def _dense(points: FloatArray) -> FloatArray:
+    """Return points on the polyline through `points`, closer together than half of `NEAR`."""
+    if len(points) < 2:
+        return points
+    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(points, axis=0)).max(axis=1))])
+    at = np.linspace(0, length[-1], max(2, int(length[-1] / (NEAR / 2)) + 2))
+    return np.stack([np.interp(at, length, points[:, c]) for c in (0, 1)], axis=-1)
+
+
+def _trace_stability(plane: _Plane, paths: list[_Path], atlas: _Atlas) -> None:
+    """Trace the limit of stability at which each broken path ended, by whichever mechanism holds there."""
+    for path in paths:
+        label, q = plane.label(path.start), path.q_last
+        ended = plane.label(path.last)
+        if path.whole or any(atlas.knows((m, name), q) for m in MECHANISMS for name in (label, ended)):
+            continue
+        model = plane.model(q[None])
+        anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
+        on_kink = norms[0] <= GRADIENT_TOLERANCE and (anchor == 0).any()
+        if on_kink and np.abs(anchor[0] - path.last).max() < 100 * ON_KINK:
+            held, v = hold(anchor[0]), path.last - anchor[0]
+            v = smallest_curvature(model, anchor)[1][0] if np.linalg.norm(v) < SNAP else v / np.linalg.norm(v)
+            if atlas.add(("kink", label), plane.kink(held), np.concatenate([anchor[0][np.isnan(held)], v, q]), q):
+                continue
+        corners = np.abs(plane.corners(path.last[None])[0])
+        output, active = np.unravel_index(int(corners.argmin()), corners.shape)
+        if corners.min() < AT_CORNER:
+            system = plane.corner(int(output), int(active))
+            if atlas.add(("corner", ended), system, np.concatenate([path.last, q]), q):
+                continue
+        hessian = plane.expand(path.last[None], q[None])[2][0]
+        v = np.linalg.eigh(hessian)[1][:, plane.n_hidden * (plane.n_hidden - 1) // 2]
+        atlas.add(("fold", ended), plane.fold(), np.concatenate([path.last, v, q]), q)
+
+
+def _trace_coexistence(plane: _Plane, there: list[_Path], back: list[_Path], atlas: _Atlas) -> None:
+    """Trace where two minima change places in cost on the way from a cell to the next.
+
+    Every path from the one cell is compared with every path from the other, over the part of the way that both cover.
+    """
+    pairs, ends = [], []
+    for x in there:
+        for y in back:
+            way = x.q_end - x.q_start
+            covered = [float((q - x.q_start) @ way / (way @ way)) for q in (y.q_last, x.q_last)]
+            if covered[0] < covered[1]:
+                pairs.append((x, y))
+                ends.append(covered)
+    if not pairs:
+        return
+    first, second, q = [], [], []
+    for (x, y), covered in zip(pairs, ends, strict=True):
+        for share in covered:
+            first.append(x.at(share))
+            second.append(y.at(1 - share))
+            q.append(x.q_start + share * (x.q_end - x.q_start))
+    at = np.array(q)
+    one, kept_one = plane.settle(np.array(first), at)
+    two, kept_two = plane.settle(np.array(second), at)
+    gap = plane.slope(one, at)[0] - plane.slope(two, at)[0]
+    for k in range(0, len(gap), 2):
+        kept = kept_one[k : k + 2].all() and kept_two[k : k + 2].all()
+        if not kept or not gap[k] * gap[k + 1] < -(ROUNDING**2):
+            continue
+        share = gap[k] / (gap[k] - gap[k + 1])
+        guess = at[k] + share * (at[k + 1] - at[k])
+        theta = np.stack([s[k] + share * (s[k + 1] - s[k]) for s in (one, two)])
+        settled, kept_both = plane.settle(theta, np.stack([guess, guess]))
+        if kept_both.all():
+            _add_coexistence(plane, atlas, settled, guess)
+
+
+def _add_coexistence(plane: _Plane, atlas: _Atlas, theta: FloatArray, q: FloatArray) -> None:
+    first, second = sorted((plane.label(row), k) for k, row in enumerate(theta))
+    key = ("coexistence", first[0], second[0])
+    if atlas.knows(key, q):
+        return
+    theta = theta[[first[1], second[1]]]
+    held = hold(theta[0]), hold(theta[1])
+
+    def both_minima(y: FloatArray) -> bool:
+        model = plane.model(np.stack([y[-2:], y[-2:]]))
+        return bool((smallest_curvature(model, plane.states(y, *held))[0] > 0).all())
+
+    free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
+    atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held)
+
+
+def _continue_coexistence(plane: _Plane, atlas: _Atlas) -> None:
+    """Go on where a state of a coexistence curve stopped being a minimum and another took its place continuously."""
+    for curve in list(atlas.curves):
+        if curve.key[0] != "coexistence":
+            continue
+        found = curve.found
+        for end, last, before in ((found.ends[0], 0, 1), (found.ends[1], -1, -2)):
+            heading = (found.points[last] - found.points[before])[-2:]
+            q = found.points[last, -2:] + BEYOND * heading / np.linalg.norm(heading)
+            if end not in ("stopped", "lost") or ((q < atlas.box[0]) | (q > atlas.box[1])).any():
+                continue
+            theta = plane.states(found.points[last], *curve.held)
+            signs = np.where(np.arange(plane.size) % 2 == 0, 1.0, -1.0)
+            near = np.concatenate(
+                [theta + shift for shift in (0, SIDESTEP, -SIDESTEP, SIDESTEP * signs, -SIDESTEP * signs)]
+            )
+            settled, kept = plane.settle(near, np.broadcast_to(q, (len(near), 2)))
+            for a, b in combinations(np.flatnonzero(kept), 2):
+                if np.abs(settled[a] - settled[b]).max() > 10 * SIDESTEP:
+                    _add_coexistence(plane, atlas, settled[[a, b]], q)
+
+
+def _cheapest(plane: _Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatArray) -> NDArray[np.bool_]:
+    """Return whether no minimum that is known close by costs less than `loss` at each row of q."""
+    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
+    owner, starts = [], []
+    for k, (x, y) in enumerate(q):
+        i, j = int(np.abs(log_p - x).argmin()), int(np.abs(log_r - y).argmin())
+        for point in diagram.minima[i][j]:
+            owner.append(k)
+            starts.append(pack(point.weights, point.bias))
+    ends = descend(plane.model(q[owner]), np.array(starts)).loss
+    lowest = np.full(len(q), np.inf)
+    np.minimum.at(lowest, owner, ends)
+    return np.asarray(lowest > loss - SAME_COST)
+
+
+def _record(plane: _Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurve:
+    found, q = curve.found, curve.found.points[:, -2:]
+    coexistence = curve.key[0] == "coexistence"
+    cheapest = np.zeros(len(q), dtype=bool)
+    if coexistence:
+        theta = np.array([plane.states(y, *curve.held)[0] for y in found.points])
+        cheapest = _cheapest(plane, diagram, q, plane.slope(theta, q)[0])
+    reasons = [f"{WHY[end]} at ({np.exp(at[0]):.4f}, {np.exp(at[1]):.4f})" for end, at in zip(found.ends, q[[0, -1]])]
+    return BoundaryCurve(
+        kind="coexistence" if coexistence else "stability",
+        phases=curve.key[1:],
+        mechanism="first order" if coexistence else curve.key[0],
+        density=np.exp(q[:, 0]),
+        importance=np.exp(q[:, 1]),
+        residual=found.residual,
+        error=found.error,
+        cheapest=cheapest,
+        status="complete" if set(found.ends) <= {"edge", "closed"} else "ended",
+        reason="; ".join(reasons),
+    )
+
+
+def _thinned(diagram: DiagramMinima) -> DiagramMinima:
+    """Return at most about `SEED_CELLS` rows and columns of a diagram, the outermost included."""
+    keep = [
+        np.unique(np.linspace(0, len(axis) - 1, min(len(axis), SEED_CELLS)).round().astype(int))
+        for axis in (diagram.density, diagram.importance)
+    ]
+    minima = [[diagram.minima[i][j] for j in keep[1]] for i in keep[0]]
+    density, importance = diagram.density[keep[0]], diagram.importance[keep[1]]
+    return DiagramMinima(diagram.n_features, diagram.n_hidden, density, importance, minima)
+
+
+def boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
+    """Return every coexistence curve and limit of stability that a diagram's minima show, over its range.
+
+    Args:
+        diagram: minima over a grid; at least 12 cells per factor of 100 see all curves of the n=2, m=1 model.
+
+    Returns:
+        The curves, each with the largest residual of its equations at every point and a first-order error bound.
+    """
+    seeds = _thinned(diagram)
+    plane = _Plane(diagram.n_features, diagram.n_hidden)
+    atlas = _Atlas(np.log([[axis[0], axis[-1]] for axis in (diagram.density, diagram.importance)]).T)
+    paths = _paths(plane, seeds)
+    for (here, there), forth in paths.items():
+        _trace_stability(plane, forth, atlas)
+        if here < there:
+            _trace_coexistence(plane, forth, paths.get((there, here), []), atlas)
+    _continue_coexistence(plane, atlas)
+    return tuple(_record(plane, diagram, curve) for curve in atlas.curves)
+
+
+def _diagram(n_features: int, n_hidden: int) -> DiagramMinima:
+    density = np.geomspace(*DENSITY_RANGE, SEED_CELLS)
+    return diagram_minima(
+        density, np.geomspace(*IMPORTANCE_RANGE, SEED_CELLS), n_features=n_features, n_hidden=n_hidden
+    )
+
+
+def coexistence_curve(
+    first: str, second: str, *, diagram: DiagramMinima | None = None, n_features: int = 2, n_hidden: int = 1
+) -> tuple[BoundaryCurve, ...]:
+    """Return the curves on which minima of two phases cost the same.
+
+    Args:
+        first: phase label, such as "digon(1,2)".
+        second: phase label; the same as `first` for a transition between two minima of one structure.
+        diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
+        n_features: number of features n of the default diagram.
+        n_hidden: number of hidden dimensions m of the default diagram.
+
+    Returns:
+        One record for each curve; none if the two phases nowhere cost the same.
+
+    Raises:
+        ValueError: if no minimum of one of the phases is known anywhere in the diagram.
+    """
+    diagram = _diagram(n_features, n_hidden) if diagram is None else diagram
+    for label in (first, second):
+        _check_label(diagram, label)
+    wanted = tuple(sorted((first, second)))
+    return tuple(c for c in boundaries(diagram) if c.kind == "coexistence" and c.phases == wanted)
+
+
+def stability_limit(
+    label: str, *, diagram: DiagramMinima | None = None, n_features: int = 2, n_hidden: int = 1
+) -> tuple[BoundaryCurve, ...]:
+    """Return the curves on which a phase stops being a local minimum.
+
+    Args:
+        label: phase label, such as "axis(1) + drop(2)".
+        diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
+        n_features: number of features n of the default diagram.
+        n_hidden: number of hidden dimensions m of the default diagram.
+
+    Returns:
+        One record for each curve; several where the phase has several sheets or mechanisms of instability.
+
+    Raises:
+        ValueError: if no minimum of the phase is known anywhere in the diagram.
+    """
+    diagram = _diagram(n_features, n_hidden) if diagram is None else diagram
+    _check_label(diagram, label)
+    return tuple(c for c in boundaries(diagram) if c.kind == "stability" and c.phases == (label,))
+
+
+def _check_label(diagram: DiagramMinima, label: str) -> None:
+    known = sorted({p.phase for row in diagram.minima for cell in row for p in cell if p.status == "minimum"})
+    if label not in known:
+        raise ValueError(f"phase must be one that is a minimum somewhere in the diagram, {known}; got {label!r}")
