@@ -1,9 +1,49 @@
-"""Exact mathematics of toy models."""
+"""Exact mathematics of toy models of superposition.
 
-from .features import IndependentFeatures
-from .model import ToyModel, diagram_model
+A `ToyModel` says what is being asked: sizes, input law (`features`), importances. From there, bottom up:
+
+- `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian of
+  it; `formulas` derives the same loss as a formula.
+- `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a point,
+  `diagram` over a grid, and `phases` names what is found.
+- `continuation` traces curves; `boundaries` finds those where two minima cost the same or one stops being a minimum.
+
+Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
+"""
+
+from .boundaries import BoundaryCurve, boundaries, coexistence_curve, stability_limit
+from .descent import Descent, descend, pack, unpack
+from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .features import FeatureLaw, IndependentFeatures
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
-from .minima import *
-from .minima import local_minima, census
-from .phases import phase
-from .diagram import *
+from .minima import CriticalPoint, census, global_minimum, local_minima
+from .model import ToyModel, diagram_model
+from .phases import dead_outputs, phase
+
+__all__ = [
+    "BoundaryCurve",
+    "CriticalPoint",
+    "Descent",
+    "DiagramMinima",
+    "ExactLoss",
+    "FeatureLaw",
+    "IndependentFeatures",
+    "ToyModel",
+    "boundaries",
+    "census",
+    "check_superposition",
+    "coexistence_curve",
+    "dead_outputs",
+    "descend",
+    "diagram_minima",
+    "diagram_model",
+    "expected_loss",
+    "global_minimum",
+    "local_minima",
+    "loss_gradient",
+    "loss_hessian",
+    "pack",
+    "phase",
+    "stability_limit",
+    "unpack",
+]

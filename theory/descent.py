@@ -70,7 +70,7 @@ class Descent:
 def newton_step(gradient: FloatArray, hessian: FloatArray, radius: FloatArray) -> FloatArray:
     """Return saddle-free Newton steps, shape (K, P), no longer than `radius`, shape (K,).
 
-    The gradient's size is added to the curvatures (regularised Newton, doi:10.1137/22M1488752): without it a step
+    The gradient's size is added to the curvatures (regularised Newton): without it a step
     leaps along directions that are almost flat, away from the minima that lie there.
     """
     eigenvalues, vectors = np.linalg.eigh(hessian)

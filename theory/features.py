@@ -36,8 +36,8 @@ class FeatureLaw(Protocol):
         """Yield every set of active features with its probability, shape `batch_shape`."""
         ...
 
-    def take(self, batch_shape: tuple[int, ...], index: Any) -> FeatureLaw:
-        """Return the laws at `index` of this law broadcast to `batch_shape`."""
+    def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> FeatureLaw:
+        """Return the laws at these flat indices of this law broadcast to `batch_shape`."""
         ...
 
 
@@ -111,6 +111,7 @@ class IndependentFeatures:
                 on = np.isin(np.arange(n_features), active)
                 yield active, np.prod(np.where(on, density, 1 - density), axis=-1)
 
-    def take(self, batch_shape: tuple[int, ...], index: Any) -> IndependentFeatures:
-        """Return the laws at `index` of this law broadcast to `batch_shape`."""
-        return IndependentFeatures(np.broadcast_to(self.density, (*batch_shape, self.density.shape[-1]))[index])
+    def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> IndependentFeatures:
+        """Return the laws at these flat indices of this law broadcast to `batch_shape`."""
+        last = self.density.shape[-1]
+        return IndependentFeatures(np.broadcast_to(self.density, (*batch_shape, last)).reshape(-1, last)[index])

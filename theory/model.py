@@ -80,13 +80,10 @@ class ToyModel:
         return (self.n_hidden + 1) * self.n_features
 
     def take(self, index: Any) -> ToyModel:
-        """Return the models at `index` of the batch, as `array[index]` would over `batch_shape`."""
-        return ToyModel(
-            self.n_features,
-            self.n_hidden,
-            self.features.take(self.batch_shape, index),
-            self.importances()[index],
-        )
+        """Return the models at `index` of the batch, as `array[index]` would select from an array of `batch_shape`."""
+        chosen = np.arange(int(np.prod(self.batch_shape, dtype=int))).reshape(self.batch_shape)[index]
+        importance = self.importances().reshape(-1, self.n_features)[chosen]
+        return ToyModel(self.n_features, self.n_hidden, self.features.take(self.batch_shape, chosen), importance)
 
 
 def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_importance: ArrayLike) -> ToyModel:
