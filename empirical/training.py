@@ -91,7 +91,13 @@ class _Group:
     """Models that are trained together, from `begin` on; rows past the last model repeat it."""
 
     def __init__(
-        self, model: ToyModel, seeds: NDArray[np.int64], state: TrainingState, rows: slice, size: int, settings: _Settings
+        self,
+        model: ToyModel,
+        seeds: NDArray[np.int64],
+        state: TrainingState,
+        rows: slice,
+        size: int,
+        settings: _Settings,
     ) -> None:
         self._state, self._rows, self._settings = state, rows, settings
         self._count = rows.stop - rows.start
@@ -386,7 +392,8 @@ def _result(
     bias = parameters[:, m * n :].reshape(*shape, n)
     everywhere = model.take((..., np.newaxis))
     finite = np.isfinite(parameters).all(axis=1).reshape(shape)
-    losses = expected_loss(everywhere, np.where(finite[..., None, None], weights, 0), np.where(finite[..., None], bias, 0))
+    some_weights = np.where(finite[..., None, None], weights, 0)
+    losses = expected_loss(everywhere, some_weights, np.where(finite[..., None], bias, 0))
     saved = f", saved to {path}" if path else ""
     reason = f"all {settings.steps} steps taken"
     if not finished:

@@ -2,10 +2,10 @@
 
 A `ToyModel` says what is being asked: sizes, input law (`features`), importances. From there, bottom up:
 
-- `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian of
-  it; `formulas` derives the same loss as a formula.
-- `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a point,
-  `diagram` over a grid, and `phases` names what is found.
+- `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian
+  of it; `formulas` derives the same loss as a formula.
+- `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a
+  point, `diagram` over a grid, and `phases` names what is found.
 - `continuation` traces curves; `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
@@ -16,7 +16,7 @@ from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .features import FeatureLaw, IndependentFeatures
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
-from .minima import CriticalPoint, census, global_minimum, local_minima
+from .minima import CriticalPoint, Polished, census, global_minimum, local_minima, match, polish
 from .model import ToyModel, diagram_model
 from .phases import dead_outputs, phase
 
@@ -28,6 +28,7 @@ __all__ = [
     "ExactLoss",
     "FeatureLaw",
     "IndependentFeatures",
+    "Polished",
     "ToyModel",
     "boundaries",
     "census",
@@ -42,8 +43,10 @@ __all__ = [
     "local_minima",
     "loss_gradient",
     "loss_hessian",
+    "match",
     "pack",
     "phase",
+    "polish",
     "stability_limit",
     "unpack",
 ]

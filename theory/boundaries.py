@@ -75,7 +75,8 @@ class BoundaryCurve:
         importance: relative importance r, shape (points,).
         residual: largest residual of the defining equations, shape (points,).
         error: first-order bound on the distance to the curve in (log density, log importance), shape (points,).
-        cheapest: on a coexistence curve, whether no cheaper minimum is known at the point, shape (points,).
+        cheapest: whether no cheaper minimum than the curve's state is known at the point, shape (points,). A limit of
+            stability of the cheapest minimum is a continuous transition.
         status: "complete" if the curve runs from edge to edge or closes, else "ended".
         reason: why it stops at its first and its last point.
     """
@@ -330,7 +331,9 @@ def _trace_stability(plane: _Plane, paths: list[_Path], atlas: _Atlas) -> None:
         if on_kink and np.abs(anchor[0] - path.last).max() < 100 * ON_KINK:
             held, v = hold(anchor[0]), path.last - anchor[0]
             v = smallest_curvature(model, anchor)[1][0] if np.linalg.norm(v) < SNAP else v / np.linalg.norm(v)
-            if atlas.add(("kink", label), plane.kink(held), np.concatenate([anchor[0][np.isnan(held)], v, q]), q):
+            if atlas.add(
+                ("kink", label), plane.kink(held), np.concatenate([anchor[0][np.isnan(held)], v, q]), q, held=(held,)
+            ):
                 continue
         corners = np.abs(plane.corners(path.last[None])[0])
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
@@ -436,11 +439,16 @@ def _cheapest(plane: _Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatA
 def _record(plane: _Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurve:
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
-    cheapest = np.zeros(len(q), dtype=bool)
-    if coexistence:
-        theta = np.array([plane.states(y, *curve.held)[0] for y in found.points])
-        cheapest = _cheapest(plane, diagram, q, plane.slope(theta, q)[0])
-    reasons = [f"{WHY[end]} at ({np.exp(at[0]):.4f}, {np.exp(at[1]):.4f})" for end, at in zip(found.ends, q[[0, -1]])]
+    if curve.held:
+        free = np.isnan(curve.held[0])
+        theta = plane.place(found.points[:, : free.sum()], curve.held[0])
+    else:
+        theta = found.points[:, : plane.size]
+    cheapest = _cheapest(plane, diagram, q, plane.slope(theta, q)[0])
+    reasons = [
+        f"{WHY[end]} at ({np.exp(at[0]):.4f}, {np.exp(at[1]):.4f})"
+        for end, at in zip(found.ends, q[[0, -1]], strict=True)
+    ]
     return BoundaryCurve(
         kind="coexistence" if coexistence else "stability",
         phases=curve.key[1:],

@@ -17,7 +17,8 @@ from .loss import ExactLoss
 from .model import ToyModel
 
 INFINITESIMAL = 1e-100
-ROUNDS = 12
+ROUNDS = 6
+ORBIT_TOLERANCE = 1e-9
 
 
 def orbit_projector(parameters: FloatArray, n_hidden: int) -> FloatArray:

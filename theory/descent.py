@@ -1,7 +1,7 @@
 """Batched descent to critical points of the exact loss: saddle-free Newton steps in a trust region.
 
-The exact Hessian comes with the loss at a few times its cost, so each model of a batch takes its own Newton step, with the
-absolute values of the Hessian's eigenvalues (arXiv:1406.2572) and cut to its own trust radius. Where the loss is
+The exact Hessian comes with the loss at a few times its cost, so each model of a batch takes its own Newton step, with
+the absolute values of the Hessian's eigenvalues (arXiv:1406.2572) and cut to its own trust radius. Where the loss is
 smooth, convergence is quadratic. Where it has a kink, its second-order part is homogeneous of degree two, and a Newton
 step on such a function lands on its centre at once: H(d) d = ∇h(d), by Euler's theorem (docs/minima.md).
 """

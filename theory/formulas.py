@@ -18,17 +18,13 @@ sign: those are the regions. docs/derivation.md tells it at length. For numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from itertools import chain, combinations, combinations_with_replacement, product
-from math import factorial
+from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import Any
 
-import array_api_compat
-import numpy as np
 import sympy
-from sympy.polys.fields import field as rational_functions
 
 # SymPy carries no types.
 Expression = Any
@@ -185,7 +181,10 @@ class LossFormula:
             raise ValueError(f"density must lie in (0, 1], got {density}")
         if not _is_positive("r", ratio):
             raise ValueError(f"relative_importance must be positive, got {ratio}")
-        weights, bias = self._weights(point), [sympy.sympify(b).xreplace({DENSITY: density}) for b in point[-2 - self.n_features : -2]]
+        weights, bias = (
+            self._weights(point),
+            [sympy.sympify(b).xreplace({DENSITY: density}) for b in point[-2 - self.n_features : -2]],
+        )
         weights = tuple(tuple(sympy.sympify(w).xreplace({DENSITY: density}) for w in row) for row in weights)
         loss = sympy.Integer(0)
         for i, importance in enumerate(self.importances):

@@ -22,6 +22,7 @@ The namespace `xp` is NumPy's or torch's (array-api-compat); gradients flow thro
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def _split_nodes(xp: Any, ends: list[Array], points: int) -> tuple[Array, Array]
     """Return Gauss nodes and weights on the consecutive intervals between `ends`, shape (..., pieces · points)."""
     x, w = gauss_legendre(points)
     nodes, weights = [], []
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in pairwise(ends):
         length = high - low
         nodes += [low + length * node for node in x]
         weights += [length * weight for weight in w]

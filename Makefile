@@ -1,0 +1,44 @@
+# Both main targets set up everything they need: python >= 3.11 and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# torch first and by its exact version, so that nothing else pulls in another build of it.
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: diagram test lint types docs wheel slow bench clean
+
+diagram: $(STAMP)
+	$(BIN)/tegum diagram --features 2 --hidden 1 --out out
+
+test: $(STAMP)
+	$(BIN)/pytest -n auto
+
+slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/pytest -q tests/test_docs.py
+
+wheel: $(STAMP)
+	$(BIN)/python .ci/check_wheel.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/phase_diagram.py
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tegum needs python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist out *.egg-info

@@ -1,0 +1,227 @@
+"""A phase diagram as one labelled dataset, in memory (xarray) and on disk (zarr); docs/dataset.md lists it all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tegum.empirical import TrainedModels
+from tegum.theory import BoundaryCurve, CriticalPoint, DiagramMinima, ToyModel, diagram_model, match, phase, polish
+
+from .published import CANDIDATES, published_losses
+
+FORMAT = "tegum phase diagram 1"
+CELL = ("density", "importance")
+RUN = (*CELL, "seed")
+OUTCOMES = ("global", "other", "unexplained")
+# Curves are cut to sheets of equal length; the rest is NaN.
+CURVE_FIELDS = ("density", "importance", "residual", "error")
+CURVE_LABELS = ("kind", "phases", "mechanism", "status", "reason")
+
+
+class PhaseNames:
+    """Numbers for phase labels, in the order in which they turn up."""
+
+    def __init__(self, names: list[str] | None = None) -> None:
+        """Start from names that already have numbers."""
+        self.names = list(names or [])
+
+    def code(self, label: str) -> int:
+        """Return the label's number."""
+        if label not in self.names:
+            self.names.append(label)
+        return self.names.index(label)
+
+    def codes(self, labels: NDArray[np.object_]) -> NDArray[np.int16]:
+        """Return the numbers of an array of labels."""
+        return np.array([self.code(str(label)) for label in labels.ravel()], dtype=np.int16).reshape(labels.shape)
+
+
+def model_of(dataset: xr.Dataset) -> ToyModel:
+    """Return the models of a phase diagram's cells, batch shape (density, importance)."""
+    density, importance = dataset["density"].values[:, None], dataset["importance"].values
+    return diagram_model(int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"]), density, importance)
+
+
+def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
+    """Return the exact part of a phase diagram, and the published candidates' verdict on each cell."""
+    shape = len(diagram.density), len(diagram.importance)
+    most = max(len(cell) for row in diagram.minima for cell in row)
+    n, m = diagram.n_features, diagram.n_hidden
+    arrays = {
+        "minimum_weights": np.full((*shape, most, m, n), np.nan),
+        "minimum_bias": np.full((*shape, most, n), np.nan),
+        "minimum_loss": np.full((*shape, most), np.nan),
+        "minimum_gradient_norm": np.full((*shape, most), np.nan),
+        "minimum_curvature": np.full((*shape, most), np.nan),
+        "minimum_eigenvalues": np.full((*shape, most, (m + 1) * n), np.nan),
+        "minimum_phase": np.full((*shape, most), -1, dtype=np.int16),
+        "minimum_degenerate": np.zeros((*shape, most), dtype=bool),
+    }
+    names = PhaseNames()
+    for i, row in enumerate(diagram.minima):
+        for j, cell in enumerate(row):
+            for k, point in enumerate(cell):
+                at = i, j, k
+                arrays["minimum_weights"][at], arrays["minimum_bias"][at] = point.weights, point.bias
+                arrays["minimum_loss"][at], arrays["minimum_gradient_norm"][at] = point.loss, point.gradient_norm
+                arrays["minimum_curvature"][at] = point.curvature
+                arrays["minimum_eigenvalues"][at] = point.hessian_eigenvalues
+                arrays["minimum_phase"][at] = names.code(point.phase)
+                arrays["minimum_degenerate"][at] = point.status == "degenerate"
+    last = {
+        "minimum_weights": ("hidden", "feature"),
+        "minimum_bias": ("feature",),
+        "minimum_eigenvalues": ("parameter",),
+    }
+    variables = {name: ((*CELL, "minimum", *last.get(name, ())), array) for name, array in arrays.items()}
+    losses = published_losses(diagram.model)
+    codes = np.array([names.code(candidate.phase) for candidate in CANDIDATES], dtype=np.int16)
+    variables["published_phase"] = (CELL, codes[losses.argmin(axis=-1)])
+    variables["published_loss"] = (CELL, losses.min(axis=-1))
+    return xr.Dataset(
+        variables,
+        coords={"density": diagram.density, "importance": diagram.importance},
+        attrs={"format": FORMAT, "n_features": n, "n_hidden": m, "phases": names.names},
+    )
+
+
+def minima_of(dataset: xr.Dataset) -> DiagramMinima:
+    """Return the minima that a dataset holds, the inverse of `theory_dataset`."""
+    names = dataset.attrs["phases"]
+    arrays = {name: dataset[name].values for name in dataset if str(name).startswith("minimum_")}
+
+    def point(at: tuple[int, int, int]) -> CriticalPoint:
+        degenerate = bool(arrays["minimum_degenerate"][at])
+        return CriticalPoint(
+            weights=arrays["minimum_weights"][at],
+            bias=arrays["minimum_bias"][at],
+            loss=float(arrays["minimum_loss"][at]),
+            gradient_norm=float(arrays["minimum_gradient_norm"][at]),
+            hessian_eigenvalues=arrays["minimum_eigenvalues"][at],
+            curvature=float(arrays["minimum_curvature"][at]),
+            phase=names[arrays["minimum_phase"][at]],
+            status="degenerate" if degenerate else "minimum",
+            reason="read from a phase diagram",
+        )
+
+    codes = arrays["minimum_phase"]
+    rows = [
+        [tuple(point((i, j, k)) for k in np.flatnonzero(codes[i, j] >= 0)) for j in range(codes.shape[1])]
+        for i in range(codes.shape[0])
+    ]
+    sizes = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
+    return DiagramMinima(*sizes, dataset["density"].values, dataset["importance"].values, rows)
+
+
+def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
+    """Return boundary curves, one row each, filled up with NaN to the length of the longest."""
+    longest = max((len(curve.density) for curve in curves), default=0)
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
+    for name in CURVE_FIELDS:
+        array = np.full((len(curves), longest), np.nan)
+        for k, curve in enumerate(curves):
+            array[k, : len(curve.density)] = getattr(curve, name)
+        variables[f"curve_{name}"] = (("curve", "point"), array)
+    cheapest = np.zeros((len(curves), longest), dtype=bool)
+    for k, curve in enumerate(curves):
+        cheapest[k, : len(curve.density)] = curve.cheapest
+    variables["curve_cheapest"] = (("curve", "point"), cheapest)
+    labels = [{name: getattr(curve, name) for name in CURVE_LABELS} for curve in curves]
+    return xr.Dataset(variables, attrs={"curves": labels})
+
+
+def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
+    """Return the boundary curves that a dataset holds, the inverse of `curves_dataset`."""
+    curves = []
+    for k, labels in enumerate(dataset.attrs.get("curves", [])):
+        rows = {name: dataset[f"curve_{name}"].values[k] for name in (*CURVE_FIELDS, "cheapest")}
+        there = np.isfinite(rows["density"])
+        arrays = {name: row[there] for name, row in rows.items()}
+        curves.append(BoundaryCurve(**arrays, **(labels | {"phases": tuple(labels["phases"])})))
+    return tuple(curves)
+
+
+def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
+    """Return the trained runs of a phase diagram, polished on the exact loss and looked up among its minima."""
+    cells = trained.loss.shape
+    count = int(np.prod(cells))
+    n_hidden, n_features = trained.weights.shape[-2:]
+    index = np.unravel_index(np.arange(count), cells)
+    model = model_of(theory).take(index[:2])
+    weights, bias = trained.weights.reshape(count, n_hidden, n_features), trained.bias.reshape(count, n_features)
+    finite = np.isfinite(trained.loss.ravel())
+    # A run that diverged is polished from zero, and entered as unexplained.
+    polished = polish(model, np.where(finite[:, None, None], weights, 0), np.where(finite[:, None], bias, 0))
+    minima = minima_of(theory).minima
+    which = match([minima[i][j] for i, j in zip(*index[:2], strict=True)], polished)
+    which = np.where(finite, which, -1).reshape(cells)
+    losses = theory["minimum_loss"].values
+    cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1]
+    outcome = np.where(which < 0, OUTCOMES.index("unexplained"), np.where(cheapest, 0, OUTCOMES.index("other")))
+    moved = np.sqrt(((polished.weights - weights) ** 2).sum(axis=(1, 2)) + ((polished.bias - bias) ** 2).sum(axis=1))
+    names = PhaseNames(theory.attrs["phases"])
+    labels = np.array([phase(w, b) for w, b in zip(polished.weights, polished.bias, strict=True)], dtype=object)
+    run = {
+        "trained_loss": trained.loss,
+        "polished_loss": polished.loss.reshape(cells),
+        "polish_distance": moved.reshape(cells),
+        "escapes": polished.escapes.reshape(cells),
+        "trained_phase": names.codes(labels).reshape(cells),
+        "outcome": outcome.astype(np.int8),
+        "ended_in": which.astype(np.int16),
+    }
+    variables = {name: (RUN, array) for name, array in run.items()}
+    for name, (matrix, vector) in {
+        "trained": (trained.weights, trained.bias),
+        "polished": (polished.weights, polished.bias),
+    }.items():
+        variables[f"{name}_weights"] = ((*RUN, "hidden", "feature"), matrix.reshape(*cells, n_hidden, n_features))
+        variables[f"{name}_bias"] = ((*RUN, "feature"), vector.reshape(*cells, n_features))
+    variables["loss_history"] = (("record", *RUN), trained.loss_history)
+    coords = {"seed": trained.seeds, "record": trained.history_steps}
+    return xr.Dataset(variables, coords=coords, attrs=theory.attrs | {"phases": names.names})
+
+
+def save(dataset: xr.Dataset, path: Path) -> None:
+    """Write a phase diagram to a zarr store, replacing what is there only when all is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    plain = dataset.copy(deep=False)
+    plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
+    plain.to_zarr(partial, mode="w", consolidated=False)
+    if path.exists():
+        path.rename(old)
+    partial.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read a phase diagram that `save` wrote.
+
+    Raises:
+        ValueError: if there is none, it can't be read, or it is something else.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise ValueError(f"expected a phase diagram (a zarr folder), but {where} doesn't exist")
+    try:
+        dataset = xr.open_zarr(where, consolidated=False).load()
+        dataset.attrs = {name: json.loads(value) for name, value in dataset.attrs.items()}
+    except Exception as error:
+        raise ValueError(f"expected a phase diagram (a zarr folder), can't read {where}: {error}") from None
+    found = dataset.attrs.get("format")
+    if found != FORMAT:
+        raise ValueError(f"expected a dataset of format {FORMAT!r}, got {found!r} in {where}")
+    missing = sorted({"minimum_loss", "minimum_phase", "published_phase"} - set(map(str, dataset)))
+    if missing:
+        raise ValueError(f"expected a phase diagram with variables {missing}, which {where} lacks")
+    return dataset

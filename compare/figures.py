@@ -1,0 +1,202 @@
+"""Figures of phase diagrams: computed elsewhere, drawn here. Functions take axes and return them; none opens a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from tegum.theory import BoundaryCurve
+
+from .dataset import OUTCOMES, curves_of
+from .ledger import Ledger, agreement
+
+# Colours for the phases, after Okabe and Ito's palette, ordered so that their greys differ as well.
+PHASE_COLOURS = {
+    "digon(1,2)": "#56B4E9",
+    "axis(1) + drop(2)": "#F7EDA0",
+    "drop(1) + axis(2)": "#D55E00",
+    "merged(1,2)": "#009E73",
+}
+OTHER_COLOUR = "#999999"
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.titlelocation": "left",
+    "savefig.dpi": 200,
+}
+DENSITY_LABEL, IMPORTANCE_LABEL = "feature density 1−S", "relative importance $I_2/I_1$"
+# Line styles of the exact curves, all black over white so that they show on every colour.
+CURVE_STYLES = {"coexistence": ("-", 1.6), "continuous": ((0, (6, 1.5)), 1.6), "stability": ((0, (1.2, 1.2)), 1.1)}
+
+
+def _plane(axes: Axes, dataset: xr.Dataset) -> Axes:
+    density, importance = dataset["density"].values, dataset["importance"].values
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(density[0], density[-1])
+    axes.set_ylim(importance[0], importance[-1])
+    axes.set_xlabel(DENSITY_LABEL)
+    axes.set_ylabel(IMPORTANCE_LABEL)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    return axes
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cell edges halfway between centres on a log scale."""
+    logs = np.log(centres)
+    middle = (logs[1:] + logs[:-1]) / 2
+    return np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]]))
+
+
+def _cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style: object) -> object:
+    x, y = _edges(dataset["density"].values), _edges(dataset["importance"].values)
+    return axes.pcolormesh(x, y, values.T, rasterized=True, **style)  # type: ignore[arg-type]
+
+
+def colour(label: str) -> str:
+    """Return the colour of a phase."""
+    return PHASE_COLOURS.get(label, OTHER_COLOUR)
+
+
+def draw_phases(axes: Axes, dataset: xr.Dataset, codes: NDArray[np.integer]) -> Axes:
+    """Colour each cell by its phase.
+
+    Args:
+        axes: where to draw.
+        dataset: the phase diagram.
+        codes: numbers of the phases, shape (density, importance).
+    """
+    colours = [to_rgb(colour(name)) for name in dataset.attrs["phases"]]
+    levels = np.arange(len(colours) + 1) - 0.5
+    _cells(axes, dataset, codes, cmap=ListedColormap(colours), norm=BoundaryNorm(levels, len(colours)))
+    return _plane(axes, dataset)
+
+
+def draw_curve(
+    axes: Axes, curve: BoundaryCurve, style: str, keep: NDArray[np.bool_], line_colour: str = "black"
+) -> Axes:
+    """Draw the kept part of an exact curve with a white edge."""
+    dash, width = CURVE_STYLES[style]
+    x, y = np.where(keep, curve.density, np.nan), np.where(keep, curve.importance, np.nan)
+    axes.plot(x, y, color="white", linewidth=width + 1.2, solid_capstyle="round")
+    axes.plot(x, y, color=line_colour, linewidth=width, linestyle=dash)
+    return axes
+
+
+def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes:
+    """Draw the curves that bound the cheapest phases, and on request every limit of stability.
+
+    Args:
+        axes: where to draw.
+        dataset: the phase diagram with its curves.
+        stability: whether to draw limits of stability that aren't themselves a change of the cheapest phase, each in
+            the colour of the phase that stops being a minimum.
+    """
+    for curve in sorted(curves_of(dataset), key=lambda curve: curve.kind, reverse=True):
+        if curve.kind == "coexistence":
+            draw_curve(axes, curve, "coexistence", curve.cheapest)
+            continue
+        if stability:
+            draw_curve(axes, curve, "stability", ~curve.cheapest, shade(curve.phases[0]))
+        draw_curve(axes, curve, "continuous", curve.cheapest)
+    return axes
+
+
+def shade(label: str) -> str:
+    """Return a dark shade of a phase's colour, for lines."""
+    return to_hex([0.6 * channel for channel in to_rgb(colour(label))])
+
+
+def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
+    """Shade the share of seeds that ended outside the cheapest minimum; hatch cells with several exact minima."""
+    names = np.array(dataset.attrs["phases"])
+    share = (dataset["outcome"].values != OUTCOMES.index("global")).mean(axis=-1)
+    mesh = _cells(axes, dataset, share, cmap="Greys", vmin=0.0, vmax=1.0)
+    codes = dataset["minimum_phase"].values
+    dead = np.char.find(names[codes], "dead") >= 0
+    several = ((codes >= 0) & ~dead).sum(axis=-1) > 1
+    x, y = dataset["density"].values, dataset["importance"].values
+    with mpl.rc_context({"hatch.linewidth": 0.4, "hatch.color": "#0072B2"}):
+        axes.contourf(x, y, several.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9)  # type: ignore[arg-type]
+    bar.set_label("share of seeds in another minimum")
+    return _plane(axes, dataset)
+
+
+def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
+    patches = [Patch(facecolor=colour(name), edgecolor="black", linewidth=0.4, label=name) for name in sorted(shown)]
+    texts = {"coexistence": "coexistence (first order)", "continuous": "continuous transition"}
+    lines = [
+        Line2D([], [], color="black", linestyle=CURVE_STYLES[style][0], linewidth=CURVE_STYLES[style][1], label=text)
+        for style, text in texts.items()
+    ]
+    dash, width = CURVE_STYLES["stability"]
+    lost = sorted({curve.phases[0] for curve in curves_of(dataset) if curve.kind == "stability"})
+    limits = [
+        Line2D([], [], color=shade(name), linestyle=dash, linewidth=width + 0.4, label=f"limit of {name}")
+        for name in lost
+    ]
+    hatch = Patch(facecolor="white", edgecolor="#0072B2", hatch="////", linewidth=0.4, label="several exact minima")
+    figure.legend(handles=[*patches, *lines, hatch, *limits], loc="outside lower center", ncols=4, frameon=False)
+
+
+def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> Figure:
+    """Draw the main figure: published candidates, exact phases, trained models, and where seeds disagree.
+
+    Args:
+        dataset: a finished phase diagram.
+        ledger: its ledger; computed if not given.
+
+    Returns:
+        A figure of four panels.
+    """
+    ledger = ledger or agreement(dataset)
+    names = dataset.attrs["phases"]
+    best_seed = dataset["polished_loss"].values.argmin(axis=-1)
+    best = np.take_along_axis(dataset["trained_phase"].values, best_seed[..., None], axis=-1)[..., 0]
+    exact = dataset["minimum_phase"].values[..., 0]
+    published = dataset["published_phase"].values
+    n, m = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 6.9), layout="constrained")
+        FigureCanvasAgg(figure)
+        (a, b), (c, d) = figure.subplots(2, 2)
+        draw_phases(a, dataset, published)
+        a.set_title(f"(a) published candidates: wrong in {ledger.published_wrong:.1%} of cells")
+        draw_phases(b, dataset, exact)
+        draw_boundaries(b, dataset, stability=True)
+        b.set_title("(b) exact: cheapest minimum and boundaries")
+        draw_phases(c, dataset, best)
+        draw_boundaries(c, dataset, stability=False)
+        seeds = dataset.sizes["seed"]
+        c.set_title(f"(c) trained: best of {seeds} seeds, {ledger.best_agreement:.1%} as in (b)")
+        draw_disagreement(d, dataset)
+        draw_boundaries(d, dataset, stability=True)
+        d.set_title(f"(d) seeds elsewhere; {ledger.share('unexplained'):.1%} of {ledger.runs} unexplained")
+        _legend(figure, dataset, {names[k] for k in np.unique([*published.ravel(), *exact.ravel(), *best.ravel()])})
+        figure.suptitle(
+            f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden dimension", fontsize=9
+        )
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, in the format of the file name's ending."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        figure.savefig(path)

@@ -1,0 +1,155 @@
+"""The phase diagram three times over: published candidates, exact minima, trained models.
+
+Everything is one labelled dataset with dimensions `density`, `importance`, `seed`, `minimum`, `hidden`, `feature`,
+`curve` and `point` (docs/dataset.md lists its variables), written to disk after each stage, so that what is finished
+stays when a later stage fails or is stopped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from tegum.empirical import train
+from tegum.theory import boundaries, check_superposition, diagram_minima
+
+from .dataset import curves_dataset, load, minima_of, model_of, save, theory_dataset, trained_dataset
+
+DENSITY_RANGE = (0.01, 1.0)
+IMPORTANCE_RANGE = (0.1, 10.0)
+DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
+
+# Called with the name of a stage, and how much of it is done.
+Report = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class DiagramSettings:
+    """What a phase diagram is computed with; kept with it.
+
+    Attributes:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        cells: cells along each axis.
+        seeds: trained runs in each cell.
+        steps: optimiser steps of each run.
+        batch_size: inputs for each step of the sampled objective.
+        learning_rate: Adam's.
+        objective: "sampled" or "exact".
+        device: "auto", "cpu" or "cuda".
+    """
+
+    n_features: int = 2
+    n_hidden: int = 1
+    cells: int = 24
+    seeds: int = 8
+    steps: int = 4000
+    batch_size: int = 512
+    learning_rate: float = 2e-3
+    objective: str = "sampled"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` where no phase diagram comes out."""
+        check_superposition(self.n_features, self.n_hidden)
+        if (self.n_features, self.n_hidden) != (2, 1):
+            raise ValueError(
+                "phase diagrams are worked out for n_features=2, n_hidden=1 so far, got "
+                f"n_features={self.n_features}, n_hidden={self.n_hidden}"
+            )
+        for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+
+def _quiet(_: str, __: float) -> None:
+    pass
+
+
+def phase_diagram(
+    settings: DiagramSettings | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    report: Report = _quiet,
+) -> xr.Dataset:
+    """Compute a phase diagram: exact minima and boundaries, trained runs, and what became of each run.
+
+    Args:
+        settings: sizes of the model, the grid and the training; default those of the main job.
+        out: folder to keep the dataset in. An exact part that is there already is used again, and training that was
+            interrupted goes on.
+        report: called with the name of each stage and the share of it that is done.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        ValueError: if a setting is out of range, or `out` holds something else than a phase diagram.
+        InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
+    """
+    settings = settings or DiagramSettings()
+    folder = None if out is None else Path(out)
+    dataset = _exact_part(settings, folder, report)
+    dataset.attrs["settings"] = asdict(settings)
+    report("training", 0.0)
+    trained = train(
+        model_of(dataset),
+        seeds=settings.seeds,
+        objective=settings.objective,  # type: ignore[arg-type]
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        device=settings.device,
+        checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
+        on_progress=lambda done, total: report("training", done / max(total, 1)),
+    )
+    if trained.status != "finished":
+        raise InterruptedRunError(trained.reason)
+    report("polishing", 0.0)
+    dataset = _merged(dataset, trained_dataset(dataset, trained))
+    _keep(dataset, folder)
+    return dataset
+
+
+class InterruptedRunError(Exception):
+    """Training was stopped; what was finished is kept, and the same call goes on from there."""
+
+
+def _exact_part(settings: DiagramSettings, folder: Path | None, report: Report) -> xr.Dataset:
+    """Return minima and boundaries, from `folder` where they are there already."""
+    density = np.geomspace(*DENSITY_RANGE, settings.cells)
+    importance = np.geomspace(*IMPORTANCE_RANGE, settings.cells)
+    dataset = None
+    if folder is not None and (folder / DATASET_NAME).exists():
+        dataset = load(folder / DATASET_NAME)
+        same = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (settings.n_features, settings.n_hidden)
+        if not (
+            same and np.array_equal(dataset["density"], density) and np.array_equal(dataset["importance"], importance)
+        ):
+            dataset = None
+    if dataset is None:
+        report("exact minima", 0.0)
+        n, m = settings.n_features, settings.n_hidden
+        dataset = theory_dataset(diagram_minima(density, importance, n_features=n, n_hidden=m))
+        _keep(dataset, folder)
+    if "curve_density" not in dataset:
+        report("exact boundaries", 0.0)
+        dataset = _merged(dataset, curves_dataset(boundaries(minima_of(dataset))))
+        _keep(dataset, folder)
+    return dataset.drop_dims(["seed", "record"], errors="ignore")
+
+
+def _merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
+    merged = dataset.merge(more)
+    merged.attrs = dataset.attrs | more.attrs
+    return merged
+
+
+def _keep(dataset: xr.Dataset, folder: Path | None) -> None:
+    if folder is not None:
+        save(dataset, folder / DATASET_NAME)

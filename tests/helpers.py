@@ -1,0 +1,308 @@
+"""What the tests share: tolerances by purpose and dtype, and oracles that don't use the code under test.
+
+The oracle of the expected loss is its definition, a sum over activity patterns. Each pattern's integral is a signed
+sum over the corners of a box, divided by the slopes; it is evaluated with so many digits that its cancellations leave
+fifty of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import import_module
+from itertools import product
+from math import ceil, prod
+from types import ModuleType
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tegum.theory import IndependentFeatures, ToyModel
+
+FloatArray = NDArray[np.float64]
+# mpmath comes without types.
+Real = Any
+
+# Errors are relative to Σ I_i E[x_i²] + L (`loss_scale`) for losses, and to 1 + the largest entry otherwise.
+TOLERANCES: dict[str, dict[str, float]] = {
+    "loss": {"float64": 1e-12, "float32": 1e-5},
+    "gradient": {"float64": 1e-10, "float32": 1e-4},
+    "hessian": {"float64": 1e-8, "float32": 1e-2},
+    "moment": {"float64": 1e-13},
+    # One float64 computation against another that may round differently in every step.
+    "rounding": {"float64": 1e-14},
+    # A mathematical identity between two evaluations, each within the bar of its own.
+    "law": {"float64": 1e-11},
+    # Central differences over `DIFFERENCE_STEP`.
+    "difference": {"float64": 1e-6},
+    "eigenvalue": {"float64": 1e-10},
+    # The oracle's derivatives against its own differences, in oracle digits.
+    "oracle": {"mpf": 1e-30},
+}
+DIFFERENCE_STEP = 1e-5
+# Distance from the kinks that a central difference needs.
+KINK_MARGIN = 1e-3
+# Standard errors that a sampled mean may be off.
+SIGMAS = 5.0
+# Digits that the oracle keeps after its cancellations.
+ORACLE_DIGITS = 50
+
+
+def tolerance(purpose: str, dtype: str = "float64") -> float:
+    """Return the bar for a purpose at a precision."""
+    return TOLERANCES[purpose][dtype]
+
+
+def half_unit(decimals: int) -> float:
+    """Return by how much a number printed with so many decimals may differ from the true one."""
+    return 0.5 * 10.0**-decimals
+
+
+def internals(module: str) -> ModuleType:
+    """Return a module of `tegum.theory`, for tests of what it doesn't export."""
+    return import_module(f"tegum.theory.{module}")
+
+
+def independent(
+    n_features: int, n_hidden: int, density: ArrayLike = 0.3, importance: ArrayLike = 1.0
+) -> ToyModel:
+    """Return a model of independent features."""
+    return ToyModel(n_features, n_hidden, IndependentFeatures(density), importance)
+
+
+def densities(model: ToyModel) -> FloatArray:
+    """Return the densities of a single model of independent features, shape (n,)."""
+    assert isinstance(model.features, IndependentFeatures)
+    return np.broadcast_to(model.features.density, (model.n_features,))
+
+
+def loss_scale(model: ToyModel, loss: float) -> float:
+    """Return Σ I_i E[x_i²] + L, against which the error of a loss counts."""
+    return float((model.importances() * densities(model)).sum() / 3 + loss)
+
+
+def entry_scale(expected: ArrayLike) -> float:
+    """Return 1 + the largest size of an entry, against which the error of an array counts."""
+    return 1 + float(np.abs(np.asarray(expected)).max())
+
+
+def corner_outputs(weights: FloatArray, bias: FloatArray) -> FloatArray:
+    """Return every pre-activation at every corner of the input cube, shape (2^n, n)."""
+    corners = np.array(list(product((0.0, 1.0), repeat=len(bias))))
+    return np.asarray(corners @ (weights.T @ weights) + bias)
+
+
+# --- The 50-digit oracle -----------------------------------------------------------------------------------------
+
+
+def _ramp(q: int, t: Real) -> Real:
+    """Return R_q(t) = max(t, 0)^q / q!, with R_0(0) = 0; R_{−1} is Dirac's δ."""
+    if q == -1:
+        if t == 0:
+            raise ValueError("δ(0): the point lies on a kink")
+        return t * 0
+    return t**q / mpmath.factorial(q) if t > 0 else t * 0
+
+
+def box_moment(slopes: tuple[Real, ...], powers: tuple[int, ...], offset: Real, q: int) -> Real:
+    """Return ∫ Π u_j^{α_j} R_q(offset + Σ a_j u_j) du over the unit cube.
+
+    Integration by parts, one coordinate at a time:
+    a ∫ u^α R_q(t + a u) du = R_{q+1}(t + a) − 0^α R_{q+1}(t) − α ∫ u^{α−1} R_{q+1}(t + a u) du.
+    """
+    if not slopes:
+        return _ramp(q, offset)
+    slope, power = slopes[0], powers[0]
+    if slope == 0:
+        return box_moment(slopes[1:], powers[1:], offset, q) / (power + 1)
+    upper = box_moment(slopes[1:], powers[1:], offset + slope, q + 1)
+    if power == 0:
+        lower = box_moment(slopes[1:], powers[1:], offset, q + 1)
+    else:
+        lower = power * box_moment(slopes, (power - 1, *powers[1:]), offset, q + 1)
+    return (upper - lower) / slope
+
+
+def working_digits(slopes: list[Fraction], offset: Fraction, degree: int) -> int:
+    """Return how many digits leave `ORACLE_DIGITS` of a moment of this degree after its cancellations."""
+    sizes = [abs(slope) for slope in slopes if slope]
+    if not sizes:
+        return ORACLE_DIGITS
+    largest = abs(offset) + sum(sizes)
+    lost = mpmath.log10(mpmath.mpf(largest.numerator) / largest.denominator / _mpf(min(sizes)))
+    return ORACLE_DIGITS + (len(slopes) + degree) * max(1, ceil(lost))
+
+
+def _mpf(value: Fraction) -> Real:
+    return mpmath.mpf(value.numerator) / value.denominator
+
+
+def exact_gram(weights: FloatArray) -> list[list[Fraction]]:
+    """Return WᵀW without rounding."""
+    columns = [[Fraction(float(x)) for x in column] for column in weights.T]
+    return [[sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0)) for b in columns] for a in columns]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One output's loss and its derivatives in (G_i·, b_i)."""
+
+    value: Real
+    first: list[Real]
+    second: list[list[Real]]
+
+
+def _pattern_row(output: int, slopes: dict[int, Real], bias: Real, n: int, order: int) -> _Row:
+    """Return E(x_i − ReLU(z_i))² and its derivatives, given that the features in `slopes` are the active ones."""
+    active = tuple(slopes)
+
+    def moment(q: int, *features: int) -> Real:
+        # A feature n stands for the constant 1 that multiplies the bias.
+        powers = tuple(features.count(j) for j in active)
+        return box_moment(tuple(slopes.values()), powers, bias, q)
+
+    mine, zero = output in slopes, bias * 0
+    variables = (*active, n)
+    value = 2 * moment(2)
+    first, second = [zero] * (n + 1), [[zero] * (n + 1) for _ in range(n + 1)]
+    if mine:
+        value += bias**0 / 3 - 2 * moment(1, output)
+    for j in variables if order > 0 else ():
+        first[j] = 2 * moment(1, j) - (2 * moment(0, output, j) if mine else 0)
+    for j, k in product(variables, repeat=2) if order > 1 else ():
+        second[j][k] = 2 * moment(0, j, k) - (2 * moment(-1, output, j, k) if mine else 0)
+    return _Row(value, first, second)
+
+
+def _output_row(model: ToyModel, gram: list[Real], bias: Real, output: int, order: int) -> _Row:
+    """Return one output's loss and derivatives, summed over the activity patterns."""
+    n, density = model.n_features, [mpmath.mpf(float(p)) for p in densities(model)]
+    value, first = mpmath.mpf(0), [mpmath.mpf(0)] * (n + 1)
+    second = [[mpmath.mpf(0)] * (n + 1) for _ in range(n + 1)]
+    for pattern in product((False, True), repeat=n):
+        chance = prod((p if on else 1 - p for p, on in zip(density, pattern, strict=True)), start=mpmath.mpf(1))
+        if chance == 0:
+            continue
+        row = _pattern_row(output, {j: gram[j] for j in range(n) if pattern[j]}, bias, n, order)
+        value += chance * row.value
+        for j in range(n + 1):
+            first[j] += chance * row.first[j]
+            for k in range(n + 1):
+                second[j][k] += chance * row.second[j][k]
+    return _Row(value, first, second)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The expected loss at one point, and its derivatives up to the order asked for, rounded to float64.
+
+    Attributes:
+        loss: L.
+        gradient: ∂L/∂θ, θ being the weights row by row and then the biases, shape (P,).
+        hessian: shape (P, P).
+        digits: the loss before rounding.
+    """
+
+    loss: float
+    gradient: FloatArray
+    hessian: FloatArray
+    digits: Real
+
+
+def oracle(model: ToyModel, weights: ArrayLike, bias: ArrayLike, order: int = 0) -> Oracle:
+    """Return the expected loss of a single model of independent features to fifty digits.
+
+    Where a ReLU's argument is zero its derivative counts as 0. Needs `order` < 2 on the kinks of the gradient.
+    """
+    W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    exact = exact_gram(W), [Fraction(float(x)) for x in b]
+    n, m = model.n_features, model.n_hidden
+    digits = max(working_digits(row, offset, 1 + order) for row, offset in zip(*exact, strict=True))
+    with mpmath.workdps(digits):
+        w = [[mpmath.mpf(float(x)) for x in row] for row in W]
+        gram = [[_mpf(x) for x in row] for row in exact[0]]
+        rows = [_output_row(model, gram[i], mpmath.mpf(float(b[i])), i, order) for i in range(n)]
+        importance = [mpmath.mpf(float(x)) for x in model.importances()]
+        loss = mpmath.fsum(i * row.value for i, row in zip(importance, rows, strict=True))
+        size = (m + 1) * n
+        gradient, hessian = np.zeros(size), np.zeros((size, size))
+        if order > 0:
+            exact_gradient, exact_hessian = _pull_back(w, importance, rows, order)
+            gradient[:] = [float(x) for x in exact_gradient]
+            hessian[:] = [[float(x) for x in row] for row in exact_hessian]
+        return Oracle(float(loss), gradient, hessian, loss)
+
+
+def _pull_back(
+    w: list[list[Real]], importance: list[Real], rows: list[_Row], order: int
+) -> tuple[list[Real], list[list[Real]]]:
+    """Return gradient and Hessian in (W, b) from those in (G, b), by the chain rule through G_ij = Σ_h W_hi W_hj."""
+    m, n = len(w), len(rows)
+    size = (m + 1) * n
+    zero = mpmath.mpf(0)
+    gradient, hessian = [zero] * size, [[zero] * size for _ in range(size)]
+    for i, row in enumerate(rows):
+        # Non-zero entries ∂(G_i·, b_i)/∂θ, by parameter.
+        slopes: list[dict[int, Real]] = [{} for _ in range(size)]
+        for h, k, j in product(range(m), range(n), range(n)):
+            slope = (w[h][j] if k == i else 0) + (w[h][i] if k == j else 0)
+            if slope:
+                slopes[h * n + k][j] = slope
+        slopes[m * n + i][n] = zero + 1
+        for p in range(size):
+            gradient[p] += importance[i] * mpmath.fsum(s * row.first[j] for j, s in slopes[p].items())
+            for q in range(size) if order > 1 else ():
+                terms = (s * t * row.second[j][k] for j, s in slopes[p].items() for k, t in slopes[q].items())
+                hessian[p][q] += importance[i] * mpmath.fsum(terms)
+        for h, j in product(range(m), range(n)) if order > 1 else ():
+            # ∂²G_ij / ∂W_hi ∂W_hj = 1, and 2 where i = j: both orders of the pair add 1.
+            hessian[h * n + i][h * n + j] += importance[i] * row.first[j]
+            hessian[h * n + j][h * n + i] += importance[i] * row.first[j]
+    return gradient, hessian
+
+
+def pattern_loss(model: ToyModel, weights: ArrayLike, bias: ArrayLike, active: tuple[int, ...]) -> float:
+    """Return Σ I_i E(x_i − x'_i)², given that exactly the features in `active` are on."""
+    W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    gram = exact_gram(W)
+    offsets = [Fraction(float(x)) for x in b]
+    digits = max(working_digits(row, offset, 1) for row, offset in zip(gram, offsets, strict=True))
+    with mpmath.workdps(digits):
+        terms = [
+            mpmath.mpf(float(weight))
+            * _pattern_row(i, {j: _mpf(gram[i][j]) for j in active}, _mpf(offsets[i]), model.n_features, 0).value
+            for i, weight in enumerate(model.importances())
+        ]
+        return float(mpmath.fsum(terms))
+
+
+# --- Monte Carlo -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A sampled mean with its standard error and the number of samples it took."""
+
+    mean: float
+    standard_error: float
+    samples: int
+
+
+def sampled_loss(
+    model: ToyModel, weights: ArrayLike, bias: ArrayLike, target: float, budget: int, seed: int = 0
+) -> Estimate:
+    """Return the loss averaged over sampled inputs until its standard error is below `target` or the budget spent."""
+    W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    total, squares, samples, batch = 0.0, 0.0, 0, 1 << 14
+    while True:
+        shape = (batch, model.n_features)
+        x = (rng.random(shape) < densities(model)) * rng.random(shape)
+        errors = ((x - np.maximum(x @ (W.T @ W) + b, 0)) ** 2) @ model.importances()
+        total, squares, samples = total + errors.sum(), squares + (errors**2).sum(), samples + batch
+        mean = total / samples
+        standard_error = float(np.sqrt(max(squares / samples - mean**2, 0.0) / samples))
+        if standard_error < target or samples + batch > budget:
+            return Estimate(float(mean), standard_error, samples)
