@@ -1,7 +1,7 @@
 """Theory beside training.
 
-`phase_diagram` computes exact minima, boundaries and trained models as one dataset (`dataset`); `agreement` accounts for
-every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command line.
+`phase_diagram` computes exact minima, boundaries and trained models as one dataset (`dataset`); `agreement` accounts
+for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command line.
 """
 
 from .dataset import curves_of, load, minima_of, model_of, save

@@ -41,11 +41,13 @@ def _print_json(value: Any) -> None:
 
 
 def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
-        table.add_column(column, justify="left" if column in ("", "phase", "status", "curve", "ends") else "right")
+        words = column in ("", "phase", "status", "curve", "ends")
+        table.add_column(column, justify="left" if words else "right", no_wrap=column in ("phase", "loss", "gradient"))
     for row in rows:
         table.add_row(*row)
     _console().print(table)
@@ -66,7 +68,7 @@ def _point_json(point: CriticalPoint) -> dict[str, Any]:
 
 
 def _vector(values: Any) -> str:
-    return " ".join(f"{value:.6g}" for value in values.ravel())
+    return " ".join(f"{value:.4f}" for value in values.ravel())
 
 
 def _model(features: int, hidden: int, density: float, importance: float) -> ToyModel:
@@ -209,14 +211,13 @@ def minima(
             f"{p.loss:.10g}",
             _vector(p.weights),
             _vector(p.bias),
-            f"{p.gradient_norm:.1e}",
-            f"{p.curvature:.3g}",
+            f"{p.gradient_norm:.0e}",
             p.status,
         ]
         for p in points
     ]
     title = f"Local minima at density {density:g}, relative importance {importance:g}"
-    _table(title, ["phase", "loss", "weights", "bias", "gradient", "curvature", "status"], rows)
+    _table(title, ["phase", "loss", "weights", "bias", "gradient", "status"], rows)
 
 
 @app.command()
@@ -274,7 +275,7 @@ def loss(
     points = local_minima(model)
     listed = int(match([points], below)[0])
     moved = float(np.sqrt(((below.weights[0] - matrix) ** 2).sum() + ((below.bias[0] - bias) ** 2).sum()))
-    result = {
+    result: dict[str, Any] = {
         "loss": value,
         "gradient_norm": norm,
         "phase": phase(matrix, bias),

@@ -113,7 +113,7 @@ def minima_of(dataset: xr.Dataset) -> DiagramMinima:
 
     codes = arrays["minimum_phase"]
     rows = [
-        [tuple(point((i, j, k)) for k in np.flatnonzero(codes[i, j] >= 0)) for j in range(codes.shape[1])]
+        [tuple(point((i, j, int(k))) for k in np.flatnonzero(codes[i, j] >= 0)) for j in range(codes.shape[1])]
         for i in range(codes.shape[0])
     ]
     sizes = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
@@ -177,7 +177,8 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
         "outcome": outcome.astype(np.int8),
         "ended_in": which.astype(np.int16),
     }
-    variables = {name: (RUN, array) for name, array in run.items()}
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
+    variables |= {name: (RUN, array) for name, array in run.items()}
     for name, (matrix, vector) in {
         "trained": (trained.weights, trained.bias),
         "polished": (polished.weights, polished.bias),
@@ -214,7 +215,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     if not where.exists():
         raise ValueError(f"expected a phase diagram (a zarr folder), but {where} doesn't exist")
     try:
-        dataset = xr.open_zarr(where, consolidated=False).load()
+        dataset: xr.Dataset = xr.open_zarr(where, consolidated=False).load()
         dataset.attrs = {name: json.loads(value) for name, value in dataset.attrs.items()}
     except Exception as error:
         raise ValueError(f"expected a phase diagram (a zarr folder), can't read {where}: {error}") from None

@@ -1,8 +1,9 @@
-"""Figures of phase diagrams: computed elsewhere, drawn here. Functions take axes and return them; none opens a window."""
+"""Figures of phase diagrams: computed elsewhere, drawn here. Functions take axes and return them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -28,7 +29,7 @@ PHASE_COLOURS = {
     "merged(1,2)": "#009E73",
 }
 OTHER_COLOUR = "#999999"
-STYLE = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -40,7 +41,11 @@ STYLE = {
 }
 DENSITY_LABEL, IMPORTANCE_LABEL = "feature density 1−S", "relative importance $I_2/I_1$"
 # Line styles of the exact curves, all black over white so that they show on every colour.
-CURVE_STYLES = {"coexistence": ("-", 1.6), "continuous": ((0, (6, 1.5)), 1.6), "stability": ((0, (1.2, 1.2)), 1.1)}
+CURVE_STYLES: dict[str, tuple[Any, float]] = {
+    "coexistence": ("-", 1.6),
+    "continuous": ((0, (6, 1.5)), 1.6),
+    "stability": ((0, (1.2, 1.2)), 1.1),
+}
 
 
 def _plane(axes: Axes, dataset: xr.Dataset) -> Axes:
@@ -60,7 +65,7 @@ def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return cell edges halfway between centres on a log scale."""
     logs = np.log(centres)
     middle = (logs[1:] + logs[:-1]) / 2
-    return np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]]))
+    return np.asarray(np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]])))
 
 
 def _cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style: object) -> object:
@@ -119,7 +124,8 @@ def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes
 
 def shade(label: str) -> str:
     """Return a dark shade of a phase's colour, for lines."""
-    return to_hex([0.6 * channel for channel in to_rgb(colour(label))])
+    red, green, blue = to_rgb(colour(label))
+    return to_hex((0.6 * red, 0.6 * green, 0.6 * blue))
 
 
 def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:

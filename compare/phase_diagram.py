@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from tegum.empirical import train
-from tegum.theory import boundaries, check_superposition, diagram_minima
+from tegum.empirical import resolve_device, train
+from tegum.theory import SEED_CELLS, DiagramMinima, check_superposition, diagram_minima, phase_boundaries
 
 from .dataset import curves_dataset, load, minima_of, model_of, save, theory_dataset, trained_dataset
 
@@ -62,6 +62,9 @@ class DiagramSettings:
                 "phase diagrams are worked out for n_features=2, n_hidden=1 so far, got "
                 f"n_features={self.n_features}, n_hidden={self.n_hidden}"
             )
+        if self.objective not in ("sampled", "exact"):
+            raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
+        resolve_device(self.device)
         for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -139,9 +142,17 @@ def _exact_part(settings: DiagramSettings, folder: Path | None, report: Report) 
         _keep(dataset, folder)
     if "curve_density" not in dataset:
         report("exact boundaries", 0.0)
-        dataset = _merged(dataset, curves_dataset(boundaries(minima_of(dataset))))
+        dataset = _merged(dataset, curves_dataset(phase_boundaries(_seeds_of_curves(dataset, settings))))
         _keep(dataset, folder)
     return dataset.drop_dims(["seed", "record"], errors="ignore")
+
+
+def _seeds_of_curves(dataset: xr.Dataset, settings: DiagramSettings) -> DiagramMinima:
+    """Return the minima in which boundaries are looked for: those of the diagram, unless its grid is too coarse."""
+    if settings.cells >= SEED_CELLS:
+        return minima_of(dataset)
+    density, importance = np.geomspace(*DENSITY_RANGE, SEED_CELLS), np.geomspace(*IMPORTANCE_RANGE, SEED_CELLS)
+    return diagram_minima(density, importance, n_features=settings.n_features, n_hidden=settings.n_hidden)
 
 
 def _merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:

@@ -48,6 +48,6 @@ def published_losses(model: ToyModel) -> NDArray[np.float64]:
             "published candidates are known for n_features=2, n_hidden=1, got "
             f"n_features={model.n_features}, n_hidden={model.n_hidden}"
         )
-    density = np.broadcast_to(model.features.density, (*model.batch_shape, 2))
+    density = model.densities()
     losses = [expected_loss(model, np.array(c.weights), np.array(c.bias_per_density) * density) for c in CANDIDATES]
     return np.stack(losses, axis=-1)

@@ -86,4 +86,4 @@ def _numbers(name: str, array: Any) -> NDArray[np.float64]:
     array = np.asarray(array)
     if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite real numbers, got dtype {array.dtype} or non-finite entries")
-    return array.astype(np.float64)
+    return np.array(array, dtype=np.float64)

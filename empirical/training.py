@@ -102,10 +102,11 @@ class _Group:
         self._state, self._rows, self._settings = state, rows, settings
         self._count = rows.stop - rows.start
         index = np.minimum(np.arange(rows.start, rows.start + size), rows.stop - 1)
-        place = {"dtype": settings.dtype, "device": settings.device}
-        self._parameters, mean, square = (
-            torch.as_tensor(array[index], **place).clone() for array in (state.parameters, state.mean, state.square)
-        )
+
+        def place(array: NDArray[Any]) -> Tensor:
+            return torch.tensor(array, dtype=settings.dtype, device=settings.device)
+
+        self._parameters, mean, square = (place(array[index]) for array in (state.parameters, state.mean, state.square))
         self._adam = _Adam(mean, square, settings.learning_rate, settings.weight_decay)
         self._step = int(state.steps[rows.start])
         part, m, n = model.take(index), model.n_hidden, model.n_features
@@ -115,9 +116,9 @@ class _Group:
         if settings.objective == "exact":
             self._exact = ExactLoss(part, like=self._parameters)
             return
-        importance = torch.as_tensor(np.array(part.importances()), **place)
+        importance = place(np.array(part.importances()))
         self._sampled = SampledLoss(importance, m, settings.batch_size)
-        density = np.broadcast_to(part.features.density, (size, n))
+        density = part.densities()
         chosen = [int(seed) for seed in seeds[index]]
         self._streams = InputStreams(chosen, density, settings.batch_size, BLOCK, settings.dtype, settings.device)
         if self._step:
@@ -144,7 +145,8 @@ class _Group:
             loss = None
         mark = int(np.searchsorted(marks, self._step))
         if mark < len(marks) and marks[mark] == self._step:
-            loss = self._sampled.value(self._weights, self._bias, inputs) if loss is None else loss
+            if inputs is not None:
+                loss = self._sampled.value(self._weights, self._bias, inputs)
             self._state.history[mark, self._rows] = loss[: self._count].cpu().numpy()
         self._step += 1
         self._adam.update(self._parameters, torch.cat([d_weights.flatten(1), d_bias], dim=1), self._step)
@@ -284,8 +286,7 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: _Settings) -> Tr
 
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: _Settings) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
-    density = np.broadcast_to(model.features.density, (len(seeds), model.n_features))
-    content = b"".join(np.ascontiguousarray(a).tobytes() for a in (density, model.importances(), seeds))
+    content = b"".join(np.ascontiguousarray(a).tobytes() for a in (model.densities(), model.importances(), seeds))
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,
@@ -391,7 +392,7 @@ def _result(
     weights = parameters[:, : m * n].reshape(*shape, m, n)
     bias = parameters[:, m * n :].reshape(*shape, n)
     everywhere = model.take((..., np.newaxis))
-    finite = np.isfinite(parameters).all(axis=1).reshape(shape)
+    finite = np.asarray(np.isfinite(parameters).all(axis=1)).reshape(shape)
     some_weights = np.where(finite[..., None, None], weights, 0)
     losses = expected_loss(everywhere, some_weights, np.where(finite[..., None], bias, 0))
     saved = f", saved to {path}" if path else ""

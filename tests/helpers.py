@@ -38,8 +38,12 @@ TOLERANCES: dict[str, dict[str, float]] = {
     # Central differences over `DIFFERENCE_STEP`.
     "difference": {"float64": 1e-6},
     "eigenvalue": {"float64": 1e-10},
-    # The oracle's derivatives against its own differences, in oracle digits.
-    "oracle": {"mpf": 1e-30},
+    # How far, relatively, a limit of stability may be off: as a zero of the one-sided Hessian, and as the place where
+    # the search for the smallest curvature changes its mind.
+    "stability": {"float64": 1e-6},
+    "search": {"float64": 5e-3},
+    # The oracle against itself: its derivatives, rounded to float64, and its loss before rounding.
+    "oracle": {"float64": 1e-12, "mpf": 1e-48},
 }
 DIFFERENCE_STEP = 1e-5
 # Distance from the kinks that a central difference needs.
@@ -65,9 +69,7 @@ def internals(module: str) -> ModuleType:
     return import_module(f"tegum.theory.{module}")
 
 
-def independent(
-    n_features: int, n_hidden: int, density: ArrayLike = 0.3, importance: ArrayLike = 1.0
-) -> ToyModel:
+def independent(n_features: int, n_hidden: int, density: ArrayLike = 0.3, importance: ArrayLike = 1.0) -> ToyModel:
     """Return a model of independent features."""
     return ToyModel(n_features, n_hidden, IndependentFeatures(density), importance)
 

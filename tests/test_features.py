@@ -78,12 +78,12 @@ def test_a_batch_of_laws_has_the_probabilities_of_each() -> None:
             np.testing.assert_array_equal(batch[active][k], chance)
 
 
-def test_take_broadcasts_and_selects() -> None:
+def test_take_broadcasts_and_selects_by_flat_index() -> None:
     law = IndependentFeatures(np.array([[0.1], [0.2]])[:, None])
     assert law.batch_shape == (2, 1)
-    taken = law.take((2, 3), (np.array([1, 0]), np.array([2, 2])))
-    np.testing.assert_array_equal(taken.density, [[0.2], [0.1]])
-    np.testing.assert_array_equal(IndependentFeatures(PER_FEATURE).take((2,), 1).density, PER_FEATURE)
+    np.testing.assert_array_equal(law.take((2, 3), np.array([5, 2])).density, [[0.2], [0.1]])
+    np.testing.assert_array_equal(law.take((2, 3), np.array([[0, 3]])).density, [[[0.1], [0.2]]])
+    np.testing.assert_array_equal(IndependentFeatures(PER_FEATURE).take((2,), np.array(1)).density, PER_FEATURE)
 
 
 @pytest.mark.parametrize(

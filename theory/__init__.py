@@ -11,7 +11,7 @@ A `ToyModel` says what is being asked: sizes, input law (`features`), importance
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
 
-from .boundaries import BoundaryCurve, boundaries, coexistence_curve, stability_limit
+from .boundaries import SEED_CELLS, BoundaryCurve, coexistence_curve, phase_boundaries, stability_limit
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .features import FeatureLaw, IndependentFeatures
@@ -21,6 +21,7 @@ from .model import ToyModel, diagram_model
 from .phases import dead_outputs, phase
 
 __all__ = [
+    "SEED_CELLS",
     "BoundaryCurve",
     "CriticalPoint",
     "Descent",
@@ -30,7 +31,6 @@ __all__ = [
     "IndependentFeatures",
     "Polished",
     "ToyModel",
-    "boundaries",
     "census",
     "check_superposition",
     "coexistence_curve",
@@ -46,6 +46,7 @@ __all__ = [
     "match",
     "pack",
     "phase",
+    "phase_boundaries",
     "polish",
     "stability_limit",
     "unpack",

@@ -53,7 +53,7 @@ ROUNDING = 1e-12
 WHY = {
     "edge": "edge of the range",
     "closed": "closed",
-    "stopped": "one of the states stops being a minimum",
+    "stopped": "no longer between minima",
     "lost": "no further point",
     "budget": "budget of points spent",
 }
@@ -104,6 +104,8 @@ class _Plane:
     def __init__(self, n_features: int, n_hidden: int) -> None:
         self.n_features, self.n_hidden = n_features, n_hidden
         self.size = (n_hidden + 1) * n_features
+        # Zero eigenvalues that every Hessian has.
+        self.rotations = n_hidden * (n_hidden - 1) // 2
 
     def model(self, q: FloatArray) -> ToyModel:
         """Return the models at rows of q = (log density, log importance)."""
@@ -119,7 +121,7 @@ class _Plane:
         loss, d_weights, d_bias = ExactLoss(self.model(q)).loss_and_gradient(*unpack(parameters, self.n_hidden))
         return loss, pack(d_weights, d_bias)
 
-    def settle(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def settle(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return where descents end, and whether each is at the same minimum as its start: no jump, still convex."""
         model = self.model(q)
         ends = descend(model, parameters)
@@ -196,6 +198,22 @@ class _Plane:
 
         return system
 
+    def convex_but_one(self, y: FloatArray) -> bool:
+        """Whether the Hessian at a point of a fold is positive in all directions but the flat one."""
+        hessian = self.expand(y[None, : self.size], y[None, -2:])[2][0]
+        return bool(np.linalg.eigvalsh(hessian)[self.rotations + 1] > 0)
+
+    def convex_beside(self, output: int) -> Predicate:
+        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner."""
+
+        def keep(y: FloatArray) -> bool:
+            theta = np.stack([y[: self.size], y[: self.size]])
+            theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
+            hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
+            return bool((np.linalg.eigvalsh(hessians)[:, self.rotations] > 0).any())
+
+        return keep
+
     def corners(self, parameters: FloatArray) -> FloatArray:
         """Return z_i where feature j alone is 1, and last where no feature is active, shape (rows, n, n + 1)."""
         weights, bias = unpack(parameters, self.n_hidden)
@@ -247,10 +265,10 @@ def _paths(plane: _Plane, diagram: DiagramMinima) -> dict[tuple[tuple[int, int],
     start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
     current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
     for step in range(1, SUBSTEPS + 1):
-        k = np.flatnonzero(alive)
-        settled, kept = plane.settle(current[k], q0[k] + (q1 - q0)[k] * step / SUBSTEPS)
-        current[k[kept]], fraction[k[kept]] = settled[kept], step / SUBSTEPS
-        alive[k[~kept]] = False
+        going = np.flatnonzero(alive)
+        settled, kept = plane.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
+        current[going[kept]], fraction[going[kept]] = settled[kept], step / SUBSTEPS
+        alive[going[~kept]] = False
     broken = np.flatnonzero(~alive)
     low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
     for _ in range(BISECTIONS):
@@ -339,11 +357,13 @@ def _trace_stability(plane: _Plane, paths: list[_Path], atlas: _Atlas) -> None:
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
         if corners.min() < AT_CORNER:
             system = plane.corner(int(output), int(active))
-            if atlas.add(("corner", ended), system, np.concatenate([path.last, q]), q):
+            if atlas.add(
+                ("corner", ended), system, np.concatenate([path.last, q]), q, plane.convex_beside(int(output))
+            ):
                 continue
         hessian = plane.expand(path.last[None], q[None])[2][0]
-        v = np.linalg.eigh(hessian)[1][:, plane.n_hidden * (plane.n_hidden - 1) // 2]
-        atlas.add(("fold", ended), plane.fold(), np.concatenate([path.last, v, q]), q)
+        v = np.linalg.eigh(hessian)[1][:, plane.rotations]
+        atlas.add(("fold", ended), plane.fold(), np.concatenate([path.last, v, q]), q, plane.convex_but_one)
 
 
 def _trace_coexistence(plane: _Plane, there: list[_Path], back: list[_Path], atlas: _Atlas) -> None:
@@ -474,7 +494,7 @@ def _thinned(diagram: DiagramMinima) -> DiagramMinima:
     return DiagramMinima(diagram.n_features, diagram.n_hidden, density, importance, minima)
 
 
-def boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
+def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
     """Return every coexistence curve and limit of stability that a diagram's minima show, over its range.
 
     Args:
@@ -524,7 +544,7 @@ def coexistence_curve(
     for label in (first, second):
         _check_label(diagram, label)
     wanted = tuple(sorted((first, second)))
-    return tuple(c for c in boundaries(diagram) if c.kind == "coexistence" and c.phases == wanted)
+    return tuple(c for c in phase_boundaries(diagram) if c.kind == "coexistence" and c.phases == wanted)
 
 
 def stability_limit(
@@ -546,7 +566,7 @@ def stability_limit(
     """
     diagram = _diagram(n_features, n_hidden) if diagram is None else diagram
     _check_label(diagram, label)
-    return tuple(c for c in boundaries(diagram) if c.kind == "stability" and c.phases == (label,))
+    return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == (label,))
 
 
 def _check_label(diagram: DiagramMinima, label: str) -> None:

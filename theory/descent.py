@@ -79,7 +79,7 @@ def newton_step(gradient: FloatArray, hessian: FloatArray, radius: FloatArray) -
     size = np.maximum(size + np.linalg.norm(gradient, axis=-1, keepdims=True), CURVATURE_FLOOR * largest)
     step = -(vectors @ ((vectors.mT @ gradient[..., None]) / size[..., None]))[..., 0]
     length = np.linalg.norm(step, axis=-1)
-    return step * np.minimum(1.0, radius / np.maximum(length, SMALLEST_STEP))[:, None]
+    return np.asarray(step * np.minimum(1.0, radius / np.maximum(length, SMALLEST_STEP))[:, None])
 
 
 def _descend_chunk(model: ToyModel, start: FloatArray, iterations: int, target: float) -> Descent:

@@ -28,6 +28,10 @@ class FeatureLaw(Protocol):
         """Leading shape of the law's parameters."""
         ...
 
+    def densities(self, n_features: int) -> FloatArray:
+        """Return P(x_i ≠ 0), shape (*batch_shape, n_features)."""
+        ...
+
     def check(self, n_features: int) -> None:
         """Raise `ValueError` if the law can't describe `n_features` features."""
         ...
@@ -99,13 +103,17 @@ class IndependentFeatures:
         """Leading shape of the density, without the feature axis."""
         return tuple(self.density.shape[:-1])
 
+    def densities(self, n_features: int) -> FloatArray:
+        """Return the densities, shape (*batch_shape, n_features)."""
+        return np.broadcast_to(self.density, (*self.batch_shape, n_features))
+
     def check(self, n_features: int) -> None:
         """Raise `ValueError` if the density's feature axis doesn't fit `n_features`."""
         check_feature_axis("density", self.density, n_features)
 
     def patterns(self, n_features: int) -> Iterator[tuple[ActivePattern, FloatArray]]:
         """Yield each of the 2^n_features patterns with its probability, shape `batch_shape`."""
-        density = np.broadcast_to(self.density, (*self.batch_shape, n_features))
+        density = self.densities(n_features)
         for size in range(n_features + 1):
             for active in combinations(range(n_features), size):
                 on = np.isin(np.arange(n_features), active)

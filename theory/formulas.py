@@ -18,13 +18,17 @@ sign: those are the regions. docs/derivation.md tells it at length. For numbers 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import combinations_with_replacement
+from functools import cache, cached_property, lru_cache
+from itertools import chain, combinations, combinations_with_replacement, product
+from math import factorial, nan
 from typing import Any
 
+import array_api_compat
+import numpy as np
 import sympy
+from sympy.polys.fields import field as rational_functions
 
 # SymPy carries no types.
 Expression = Any
@@ -133,14 +137,10 @@ class LossFormula:
         density, ratio = self.symbols[-2:]
         # Unevaluated: SymPy knows that these symbols are positive, and would answer "true".
         general = [sympy.StrictGreaterThan(s, 0, evaluate=False) for s in (density, ratio)]
+        rows = _rows(self.symbols[: -self.n_features - 2], self.n_features)
         pairs = combinations_with_replacement(range(self.n_features), 2)
-        overlaps = [_overlap(self._weights(self.symbols), i, j) for i, j in pairs]
-        general += [sympy.Le(density, 1), *(sympy.Ne(overlap, 0) for overlap in overlaps)]
+        general += [sympy.Le(density, 1), *(sympy.Ne(_overlaps(rows, i)[j], 0) for i, j in pairs)]
         return (*general, *(region.assumptions for output in self.outputs for region in output.regions))
-
-    def _weights(self, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...]:
-        """Return the rows of W among `values`, which are ordered as `symbols`."""
-        return tuple(values[h * self.n_features : (h + 1) * self.n_features] for h in range(self.n_hidden))
 
     def latex(self) -> str:
         """Return L as LaTeX."""
@@ -175,19 +175,300 @@ class LossFormula:
                 f"values must have the keys {list(by_name)}, of which p and r are optional; "
                 f"got unknown {sorted(map(str, unknown))}, missing {[s.name for s in missing]}"
             )
-        point = tuple(chosen.get(symbol, symbol) for symbol in self.symbols)
-        density, ratio = point[-2:]
-        if not _is_positive("p", density) or _is_positive("p − 1", density - 1):
+        density, ratio = (chosen.get(symbol, symbol) for symbol in self.symbols[-2:])
+        if not _is_positive(density) or _is_positive(density - 1):
             raise ValueError(f"density must lie in (0, 1], got {density}")
-        if not _is_positive("r", ratio):
+        if not _is_positive(ratio):
             raise ValueError(f"relative_importance must be positive, got {ratio}")
-        weights, bias = (
-            self._weights(point),
-            [sympy.sympify(b).xreplace({DENSITY: density}) for b in point[-2 - self.n_features : -2]],
-        )
-        weights = tuple(tuple(sympy.sympify(w).xreplace({DENSITY: density}) for w in row) for row in weights)
+        point = [chosen[s].xreplace({DENSITY: density, RELATIVE_IMPORTANCE: ratio}) for s in self.symbols[:-2]]
+        rows, bias = _rows(point[: -self.n_features], self.n_features), point[-self.n_features :]
         loss = sympy.Integer(0)
         for i, importance in enumerate(self.importances):
-            slopes = [_overlap(weights, i, j) for j in range(self.n_features)]
-            loss += importance.xreplace({self.symbols[-1]: ratio}) * _output_at(i, slopes, bias[i], density)
+            overlaps = [sympy.expand(overlap) for overlap in _overlaps(rows, i)]
+            loss += importance.xreplace({RELATIVE_IMPORTANCE: ratio}) * _output_at(i, overlaps, bias[i], density)
         return sympy.expand(sympy.cancel(loss))
+
+    def at(self, weights: Any, bias: Any, density: Any, relative_importance: Any) -> Expression:
+        """Return L at a rational point, exactly, vanishing overlaps included.
+
+        Args:
+            weights: W, n_hidden rows of n_features rationals: SymPy's, `Fraction`, int, strings such as "1/12", or
+                floats, which mean the binary fractions that they are.
+            bias: b, n_features rationals.
+            density: p in (0, 1].
+            relative_importance: r > 0.
+
+        Returns:
+            A SymPy `Rational`.
+
+        Raises:
+            ValueError: if a shape doesn't fit, or a number isn't rational or out of range.
+
+        Example:
+            >>> derive_loss(2, 1).at([[1, -1]], ["1/12", "1/12"], "1/2", 1)
+            0
+        """
+        shapes = [(self.n_hidden, self.n_features), (self.n_features,)]
+        try:
+            arrays = [np.asarray(array, dtype=object) for array in (weights, bias)]
+        except ValueError as error:
+            raise ValueError(f"weights and bias must have shapes {shapes[0]} and {shapes[1]}: {error}") from None
+        if [array.shape for array in arrays] != shapes:
+            raise ValueError(
+                f"weights and bias must have shapes {shapes[0]} and {shapes[1]}, "
+                f"got {arrays[0].shape} and {arrays[1].shape}"
+            )
+        numbers = [*arrays[0].flat, *arrays[1].flat, density, relative_importance]
+        values = {symbol: _number(symbol, number) for symbol, number in zip(self.symbols, numbers, strict=True)}
+        for symbol, value in values.items():
+            if not value.is_Rational:
+                raise ValueError(f"{symbol} must be rational, got {value}")
+        return self.specialise(values)
+
+    def lambdify(self, modules: str = "numpy") -> Callable[[Any, Any, Any, Any], Any]:
+        """Return a function that evaluates the formula.
+
+        It divides by overlaps. Where one vanishes the value isn't finite (a `ZeroDivisionError` from "math" and
+        "mpmath"), and near there digits are lost: this is for checking and for work with many digits.
+        `expected_loss` is the stable evaluation.
+
+        Args:
+            modules: "numpy" or "torch" for arrays with any batch dimensions, "math" or "mpmath" for single numbers.
+
+        Returns:
+            f(weights, bias, density, relative_importance) with weights of shape (..., n_hidden, n_features) and bias
+            of shape (..., n_features), nested sequences for "math" and "mpmath"; it returns L, shape (...).
+
+        Raises:
+            ValueError: if `modules` is none of the four.
+
+        Example:
+            >>> evaluate = derive_loss(2, 1).lambdify("math")
+            >>> round(evaluate([[1.0, -1.0]], [0.0, 0.0], 0.5, 1.0), 12)  # (1 + r) p² / 6
+            0.083333333333
+        """
+        if modules not in ("numpy", "torch", "math", "mpmath"):
+            raise ValueError(f'modules must be "numpy", "torch", "math" or "mpmath", got {modules!r}')
+        n, batched = self.n_features, modules in ("numpy", "torch")
+        rows, corners = _rows(self.symbols[: -n - 2], n), _corners(range(n))
+        bias = self.symbols[-n - 2 : -2]
+        values = [[_corner_value(corner, _overlaps(rows, i), bias[i]) for corner in corners] for i in range(n)]
+        regions = [[region.expression for region in output.regions] for output in self.outputs]
+        signs = [
+            [[corner in region.positive_corners for corner in corners] for region in output.regions]
+            for output in self.outputs
+        ]
+        # Rational functions print as plain arithmetic, which arrays of both kinds understand.
+        evaluate = sympy.lambdify(self.symbols, [values, regions], modules=[] if batched else modules, cse=True)
+
+        def on_numbers(weights: Any, bias: Any, density: Any, relative_importance: Any) -> Any:
+            values, losses = evaluate(*chain(*weights), *bias, density, relative_importance)
+            chosen = [losses[i][signs[i].index([value > 0 for value in values[i]])] for i in range(n)]
+            return sum(chosen[:-1]) + relative_importance * chosen[-1]
+
+        def on_arrays(weights: Any, bias: Any, density: Any, relative_importance: Any) -> Any:
+            if modules == "numpy":
+                weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+            xp = array_api_compat.array_namespace(weights, bias)
+            density, ratio = (xp.asarray(a, dtype=weights.dtype) for a in (density, relative_importance))
+            entries = [weights[..., h, i] for h in range(self.n_hidden) for i in range(n)]
+            values, losses = evaluate(*entries, *(bias[..., i] for i in range(n)), density, ratio)
+            chosen = []
+            for i in range(n):
+                # Signs that rounding made inconsistent match no region, and NaN says so.
+                loss = sum(values[i]) * nan
+                for sign, candidate in zip(signs[i], losses[i], strict=True):
+                    matches = [(value > 0) == on for value, on in zip(values[i], sign, strict=True)]
+                    here = matches[0]
+                    for match in matches[1:]:
+                        here = here & match
+                    loss = xp.where(here, candidate, loss)
+                chosen.append(loss)
+            return sum(chosen[:-1]) + ratio * chosen[-1]
+
+        return on_arrays if batched else on_numbers
+
+
+@lru_cache
+def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
+    """Derive the exact expected loss of x' = ReLU(WᵀW x + b) for independent features, in closed form.
+
+    L = Σ_i I_i E(x_i − x'_i)² with importances (1, …, 1, r). Every output's loss is a rational function of (W, b, p)
+    on each of 3, 9 or 59 regions for 1, 2 or 3 features.
+
+    Args:
+        n_features: n, from 1 to 3.
+        n_hidden: m, from 1 to n_features; more hidden dimensions allow no other overlaps.
+
+    Returns:
+        The formula. Its symbols are w1 … wn for one hidden dimension and w1_1 … wm_n (hidden dimension first) for
+        more, then b1 … bn, p, r.
+
+    Raises:
+        ValueError: if a size isn't an integer within these limits.
+
+    Example:
+        >>> formula = derive_loss(2, 1)
+        >>> formula.symbols, [len(output.regions) for output in formula.outputs]
+        ((w1, w2, b1, b2, p, r), [9, 9])
+    """
+    for name, size, limit in (("n_features", n_features, MAX_DERIVED_FEATURES), ("n_hidden", n_hidden, n_features)):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= limit:
+            raise ValueError(f"{name} must be an integer from 1 to {limit} for a derived formula, got {size!r}")
+    columns = range(1, n_features + 1)
+    names = [f"w{i}" if n_hidden == 1 else f"w{h + 1}_{i}" for h in range(n_hidden) for i in columns]
+    weights = sympy.symbols(names, real=True)
+    bias = sympy.symbols([f"b{i}" for i in columns], real=True)
+    rows = _rows(weights, n_features)
+    outputs = tuple(_derive_output(i, _overlaps(rows, i), bias[i]) for i in range(n_features))
+    return LossFormula(n_features, n_hidden, (*weights, *bias, DENSITY, RELATIVE_IMPORTANCE), outputs)
+
+
+def _derive_output(feature: int, overlaps: list[Expression], bias: Expression) -> OutputLoss:
+    """Write every region of one output in terms of the weights."""
+    n, regions = len(overlaps), []
+    for positive in _sign_regions(n, feature):
+        # G_ii ≥ 0 orders the corners in pairs S, S ∪ {i}: a positive lower one makes the upper one positive.
+        bounds = []
+        for corner in _corners(range(n)):
+            value = _corner_value(corner, overlaps, bias)
+            if corner in positive and (feature not in corner or corner - {feature} not in positive):
+                bounds.append(sympy.Ge(value, 0))
+            elif corner not in positive and (feature in corner or corner | {feature} in positive):
+                bounds.append(sympy.Le(value, 0))
+        loss = _region_loss(n, feature, frozenset(range(n)), positive)
+        loss = loss.xreplace({_BIAS: bias, **dict(zip(_OVERLAPS, overlaps, strict=False))})
+        if not any(overlap.is_Add for overlap in overlaps):
+            # With one hidden dimension overlaps share factors. With more they are coprime, and nothing else cancels.
+            loss = sympy.cancel(loss)
+        regions.append(Region(positive, sympy.And(*bounds), loss))
+    return OutputLoss(feature, tuple(regions))
+
+
+def _output_at(feature: int, overlaps: list[Expression], bias: Expression, density: Expression) -> Expression:
+    """Return one output's loss at a point; overlaps that vanish there are left out before anything is divided."""
+    for overlap in overlaps:
+        if overlap.is_zero is None:
+            raise ValueError(f"values must decide whether the overlap {overlap} vanishes")
+    live = frozenset(j for j, overlap in enumerate(overlaps) if not overlap.is_zero)
+    positive = frozenset(corner for corner in _corners(live) if _is_positive(_corner_value(corner, overlaps, bias)))
+    loss = _region_loss(len(overlaps), feature, live, positive)
+    return loss.xreplace({_BIAS: bias, DENSITY: density, **dict(zip(_OVERLAPS, overlaps, strict=False))})
+
+
+@cache
+def _region_loss(n: int, feature: int, live: frozenset[int], positive: frozenset[Corner]) -> Expression:
+    """Return E(x_i − x'_i)² in b, G1 … Gn and p where the corners in `positive` are the positive ones."""
+    constant, corners = _corner_losses(n, feature, live)
+    return sum((corners[corner] for corner in _corners(live) if corner in positive), constant).as_expr()
+
+
+@cache
+def _corner_losses(n: int, feature: int, live: frozenset[int]) -> tuple[Any, dict[Corner, Any]]:
+    """Return E[x_i²], and what each corner adds to the loss while it is positive, as rational functions.
+
+    The overlaps of features outside `live` are zero: they integrate to their amplitude's mean or to 1.
+    """
+    _, b, *slopes, p = rational_functions([_BIAS, *_OVERLAPS[:n], DENSITY], sympy.QQ)
+    u = sympy.Symbol("u")
+    mean, second_moment = (sympy.QQ.from_sympy(sympy.integrate(u**k, (u, 0, 1))) for k in (1, 2))
+    constant, added = 0 * p, dict.fromkeys(_corners(live), 0 * p)
+    for active in _corners(range(n)):
+        probability = p ** len(active) * (1 - p) ** (n - len(active))
+        # Coefficients of R_k(c_S), first of 2 R_2(z) and then of −2 x_i R_1(z).
+        expectations = [(2, False, {(2, frozenset[int]()): 2 * probability})]
+        if feature in active:
+            constant += second_moment * probability
+            expectations.append((1, True, {(1, frozenset[int]()): -2 * probability}))
+        for _, weighted, terms in expectations:
+            for j in active:
+                own = weighted and j == feature
+                if j in live:
+                    terms = _box_difference(terms, j, slopes[j], own)
+                elif own:
+                    terms = {key: mean * coefficient for key, coefficient in terms.items()}
+            for (k, corner), coefficient in terms.items():
+                added[corner] += coefficient * _corner_value(corner, slopes, b) ** k / factorial(k)
+    return constant, added
+
+
+def _box_difference(terms: dict[Any, Any], j: int, slope: Any, own: bool) -> dict[Any, Any]:
+    """Integrate Σ coefficient · R_k(c_S + G_ij u), or u times that if `own`, over u in [0, 1]."""
+    integral: dict[tuple[int, Corner], Any] = {}
+    for (k, corner), coefficient in terms.items():
+        upper = corner | {j}
+        if own:
+            parts = [
+                (k + 1, upper, coefficient / slope),
+                (k + 2, upper, -coefficient / slope**2),
+                (k + 2, corner, coefficient / slope**2),
+            ]
+        else:
+            parts = [(k + 1, upper, coefficient / slope), (k + 1, corner, -coefficient / slope)]
+        for order, place, part in parts:
+            integral[order, place] = integral.get((order, place), 0) + part
+    return integral
+
+
+def _sign_regions(n: int, feature: int) -> list[frozenset[Corner]]:
+    """Return the sets of corners that can be positive together, given G_ii ≥ 0.
+
+    A set of corners of the n-cube is cut off by a plane if and only if no two corners inside have the same sum as two
+    outside; that is true for n up to 8, beyond which sums of more corners are needed.
+    """
+    corners = _corners(range(n))
+    regions = []
+    for flags in product((False, True), repeat=len(corners)):
+        positive = frozenset(corner for corner, flag in zip(corners, flags, strict=True) if flag)
+        sums = [
+            {tuple((j in a) + (j in b) for j in range(n)) for a, b in combinations_with_replacement(side, 2)}
+            for side in (positive, set(corners) - positive)
+        ]
+        monotone = all(corner | {feature} in positive for corner in positive)
+        if monotone and not sums[0] & sums[1]:
+            regions.append(positive)
+    return regions
+
+
+def _corners(features: Iterable[int]) -> list[Corner]:
+    """Return the subsets of `features`, smallest first."""
+    members = sorted(features)
+    return [frozenset(c) for size in range(len(members) + 1) for c in combinations(members, size)]
+
+
+def _rows(weights: Sequence[Any], n: int) -> list[Sequence[Any]]:
+    """Cut a flat list of weights into the rows of W."""
+    return [weights[start : start + n] for start in range(0, len(weights), n)]
+
+
+def _overlaps(rows: list[Sequence[Any]], feature: int) -> list[Expression]:
+    """Return G_ij = Σ_h W_hi W_hj for one i and every j."""
+    return [sympy.Add(*(row[feature] * row[j] for row in rows)) for j in range(len(rows[0]))]
+
+
+def _corner_value(corner: Corner, overlaps: Sequence[Any], bias: Any) -> Any:
+    """Return c_S = b_i + Σ_{j∈S} G_ij."""
+    return sum((overlaps[j] for j in sorted(corner)), bias)
+
+
+def _number(name: Any, value: Any) -> Expression:
+    """Return a value as a SymPy expression without floats."""
+    try:
+        number = sympy.nsimplify(sympy.sympify(value), rational=True)
+    except (sympy.SympifyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{name} must be a number or an expression, got {value!r}") from error
+    if number.is_extended_real is False or number.is_finite is False:
+        raise ValueError(f"{name} must be real and finite, got {value!r}")
+    return number
+
+
+def _is_positive(value: Expression) -> bool:
+    """Return whether a quantity is positive for 0 < p ≤ 1, and raise if that isn't the same for all of them."""
+    # p = 1 / (1 + q) with q ≥ 0 lets SymPy use p ≤ 1.
+    q = sympy.Symbol("q", nonnegative=True)
+    substituted = sympy.factor(sympy.together(value.xreplace({DENSITY: 1 / (1 + q)})))
+    if substituted.is_positive:
+        return True
+    if substituted.is_nonpositive:
+        return False
+    raise ValueError(f"values must decide the sign of {value} for all 0 < p ≤ 1")

@@ -128,6 +128,8 @@ class ExactLoss:
                 for (c, d), term in terms[2].items():
                     key = variables[c], variables[d]
                     second[key] = second.get(key, 0) + chance * term
+        # Rounding may take the loss of a perfect output below zero.
+        value = xp.maximum(value, xp.zeros_like(value))
         gradient = xp.stack([first[j] for j in range(n + 1)], axis=-1) if order else None
         if order < 2:
             return value, gradient, None

@@ -28,7 +28,7 @@ from .phases import dead_outputs, phase
 # Weights of minimisers lie well inside this box: longer columns only overshoot (docs/minima.md).
 WEIGHT_RANGE = 1.8
 BIAS_POINTS = 24
-# Starts for the smallest model; four times as many for each further weight.
+# Weight matrices to start from for two weights; more in proportion to the number of weights.
 STARTS = 256
 MAX_BIAS_COMBINATIONS = 9
 GRADIENT_TOLERANCE = 1e-12
@@ -104,7 +104,7 @@ def _without(weights: FloatArray, feature: int) -> FloatArray:
     """
     scale = np.full(weights.shape[-1], 2.0)
     scale[feature] = 0.01
-    return weights * scale
+    return np.asarray(weights * scale)
 
 
 def starting_points(model: ToyModel, starts: int) -> FloatArray:
@@ -188,7 +188,7 @@ def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
 
 def _canonical(weights: FloatArray) -> FloatArray:
     """Rotate the hidden spaces of a batch so that each W is upper triangular with positive pivots."""
-    triangles = weights if weights.shape[-2] == 1 else np.linalg.qr(weights, mode="r")
+    triangles = weights if weights.shape[-2] == 1 else np.asarray(np.linalg.qr(weights, mode="r"))
     big = np.abs(triangles) > SNAP
     pivots = np.take_along_axis(triangles, big.argmax(axis=-1, keepdims=True), axis=-1)
     return np.where(pivots < 0, -triangles, triangles)
@@ -198,7 +198,7 @@ def _margin(parameters: FloatArray, n_hidden: int) -> FloatArray:
     """Return how far each endpoint's outputs that are off stay below zero; larger is a safer representative."""
     weights, bias = unpack(parameters, n_hidden)
     slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
-    return np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1)
+    return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
 
 
 def _falls(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> NDArray[np.bool_]:
@@ -303,7 +303,7 @@ def census(
         sets = [starting_points(model.take(k), starts) for k in range(count)]
     if extra is not None:
         sets = [np.concatenate(pair) for pair in zip(sets, extra, strict=True)]
-    found = [()] * count if known is None else list(known)
+    found: list[tuple[CriticalPoint, ...]] = list(known or [()] * count)
     # The second pass follows the saddles of the first downhill on both sides.
     for _ in range(2):
         owner = np.repeat(np.arange(count), [len(s) for s in sets])
@@ -438,7 +438,7 @@ def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -
     n_hidden = polished.weights.shape[1]
     features = _invariants(pack(polished.weights, polished.bias), n_hidden)
     found = np.full(len(features), -1, dtype=np.int64)
-    for k in np.flatnonzero(polished.minimum):
+    for k in map(int, np.flatnonzero(polished.minimum)):
         for index, point in enumerate(point_sets[k]):
             if abs(point.loss - polished.loss[k]) > SAME_LOSS:
                 continue
@@ -455,7 +455,8 @@ def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -
 
 def default_starts(model: ToyModel) -> int:
     """Return the number of weight matrices that a census of this model starts from."""
-    return STARTS * 4 ** max(model.n_hidden * model.n_features - 2, 0)
+    share = model.n_hidden * model.n_features / 2
+    return STARTS * int(2 ** max(np.ceil(np.log2(share)), 0))
 
 
 def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[CriticalPoint, ...]:

@@ -79,6 +79,10 @@ class ToyModel:
         """Number of weights and biases, m n + n."""
         return (self.n_hidden + 1) * self.n_features
 
+    def densities(self) -> FloatArray:
+        """Return P(x_i ≠ 0) with shape (*batch_shape, n_features)."""
+        return np.broadcast_to(self.features.densities(self.n_features), (*self.batch_shape, self.n_features))
+
     def take(self, index: Any) -> ToyModel:
         """Return the models at `index` of the batch, as `array[index]` would select from an array of `batch_shape`."""
         chosen = np.arange(int(np.prod(self.batch_shape, dtype=int))).reshape(self.batch_shape)[index]

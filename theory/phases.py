@@ -121,7 +121,9 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
     norms = np.linalg.norm(weights, axis=0)
     dead = dead_outputs(weights, bias)
     dropped = ~dead & (norms <= tolerance * max(norms.max(), 1.0))
-    named = [((int(i),), "dead") for i in np.flatnonzero(dead)] + [((int(i),), "drop") for i in np.flatnonzero(dropped)]
+    named: list[tuple[tuple[int, ...], str]] = []
+    for state, name in ((dead, "dead"), (dropped, "drop")):
+        named += [((int(i),), name) for i in np.flatnonzero(state)]
     stored = np.flatnonzero(~dead & ~dropped)
     columns = weights[:, stored]
     for factor in tegum_factors(interference_graph(columns, tolerance)):

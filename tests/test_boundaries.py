@@ -1,0 +1,179 @@
+"""Coexistence curves and limits of stability, against independent minimisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq, minimize
+
+from tegum.theory import (
+    BoundaryCurve,
+    DiagramMinima,
+    coexistence_curve,
+    diagram_minima,
+    diagram_model,
+    local_minima,
+    phase_boundaries,
+    stability_limit,
+)
+
+# The traced diagram is shared; one worker traces it for all.
+pytestmark = pytest.mark.xdist_group("diagram")
+
+RESIDUAL_BAR = 1e-10
+LOSS_GAP = 1e-9
+NUDGE = 2e-3
+Curves = tuple[BoundaryCurve, ...]
+
+
+@pytest.fixture(scope="session")
+def diagram() -> DiagramMinima:
+    return diagram_minima(np.geomspace(0.01, 1, 16), np.geomspace(0.1, 10, 16))
+
+
+@pytest.fixture(scope="session")
+def curves(diagram: DiagramMinima) -> Curves:
+    return phase_boundaries(diagram)
+
+
+def pick(curves: Curves, kind: str, *phases: str, mechanism: str | None = None) -> Curves:
+    return tuple(c for c in curves if c.kind == kind and c.phases == phases and mechanism in (None, c.mechanism))
+
+
+def live(density: float, ratio: float) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for point in local_minima(diagram_model(2, 1, density, ratio)):
+        if not point.dead:
+            found.setdefault(point.phase, []).append(point.loss)
+    return found
+
+
+def test_every_point_solves_its_equations(curves: Curves) -> None:
+    assert max(curve.residual.max() for curve in curves) <= RESIDUAL_BAR
+    assert max(curve.error.max() for curve in curves) <= RESIDUAL_BAR
+
+
+def test_the_curves_of_the_model_are_found(curves: Curves) -> None:
+    assert pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
+    assert pick(curves, "coexistence", "digon(1,2)", "drop(1) + axis(2)")
+    assert pick(curves, "coexistence", "digon(1,2)", "digon(1,2)")
+    assert pick(curves, "stability", "digon(1,2)", mechanism="fold")
+    assert pick(curves, "stability", "axis(1) + drop(2)", mechanism="kink")
+    assert pick(curves, "stability", "drop(1) + axis(2)", mechanism="kink")
+    for mechanism in ("fold", "kink", "corner"):
+        assert pick(curves, "stability", "merged(1,2)", mechanism=mechanism)
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["axis(1)", "axis(2)"])
+def test_two_phases_cost_the_same_on_their_coexistence_curve(curves: Curves, which: int) -> None:
+    labels = [("axis(1) + drop(2)", "digon(1,2)"), ("digon(1,2)", "drop(1) + axis(2)")][which]
+    (curve,) = pick(curves, "coexistence", *labels)
+    for k in np.linspace(2, len(curve.density) - 3, 4).astype(int):
+        losses = live(curve.density[k], curve.importance[k])
+        assert min(abs(a - b) for a in losses[labels[0]] for b in losses[labels[1]]) < LOSS_GAP
+        assert curve.cheapest[k]
+
+
+def _kink_limit(density: float) -> float:
+    """Return the importance at which a dropped feature starts to be stored with negative overlap (docs/boundaries.md).
+
+    An independent minimisation of the second-order part of the loss, written out by hand.
+    """
+    p, variance = density, density / 3 - density**2 / 4
+
+    def stored(shift: tuple[float, float]) -> float:
+        beta, delta = shift
+        off = (1 - p) ** 2 * max(beta, 0.0) ** 2
+        b = min(max(beta, 0.0), 1.0)
+        second = b**3 / 3 if beta <= 1 else (beta**3 - (beta - 1) ** 3) / 3
+        only_first = beta**2 + beta * delta + delta**2 / 3
+        both = beta**2 + delta**2 / 3 + 1 / 3 + beta * delta - beta - delta / 2
+        return off + p * (1 - p) * (second + only_first) + p**2 * both
+
+    best = minimize(
+        stored, (0.01, 0.0), method="Nelder-Mead", options={"xatol": 1e-12, "fatol": 1e-16, "maxiter": 4000}
+    )
+    return float(best.fun / variance)
+
+
+@pytest.mark.parametrize("density", [0.12, 0.3, 0.55, 0.8])
+def test_the_limit_of_a_dropped_feature_agrees_with_minimisation_by_hand(curves: Curves, density: float) -> None:
+    (curve,) = pick(curves, "stability", "axis(1) + drop(2)", mechanism="kink")
+    order = np.argsort(curve.density)
+    traced = np.interp(np.log(density), np.log(curve.density[order]), np.log(curve.importance[order]))
+    nearest = int(np.abs(curve.density - density).argmin())
+    exact = _kink_limit(curve.density[nearest])
+    assert curve.importance[nearest] == pytest.approx(exact, rel=1e-7)
+    assert np.exp(traced) == pytest.approx(_kink_limit(density), rel=1e-3)
+
+
+def test_a_minimum_disappears_across_a_fold(curves: Curves) -> None:
+    folds = pick(curves, "stability", "digon(1,2)", mechanism="fold")
+    outer = max(folds, key=lambda c: len(c.density))
+    k = int(np.abs(np.log(outer.importance) - np.log(0.2)).argmin())
+    density, ratio = outer.density[k], outer.importance[k]
+    counts = [len(live(density * (1 + side * NUDGE), ratio).get("digon(1,2)", [])) for side in (-1, 1)]
+    assert counts == [1, 0]
+
+
+def test_a_dropped_feature_loses_its_stability_at_the_kink(curves: Curves) -> None:
+    (curve,) = pick(curves, "stability", "axis(1) + drop(2)", mechanism="kink")
+    k = int(np.abs(np.log(curve.importance) - np.log(0.3)).argmin())
+    density, ratio = curve.density[k], curve.importance[k]
+    there = ["axis(1) + drop(2)" in live(density, ratio * (1 + side * NUDGE)) for side in (-1, 1)]
+    assert there == [True, False]
+
+
+def test_a_corner_of_the_input_cube_ends_the_merged_island(curves: Curves) -> None:
+    corner = pick(curves, "stability", "merged(1,2)", mechanism="corner")[0]
+    k = len(corner.density) // 2
+    density, ratio = corner.density[k], corner.importance[k]
+    counts = [len(live(density * (1 + side * NUDGE), ratio).get("merged(1,2)", [])) for side in (-1, 1)]
+    assert abs(counts[0] - counts[1]) == 1
+
+
+def test_part_of_the_boundary_is_continuous(curves: Curves) -> None:
+    (kink,) = pick(curves, "stability", "axis(1) + drop(2)", mechanism="kink")
+    continuous = kink.density[kink.cheapest]
+    assert continuous.min() == pytest.approx(0.512, abs=0.03)
+    assert continuous.max() == pytest.approx(1.0, abs=0.02)
+    (jump,) = pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
+    assert jump.density.max() == pytest.approx(0.512, abs=0.003)
+
+
+def test_curves_are_symmetric_under_exchange_of_the_features(curves: Curves) -> None:
+    (one,) = pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
+    (two,) = pick(curves, "coexistence", "digon(1,2)", "drop(1) + axis(2)")
+    inside = (one.density > 0.2) & (one.density < 0.5)
+    order = np.argsort(two.density)
+    mirrored = np.interp(one.density[inside], two.density[order], 1 / two.importance[order])
+    assert mirrored == pytest.approx(one.importance[inside], rel=2e-3)
+
+
+def test_coexistence_agrees_with_root_finding_on_separate_minima(curves: Curves) -> None:
+    (curve,) = pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
+    k = len(curve.density) // 2
+    ratio = float(curve.importance[k])
+
+    def gap(density: float) -> float:
+        losses = live(density, ratio)
+        return min(losses["axis(1) + drop(2)"]) - min(losses["digon(1,2)"])
+
+    density = float(curve.density[k])
+    assert brentq(gap, density * 0.99, density * 1.01, xtol=1e-10) == pytest.approx(density, rel=1e-7)
+
+
+def test_public_functions_select_from_the_curves(
+    monkeypatch: pytest.MonkeyPatch, diagram: DiagramMinima, curves: Curves
+) -> None:
+    monkeypatch.setattr("tegum.theory.boundaries.phase_boundaries", lambda _: curves)
+    both = coexistence_curve("digon(1,2)", "axis(1) + drop(2)", diagram=diagram)
+    assert both == pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
+    assert stability_limit("merged(1,2)", diagram=diagram) == pick(curves, "stability", "merged(1,2)")
+
+
+def test_an_unknown_phase_is_named(diagram: DiagramMinima) -> None:
+    with pytest.raises(ValueError, match=r"one that is a minimum somewhere.*got 'triangle\(1,2,3\)'"):
+        stability_limit("triangle(1,2,3)", diagram=diagram)
+    with pytest.raises(ValueError, match="got 'nonsense'"):
+        coexistence_curve("digon(1,2)", "nonsense", diagram=diagram)
