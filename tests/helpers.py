@@ -133,7 +133,7 @@ def working_digits(slopes: list[Fraction], offset: Fraction, degree: int) -> int
     if not sizes:
         return ORACLE_DIGITS
     largest = abs(offset) + sum(sizes)
-    lost = mpmath.log10(mpmath.mpf(largest.numerator) / largest.denominator / _mpf(min(sizes)))
+    lost = float(mpmath.log10(_mpf(largest) / _mpf(min(sizes))))
     return ORACLE_DIGITS + (len(slopes) + degree) * max(1, ceil(lost))
 
 

@@ -180,24 +180,19 @@ def test_hessian_is_symmetric(name: str) -> None:
 
 def test_gradient_of_an_output_at_rest_on_zero_takes_the_off_side() -> None:
     model = independent(2, 1, 0.3)
-    for order, found in (
-        (1, packed_gradient(model, [[1, 0]], [0.1, 0.0])),
-        (2, loss_hessian(model, [[1, 0]], [0.1, 0])),
-    ):
-        off = oracle(model, [[1, 0]], [0.1, -1.0], order)
-        # The unstored output contributes nothing while it is off, whatever its bias.
-        assert_entries_close(found, off.gradient if order == 1 else off.hessian, "gradient")
+    # The unstored output contributes nothing while it is off, whatever its bias.
+    off = oracle(model, [[1, 0]], [0.1, -1.0], order=2)
+    assert_entries_close(packed_gradient(model, [[1, 0]], [0.1, 0.0]), off.gradient, "gradient")
+    assert_entries_close(loss_hessian(model, [[1, 0]], [0.1, 0.0]), off.hessian, "hessian")
 
 
 # --- Published and hand-checked numbers --------------------------------------------------------------------------
 
 DENSITIES = (0.01, 0.1, 0.5, 1.0)
 RATIOS = (0.1, 1.0, 3.0)
-# The losses printed with the paper for n = 2, m = 1, at (p, r).
-PUBLISHED: dict[
-    str, tuple[tuple[float, float], Callable[[float], tuple[float, float]], Callable[[float, float], float]]
-]
-PUBLISHED = {
+# Losses printed with the paper for n = 2, m = 1: weights, biases by density, loss by density and relative importance.
+Published = tuple[tuple[float, float], Callable[[float], tuple[float, float]], Callable[[float, float], float]]
+PUBLISHED: dict[str, Published] = {
     "second dropped": ((1, 0), lambda p: (0, p / 2), lambda p, r: r * (p / 3 - p**2 / 4)),
     "first dropped": ((0, 1), lambda p: (p / 2, 0), lambda p, _: p / 3 - p**2 / 4),
     "antipodal": ((1, -1), lambda _: (0, 0), lambda p, r: (1 + r) * p**2 / 6),
@@ -224,9 +219,8 @@ def test_the_optimal_antipodal_pair_has_its_checked_weights_bias_and_loss() -> N
     model = diagram_model(2, 1, 0.1, 1.0)
 
     def objective(theta: FloatArray) -> tuple[float, FloatArray]:
-        return float(expected_loss(model, theta[None, :2], theta[2:])), packed_gradient(
-            model, theta[None, :2], theta[2:]
-        )
+        weights, bias = theta[None, :2], theta[2:]
+        return float(expected_loss(model, weights, bias)), packed_gradient(model, weights, bias)
 
     end = minimize(objective, [1.0, -1.0, 0.0, 0.0], jac=True, method="BFGS", options={"gtol": tolerance("gradient")})
     np.testing.assert_allclose(end.x, [1.0058, -1.0058, 0.0012, 0.0012], rtol=0, atol=half_unit(4))
@@ -262,11 +256,8 @@ def test_autograd_of_the_loss_is_the_gradient(name: str) -> None:
 def test_float32_tensors_stay_float32(name: str) -> None:
     model, weights, bias = CASES[name].model, CASES[name].weights, CASES[name].bias
     W, b = torch.from_numpy(weights).float(), torch.from_numpy(bias).float()
-    found, (d_weights, d_bias), hessian = (
-        expected_loss(model, W, b),
-        loss_gradient(model, W, b),
-        loss_hessian(model, W, b),
-    )
+    found, hessian = expected_loss(model, W, b), loss_hessian(model, W, b)
+    d_weights, d_bias = loss_gradient(model, W, b)
     assert {t.dtype for t in (found, d_weights, d_bias, hessian)} == {torch.float32}
     # The oracle at the rounded weights, so that only the evaluation's own error counts.
     expected = oracle(model, W.double().numpy(), b.double().numpy(), order=1)
@@ -292,11 +283,8 @@ def test_batches_broadcast_to_the_loop_over_singles(engine: str) -> None:
     weights, bias = rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 1, 3))
     assert model.batch_shape == (2, 3, 1)
     W, b = (torch.from_numpy(weights), torch.from_numpy(bias)) if engine == "torch" else (weights, bias)
-    loss, (d_weights, d_bias), hessian = (
-        expected_loss(model, W, b),
-        loss_gradient(model, W, b),
-        loss_hessian(model, W, b),
-    )
+    loss, hessian = expected_loss(model, W, b), loss_hessian(model, W, b)
+    d_weights, d_bias = loss_gradient(model, W, b)
     shape = (2, 3, 4)
     assert [tuple(a.shape) for a in (loss, d_weights, d_bias, hessian)] == [
         shape,
@@ -327,7 +315,7 @@ def test_output_losses_depend_on_their_own_bias_only() -> None:
     engine = ExactLoss(independent(3, 2, (0.2, 0.5, 0.9)))
     rng = np.random.default_rng(1)
     weights, bias = rng.normal(size=(2, 3)), rng.normal(size=3)
-    moved = engine.output_losses(weights, bias + [0.0, 0.25, 0.0])
+    moved = engine.output_losses(weights, bias + np.array([0.0, 0.25, 0.0]))
     before = engine.output_losses(weights, bias)
     np.testing.assert_array_equal(moved[[0, 2]], before[[0, 2]])
     assert moved[1] != before[1]

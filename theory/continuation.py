@@ -25,6 +25,8 @@ LONGEST_CORRECTION = 1.0
 SMALLEST_STEP = 1e-4
 # Step within which the end of a curve is located.
 LAST_STEP = 1e-3
+# Steps across a kink of the curve.
+HOPS = (0.002, 0.01, 0.03)
 # Cosine of the largest turn between neighbouring points.
 STRAIGHT = 0.95
 
@@ -120,15 +122,31 @@ def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> _Point | None:
     return _point(system, *_newton(system, target, None, row))
 
 
+def _hop(system: System, here: _Point, tangent: FloatArray, keep: Predicate) -> _Point | None:
+    """Return a point past a kink of the curve, where its tangent jumps, or None if there is none close by."""
+    for length in HOPS:
+        y, residual = _newton(system, here.y + length * tangent, None, tangent)
+        moved = y - here.y
+        there = _point(system, y, residual) if np.linalg.norm(moved) < 3 * length and moved @ tangent > 0 else None
+        if there is not None and keep(there.y):
+            return there
+    return None
+
+
 def _walk(
     system: System, start: _Point, tangent: FloatArray, box: FloatArray, step: float, most: int, keep: Predicate
 ) -> tuple[list[_Point], str]:
     """Follow the curve one way; return the points after `start` and why it stopped."""
     points, length = [start], step / 4
     while len(points) < most:
-        if length < SMALLEST_STEP:
-            return points[1:], "lost"
         here = points[-1]
+        if length < SMALLEST_STEP:
+            there = _hop(system, here, tangent, keep)
+            if there is None:
+                return points[1:], "lost"
+            points.append(there)
+            tangent, length = there.tangent(there.y - here.y), HOPS[0]
+            continue
         y, residual = _newton(system, here.y + length * tangent, here.jacobian, tangent)
         there = _point(system, y, residual) if np.linalg.norm(y - here.y) < 3 * length else None
         if there is None or not there.tangent(tangent) @ tangent > STRAIGHT:

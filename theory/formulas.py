@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import chain, combinations, combinations_with_replacement, product
 from math import factorial, nan
 from typing import Any
@@ -137,7 +137,7 @@ class LossFormula:
         density, ratio = self.symbols[-2:]
         # Unevaluated: SymPy knows that these symbols are positive, and would answer "true".
         general = [sympy.StrictGreaterThan(s, 0, evaluate=False) for s in (density, ratio)]
-        rows = _rows(self.symbols[: -self.n_features - 2], self.n_features)
+        rows = _rows(self.symbols[: self.n_hidden * self.n_features], self.n_features)
         pairs = combinations_with_replacement(range(self.n_features), 2)
         general += [sympy.Le(density, 1), *(sympy.Ne(_overlaps(rows, i)[j], 0) for i, j in pairs)]
         return (*general, *(region.assumptions for output in self.outputs for region in output.regions))
@@ -181,7 +181,8 @@ class LossFormula:
         if not _is_positive(ratio):
             raise ValueError(f"relative_importance must be positive, got {ratio}")
         point = [chosen[s].xreplace({DENSITY: density, RELATIVE_IMPORTANCE: ratio}) for s in self.symbols[:-2]]
-        rows, bias = _rows(point[: -self.n_features], self.n_features), point[-self.n_features :]
+        n_weights = self.n_hidden * self.n_features
+        rows, bias = _rows(point[:n_weights], self.n_features), point[n_weights:]
         loss = sympy.Integer(0)
         for i, importance in enumerate(self.importances):
             overlaps = [sympy.expand(overlap) for overlap in _overlaps(rows, i)]
@@ -206,7 +207,7 @@ class LossFormula:
 
         Example:
             >>> derive_loss(2, 1).at([[1, -1]], ["1/12", "1/12"], "1/2", 1)
-            0
+            19079/248832
         """
         shapes = [(self.n_hidden, self.n_features), (self.n_features,)]
         try:
@@ -250,7 +251,7 @@ class LossFormula:
         if modules not in ("numpy", "torch", "math", "mpmath"):
             raise ValueError(f'modules must be "numpy", "torch", "math" or "mpmath", got {modules!r}')
         n, batched = self.n_features, modules in ("numpy", "torch")
-        rows, corners = _rows(self.symbols[: -n - 2], n), _corners(range(n))
+        rows, corners = _rows(self.symbols[: self.n_hidden * n], n), _corners(range(n))
         bias = self.symbols[-n - 2 : -2]
         values = [[_corner_value(corner, _overlaps(rows, i), bias[i]) for corner in corners] for i in range(n)]
         regions = [[region.expression for region in output.regions] for output in self.outputs]
@@ -289,7 +290,6 @@ class LossFormula:
         return on_arrays if batched else on_numbers
 
 
-@lru_cache
 def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
     """Derive the exact expected loss of x' = ReLU(WᵀW x + b) for independent features, in closed form.
 
@@ -315,6 +315,12 @@ def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
     for name, size, limit in (("n_features", n_features, MAX_DERIVED_FEATURES), ("n_hidden", n_hidden, n_features)):
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= limit:
             raise ValueError(f"{name} must be an integer from 1 to {limit} for a derived formula, got {size!r}")
+    return _derive(int(n_features), int(n_hidden))
+
+
+@cache
+def _derive(n_features: int, n_hidden: int) -> LossFormula:
+    """Do what `derive_loss` says, once."""
     columns = range(1, n_features + 1)
     names = [f"w{i}" if n_hidden == 1 else f"w{h + 1}_{i}" for h in range(n_hidden) for i in columns]
     weights = sympy.symbols(names, real=True)
@@ -452,12 +458,15 @@ def _corner_value(corner: Corner, overlaps: Sequence[Any], bias: Any) -> Any:
 
 
 def _number(name: Any, value: Any) -> Expression:
-    """Return a value as a SymPy expression without floats."""
+    """Return a value as a real SymPy expression without floats."""
     try:
-        number = sympy.nsimplify(sympy.sympify(value), rational=True)
-    except (sympy.SympifyError, TypeError, AttributeError) as error:
+        # SymPy would evaluate other text as code.
+        number = sympy.Rational(value) if isinstance(value, str) else sympy.sympify(value, strict=True)
+        number = number.xreplace({part: sympy.Rational(part) for part in number.atoms(sympy.Float)})
+        real = number.is_extended_real is not False and not number.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo)
+    except (sympy.SympifyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{name} must be a number or an expression, got {value!r}") from error
-    if number.is_extended_real is False or number.is_finite is False:
+    if not real:
         raise ValueError(f"{name} must be real and finite, got {value!r}")
     return number
 
