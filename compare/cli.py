@@ -81,10 +81,10 @@ def _model(features: int, hidden: int, density: float, importance: float) -> Toy
 def diagram(
     features: Features = 2,
     hidden: Hidden = 1,
-    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 24,
+    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 32,
     seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8,
-    steps: Annotated[int, typer.Option(help="Optimiser steps of each run.")] = 4000,
-    batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 512,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of each run.")] = 3000,
+    batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256,
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled",
     device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for dataset, figure and ledger.")] = Path("out"),

@@ -46,10 +46,10 @@ class DiagramSettings:
 
     n_features: int = 2
     n_hidden: int = 1
-    cells: int = 24
+    cells: int = 32
     seeds: int = 8
-    steps: int = 4000
-    batch_size: int = 512
+    steps: int = 3000
+    batch_size: int = 256
     learning_rate: float = 2e-3
     objective: str = "sampled"
     device: str = "auto"

@@ -74,8 +74,8 @@ def test_two_phases_cost_the_same_on_their_coexistence_curve(curves: Curves, whi
         assert curve.cheapest[k]
 
 
-def _kink_limit(density: float) -> float:
-    """Return the importance at which a dropped feature starts to be stored with negative overlap (docs/boundaries.md).
+def _kink_limit(density: float, sign: int) -> float:
+    """Return the importance above which a dropped feature is stored with an overlap of this sign (docs/boundaries.md).
 
     An independent minimisation of the second-order part of the loss, written out by hand.
     """
@@ -83,28 +83,31 @@ def _kink_limit(density: float) -> float:
 
     def stored(shift: tuple[float, float]) -> float:
         beta, delta = shift
-        off = (1 - p) ** 2 * max(beta, 0.0) ** 2
-        b = min(max(beta, 0.0), 1.0)
-        second = b**3 / 3 if beta <= 1 else (beta**3 - (beta - 1) ** 3) / 3
+        low, high = sorted((beta, beta + sign))
+        only_second = (max(high, 0.0) ** 3 - max(low, 0.0) ** 3) / 3
         only_first = beta**2 + beta * delta + delta**2 / 3
-        both = beta**2 + delta**2 / 3 + 1 / 3 + beta * delta - beta - delta / 2
-        return off + p * (1 - p) * (second + only_first) + p**2 * both
+        both = beta**2 + delta**2 / 3 + 1 / 3 + beta * delta + sign * (beta + delta / 2)
+        off = (1 - p) ** 2 * max(beta, 0.0) ** 2
+        return off + p * (1 - p) * (only_second + only_first) + p**2 * both
 
-    best = minimize(
-        stored, (0.01, 0.0), method="Nelder-Mead", options={"xatol": 1e-12, "fatol": 1e-16, "maxiter": 4000}
-    )
+    options = {"xatol": 1e-12, "fatol": 1e-16, "maxiter": 4000}
+    best = minimize(stored, (-0.01 * sign, 0.0), method="Nelder-Mead", options=options)
     return float(best.fun / variance)
 
 
 @pytest.mark.parametrize("density", [0.12, 0.3, 0.55, 0.8])
-def test_the_limit_of_a_dropped_feature_agrees_with_minimisation_by_hand(curves: Curves, density: float) -> None:
-    (curve,) = pick(curves, "stability", "axis(1) + drop(2)", mechanism="kink")
-    order = np.argsort(curve.density)
-    traced = np.interp(np.log(density), np.log(curve.density[order]), np.log(curve.importance[order]))
-    nearest = int(np.abs(curve.density - density).argmin())
-    exact = _kink_limit(curve.density[nearest])
-    assert curve.importance[nearest] == pytest.approx(exact, rel=1e-7)
-    assert np.exp(traced) == pytest.approx(_kink_limit(density), rel=1e-3)
+@pytest.mark.parametrize(("label", "sign"), [("axis(1) + drop(2)", -1), ("merged(1,2)", 1)])
+def test_limits_at_the_kink_agree_with_minimisation_by_hand(
+    curves: Curves, label: str, sign: int, density: float
+) -> None:
+    curve = min(pick(curves, "stability", label, mechanism="kink"), key=lambda c: float(c.importance.min()))
+    nearest = int(np.abs(np.log(curve.density / density)).argmin())
+    assert curve.density[nearest] == pytest.approx(density, rel=0.05)
+    assert curve.importance[nearest] == pytest.approx(_kink_limit(curve.density[nearest], sign), rel=1e-7)
+
+
+def test_the_merged_limit_tends_to_five_sixteenths() -> None:
+    assert _kink_limit(1e-6, 1) == pytest.approx(5 / 16, rel=1e-5)
 
 
 def test_a_minimum_disappears_across_a_fold(curves: Curves) -> None:

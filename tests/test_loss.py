@@ -73,6 +73,7 @@ ADVERSARIAL = {
     "equilateral": case([[1, -0.5, -0.5], [0, 0.75**0.5, -(0.75**0.5)]], [0.01, -0.02, 0.03]),
     "1e-12 entry": case([1, 1e-12], [0.1, 0.2]),
     "1e-12 entry, bias of its size": case([1, 1e-12], [1e-13, -3e-13]),
+    "1e-12 entry, opposite, bias of its size": case([-1, 1e-12], [0.1, 3e-13]),
     "1e-12 columns": case([[1, 1e-12, -1e-12], [1e-12, 1, 0.5]], [0.1, -0.2, 0.3]),
     "1e-12 everywhere": case([[1e-12, -1e-12, 1e-12]], [0.1, 0.2, -0.1]),
     "1e-6 weights, biases of their overlap": case([1e-6, -1e-6], [3e-13, -3e-13]),

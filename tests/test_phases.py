@@ -40,6 +40,7 @@ LABELS: dict[str, tuple[Any, Any, str]] = {
     "chain of overlaps": ([[1, 1, 0], [0, 1, 1]], [0, 0, 0], "cluster(1,2,3)"),
     "a plane that is a line": ([[1, -1, 1], [1, -1, 1]], [0, 0, 0], "cluster(1,2,3)"),
     "all dropped": ([[0, 0]], [0.1, 0.1], "drop(1) + drop(2)"),
+    "nothing but tiny columns": ([[1e-4, -1e-4]], [0.1, 0.1], "drop(1) + drop(2)"),
     "unstored and switched off": ([[1, 0]], [0, -0.1], "axis(1) + dead(2)"),
     "stored and switched off": ([[1, -1]], [-1.5, 0.5], "dead(1) + axis(2)"),
     "all dead": ([[0, 0]], [-1, -1], "dead(1) + dead(2)"),

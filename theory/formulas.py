@@ -175,12 +175,13 @@ class LossFormula:
                 f"values must have the keys {list(by_name)}, of which p and r are optional; "
                 f"got unknown {sorted(map(str, unknown))}, missing {[s.name for s in missing]}"
             )
-        density, ratio = (chosen.get(symbol, symbol) for symbol in self.symbols[-2:])
+        given: list[Expression] = [chosen.get(symbol, symbol) for symbol in self.symbols]
+        density, ratio = given[-2:]
         if not _is_positive(density) or _is_positive(density - 1):
             raise ValueError(f"density must lie in (0, 1], got {density}")
         if not _is_positive(ratio):
             raise ValueError(f"relative_importance must be positive, got {ratio}")
-        point = [chosen[s].xreplace({DENSITY: density, RELATIVE_IMPORTANCE: ratio}) for s in self.symbols[:-2]]
+        point = [value.xreplace({DENSITY: density, RELATIVE_IMPORTANCE: ratio}) for value in given[:-2]]
         n_weights = self.n_hidden * self.n_features
         rows, bias = _rows(point[:n_weights], self.n_features), point[n_weights:]
         loss = sympy.Integer(0)
@@ -464,9 +465,9 @@ def _number(name: Any, value: Any) -> Expression:
         number = sympy.Rational(value) if isinstance(value, str) else sympy.sympify(value, strict=True)
         number = number.xreplace({part: sympy.Rational(part) for part in number.atoms(sympy.Float)})
         real = number.is_extended_real is not False and not number.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo)
-    except (sympy.SympifyError, TypeError, ValueError, AttributeError) as error:
+    except (sympy.SympifyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"{name} must be a number or an expression, got {value!r}") from error
-    if not real:
+    if not (real and isinstance(number, sympy.Expr)):
         raise ValueError(f"{name} must be real and finite, got {value!r}")
     return number
 
