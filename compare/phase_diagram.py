@@ -16,9 +16,9 @@ import numpy as np
 import xarray as xr
 
 from tegum.empirical import resolve_device, train
-from tegum.theory import SEED_CELLS, DiagramMinima, check_superposition, diagram_minima, phase_boundaries
+from tegum.theory import check_superposition, diagram_minima, phase_boundaries, seed_diagram
 
-from .dataset import curves_dataset, load, minima_of, model_of, save, theory_dataset, trained_dataset
+from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
@@ -142,17 +142,11 @@ def _exact_part(settings: DiagramSettings, folder: Path | None, report: Report) 
         _keep(dataset, folder)
     if "curve_density" not in dataset:
         report("exact boundaries", 0.0)
-        dataset = _merged(dataset, curves_dataset(phase_boundaries(_seeds_of_curves(dataset, settings))))
+        dataset = _merged(
+            dataset, curves_dataset(phase_boundaries(seed_diagram(settings.n_features, settings.n_hidden)))
+        )
         _keep(dataset, folder)
     return dataset.drop_dims(["seed", "record"], errors="ignore")
-
-
-def _seeds_of_curves(dataset: xr.Dataset, settings: DiagramSettings) -> DiagramMinima:
-    """Return the minima in which boundaries are looked for: those of the diagram, unless its grid is too coarse."""
-    if settings.cells >= SEED_CELLS:
-        return minima_of(dataset)
-    density, importance = np.geomspace(*DENSITY_RANGE, SEED_CELLS), np.geomspace(*IMPORTANCE_RANGE, SEED_CELLS)
-    return diagram_minima(density, importance, n_features=settings.n_features, n_hidden=settings.n_hidden)
 
 
 def _merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:

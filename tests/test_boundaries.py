@@ -10,10 +10,10 @@ from tegum.theory import (
     BoundaryCurve,
     DiagramMinima,
     coexistence_curve,
-    diagram_minima,
     diagram_model,
     local_minima,
     phase_boundaries,
+    seed_diagram,
     stability_limit,
 )
 
@@ -28,7 +28,7 @@ Curves = tuple[BoundaryCurve, ...]
 
 @pytest.fixture(scope="session")
 def diagram() -> DiagramMinima:
-    return diagram_minima(np.geomspace(0.01, 1, 16), np.geomspace(0.1, 10, 16))
+    return seed_diagram()
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ def test_the_one_sided_hessian_changes_sign_at_the_limit_of_dropping(density: fl
 
 @pytest.mark.parametrize("density", KINK_DENSITIES, ids=str)
 def test_the_smallest_curvature_changes_sign_at_the_limit_of_dropping(density: float) -> None:
-    below, above, theta = around_the_limit(density, "search")
+    below, above, theta = around_the_limit(density, "stability")
     value, direction = smallest(above, theta)
     assert smallest(below, theta)[0] > 0 > value
     # The dropped feature comes back opposite to the stored one, which grows.

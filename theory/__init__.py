@@ -11,7 +11,7 @@ A `ToyModel` says what is being asked: sizes, input law (`features`), importance
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
 
-from .boundaries import SEED_CELLS, BoundaryCurve, coexistence_curve, phase_boundaries, stability_limit
+from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .features import FeatureLaw, IndependentFeatures
@@ -21,7 +21,6 @@ from .model import ToyModel, diagram_model
 from .phases import dead_outputs, phase
 
 __all__ = [
-    "SEED_CELLS",
     "BoundaryCurve",
     "CriticalPoint",
     "Descent",
@@ -48,6 +47,7 @@ __all__ = [
     "phase",
     "phase_boundaries",
     "polish",
+    "seed_diagram",
     "stability_limit",
     "unpack",
 ]

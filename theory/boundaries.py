@@ -32,8 +32,10 @@ from .phases import phase
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
-# Cells per axis of the census that finds the curves' first points, and steps from a cell to the next.
-SEED_CELLS = 16
+# Grid of the census that finds the curves' first points, and steps from a cell to the next.
+SEED_CELLS = 12
+DENSE = (0.77, 0.85, 0.91, 0.95, 0.98)
+NEARLY_EQUAL = (0.82, 0.88, 0.93, 0.97)
 SUBSTEPS = 6
 BISECTIONS = 12
 MECHANISMS = ("fold", "kink", "corner")
@@ -483,30 +485,18 @@ def _record(plane: _Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCur
     )
 
 
-def _thinned(diagram: DiagramMinima) -> DiagramMinima:
-    """Return at most about `SEED_CELLS` rows and columns of a diagram, the outermost included."""
-    keep = [
-        np.unique(np.linspace(0, len(axis) - 1, min(len(axis), SEED_CELLS)).round().astype(int))
-        for axis in (diagram.density, diagram.importance)
-    ]
-    minima = [[diagram.minima[i][j] for j in keep[1]] for i in keep[0]]
-    density, importance = diagram.density[keep[0]], diagram.importance[keep[1]]
-    return DiagramMinima(diagram.n_features, diagram.n_hidden, density, importance, minima)
-
-
 def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
     """Return every coexistence curve and limit of stability that a diagram's minima show, over its range.
 
     Args:
-        diagram: minima over a grid; at least 12 cells per factor of 100 see all curves of the n=2, m=1 model.
+        diagram: minima over a grid over the range of interest, such as `seed_diagram`.
 
     Returns:
         The curves, each with the largest residual of its equations at every point and a first-order error bound.
     """
-    seeds = _thinned(diagram)
     plane = _Plane(diagram.n_features, diagram.n_hidden)
     atlas = _Atlas(np.log([[axis[0], axis[-1]] for axis in (diagram.density, diagram.importance)]).T)
-    paths = _paths(plane, seeds)
+    paths = _paths(plane, diagram)
     for (here, there), forth in paths.items():
         _trace_stability(plane, forth, atlas)
         if here < there:
@@ -515,11 +505,23 @@ def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
     return tuple(_record(plane, diagram, curve) for curve in atlas.curves)
 
 
-def _diagram(n_features: int, n_hidden: int) -> DiagramMinima:
-    density = np.geomspace(*DENSITY_RANGE, SEED_CELLS)
-    return diagram_minima(
-        density, np.geomspace(*IMPORTANCE_RANGE, SEED_CELLS), n_features=n_features, n_hidden=n_hidden
+def seed_diagram(n_features: int = 2, n_hidden: int = 1) -> DiagramMinima:
+    """Return minima over density 0.01 … 1 and relative importance 0.1 … 10, on a grid that serves to find all curves.
+
+    It is finer where curves crowd, at high density and about equal importance.
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+
+    Raises:
+        ValueError: if n_hidden ≥ n_features.
+    """
+    density = np.union1d(np.geomspace(*DENSITY_RANGE, SEED_CELLS), DENSE)
+    importance = np.union1d(
+        np.geomspace(*IMPORTANCE_RANGE, SEED_CELLS), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)]
     )
+    return diagram_minima(density, importance, n_features=n_features, n_hidden=n_hidden)
 
 
 def coexistence_curve(
@@ -540,7 +542,7 @@ def coexistence_curve(
     Raises:
         ValueError: if no minimum of one of the phases is known anywhere in the diagram.
     """
-    diagram = _diagram(n_features, n_hidden) if diagram is None else diagram
+    diagram = seed_diagram(n_features, n_hidden) if diagram is None else diagram
     for label in (first, second):
         _check_label(diagram, label)
     wanted = tuple(sorted((first, second)))
@@ -564,7 +566,7 @@ def stability_limit(
     Raises:
         ValueError: if no minimum of the phase is known anywhere in the diagram.
     """
-    diagram = _diagram(n_features, n_hidden) if diagram is None else diagram
+    diagram = seed_diagram(n_features, n_hidden) if diagram is None else diagram
     _check_label(diagram, label)
     return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == (label,))
 

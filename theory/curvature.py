@@ -17,7 +17,8 @@ from .loss import ExactLoss
 from .model import ToyModel
 
 INFINITESIMAL = 1e-100
-ROUNDS = 6
+# Rounds for all directions, and for the best one after them; each divides the error by about four.
+ROUNDS, LAST_ROUNDS = 6, 18
 ORBIT_TOLERANCE = 1e-9
 
 
@@ -91,7 +92,9 @@ def _repeat(
     directions = np.concatenate([directions, directions + 0.3 * np.roll(directions, 1, axis=1)], axis=1)
     each = np.arange(len(parameters))
     best, where = np.full(len(parameters), np.inf), directions[:, 0].copy()
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS + LAST_ROUNDS):
+        if turn == ROUNDS:
+            directions = where[:, None].copy()
         directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
         sectors = one_sided_hessians(model, parameters, directions) + rotations[:, None]
         values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)

@@ -230,9 +230,9 @@ class LossFormula:
     def lambdify(self, modules: str = "numpy") -> Callable[[Any, Any, Any, Any], Any]:
         """Return a function that evaluates the formula.
 
-        It divides by overlaps. Where one vanishes the value isn't finite (a `ZeroDivisionError` from "math" and
-        "mpmath"), and near there digits are lost: this is for checking and for work with many digits.
-        `expected_loss` is the stable evaluation.
+        It divides by overlaps. Where one vanishes the value may not be finite (with NumPy's warning; "math" and
+        "mpmath" raise `ZeroDivisionError`), and near there digits are lost: this is for checking and for work with
+        many digits. `expected_loss` is the stable evaluation.
 
         Args:
             modules: "numpy" or "torch" for arrays with any batch dimensions, "math" or "mpmath" for single numbers.

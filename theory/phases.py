@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .features import FloatArray
 
-# Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest, count as zero.
+# Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest or of 1, count as zero.
 TOLERANCE = 1e-3
 
 
