@@ -234,9 +234,9 @@ def derive(
     if latex:
         sys.stdout.write(formula.latex() + "\n")
         return
-    outputs = [
+    outputs: list[dict[str, Any]] = [
         {
-            "output": output.feature,
+            "output": output.feature + 1,
             "regions": [{"assumptions": str(r.assumptions), "loss": str(r.expression)} for r in output.regions],
         }
         for output in formula.outputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import xarray as xr
 from helpers import tolerance
 
 from tegum.compare import curves_of, load, minima_of, model_of, save
-from tegum.compare.dataset import FORMAT, OUTCOMES, curves_dataset, theory_dataset, trained_dataset
-from tegum.compare.published import published_losses
 from tegum.empirical import TrainedModels
 from tegum.theory import BoundaryCurve, CriticalPoint, DiagramMinima, diagram_minima, expected_loss
+
+parts: Any = import_module("tegum.compare.dataset")
+published: Any = import_module("tegum.compare.published")
 
 DENSITY, IMPORTANCE = np.array([0.1, 0.5]), np.array([0.5, 1.5])
 # How far a run is put from the minimum that it has to be polished to.
@@ -31,7 +33,8 @@ def diagram() -> DiagramMinima:
 
 @pytest.fixture(scope="module")
 def theory(diagram: DiagramMinima) -> xr.Dataset:
-    return theory_dataset(diagram)
+    dataset: xr.Dataset = parts.theory_dataset(diagram)
+    return dataset
 
 
 def curve(points: int, kind: str, phases: tuple[str, ...], mechanism: str) -> BoundaryCurve:
@@ -81,11 +84,19 @@ def test_minima_come_out_as_they_went_in(diagram: DiagramMinima, theory: xr.Data
 
 
 def test_the_dataset_of_the_minima_of_a_dataset_is_that_dataset(theory: xr.Dataset) -> None:
-    xr.testing.assert_identical(theory_dataset(minima_of(theory)), theory)
+    xr.testing.assert_identical(parts.theory_dataset(minima_of(theory)), theory)
+
+
+def test_a_diagram_may_be_a_single_cell() -> None:
+    diagram = diagram_minima([0.1], [1.0], starts=16)
+    found = minima_of(parts.theory_dataset(diagram)).minima
+    assert [[[point.phase for point in cell] for cell in row] for row in found] == [
+        [[point.phase for point in diagram.minima[0][0]]]
+    ]
 
 
 def test_the_exact_part_holds_the_published_verdict(diagram: DiagramMinima, theory: xr.Dataset) -> None:
-    losses = published_losses(diagram.model)
+    losses = published.published_losses(diagram.model)
     np.testing.assert_array_equal(theory["published_loss"], losses.min(axis=-1))
     names = theory.attrs["phases"]
     for i, j in np.ndindex(2, 2):
@@ -104,7 +115,7 @@ def test_the_models_are_those_of_the_cells(theory: xr.Dataset) -> None:
 
 @pytest.mark.parametrize("curves", [(), CURVES[:1], CURVES], ids=["none", "one", "of unequal lengths"])
 def test_curves_come_out_as_they_went_in(curves: tuple[BoundaryCurve, ...]) -> None:
-    found = curves_of(curves_dataset(curves))
+    found = curves_of(parts.curves_dataset(curves))
     assert len(found) == len(curves)
     for one, other in zip(found, curves, strict=True):
         for field in fields(BoundaryCurve):
@@ -116,8 +127,8 @@ def test_a_dataset_without_curves_has_none(theory: xr.Dataset) -> None:
 
 
 def whole(theory: xr.Dataset) -> xr.Dataset:
-    merged = theory.merge(curves_dataset(CURVES))
-    merged.attrs = theory.attrs | {"curves": curves_dataset(CURVES).attrs["curves"]}
+    merged = theory.merge(parts.curves_dataset(CURVES))
+    merged.attrs = theory.attrs | {"curves": parts.curves_dataset(CURVES).attrs["curves"]}
     return merged
 
 
@@ -147,7 +158,7 @@ def test_a_failed_save_keeps_what_was_there(
     path = tmp_path / "diagram.zarr"
     save(theory, path)
 
-    def full(self: xr.Dataset, store: Path, **_: Any) -> None:
+    def full(_: xr.Dataset, store: Path, **__: Any) -> None:
         store.mkdir()
         (store / "zarr.json").write_text("{")
         raise OSError("No space left on device")
@@ -187,7 +198,7 @@ def other_format(path: Path) -> None:
 
 
 def no_minima(path: Path) -> None:
-    save(xr.Dataset({"published_phase": ("x", np.ones(3))}, attrs={"format": FORMAT}), path)
+    save(xr.Dataset({"published_phase": ("x", np.ones(3))}, attrs={"format": parts.FORMAT}), path)
 
 
 @pytest.mark.parametrize(
@@ -196,10 +207,16 @@ def no_minima(path: Path) -> None:
         pytest.param(nothing, r"expected a phase diagram \(a zarr folder\), but .*store doesn't exist", id="missing"),
         pytest.param(folder, r"expected a phase diagram \(a zarr folder\), can't read .*store", id="folder"),
         pytest.param(text_file, r"expected a phase diagram \(a zarr folder\), can't read .*store", id="file"),
-        pytest.param(other_store, f"expected a dataset of format '{FORMAT}', got None in", id="other store"),
-        pytest.param(other_attributes, r"expected a phase diagram \(a zarr folder\), can't read", id="other attributes"),
-        pytest.param(other_format, f"expected a dataset of format '{FORMAT}', got 'tegum phase diagram 0'", id="format"),
-        pytest.param(no_minima, r"expected a phase diagram with variables \['minimum_loss', 'minimum_phase'\]", id="part"),
+        pytest.param(other_store, f"expected a dataset of format '{parts.FORMAT}', got None in", id="other store"),
+        pytest.param(
+            other_attributes, r"expected a phase diagram \(a zarr folder\), can't read", id="other attributes"
+        ),
+        pytest.param(
+            other_format, f"format '{parts.FORMAT}', got 'tegum phase diagram 0'", id="format"
+        ),
+        pytest.param(
+            no_minima, r"expected .* with variables \['minimum_loss', 'minimum_phase'\]", id="part"
+        ),
     ],
 )
 def test_something_else_is_not_loaded(tmp_path: Path, make: Any, message: str) -> None:
@@ -210,7 +227,9 @@ def test_something_else_is_not_loaded(tmp_path: Path, make: Any, message: str) -
 
 def test_a_damaged_store_is_not_loaded(tmp_path: Path, theory: xr.Dataset) -> None:
     save(theory, tmp_path / "store")
-    chunk = max((p for p in (tmp_path / "store" / "minimum_weights").rglob("*") if p.is_file()), key=lambda p: len(str(p)))
+    chunk = max(
+        (p for p in (tmp_path / "store" / "minimum_weights").rglob("*") if p.is_file()), key=lambda p: len(str(p))
+    )
     chunk.write_bytes(b"\x00" * 7)
     with pytest.raises(ValueError, match=r"expected a phase diagram \(a zarr folder\), can't read"):
         load(tmp_path / "store")
@@ -254,11 +273,11 @@ def live(theory: xr.Dataset) -> np.ndarray[Any, Any]:
 
 
 def test_a_run_is_entered_under_the_minimum_it_came_from(theory: xr.Dataset, live: np.ndarray[Any, Any]) -> None:
-    runs = trained_dataset(theory, trained_at(theory, live, OFF))
+    runs = parts.trained_dataset(theory, trained_at(theory, live, OFF))
     np.testing.assert_array_equal(runs["ended_in"], live)
     outcome = np.where(live < 0, "unexplained", np.where(live == 0, "global", "other"))
-    np.testing.assert_array_equal(np.array(OUTCOMES)[runs["outcome"].values], outcome)
-    assert set(np.ravel(outcome)) == set(OUTCOMES)
+    np.testing.assert_array_equal(np.array(parts.OUTCOMES)[runs["outcome"].values], outcome)
+    assert set(np.ravel(outcome)) == set(parts.OUTCOMES)
     names, there = np.array(runs.attrs["phases"]), live >= 0
     assert runs.attrs["phases"][: len(theory.attrs["phases"])] == theory.attrs["phases"]
     expected = np.take_along_axis(theory["minimum_phase"].values, np.maximum(live, 0), axis=-1)
@@ -267,7 +286,7 @@ def test_a_run_is_entered_under_the_minimum_it_came_from(theory: xr.Dataset, liv
 
 def test_polishing_ends_at_the_minimum_and_its_length_is_kept(theory: xr.Dataset, live: np.ndarray[Any, Any]) -> None:
     trained = trained_at(theory, live, OFF)
-    runs, there = trained_dataset(theory, trained), live >= 0
+    runs, there = parts.trained_dataset(theory, trained), live >= 0
     losses = np.take_along_axis(theory["minimum_loss"].values, np.maximum(live, 0), axis=-1)
     np.testing.assert_allclose(runs["polished_loss"].values[there], losses[there], rtol=0, atol=FOUND_AGAIN)
     assert (runs["trained_loss"].values > runs["polished_loss"].values)[there].all()
@@ -279,7 +298,7 @@ def test_polishing_ends_at_the_minimum_and_its_length_is_kept(theory: xr.Dataset
 
 
 def test_runs_have_the_dimensions_of_the_documentation(theory: xr.Dataset, live: np.ndarray[Any, Any]) -> None:
-    runs = trained_dataset(theory, trained_at(theory, live, OFF))
+    runs = parts.trained_dataset(theory, trained_at(theory, live, OFF))
     cell = ("density", "importance", "seed")
     for name in ("trained_loss", "polished_loss", "polish_distance", "escapes", "trained_phase", "outcome", "ended_in"):
         assert runs[name].dims == cell

@@ -112,5 +112,7 @@ def test_a_package_binds_nothing_but_its_public_names(package: str) -> None:
     assert len(set(module.__all__)) == len(module.__all__)
     assert (module.__doc__ or "").strip()
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-    bound = {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    bound = {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
     assert bound - {"annotations", "Any", "TYPE_CHECKING"} <= set(module.__all__)

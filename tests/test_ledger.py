@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import xarray as xr
 from helpers import tolerance
 
 from tegum.compare import agreement, minima_of, model_of
-from tegum.compare.dataset import FORMAT, OUTCOMES, curves_dataset, theory_dataset, trained_dataset
-from tegum.compare.ledger import BOUNDARY_MARGIN, SAME_LOSS, near_boundary
 from tegum.empirical import TrainedModels
 from tegum.theory import BoundaryCurve, diagram_minima, expected_loss, phase
+
+parts: Any = import_module("tegum.compare.dataset")
+ledgers: Any = import_module("tegum.compare.ledger")
 
 PHASES = ["digon(1,2)", "axis(1) + drop(2)", "merged(1,2)", "cluster(1,2)"]
 DIGON, AXIS, MERGED, CLUSTER = range(4)
@@ -39,7 +41,7 @@ def curve(density: Any, importance: Any, cheapest: Any = True) -> BoundaryCurve:
 
 
 def with_curves(dataset: xr.Dataset, *curves: BoundaryCurve) -> xr.Dataset:
-    more = curves_dataset(curves)
+    more = parts.curves_dataset(curves)
     merged = dataset.merge(more)
     merged.attrs = dataset.attrs | more.attrs
     return merged
@@ -71,7 +73,7 @@ def by_hand(density: Any = DENSITY) -> xr.Dataset:
             "escapes": (run, [[[0, 0, 1], [0, 0, 0]], [[0, 2, 0], [0, 0, 0]]]),
         },
         coords={"density": np.array(density), "importance": np.array(IMPORTANCE), "seed": np.arange(3)},
-        attrs={"format": FORMAT, "n_features": 2, "n_hidden": 1, "phases": PHASES, "curves": []},
+        attrs={"format": parts.FORMAT, "n_features": 2, "n_hidden": 1, "phases": PHASES, "curves": []},
     )
 
 
@@ -79,7 +81,7 @@ def test_every_run_is_counted_once_under_its_outcome() -> None:
     ledger = agreement(by_hand())
     assert (ledger.runs, ledger.cells) == (12, 4)
     assert ledger.outcomes == {"global": 5, "other": 6, "unexplained": 1}
-    assert list(ledger.outcomes) == list(OUTCOMES)
+    assert list(ledger.outcomes) == list(parts.OUTCOMES)
     assert sum(ledger.outcomes.values()) == ledger.runs
     assert ledger.share("other") == 6 / 12
 
@@ -112,7 +114,7 @@ def test_the_best_seed_is_the_one_of_least_exact_loss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("above", "agrees"), [pytest.param(SAME_LOSS / 2, True, id="tie"), pytest.param(2 * SAME_LOSS, False, id="dearer")]
+    ("above", "agrees"), [pytest.param(ledgers.SAME_LOSS / 2, True, id="tie"), pytest.param(2 * ledgers.SAME_LOSS, False, id="dearer")]
 )
 def test_another_structure_at_the_same_cost_agrees(above: float, agrees: bool) -> None:
     dataset = by_hand()
@@ -130,7 +132,7 @@ def test_another_structure_at_the_same_cost_agrees(above: float, agrees: bool) -
     ],
 )
 def test_cells_at_a_boundary_are_left_out_of_best_of_k(side: str, factor: float, excluded: bool) -> None:
-    shift = factor * BOUNDARY_MARGIN * (1 if side == "above" else -1)
+    shift = factor * ledgers.BOUNDARY_MARGIN * (1 if side == "above" else -1)
     # The boundary runs at one density through all importances, close to the row with the cell that disagrees.
     boundary = curve([DENSITY[1] * np.exp(shift)] * 3, [0.1, 1.0, 10.0])
     ledger = agreement(with_curves(by_hand(), boundary))
@@ -145,11 +147,11 @@ def test_cells_at_a_boundary_are_left_out_of_best_of_k(side: str, factor: float,
 def test_nearness_is_measured_in_density_along_a_sloping_boundary() -> None:
     # log density falls from log 0.4 to log 0.1 while log importance rises from log 0.5 to log 2.
     sloping = curve([0.4, 0.1], [0.5, 2.0])
-    np.testing.assert_array_equal(near_boundary(with_curves(by_hand(), sloping)), [[False, True], [True, False]])
+    np.testing.assert_array_equal(ledgers.near_boundary(with_curves(by_hand(), sloping)), [[False, True], [True, False]])
     # Halfway in log importance is halfway in log density, √(0.8 · 0.05) = 0.2.
     middle = by_hand((0.1, 0.2)).assign_coords(importance=[0.5, 1.0])
     np.testing.assert_array_equal(
-        near_boundary(with_curves(middle, curve([0.8, 0.05], [0.25, 4.0]))), [[False, False], [False, True]]
+        ledgers.near_boundary(with_curves(middle, curve([0.8, 0.05], [0.25, 4.0]))), [[False, False], [False, True]]
     )
 
 
@@ -159,7 +161,9 @@ def test_nearness_is_measured_in_density_along_a_sloping_boundary() -> None:
         pytest.param(curve([0.1] * 3, [0.1, 1.0, 10.0]), [[True, True], [False, False]], id="whole"),
         pytest.param(curve([0.1] * 3, [0.1, 1.0, 10.0], False), [[False, False], [False, False]], id="not cheapest"),
         pytest.param(
-            curve([0.1] * 3, [0.1, 1.0, 10.0], [False, True, True]), [[False, True], [False, False]], id="partly cheapest"
+            curve([0.1] * 3, [0.1, 1.0, 10.0], [False, True, True]),
+            [[False, True], [False, False]],
+            id="partly",
         ),
         pytest.param(curve([0.1] * 2, [0.1, 0.4]), [[False, False], [False, False]], id="ends before the cell"),
         pytest.param(curve([0.1] * 2, [0.1, 0.6]), [[True, False], [False, False]], id="ends between the cells"),
@@ -169,11 +173,11 @@ def test_nearness_is_measured_in_density_along_a_sloping_boundary() -> None:
 def test_only_the_part_of_a_curve_that_bounds_the_global_phase_counts(
     boundary: BoundaryCurve, near: list[list[bool]]
 ) -> None:
-    np.testing.assert_array_equal(near_boundary(with_curves(by_hand(), boundary)), near)
+    np.testing.assert_array_equal(ledgers.near_boundary(with_curves(by_hand(), boundary)), near)
 
 
 def test_without_curves_no_cell_is_near_one() -> None:
-    assert not near_boundary(by_hand()).any()
+    assert not ledgers.near_boundary(by_hand()).any()
 
 
 def test_a_ledger_is_plain_json() -> None:
@@ -211,7 +215,7 @@ def test_a_diagram_without_runs_has_no_ledger() -> None:
 
 
 def test_seeds_in_different_minima_are_counted_and_not_averaged() -> None:
-    theory = theory_dataset(diagram_minima([0.1, 0.5], [0.5, 1.5], starts=16))
+    theory = parts.theory_dataset(diagram_minima([0.1, 0.5], [0.5, 1.5], starts=16))
     minima = minima_of(theory).minima
     weights, bias = np.zeros((2, 2, 3, 1, 2)), np.zeros((2, 2, 3, 2))
     for i, j in np.ndindex(2, 2):
@@ -232,7 +236,7 @@ def test_seeds_in_different_minima_are_counted_and_not_averaged() -> None:
         status="finished",
         reason="made by hand",
     )
-    ledger = agreement(theory.merge(trained_dataset(theory, trained), combine_attrs="override"))
+    ledger = agreement(theory.merge(parts.trained_dataset(theory, trained), combine_attrs="override"))
     assert ledger.outcomes == {"global": 10, "other": 2, "unexplained": 0}
     assert ledger.endings == {"digon(1,2)": 11, "axis(1) + drop(2)": 1}
     assert ledger.other_endings == {"digon(1,2)": 2}

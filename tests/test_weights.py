@@ -131,9 +131,7 @@ def save_objects(content: Any, path: Path) -> None:
         pytest.param(".npz", save_objects, id="object array"),
     ],
 )
-def test_a_hostile_file_is_refused_and_not_run(
-    tmp_path: Path, suffix: str, save: Callable[[Any, Path], None]
-) -> None:
+def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path, suffix: str, save: Callable[[Any, Path], None]) -> None:
     mark, path = tmp_path / "mark", tmp_path / f"hostile{suffix}"
     save(_Hostile(mark) if suffix == ".npz" else {"W": _Hostile(mark)}, path)
     with pytest.raises(ValueError, match="can't read weights from"):
@@ -182,7 +180,10 @@ def test_a_missing_file_is_named(tmp_path: Path, suffix: str) -> None:
 
 
 REFUSED: dict[str, tuple[Arrays, str]] = {
-    "no weights": ({"b": BIAS, "encoder": WEIGHTS}, r"expected an array named weights, W, weight in .*\['b', 'encoder'\]"),
+    "no weights": (
+        {"b": BIAS, "encoder": WEIGHTS},
+        r"expected an array named weights, W, weight in .*\['b', 'encoder'\]",
+    ),
     "one axis": ({"W": BIAS}, r"expected weights of shape \(n_hidden, n_features\) in .*, got \(3,\)"),
     "two models": ({"W": np.stack([WEIGHTS, WEIGHTS])}, r"got \(2, 2, 3\)"),
     "four axes": ({"W": WEIGHTS[None, None]}, r"got \(1, 1, 2, 3\)"),

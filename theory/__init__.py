@@ -5,8 +5,9 @@ A `ToyModel` says what is being asked: sizes, input law (`features`), importance
 - `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian
   of it; `formulas` derives the same loss as a formula.
 - `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a
-  point, `diagram` over a grid, and `phases` names what is found.
-- `continuation` traces curves; `boundaries` finds those where two minima cost the same or one stops being a minimum.
+  point, `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there.
+- `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
+  them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
@@ -15,12 +16,15 @@ from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .features import FeatureLaw, IndependentFeatures
+from .formulas import PUBLISHED_LOSSES, LossFormula, OutputLoss, PublishedLoss, Region, derive_loss
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
-from .minima import CriticalPoint, Polished, census, global_minimum, local_minima, match, polish
+from .minima import CriticalPoint, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
 from .phases import dead_outputs, phase
+from .polishing import Polished, match, polish
 
 __all__ = [
+    "PUBLISHED_LOSSES",
     "BoundaryCurve",
     "CriticalPoint",
     "Descent",
@@ -28,12 +32,17 @@ __all__ = [
     "ExactLoss",
     "FeatureLaw",
     "IndependentFeatures",
+    "LossFormula",
+    "OutputLoss",
     "Polished",
+    "PublishedLoss",
+    "Region",
     "ToyModel",
     "census",
     "check_superposition",
     "coexistence_curve",
     "dead_outputs",
+    "derive_loss",
     "descend",
     "diagram_minima",
     "diagram_model",

@@ -3,17 +3,11 @@
 Nothing here knows which curves there are. Every minimum of a coarse census is followed from its cell into the
 neighbouring ones; where its path breaks off there is a limit of stability, and where two paths change places in cost
 there is a coexistence curve. Each is then located by Newton's method on its defining equations and traced
-(`continuation.py`). docs/boundaries.md derives the equations:
-
-- coexistence of θ and θ':  ∇L(θ) = 0, ∇L(θ') = 0, L(θ) = L(θ');
-- fold, where a minimum meets a saddle:  ∇L(θ) = 0, H(θ) v = 0, ‖v‖ = 1;
-- kink, where the curvature of a critical point that sits on a kink vanishes on one side:  H(θ + 0v) v = 0, ‖v‖ = 1;
-- corner, where a minimiser meets a kink across which the curvature jumps below zero:  ∇L(θ) = 0, b_i + G_ij = 0.
+(`continuation.py`). docs/boundaries.md has the map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, trace
-from .curvature import one_sided_hessians, smallest_curvature
-from .descent import descend, expand, pack, unpack
+from .curvature import smallest_curvature
+from .descent import descend, pack
 from .diagram import DiagramMinima, diagram_minima
+from .equations import JUMP, Plane, hold
 from .features import FloatArray
-from .loss import ExactLoss
 from .minima import GRADIENT_TOLERANCE, SNAP, snap
-from .model import ToyModel, diagram_model
-from .phases import phase
+from .paths import Path, follow
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
@@ -36,17 +29,16 @@ IMPORTANCE_RANGE = (0.1, 10.0)
 SEED_CELLS = 12
 DENSE = (0.77, 0.85, 0.91, 0.95, 0.98)
 NEARLY_EQUAL = (0.82, 0.88, 0.93, 0.97)
-SUBSTEPS = 6
-BISECTIONS = 12
-MECHANISMS = ("fold", "kink", "corner")
 # Coordinates that count as zero when the end of a path is tried as a critical point on a kink.
-ON_KINK = 1e-4
+ON_KINK = 0.02
 KINK_ROUNDS = 8
 # A corner of the input cube this close to z_i = 0 is tried as the reason why a path broke.
 AT_CORNER = 1e-3
 # How far past the end of a coexistence curve, and how far from its states, to look for its continuation.
 BEYOND = 0.01
 SIDESTEP = 1e-3
+# Curves whose points aren't determined better than this are spurious.
+ILL_CONDITIONED = 1e-6
 # Curves with fewer points than this are corners of the box.
 FEWEST = 3
 # Minima that differ by less cost the same; differences below rounding have no sign.
@@ -59,8 +51,6 @@ WHY = {
     "lost": "no further point",
     "budget": "budget of points spent",
 }
-# A path is broken where its parameters move further than this within a step.
-JUMP = 0.25
 # A first point closer than this to a curve already traced, in log density and log importance, belongs to it.
 NEAR = 0.03
 
@@ -95,197 +85,6 @@ class BoundaryCurve:
     reason: str
 
 
-def hold(theta: FloatArray) -> FloatArray:
-    """Return zeros where `theta` is exactly zero and NaN where it is free to move."""
-    return np.where(theta == 0, 0.0, np.nan)
-
-
-class _Plane:
-    """The family of models over the (log density, log importance) plane, for packed parameters."""
-
-    def __init__(self, n_features: int, n_hidden: int) -> None:
-        self.n_features, self.n_hidden = n_features, n_hidden
-        self.size = (n_hidden + 1) * n_features
-        # Zero eigenvalues that every Hessian has.
-        self.rotations = n_hidden * (n_hidden - 1) // 2
-
-    def model(self, q: FloatArray) -> ToyModel:
-        """Return the models at rows of q = (log density, log importance)."""
-        density = np.minimum(np.exp(q[:, 0]), 1.0)
-        return diagram_model(self.n_features, self.n_hidden, density, np.exp(q[:, 1]))
-
-    def expand(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return loss, gradient and Hessian at each row."""
-        return expand(ExactLoss(self.model(q)), parameters)
-
-    def slope(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return loss and gradient at each row."""
-        loss, d_weights, d_bias = ExactLoss(self.model(q)).loss_and_gradient(*unpack(parameters, self.n_hidden))
-        return loss, pack(d_weights, d_bias)
-
-    def settle(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Return where descents end, and whether each is at the same minimum as its start: no jump, still convex."""
-        model = self.model(q)
-        ends = descend(model, parameters)
-        settled, norms = snap(model, ends.parameters, ends.gradient_norm)
-        kept = (norms <= GRADIENT_TOLERANCE) & (np.abs(settled - parameters).max(axis=-1) < JUMP)
-        kept &= smallest_curvature(model, settled)[0] > 0
-        return settled, kept
-
-    def signs(self) -> FloatArray:
-        """Return alternating signs, a direction in which no symmetry of the features holds a state back."""
-        return np.where(np.arange(self.size) % 2 == 0, 1.0, -1.0)
-
-    def label(self, parameters: FloatArray) -> str:
-        """Return the phase label of one row."""
-        return phase(*unpack(parameters, self.n_hidden))
-
-    def place(self, free: FloatArray, held: FloatArray) -> FloatArray:
-        """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`."""
-        theta = np.broadcast_to(held, (len(free), self.size)).copy()
-        theta[:, np.isnan(held)] = free
-        return theta
-
-    def coexistence(self, first: FloatArray, second: FloatArray) -> System:
-        """Return F(θ, θ', q) = (∇L(θ), ∇L(θ'), L(θ) − L(θ')) over the coordinates that aren't held (`hold`)."""
-        a, b = np.isnan(first), np.isnan(second)
-
-        def system(y: FloatArray) -> FloatArray:
-            one, two, q = np.split(y, np.cumsum([a.sum(), b.sum()]), axis=1)
-            both = np.concatenate([self.place(one, first), self.place(two, second)])
-            loss, gradient = self.slope(both, np.concatenate([q, q]))
-            rows = len(y)
-            gap = (loss[:rows] - loss[rows:])[:, None]
-            return np.concatenate([gradient[:rows, a], gradient[rows:, b], gap], axis=-1)
-
-        return system
-
-    def states(self, y: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
-        """Return both states of a point on a coexistence curve, shape (2, P)."""
-        cut = int(np.isnan(first).sum())
-        end = cut + int(np.isnan(second).sum())
-        return np.concatenate([self.place(y[None, :cut], first), self.place(y[None, cut:end], second)])
-
-    def fold(self) -> System:
-        """Return F(θ, v, q) = (∇L(θ), H(θ) v, ‖v‖² − 1)."""
-
-        def system(y: FloatArray) -> FloatArray:
-            v = y[:, self.size : 2 * self.size]
-            _, gradient, hessian = self.expand(y[:, : self.size], y[:, 2 * self.size :])
-            flat = (hessian @ v[..., None])[..., 0]
-            return np.concatenate([gradient, flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
-
-        return system
-
-    def kink(self, held: FloatArray) -> System:
-        """Return F(θ, v, q) = (∇L(θ), H(θ + 0v) v, ‖v‖² − 1) for θ on a kink, with its zeros held (`hold`)."""
-        free = np.isnan(held)
-
-        def system(y: FloatArray) -> FloatArray:
-            moving, v, q = np.split(y, np.cumsum([free.sum(), self.size]), axis=1)
-            theta = self.place(moving, held)
-            _, gradient = self.slope(theta, q)
-            flat = (one_sided_hessians(self.model(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
-            return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
-
-        return system
-
-    def corner(self, output: int, active: int) -> System:
-        """Return F(θ, q) = (∇L(θ), c(θ)), c = z_i where feature j alone is 1 (`corners`): output i switches there."""
-
-        def system(y: FloatArray) -> FloatArray:
-            theta = y[:, : self.size]
-            _, gradient = self.slope(theta, y[:, self.size :])
-            return np.concatenate([gradient, self.corners(theta)[:, output, active, None]], axis=-1)
-
-        return system
-
-    def convex_but_one(self, y: FloatArray) -> bool:
-        """Whether the Hessian at a point of a fold is positive in all directions but the flat one."""
-        hessian = self.expand(y[None, : self.size], y[None, -2:])[2][0]
-        return bool(np.linalg.eigvalsh(hessian)[self.rotations + 1] > 0)
-
-    def convex_beside(self, output: int) -> Predicate:
-        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner."""
-
-        def keep(y: FloatArray) -> bool:
-            theta = np.stack([y[: self.size], y[: self.size]])
-            theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
-            hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
-            return bool((np.linalg.eigvalsh(hessians)[:, self.rotations] > 0).any())
-
-        return keep
-
-    def corners(self, parameters: FloatArray) -> FloatArray:
-        """Return z_i where feature j alone is 1, and last where no feature is active, shape (rows, n, n + 1)."""
-        weights, bias = unpack(parameters, self.n_hidden)
-        alone = np.concatenate([weights.mT @ weights, np.zeros((*bias.shape, 1))], axis=-1)
-        return np.asarray(bias[..., None] + alone)
-
-
-@dataclass(frozen=True, eq=False)
-class _Path:
-    """A minimum followed from a cell into a neighbouring one."""
-
-    start: FloatArray
-    q_start: FloatArray
-    q_end: FloatArray
-    whole: bool
-    # The last parameters before the path broke, and where that was.
-    last: FloatArray
-    q_last: FloatArray
-
-    def at(self, share: float) -> FloatArray:
-        """Return interpolated parameters at this share of the way."""
-        way = self.q_end - self.q_start
-        reached = float((self.q_last - self.q_start) @ way / (way @ way))
-        return self.start + min(share / max(reached, SNAP), 1.0) * (self.last - self.start)
-
-
-def _steps(diagram: DiagramMinima) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield each cell with each of its neighbours."""
-    rows, columns = len(diagram.density), len(diagram.importance)
-    for i in range(rows):
-        for j in range(columns):
-            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
-                if 0 <= a < rows and 0 <= b < columns:
-                    yield (i, j), (a, b)
-
-
-def _paths(plane: _Plane, diagram: DiagramMinima) -> dict[tuple[tuple[int, int], tuple[int, int]], list[_Path]]:
-    """Follow every live minimum of every cell to every neighbour, all at once."""
-    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
-    keys, starts, begins, ends = [], [], [], []
-    for here, there in _steps(diagram):
-        for point in diagram.live(*here):
-            if point.status != "minimum":
-                continue
-            keys.append((here, there))
-            starts.append(pack(point.weights, point.bias))
-            begins.append((log_p[here[0]], log_r[here[1]]))
-            ends.append((log_p[there[0]], log_r[there[1]]))
-    start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
-    current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
-    for step in range(1, SUBSTEPS + 1):
-        going = np.flatnonzero(alive)
-        settled, kept = plane.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
-        current[going[kept]], fraction[going[kept]] = settled[kept], step / SUBSTEPS
-        alive[going[~kept]] = False
-    broken = np.flatnonzero(~alive)
-    low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        settled, kept = plane.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
-        current[broken[kept]] = settled[kept]
-        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
-    fraction[broken] = low
-    paths: dict[tuple[tuple[int, int], tuple[int, int]], list[_Path]] = {}
-    for k, key in enumerate(keys):
-        last = q0[k] + (q1[k] - q0[k]) * fraction[k]
-        paths.setdefault(key, []).append(_Path(start[k], q0[k], q1[k], bool(alive[k]), current[k], last))
-    return paths
-
-
 @dataclass(frozen=True, eq=False)
 class _Curve:
     """A traced curve: its mechanism and label or labels, and the zeros that its states hold."""
@@ -301,6 +100,7 @@ class _Atlas:
     def __init__(self, box: FloatArray) -> None:
         self.box = box
         self.curves: list[_Curve] = []
+        self._tries: dict[tuple[str, ...], list[FloatArray]] = {}
 
     def knows(self, key: tuple[str, ...], q: FloatArray) -> bool:
         """Whether a traced curve of this kind passes by q."""
@@ -308,6 +108,14 @@ class _Atlas:
             curve.key == key and np.abs(_dense(curve.found.points[:, -2:]) - q).max(axis=1).min() < NEAR
             for curve in self.curves
         )
+
+    def _tried(self, key: tuple[str, ...], q: FloatArray) -> bool:
+        """Note a first point, and return whether one close to it was tried before."""
+        before = self._tries.setdefault(key, [])
+        if any(np.abs(other - q).max() < NEAR for other in before):
+            return True
+        before.append(q)
+        return False
 
     def add(
         self,
@@ -318,12 +126,16 @@ class _Atlas:
         keep: Predicate = always,
         held: tuple[FloatArray, ...] = (),
     ) -> bool:
-        """Correct a first point onto its curve and trace it, unless it moves far or the curve is known."""
+        """Correct a first point onto its curve and trace it; return whether its curve is known now."""
+        if self.knows(key, near):
+            return True
+        if self._tried(key, near):
+            return False
         y, residual = correct(system, y)
         if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y[-2:]):
             return False
         found = trace(system, y, self.box, keep=keep)
-        if len(found.points) < FEWEST:
+        if len(found.points) < FEWEST or found.error.max() > ILL_CONDITIONED:
             return False
         self.curves.append(_Curve(key, found, held))
         return True
@@ -338,17 +150,17 @@ def _dense(points: FloatArray) -> FloatArray:
     return np.stack([np.interp(at, length, points[:, c]) for c in (0, 1)], axis=-1)
 
 
-def _trace_stability(plane: _Plane, paths: list[_Path], atlas: _Atlas) -> None:
+def _trace_stability(plane: Plane, paths: list[Path], atlas: _Atlas) -> None:
     """Trace the limit of stability at which each broken path ended, by whichever mechanism holds there."""
     for path in paths:
         label, q = plane.label(path.start), path.q_last
         ended = plane.label(path.last)
-        if path.whole or any(atlas.knows((m, name), q) for m in MECHANISMS for name in (label, ended)):
+        if path.whole:
             continue
         model = plane.model(q[None])
         anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
         on_kink = norms[0] <= GRADIENT_TOLERANCE and (anchor == 0).any()
-        if on_kink and np.abs(anchor[0] - path.last).max() < 100 * ON_KINK:
+        if on_kink and np.abs(anchor[0] - path.last).max() < JUMP:
             held, v = hold(anchor[0]), path.last - anchor[0]
             v = smallest_curvature(model, anchor)[1][0] if np.linalg.norm(v) < SNAP else v / np.linalg.norm(v)
             if atlas.add(
@@ -357,7 +169,7 @@ def _trace_stability(plane: _Plane, paths: list[_Path], atlas: _Atlas) -> None:
                 continue
         corners = np.abs(plane.corners(path.last[None])[0])
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
-        if corners.min() < AT_CORNER:
+        if corners.min() < AT_CORNER and not (path.last == 0).any():
             system = plane.corner(int(output), int(active))
             if atlas.add(
                 ("corner", ended), system, np.concatenate([path.last, q]), q, plane.convex_beside(int(output))
@@ -368,7 +180,7 @@ def _trace_stability(plane: _Plane, paths: list[_Path], atlas: _Atlas) -> None:
         atlas.add(("fold", ended), plane.fold(), np.concatenate([path.last, v, q]), q, plane.convex_but_one)
 
 
-def _trace_coexistence(plane: _Plane, there: list[_Path], back: list[_Path], atlas: _Atlas) -> None:
+def _trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: _Atlas) -> None:
     """Trace where two minima change places in cost on the way from a cell to the next.
 
     Every path from the one cell is compared with every path from the other, over the part of the way that both cover.
@@ -405,7 +217,7 @@ def _trace_coexistence(plane: _Plane, there: list[_Path], back: list[_Path], atl
             _add_coexistence(plane, atlas, settled, guess)
 
 
-def _add_coexistence(plane: _Plane, atlas: _Atlas, theta: FloatArray, q: FloatArray) -> None:
+def _add_coexistence(plane: Plane, atlas: _Atlas, theta: FloatArray, q: FloatArray) -> None:
     first, second = sorted((plane.label(row), k) for k, row in enumerate(theta))
     key = ("coexistence", first[0], second[0])
     if atlas.knows(key, q):
@@ -421,7 +233,7 @@ def _add_coexistence(plane: _Plane, atlas: _Atlas, theta: FloatArray, q: FloatAr
     atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held)
 
 
-def _continue_coexistence(plane: _Plane, atlas: _Atlas) -> None:
+def _continue_coexistence(plane: Plane, atlas: _Atlas) -> None:
     """Go on where a state of a coexistence curve stopped being a minimum and another took its place continuously."""
     for curve in list(atlas.curves):
         if curve.key[0] != "coexistence":
@@ -443,7 +255,7 @@ def _continue_coexistence(plane: _Plane, atlas: _Atlas) -> None:
                     _add_coexistence(plane, atlas, settled[[a, b]], q)
 
 
-def _cheapest(plane: _Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatArray) -> NDArray[np.bool_]:
+def _cheapest(plane: Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatArray) -> NDArray[np.bool_]:
     """Return whether no minimum that is known close by costs less than `loss` at each row of q."""
     log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
     owner, starts = [], []
@@ -458,7 +270,7 @@ def _cheapest(plane: _Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatA
     return np.asarray(lowest > loss - SAME_COST)
 
 
-def _record(plane: _Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurve:
+def _record(plane: Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurve:
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
     if curve.held:
@@ -494,9 +306,9 @@ def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
     Returns:
         The curves, each with the largest residual of its equations at every point and a first-order error bound.
     """
-    plane = _Plane(diagram.n_features, diagram.n_hidden)
+    plane = Plane(diagram.n_features, diagram.n_hidden)
     atlas = _Atlas(np.log([[axis[0], axis[-1]] for axis in (diagram.density, diagram.importance)]).T)
-    paths = _paths(plane, diagram)
+    paths = follow(plane, diagram)
     for (here, there), forth in paths.items():
         _trace_stability(plane, forth, atlas)
         if here < there:

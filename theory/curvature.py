@@ -71,6 +71,8 @@ def smallest_curvature(model: ToyModel, parameters: FloatArray) -> tuple[FloatAr
         The smallest curvatures, shape (K,), and their directions, shape (K, P).
     """
     count, size = parameters.shape
+    if count == 0:
+        return np.empty(0), np.empty((0, size))
     probes = np.broadcast_to(np.random.default_rng(1).normal(size=(4, size)), (count, 4, size))
     sectors = one_sided_hessians(model, parameters, probes)
     scale = 1 + np.abs(sectors).max(axis=(1, 2, 3))

@@ -18,27 +18,31 @@ sign: those are the regions. docs/derivation.md tells it at length. For numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import chain, combinations, combinations_with_replacement, product
-from math import factorial, nan
+from itertools import chain, combinations_with_replacement
+from math import nan
 from typing import Any
 
 import array_api_compat
 import numpy as np
 import sympy
-from sympy.polys.fields import field as rational_functions
 
-# SymPy carries no types.
-Expression = Any
-Corner = frozenset[int]
+from .box_differences import (
+    BIAS,
+    DENSITY,
+    MAX_DERIVED_FEATURES,
+    OVERLAPS,
+    Corner,
+    Expression,
+    corner_value,
+    corners_of,
+    region_loss,
+    sign_regions,
+)
 
-MAX_DERIVED_FEATURES = 3
-
-DENSITY, RELATIVE_IMPORTANCE = sympy.symbols("p r", positive=True)
-_BIAS = sympy.Symbol("b", real=True)
-_OVERLAPS = sympy.symbols(f"G1:{MAX_DERIVED_FEATURES + 1}", real=True)
+RELATIVE_IMPORTANCE = sympy.Symbol("r", positive=True)
 
 
 @dataclass(frozen=True)
@@ -252,9 +256,9 @@ class LossFormula:
         if modules not in ("numpy", "torch", "math", "mpmath"):
             raise ValueError(f'modules must be "numpy", "torch", "math" or "mpmath", got {modules!r}')
         n, batched = self.n_features, modules in ("numpy", "torch")
-        rows, corners = _rows(self.symbols[: self.n_hidden * n], n), _corners(range(n))
+        rows, corners = _rows(self.symbols[: self.n_hidden * n], n), corners_of(range(n))
         bias = self.symbols[-n - 2 : -2]
-        values = [[_corner_value(corner, _overlaps(rows, i), bias[i]) for corner in corners] for i in range(n)]
+        values = [[corner_value(corner, _overlaps(rows, i), bias[i]) for corner in corners] for i in range(n)]
         regions = [[region.expression for region in output.regions] for output in self.outputs]
         signs = [
             [[corner in region.positive_corners for corner in corners] for region in output.regions]
@@ -334,17 +338,17 @@ def _derive(n_features: int, n_hidden: int) -> LossFormula:
 def _derive_output(feature: int, overlaps: list[Expression], bias: Expression) -> OutputLoss:
     """Write every region of one output in terms of the weights."""
     n, regions = len(overlaps), []
-    for positive in _sign_regions(n, feature):
+    for positive in sign_regions(n, feature):
         # G_ii ≥ 0 orders the corners in pairs S, S ∪ {i}: a positive lower one makes the upper one positive.
         bounds = []
-        for corner in _corners(range(n)):
-            value = _corner_value(corner, overlaps, bias)
+        for corner in corners_of(range(n)):
+            value = corner_value(corner, overlaps, bias)
             if corner in positive and (feature not in corner or corner - {feature} not in positive):
                 bounds.append(sympy.Ge(value, 0))
             elif corner not in positive and (feature in corner or corner | {feature} in positive):
                 bounds.append(sympy.Le(value, 0))
-        loss = _region_loss(n, feature, frozenset(range(n)), positive)
-        loss = loss.xreplace({_BIAS: bias, **dict(zip(_OVERLAPS, overlaps, strict=False))})
+        loss = region_loss(n, feature, frozenset(range(n)), positive)
+        loss = loss.xreplace({BIAS: bias, **dict(zip(OVERLAPS, overlaps, strict=False))})
         if not any(overlap.is_Add for overlap in overlaps):
             # With one hidden dimension overlaps share factors. With more they are coprime, and nothing else cancels.
             loss = sympy.cancel(loss)
@@ -358,89 +362,9 @@ def _output_at(feature: int, overlaps: list[Expression], bias: Expression, densi
         if overlap.is_zero is None:
             raise ValueError(f"values must decide whether the overlap {overlap} vanishes")
     live = frozenset(j for j, overlap in enumerate(overlaps) if not overlap.is_zero)
-    positive = frozenset(corner for corner in _corners(live) if _is_positive(_corner_value(corner, overlaps, bias)))
-    loss = _region_loss(len(overlaps), feature, live, positive)
-    return loss.xreplace({_BIAS: bias, DENSITY: density, **dict(zip(_OVERLAPS, overlaps, strict=False))})
-
-
-@cache
-def _region_loss(n: int, feature: int, live: frozenset[int], positive: frozenset[Corner]) -> Expression:
-    """Return E(x_i − x'_i)² in b, G1 … Gn and p where the corners in `positive` are the positive ones."""
-    constant, corners = _corner_losses(n, feature, live)
-    return sum((corners[corner] for corner in _corners(live) if corner in positive), constant).as_expr()
-
-
-@cache
-def _corner_losses(n: int, feature: int, live: frozenset[int]) -> tuple[Any, dict[Corner, Any]]:
-    """Return E[x_i²], and what each corner adds to the loss while it is positive, as rational functions.
-
-    The overlaps of features outside `live` are zero: they integrate to their amplitude's mean or to 1.
-    """
-    _, b, *slopes, p = rational_functions([_BIAS, *_OVERLAPS[:n], DENSITY], sympy.QQ)
-    u = sympy.Symbol("u")
-    mean, second_moment = (sympy.QQ.from_sympy(sympy.integrate(u**k, (u, 0, 1))) for k in (1, 2))
-    constant, added = 0 * p, dict.fromkeys(_corners(live), 0 * p)
-    for active in _corners(range(n)):
-        probability = p ** len(active) * (1 - p) ** (n - len(active))
-        # Coefficients of R_k(c_S), first of 2 R_2(z) and then of −2 x_i R_1(z).
-        expectations = [(2, False, {(2, frozenset[int]()): 2 * probability})]
-        if feature in active:
-            constant += second_moment * probability
-            expectations.append((1, True, {(1, frozenset[int]()): -2 * probability}))
-        for _, weighted, terms in expectations:
-            for j in active:
-                own = weighted and j == feature
-                if j in live:
-                    terms = _box_difference(terms, j, slopes[j], own)
-                elif own:
-                    terms = {key: mean * coefficient for key, coefficient in terms.items()}
-            for (k, corner), coefficient in terms.items():
-                added[corner] += coefficient * _corner_value(corner, slopes, b) ** k / factorial(k)
-    return constant, added
-
-
-def _box_difference(terms: dict[Any, Any], j: int, slope: Any, own: bool) -> dict[Any, Any]:
-    """Integrate Σ coefficient · R_k(c_S + G_ij u), or u times that if `own`, over u in [0, 1]."""
-    integral: dict[tuple[int, Corner], Any] = {}
-    for (k, corner), coefficient in terms.items():
-        upper = corner | {j}
-        if own:
-            parts = [
-                (k + 1, upper, coefficient / slope),
-                (k + 2, upper, -coefficient / slope**2),
-                (k + 2, corner, coefficient / slope**2),
-            ]
-        else:
-            parts = [(k + 1, upper, coefficient / slope), (k + 1, corner, -coefficient / slope)]
-        for order, place, part in parts:
-            integral[order, place] = integral.get((order, place), 0) + part
-    return integral
-
-
-def _sign_regions(n: int, feature: int) -> list[frozenset[Corner]]:
-    """Return the sets of corners that can be positive together, given G_ii ≥ 0.
-
-    A set of corners of the n-cube is cut off by a plane if and only if no two corners inside have the same sum as two
-    outside; that is true for n up to 8, beyond which sums of more corners are needed.
-    """
-    corners = _corners(range(n))
-    regions = []
-    for flags in product((False, True), repeat=len(corners)):
-        positive = frozenset(corner for corner, flag in zip(corners, flags, strict=True) if flag)
-        sums = [
-            {tuple((j in a) + (j in b) for j in range(n)) for a, b in combinations_with_replacement(side, 2)}
-            for side in (positive, set(corners) - positive)
-        ]
-        monotone = all(corner | {feature} in positive for corner in positive)
-        if monotone and not sums[0] & sums[1]:
-            regions.append(positive)
-    return regions
-
-
-def _corners(features: Iterable[int]) -> list[Corner]:
-    """Return the subsets of `features`, smallest first."""
-    members = sorted(features)
-    return [frozenset(c) for size in range(len(members) + 1) for c in combinations(members, size)]
+    positive = frozenset(corner for corner in corners_of(live) if _is_positive(corner_value(corner, overlaps, bias)))
+    loss = region_loss(len(overlaps), feature, live, positive)
+    return loss.xreplace({BIAS: bias, DENSITY: density, **dict(zip(OVERLAPS, overlaps, strict=False))})
 
 
 def _rows(weights: Sequence[Any], n: int) -> list[Sequence[Any]]:
@@ -451,11 +375,6 @@ def _rows(weights: Sequence[Any], n: int) -> list[Sequence[Any]]:
 def _overlaps(rows: list[Sequence[Any]], feature: int) -> list[Expression]:
     """Return G_ij = Σ_h W_hi W_hj for one i and every j."""
     return [sympy.Add(*(row[feature] * row[j] for row in rows)) for j in range(len(rows[0]))]
-
-
-def _corner_value(corner: Corner, overlaps: Sequence[Any], bias: Any) -> Any:
-    """Return c_S = b_i + Σ_{j∈S} G_ij."""
-    return sum((overlaps[j] for j in sorted(corner)), bias)
 
 
 def _number(name: Any, value: Any) -> Expression:

@@ -41,10 +41,6 @@ FLAT = 1e-9
 # Distance, number of directions: a flat critical point is a minimum if no descent from there ends lower.
 ESCAPE = 1e-3
 ESCAPES = 16
-# Saddles that polishing leaves before it gives up.
-MOST_ESCAPES = 3
-# Losses of one minimum, found twice, agree to this.
-SAME_LOSS = 1e-10
 # Critical points judged together.
 EXAMINED = 64
 
@@ -166,7 +162,7 @@ def snap(
     return parameters, norms
 
 
-def _invariants(parameters: FloatArray, n_hidden: int) -> FloatArray:
+def invariants(parameters: FloatArray, n_hidden: int) -> FloatArray:
     """Return rotation-invariant features of each endpoint, in which outputs that are off don't count."""
     weights, bias = unpack(parameters, n_hidden)
     off = dead_outputs(weights, bias)
@@ -268,7 +264,7 @@ def _new_representatives(
     parameters = np.concatenate([parameters, *(pack(point.weights, point.bias)[None] for point in known)])
     losses = np.concatenate([losses, [point.loss for point in known]])
     margins = _margin(parameters, n_hidden)
-    groups = _clusters(_invariants(parameters, n_hidden), losses)
+    groups = _clusters(invariants(parameters, n_hidden), losses)
     chosen = [max(group, key=lambda k: margins[k]) for group in groups if max(group) < ended]
     return parameters[chosen]
 
@@ -354,103 +350,6 @@ def _downhill(points: list[CriticalPoint], directions: FloatArray) -> FloatArray
         for sign in (-1, 1)
     ]
     return np.reshape(starts, (-1, directions.shape[-1]))
-
-
-@dataclass(frozen=True, eq=False)
-class Polished:
-    """Where a batch of weights ends when it is followed downhill on the exact loss.
-
-    Attributes:
-        weights: shape (K, n_hidden, n_features).
-        bias: shape (K, n_features).
-        loss: exact expected loss, shape (K,).
-        gradient_norm: shape (K,).
-        minimum: whether it is a local minimum, shape (K,): the gradient vanishes and no curvature is negative.
-        escapes: saddles left on the way, shape (K,).
-    """
-
-    weights: FloatArray
-    bias: FloatArray
-    loss: FloatArray
-    gradient_norm: FloatArray
-    minimum: NDArray[np.bool_]
-    escapes: NDArray[np.int64]
-
-
-def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
-    """Follow each of a batch of weights to the local minimum of the exact loss below it.
-
-    A descent can end at a saddle that attracts from one side of a kink; it then goes on along the direction of
-    smallest curvature, on the side that ends lower.
-
-    Args:
-        model: batch shape (K,).
-        weights: W, shape (K, n_hidden, n_features).
-        bias: b, shape (K, n_features).
-
-    Returns:
-        The record of where each ended.
-    """
-    parameters, escapes = pack(weights, bias), np.zeros(len(weights), dtype=np.int64)
-    losses, norms = np.empty(len(weights)), np.full(len(weights), np.inf)
-    minimum = np.zeros(len(weights), dtype=bool)
-    todo = np.arange(len(weights))
-    starts = parameters[:, None]
-    for _ in range(MOST_ESCAPES + 1):
-        rows, tries = np.repeat(todo, starts.shape[1]), starts.shape[1]
-        batch = model.take(rows)
-        ends = descend(batch, starts.reshape(len(rows), -1))
-        settled, settled_norms = snap(batch, ends.parameters, ends.gradient_norm)
-        best = ends.loss.reshape(-1, tries).argmin(axis=1) + tries * np.arange(len(todo))
-        parameters[todo], losses[todo], norms[todo] = settled[best], ends.loss[best], settled_norms[best]
-        curvature, directions = _in_chunks(model.take(todo), parameters[todo])
-        scale = np.abs(np.linalg.norm(expand(ExactLoss(model.take(todo)), parameters[todo])[2], axis=(-2, -1)))
-        falling = curvature < -FLAT * np.maximum(scale, FLAT)
-        minimum[todo] = ~falling & (norms[todo] <= GRADIENT_TOLERANCE)
-        todo = todo[falling]
-        if not len(todo):
-            break
-        escapes[todo] += 1
-        starts = parameters[todo][:, None] + ESCAPE * np.stack([directions[falling], -directions[falling]], axis=1)
-    weights, bias = unpack(parameters, model.n_hidden)
-    return Polished(weights, bias, losses, norms, minimum, escapes)
-
-
-def _in_chunks(model: ToyModel, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Run `smallest_curvature` in chunks on all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        slices = chunks(len(parameters), EXAMINED)
-        parts = list(pool.map(lambda s: smallest_curvature(model.take(s), parameters[s]), slices))
-    return np.concatenate([value for value, _ in parts]), np.concatenate([direction for _, direction in parts])
-
-
-def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -> NDArray[np.int64]:
-    """Return which of the listed minima each polished model is in, −1 for none.
-
-    Args:
-        point_sets: the minima of each model's cell, in the order of `polished`.
-        polished: shape (K,).
-
-    Returns:
-        Indices into the minima, shape (K,). Minima with an output that is off are manifolds; being in one means the
-        same label and loss.
-    """
-    n_hidden = polished.weights.shape[1]
-    features = _invariants(pack(polished.weights, polished.bias), n_hidden)
-    found = np.full(len(features), -1, dtype=np.int64)
-    for k in map(int, np.flatnonzero(polished.minimum)):
-        for index, point in enumerate(point_sets[k]):
-            if abs(point.loss - polished.loss[k]) > SAME_LOSS:
-                continue
-            if point.status == "degenerate":
-                same = point.phase == phase(polished.weights[k], polished.bias[k])
-            else:
-                theirs = _invariants(pack(point.weights, point.bias)[None], n_hidden)[0]
-                same = bool(np.abs(theirs - features[k]).max() < 10 * SAME)
-            if same:
-                found[k] = index
-                break
-    return found
 
 
 def default_starts(model: ToyModel) -> int:

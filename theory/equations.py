@@ -1,0 +1,156 @@
+"""The equations of boundary curves: systems F(y) = 0 with one more unknown than equations.
+
+The last two unknowns are always q = (log density, log relative importance). docs/boundaries.md derives the equations:
+
+- coexistence of θ and θ':  ∇L(θ) = 0, ∇L(θ') = 0, L(θ) = L(θ');
+- fold, where a minimum meets a saddle:  ∇L(θ) = 0, H(θ) v = 0, ‖v‖ = 1;
+- kink, where the curvature of a critical point that sits on a kink vanishes on one side:  H(θ + 0v) v = 0, ‖v‖ = 1;
+- corner, where a minimiser meets a kink across which the curvature jumps below zero:  ∇L(θ) = 0, b_i + G_ij = 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .continuation import Predicate, System
+from .curvature import one_sided_hessians, smallest_curvature
+from .descent import descend, expand, pack, unpack
+from .features import FloatArray
+from .loss import ExactLoss
+from .minima import GRADIENT_TOLERANCE, SNAP, snap
+from .model import ToyModel, diagram_model
+from .phases import phase
+
+# A state that moves further than this within a step is another one.
+JUMP = 0.25
+
+
+def hold(theta: FloatArray) -> FloatArray:
+    """Return zeros where `theta` is exactly zero and NaN where it is free to move."""
+    return np.where(theta == 0, 0.0, np.nan)
+
+
+class Plane:
+    """The family of models over the (log density, log importance) plane, for packed parameters."""
+
+    def __init__(self, n_features: int, n_hidden: int) -> None:
+        """Take the sizes of the models."""
+        self.n_features, self.n_hidden = n_features, n_hidden
+        self.size = (n_hidden + 1) * n_features
+        # Zero eigenvalues that every Hessian has.
+        self.rotations = n_hidden * (n_hidden - 1) // 2
+
+    def model(self, q: FloatArray) -> ToyModel:
+        """Return the models at rows of q = (log density, log importance)."""
+        density = np.minimum(np.exp(q[:, 0]), 1.0)
+        return diagram_model(self.n_features, self.n_hidden, density, np.exp(q[:, 1]))
+
+    def expand(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return loss, gradient and Hessian at each row."""
+        return expand(ExactLoss(self.model(q)), parameters)
+
+    def slope(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return loss and gradient at each row."""
+        loss, d_weights, d_bias = ExactLoss(self.model(q)).loss_and_gradient(*unpack(parameters, self.n_hidden))
+        return loss, pack(d_weights, d_bias)
+
+    def settle(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Return where descents end, and whether each is at its start's minimum: no jump, on the same kink, convex."""
+        model = self.model(q)
+        ends = descend(model, parameters)
+        settled, norms = snap(model, ends.parameters, ends.gradient_norm)
+        kept = (norms <= GRADIENT_TOLERANCE) & (np.abs(settled - parameters).max(axis=-1) < JUMP)
+        kept &= ((settled == 0) == (parameters == 0)).all(axis=-1)
+        kept[kept] = smallest_curvature(model.take(kept), settled[kept])[0] > 0
+        return settled, kept
+
+    def signs(self) -> FloatArray:
+        """Return alternating signs, a direction in which no symmetry of the features holds a state back."""
+        return np.where(np.arange(self.size) % 2 == 0, 1.0, -1.0)
+
+    def label(self, parameters: FloatArray) -> str:
+        """Return the phase label of one row."""
+        return phase(*unpack(parameters, self.n_hidden))
+
+    def place(self, free: FloatArray, held: FloatArray) -> FloatArray:
+        """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`."""
+        theta = np.broadcast_to(held, (len(free), self.size)).copy()
+        theta[:, np.isnan(held)] = free
+        return theta
+
+    def coexistence(self, first: FloatArray, second: FloatArray) -> System:
+        """Return F(θ, θ', q) = (∇L(θ), ∇L(θ'), L(θ) − L(θ')) over the coordinates that aren't held (`hold`)."""
+        a, b = np.isnan(first), np.isnan(second)
+
+        def system(y: FloatArray) -> FloatArray:
+            one, two, q = np.split(y, np.cumsum([a.sum(), b.sum()]), axis=1)
+            both = np.concatenate([self.place(one, first), self.place(two, second)])
+            loss, gradient = self.slope(both, np.concatenate([q, q]))
+            rows = len(y)
+            gap = (loss[:rows] - loss[rows:])[:, None]
+            return np.concatenate([gradient[:rows, a], gradient[rows:, b], gap], axis=-1)
+
+        return system
+
+    def states(self, y: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
+        """Return both states of a point on a coexistence curve, shape (2, P)."""
+        cut = int(np.isnan(first).sum())
+        end = cut + int(np.isnan(second).sum())
+        return np.concatenate([self.place(y[None, :cut], first), self.place(y[None, cut:end], second)])
+
+    def fold(self) -> System:
+        """Return F(θ, v, q) = (∇L(θ), H(θ) v, ‖v‖² − 1)."""
+
+        def system(y: FloatArray) -> FloatArray:
+            v = y[:, self.size : 2 * self.size]
+            _, gradient, hessian = self.expand(y[:, : self.size], y[:, 2 * self.size :])
+            flat = (hessian @ v[..., None])[..., 0]
+            return np.concatenate([gradient, flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
+
+        return system
+
+    def kink(self, held: FloatArray) -> System:
+        """Return F(θ, v, q) = (∇L(θ), H(θ + 0v) v, ‖v‖² − 1) for θ on a kink, with its zeros held (`hold`)."""
+        free = np.isnan(held)
+
+        def system(y: FloatArray) -> FloatArray:
+            moving, v, q = np.split(y, np.cumsum([free.sum(), self.size]), axis=1)
+            theta = self.place(moving, held)
+            _, gradient = self.slope(theta, q)
+            flat = (one_sided_hessians(self.model(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
+            return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
+
+        return system
+
+    def corner(self, output: int, active: int) -> System:
+        """Return F(θ, q) = (∇L(θ), c(θ)), c = z_i where feature j alone is 1 (`corners`): output i switches there."""
+
+        def system(y: FloatArray) -> FloatArray:
+            theta = y[:, : self.size]
+            _, gradient = self.slope(theta, y[:, self.size :])
+            return np.concatenate([gradient, self.corners(theta)[:, output, active, None]], axis=-1)
+
+        return system
+
+    def convex_but_one(self, y: FloatArray) -> bool:
+        """Whether the Hessian at a point of a fold is positive in all directions but the flat one."""
+        hessian = self.expand(y[None, : self.size], y[None, -2:])[2][0]
+        return bool(np.linalg.eigvalsh(hessian)[self.rotations + 1] > 0)
+
+    def convex_beside(self, output: int) -> Predicate:
+        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner."""
+
+        def keep(y: FloatArray) -> bool:
+            theta = np.stack([y[: self.size], y[: self.size]])
+            theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
+            hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
+            return bool((np.linalg.eigvalsh(hessians)[:, self.rotations] > 0).any())
+
+        return keep
+
+    def corners(self, parameters: FloatArray) -> FloatArray:
+        """Return z_i where feature j alone is 1, and last where no feature is active, shape (rows, n, n + 1)."""
+        weights, bias = unpack(parameters, self.n_hidden)
+        alone = np.concatenate([weights.mT @ weights, np.zeros((*bias.shape, 1))], axis=-1)
+        return np.asarray(bias[..., None] + alone)

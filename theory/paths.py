@@ -1,0 +1,83 @@
+"""Following minima from cell to cell: where does a minimum go, and where does its path break off?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .descent import pack
+from .diagram import DiagramMinima
+from .equations import Plane
+from .features import FloatArray
+from .minima import SNAP
+
+# Steps from a cell to the next, and halvings of the one in which a path breaks off.
+SUBSTEPS = 6
+BISECTIONS = 12
+
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A minimum followed from a cell into a neighbouring one."""
+
+    start: FloatArray
+    q_start: FloatArray
+    q_end: FloatArray
+    whole: bool
+    # The last parameters before the path broke, and where that was.
+    last: FloatArray
+    q_last: FloatArray
+
+    def at(self, share: float) -> FloatArray:
+        """Return interpolated parameters at this share of the way."""
+        way = self.q_end - self.q_start
+        reached = float((self.q_last - self.q_start) @ way / (way @ way))
+        return self.start + min(share / max(reached, SNAP), 1.0) * (self.last - self.start)
+
+
+def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:
+    """Yield each cell with each of its neighbours."""
+    rows, columns = len(diagram.density), len(diagram.importance)
+    for i in range(rows):
+        for j in range(columns):
+            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+                if 0 <= a < rows and 0 <= b < columns:
+                    yield (i, j), (a, b)
+
+
+def follow(plane: Plane, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
+    """Follow every live minimum of every cell to every neighbour, all at once."""
+    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
+    keys, starts, begins, ends = [], [], [], []
+    for here, there in steps(diagram):
+        for point in diagram.live(*here):
+            if point.status != "minimum":
+                continue
+            keys.append((here, there))
+            starts.append(pack(point.weights, point.bias))
+            begins.append((log_p[here[0]], log_r[here[1]]))
+            ends.append((log_p[there[0]], log_r[there[1]]))
+    start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
+    current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
+    for step in range(1, SUBSTEPS + 1):
+        going = np.flatnonzero(alive)
+        settled, kept = plane.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
+        current[going[kept]], fraction[going[kept]] = settled[kept], step / SUBSTEPS
+        alive[going[~kept]] = False
+    broken = np.flatnonzero(~alive)
+    low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        settled, kept = plane.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
+        current[broken[kept]] = settled[kept]
+        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
+    fraction[broken] = low
+    paths: dict[tuple[Cell, Cell], list[Path]] = {}
+    for k, key in enumerate(keys):
+        last = q0[k] + (q1[k] - q0[k]) * fraction[k]
+        paths.setdefault(key, []).append(Path(start[k], q0[k], q1[k], bool(alive[k]), current[k], last))
+    return paths
