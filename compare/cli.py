@@ -248,8 +248,8 @@ def derive(
     for output in outputs:
         console.print(f"[bold]E(x_{output['output']} - x'_{output['output']})²[/bold]")
         for region in output["regions"]:
-            console.print(f"  if {region['assumptions']}:", markup=False)
-            console.print(f"    {region['loss']}", markup=False)
+            console.print(f"  if {region['assumptions']}:", markup=False, soft_wrap=True)
+            console.print(f"    {region['loss']}", markup=False, soft_wrap=True)
 
 
 @app.command()

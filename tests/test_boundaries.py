@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 
 from tegum.theory import (
@@ -83,8 +82,7 @@ def _kink_limit(density: float, sign: int) -> float:
     """
     p, variance = density, density / 3 - density**2 / 4
 
-    def stored(shift: NDArray[np.float64]) -> float:
-        beta, delta = map(float, shift)
+    def stored(beta: float, delta: float) -> float:
         low, high = sorted((beta, beta + sign))
         only_second = (max(high, 0.0) ** 3 - max(low, 0.0) ** 3) / 3
         only_first = beta**2 + beta * delta + delta**2 / 3
@@ -92,8 +90,9 @@ def _kink_limit(density: float, sign: int) -> float:
         off = (1 - p) ** 2 * max(beta, 0.0) ** 2
         return off + p * (1 - p) * (only_second + only_first) + p**2 * both
 
-    options = {"xatol": 1e-12, "fatol": 1e-16, "maxiter": 4000}
-    best = minimize(stored, np.array([-0.01 * sign, 0.0]), method="Nelder-Mead", options=options)
+    start = np.array([-0.01 * sign, 0.0])
+    # The stubs of SciPy want a function of a one-dimensional float64 array, which a lambda can not promise.
+    best = minimize(lambda x: stored(x[0], x[1]), start, method="Nelder-Mead", tol=1e-14)  # type: ignore[call-overload]
     return float(best.fun / variance)
 
 

@@ -17,8 +17,7 @@ import xarray as xr
 from helpers import tolerance
 
 import tegum.theory
-from tegum.compare import InterruptedRunError, agreement, cli, load
-from tegum.empirical import train
+from tegum.compare import InterruptedRunError, agreement, load
 from tegum.theory import (
     BoundaryCurve,
     DiagramMinima,
@@ -32,6 +31,8 @@ from tegum.theory import (
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.phase_diagram")
 curves: Any = import_module("tegum.theory.boundaries")
+training: Any = import_module("tegum.empirical.training")
+cli: Any = import_module("tegum.compare.cli")
 
 COMMANDS = ("diagram", "minima", "derive", "loss", "boundary")
 INTERRUPTED = 130
@@ -114,17 +115,27 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "phase_boundaries", no_curves)
 
 
-@pytest.fixture
-def two_cells(monkeypatch: pytest.MonkeyPatch) -> DiagramMinima:
-    """A diagram so small that its curves are traced at once: the pair and the axis around the continuous transition."""
-    small = diagram_minima([0.3, 0.4], [0.2, 0.3])
+@pytest.fixture(scope="module")
+def traced() -> tuple[DiagramMinima, tuple[BoundaryCurve, ...]]:
+    """A diagram of four cells around the change from the axis to the pair, and its curves."""
+    small = diagram_minima([0.4, 0.6], [0.3, 0.5])
+    return small, phase_boundaries(small)
 
-    def diagram(n_features: int, n_hidden: int) -> DiagramMinima:
+
+@pytest.fixture
+def found(
+    traced: tuple[DiagramMinima, tuple[BoundaryCurve, ...]], monkeypatch: pytest.MonkeyPatch
+) -> tuple[BoundaryCurve, ...]:
+    """All curves of the small diagram, which stands for the whole one."""
+    small, curves_of_small = traced
+
+    def seeds(n_features: int, n_hidden: int) -> DiagramMinima:
         no_seeds(n_features, n_hidden)
         return small
 
-    monkeypatch.setattr(curves, "seed_diagram", diagram)
-    return small
+    monkeypatch.setattr(curves, "seed_diagram", seeds)
+    monkeypatch.setattr(curves, "phase_boundaries", lambda diagram: curves_of_small if diagram is small else ())
+    return curves_of_small
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +240,7 @@ def test_bad_input_in_a_process_of_its_own(tmp_path: Path, words: str, message: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("two_cells")
+@pytest.mark.usefixtures("found")
 def test_an_unknown_phase_is_named_with_the_known_ones(tegum_: Any) -> None:
     for phases in (["pentagon(1,2)"], ["digon(1,2)", "pentagon(1,2)"]):
         outcome = tegum_("boundary", *phases)
@@ -331,35 +342,36 @@ def test_a_loss_is_shown_in_a_table(tegum_: Any, pair: Path) -> None:
     assert f"{0.01 / 3:.10g}" in shown.out
 
 
-def test_boundaries_are_printed_with_residual_and_error(tegum_: Any, two_cells: DiagramMinima) -> None:
-    labels = {p.phase for row in two_cells.minima for cell in row for p in cell if p.status == "minimum"}
-    assert labels == {"axis(1) + drop(2)", "digon(1,2)"}
-    found = [c for c in phase_boundaries(two_cells) if c.phases == ("axis(1) + drop(2)",)]
-    printed = tegum_("boundary", "axis(1) + drop(2)", "--json").json()
-    assert len(printed) == len(found) > 0
-    for entry, curve in zip(printed, found, strict=True):
-        assert entry["kind"] == "stability"
-        assert entry["phases"] == ["axis(1) + drop(2)"]
-        assert (entry["mechanism"], entry["status"], entry["reason"]) == (curve.mechanism, curve.status, curve.reason)
+@pytest.mark.parametrize(
+    "phases",
+    [
+        pytest.param(["axis(1) + drop(2)"], id="limit of stability"),
+        pytest.param(["axis(1) + drop(2)", "digon(1,2)"], id="coexistence"),
+        pytest.param(["digon(1,2)", "axis(1) + drop(2)"], id="coexistence, in the other order"),
+    ],
+)
+def test_boundaries_are_printed_with_residual_and_error(
+    tegum_: Any, found: tuple[BoundaryCurve, ...], phases: list[str]
+) -> None:
+    kind = ("stability", "coexistence")[len(phases) - 1]
+    expected = [c for c in found if c.kind == kind and c.phases == tuple(sorted(phases))]
+    printed = tegum_("boundary", *phases, "--json").json()
+    assert len(printed) == len(expected) > 0
+    for entry, curve in zip(printed, expected, strict=True):
+        assert entry["phases"] == sorted(phases)
+        for name in ("kind", "mechanism", "status", "reason"):
+            assert entry[name] == getattr(curve, name)
         for name in ("density", "importance", "residual", "error", "cheapest"):
             np.testing.assert_array_equal(entry[name], getattr(curve, name))
         assert max(entry["residual"]) <= RESIDUAL
 
 
-def test_coexistence_is_asked_for_by_two_phases(tegum_: Any, two_cells: DiagramMinima) -> None:
-    wanted = ("axis(1) + drop(2)", "digon(1,2)")
-    found = [c for c in phase_boundaries(two_cells) if c.kind == "coexistence" and c.phases == wanted]
-    for phases in (wanted, wanted[::-1]):
-        printed = tegum_("boundary", *phases, "--json").json()
-        assert len(printed) == len(found)
-        assert all(tuple(entry["phases"]) == wanted for entry in printed)
-
-
-def test_boundaries_are_shown_in_a_table(tegum_: Any, two_cells: DiagramMinima) -> None:
-    assert len(two_cells.density) == 2
+@pytest.mark.usefixtures("found")
+def test_boundaries_are_shown_in_a_table(tegum_: Any) -> None:
     shown = tegum_("boundary", "axis(1) + drop(2)")
     assert (shown.code, shown.err) == (0, "")
     assert "stability" in shown.out
+    assert "kink" in shown.out
 
 
 # --- Diagrams ----------------------------------------------------------------------------------------------------
@@ -434,15 +446,15 @@ def test_an_interrupted_diagram_says_how_to_go_on(tegum_: Any, tmp_path: Path, m
 def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("diagram", "--cells", "2", "--seeds", "2", "--steps", "40", "--batch", "16", "--device", "cpu", "--out")
 
-    def stopped_at_once(*arguments: Any, **options: Any) -> Any:
-        def stop(*_: int) -> None:
-            raise KeyboardInterrupt
+    wait, presses = training.wait, iter([KeyboardInterrupt])
 
-        return train(*arguments, **{**options, "on_progress": stop})
+    def pressed_at_once(*arguments: Any, **options: Any) -> Any:
+        for press in presses:
+            raise press
+        return wait(*arguments, **options)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(stages, "train", stopped_at_once)
-        assert tegum_(*words, str(tmp_path)).code == INTERRUPTED
+    monkeypatch.setattr(training, "wait", pressed_at_once)
+    assert tegum_(*words, str(tmp_path)).code == INTERRUPTED
     assert (tmp_path / "training.npz").exists()
     assert not (tmp_path / "diagram.png").exists()
     assert tegum_(*words, str(tmp_path)).code == 0

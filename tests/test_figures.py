@@ -49,10 +49,12 @@ def grid(columns: int = 4, rows: int = 3) -> xr.Dataset:
 def axes() -> Axes:
     figure = Figure(figsize=(3, 3))
     FigureCanvasAgg(figure)
-    return figure.subplots()
+    on: Axes = figure.subplots()
+    return on
 
 
-def canvas_of(figure: Any) -> FigureCanvasAgg:
+def canvas_of(figure: Any) -> Any:
+    """Return the figure's canvas, which comes without types."""
     assert isinstance(figure.canvas, FigureCanvasAgg)
     return figure.canvas
 
@@ -74,7 +76,8 @@ def colour_at(on: Axes, density: float, importance: float) -> FloatArray:
     inside &= (corners[:-1, :-1, 1] < importance) & (importance < corners[1:, :-1, 1])
     assert inside.sum() == 1
     values = np.asarray(quads.get_array()).reshape(inside.shape)
-    return np.asarray(quads.to_rgba(values[inside]))[0]
+    found: FloatArray = np.asarray(quads.to_rgba(values[inside]))[0]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +109,7 @@ def dataset() -> xr.Dataset:
         curve("stability", ("digon(1,2)",), "kink", [False, True, True]),
     )
     parts = (datasets.curves_dataset(curves), datasets.trained_dataset(theory, trained))
-    whole = theory.merge(parts[0]).merge(parts[1])
+    whole: xr.Dataset = theory.merge(parts[0]).merge(parts[1])
     whole.attrs = theory.attrs | parts[0].attrs | parts[1].attrs
     # A verdict that differs from the exact one, so that the panels can be told apart.
     published = whole["published_phase"].values.copy()
@@ -132,8 +135,8 @@ def curve(kind: str, phases: tuple[str, ...], mechanism: str, cheapest: list[boo
 
 @pytest.fixture(scope="module")
 def figure(dataset: xr.Dataset) -> Figure:
-    drawn = figures.phase_diagram_figure(dataset)
-    drawn.canvas.draw()
+    drawn: Figure = figures.phase_diagram_figure(dataset)
+    canvas_of(drawn).draw()
     return drawn
 
 
@@ -185,20 +188,19 @@ def test_the_rendered_pixels_show_each_cell_in_its_place() -> None:
 
 def test_cells_lie_around_their_centres_on_the_log_scale() -> None:
     dataset = grid()
-    corners = np.log(np.asarray(mesh(figures.draw_phases(axes(), dataset, np.zeros((4, 3), dtype=np.int16))).get_coordinates()))
+    corners = np.log(
+        np.asarray(mesh(figures.draw_phases(axes(), dataset, np.zeros((4, 3), dtype=np.int16))).get_coordinates())
+    )
     middle = (corners[0, 1:, 0] + corners[0, :-1, 0]) / 2, (corners[1:, 0, 1] + corners[:-1, 0, 1]) / 2
     np.testing.assert_allclose(middle[0], np.log(dataset["density"]), atol=tolerance("rounding"))
     np.testing.assert_allclose(middle[1], np.log(dataset["importance"]), atol=tolerance("rounding"))
 
 
 def test_functions_return_the_axes_that_they_were_given(dataset: xr.Dataset) -> None:
-    for draw in (
-        lambda on: figures.draw_phases(on, dataset, dataset["published_phase"].values),
-        lambda on: figures.draw_boundaries(on, dataset, stability=True),
-        lambda on: figures.draw_disagreement(on, dataset),
-    ):
-        on = axes()
-        assert draw(on) is on
+    panel, codes = axes(), dataset["published_phase"].values
+    assert figures.draw_phases(panel, dataset, codes) is panel
+    assert figures.draw_boundaries(panel, dataset, stability=True) is panel
+    assert figures.draw_disagreement(panel, dataset) is panel
 
 
 def test_disagreement_is_shaded_in_its_cell(dataset: xr.Dataset) -> None:
@@ -246,8 +248,8 @@ def lightness(name: str) -> float:
     """Return the CIE lightness of a colour: what is left of it in grey."""
     channels = np.array(to_rgb(name))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
-    return 116 * luminance ** (1 / 3) - 16
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return float(116 * np.cbrt(luminance) - 16)
 
 
 @pytest.mark.parametrize("pair", list(combinations(figures.PHASE_COLOURS, 2)), ids=" | ".join)
@@ -329,8 +331,8 @@ def test_no_text_runs_out_of_the_figure(figure: Figure) -> None:
 def test_titles_of_neighbouring_panels_do_not_touch(dataset: xr.Dataset) -> None:
     # As many digits as those of the main job.
     ledger = replace(agreement(dataset), runs=4608, published_wrong=0.1234, best_agreement=1.0)
-    drawn = figures.phase_diagram_figure(dataset, ledger)
-    drawn.canvas.draw()
+    drawn: Figure = figures.phase_diagram_figure(dataset, ledger)
+    canvas_of(drawn).draw()
     titles = [title for panel in drawn.axes[:4] for title in panel.findobj(is_title)]
     assert len(titles) == 4
     boxes = [title.get_window_extent(canvas_of(drawn).get_renderer()) for title in titles]
@@ -358,7 +360,7 @@ def test_drawing_never_loads_pyplot() -> None:
         "from matplotlib.figure import Figure\n"
         "from tegum.compare.figures import draw_phases\n"
         "plane = xr.Dataset(coords={'density': [0.1, 1.0], 'importance': [0.1, 10.0]}, attrs={'phases': ['a']})\n"
-        "figures.draw_phases(Figure().subplots(), plane, np.zeros((2, 2), dtype=int)).figure.canvas.draw()\n"
+        "draw_phases(Figure().subplots(), plane, np.zeros((2, 2), dtype=int)).figure.canvas.draw()\n"
         "assert 'matplotlib.figure' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot was loaded'\n"
     )

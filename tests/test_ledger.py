@@ -114,7 +114,8 @@ def test_the_best_seed_is_the_one_of_least_exact_loss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("above", "agrees"), [pytest.param(ledgers.SAME_LOSS / 2, True, id="tie"), pytest.param(2 * ledgers.SAME_LOSS, False, id="dearer")]
+    ("above", "agrees"),
+    [pytest.param(ledgers.SAME_LOSS / 2, True, id="tie"), pytest.param(2 * ledgers.SAME_LOSS, False, id="dearer")],
 )
 def test_another_structure_at_the_same_cost_agrees(above: float, agrees: bool) -> None:
     dataset = by_hand()
@@ -147,7 +148,9 @@ def test_cells_at_a_boundary_are_left_out_of_best_of_k(side: str, factor: float,
 def test_nearness_is_measured_in_density_along_a_sloping_boundary() -> None:
     # log density falls from log 0.4 to log 0.1 while log importance rises from log 0.5 to log 2.
     sloping = curve([0.4, 0.1], [0.5, 2.0])
-    np.testing.assert_array_equal(ledgers.near_boundary(with_curves(by_hand(), sloping)), [[False, True], [True, False]])
+    np.testing.assert_array_equal(
+        ledgers.near_boundary(with_curves(by_hand(), sloping)), [[False, True], [True, False]]
+    )
     # Halfway in log importance is halfway in log density, √(0.8 · 0.05) = 0.2.
     middle = by_hand((0.1, 0.2)).assign_coords(importance=[0.5, 1.0])
     np.testing.assert_array_equal(

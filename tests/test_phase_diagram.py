@@ -30,6 +30,7 @@ from tegum.theory import BoundaryCurve, DiagramMinima, diagram_minima, expected_
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.phase_diagram")
+training: Any = import_module("tegum.empirical.training")
 OUTCOMES: Any = import_module("tegum.compare.dataset").OUTCOMES
 CANDIDATES: Any = import_module("tegum.compare.published").CANDIDATES
 
@@ -315,16 +316,19 @@ def test_an_interrupted_run_keeps_the_exact_part_and_goes_on(
     np.testing.assert_array_equal(again["trained_weights"], dataset["trained_weights"])
 
 
-def test_training_goes_on_from_where_ctrl_c_stopped_it(tmp_path: Path, dataset: xr.Dataset) -> None:
-    # At the first report after training began; 0.1 s are too short for that many steps.
-    long = replace(SETTINGS, steps=4000)
+def test_training_goes_on_from_where_ctrl_c_stopped_it(
+    tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, presses = training.wait, iter([KeyboardInterrupt])
 
-    def stop(stage: str, share: float) -> None:
-        if stage == "training" and share > 0:
-            raise KeyboardInterrupt
+    def pressed_at_once(*arguments: Any, **options: Any) -> Any:
+        for press in presses:
+            raise press
+        return wait(*arguments, **options)
 
+    monkeypatch.setattr(training, "wait", pressed_at_once)
     with pytest.raises(InterruptedRunError, match=r"saved to .*training\.npz"):
-        phase_diagram(SETTINGS, out=tmp_path, report=stop)
+        phase_diagram(SETTINGS, out=tmp_path)
     assert (tmp_path / stages.CHECKPOINT_NAME).exists()
     exact_part_is_there(tmp_path, dataset)
     again = phase_diagram(SETTINGS, out=tmp_path)
@@ -379,23 +383,15 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         pytest.param({"seeds": 0}, "seeds must be at least 1, got 0", id="no seeds"),
         pytest.param({"steps": -1}, "steps must be at least 0, got -1", id="negative steps"),
         pytest.param({"batch_size": 0}, "batch_size must be at least 1, got 0", id="empty batch"),
-        pytest.param(
-            {"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"
-        ),
-        pytest.param(
-            {"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"
-        ),
-        pytest.param(
-            {"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"
-        ),
+        pytest.param({"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"),
+        pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
+        pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),
         pytest.param({"n_features": 3}, "n_features=2, n_hidden=1 so far, got n_features=3, n_hidden=1", id="n = 3"),
         pytest.param({"objective": "mean"}, "objective must be 'sampled' or 'exact', got 'mean'", id="objective"),
         pytest.param({"device": "abacus"}, "device must be 'auto', 'cpu' or 'cuda', got 'abacus'", id="device"),
         pytest.param({"device": "meta"}, "device must be 'auto', 'cpu' or 'cuda', got 'meta'", id="device of torch"),
         pytest.param({"learning_rate": 0.0}, r"learning_rate .* positive, got 0\.0", id="no learning"),
-        pytest.param(
-            {"learning_rate": float("nan")}, "learning_rate .* finite.*, got nan", id="NaN learning rate"
-        ),
+        pytest.param({"learning_rate": float("nan")}, "learning_rate .* finite.*, got nan", id="NaN learning rate"),
         pytest.param({"cells": 2.5}, r"cells must be an integer.*, got 2\.5", id="fraction of a cell"),
     ],
 )

@@ -37,8 +37,8 @@ AT_CORNER = 1e-3
 # How far past the end of a coexistence curve, and how far from its states, to look for its continuation.
 BEYOND = 0.01
 SIDESTEP = 1e-3
-# Curves whose points aren't determined better than this are spurious.
-ILL_CONDITIONED = 1e-6
+# Points that aren't determined better than this are left out; a curve of them is spurious.
+ILL_CONDITIONED = 1e-7
 # Curves with fewer points than this are corners of the box.
 FEWEST = 3
 # Minima that differ by less cost the same; differences below rounding have no sign.
@@ -53,6 +53,8 @@ WHY = {
 }
 # A first point closer than this to a curve already traced, in log density and log importance, belongs to it.
 NEAR = 0.03
+# First points that are tried close to each other before the rest is given up.
+TRIES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +112,10 @@ class _Atlas:
         )
 
     def _tried(self, key: tuple[str, ...], q: FloatArray) -> bool:
-        """Note a first point, and return whether one close to it was tried before."""
+        """Note a first point, and return whether enough of them were tried close to it."""
         before = self._tries.setdefault(key, [])
-        if any(np.abs(other - q).max() < NEAR for other in before):
-            return True
         before.append(q)
-        return False
+        return sum(np.abs(other - q).max() < NEAR for other in before) > TRIES
 
     def add(
         self,
@@ -135,7 +135,9 @@ class _Atlas:
         if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y[-2:]):
             return False
         found = trace(system, y, self.box, keep=keep)
-        if len(found.points) < FEWEST or found.error.max() > ILL_CONDITIONED:
+        sharp = found.error < ILL_CONDITIONED
+        found = Trace(found.points[sharp], found.residual[sharp], found.error[sharp], found.ends)
+        if len(found.points) < FEWEST:
             return False
         self.curves.append(_Curve(key, found, held))
         return True

@@ -139,13 +139,14 @@ class Plane:
         return bool(np.linalg.eigvalsh(hessian)[self.rotations + 1] > 0)
 
     def convex_beside(self, output: int) -> Predicate:
-        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner."""
+        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner only."""
 
         def keep(y: FloatArray) -> bool:
             theta = np.stack([y[: self.size], y[: self.size]])
             theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
             hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
-            return bool((np.linalg.eigvalsh(hessians)[:, self.rotations] > 0).any())
+            convex = np.linalg.eigvalsh(hessians)[:, self.rotations] > 0
+            return bool(convex[0] != convex[1])
 
         return keep
 
