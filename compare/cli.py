@@ -47,7 +47,9 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
         words = column in ("", "phase", "status", "curve", "ends")
-        table.add_column(column, justify="left" if words else "right", no_wrap=column in ("phase", "loss", "gradient"))
+        table.add_column(
+            column, justify="left" if words else "right", no_wrap=column in ("phase", "loss", "gradient", "status")
+        )
     for row in rows:
         table.add_row(*row)
     _console().print(table)
@@ -68,7 +70,7 @@ def _point_json(point: CriticalPoint) -> dict[str, Any]:
 
 
 def _vector(values: Any) -> str:
-    return " ".join(f"{value:.4f}" for value in values.ravel())
+    return " ".join(f"{round(value, 4) + 0.0:.4f}" for value in values.ravel())
 
 
 def _model(features: int, hidden: int, density: float, importance: float) -> ToyModel:
@@ -93,8 +95,8 @@ def diagram(
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
     from .dataset import load
+    from .diagram import DATASET_NAME, DiagramSettings, InterruptedRunError, phase_diagram
     from .ledger import agreement
-    from .phase_diagram import DATASET_NAME, DiagramSettings, InterruptedRunError, phase_diagram
 
     if source is not None:
         dataset = load(source)
@@ -373,7 +375,8 @@ def main() -> None:
         # Typer's own errors of usage carry a message and an exit code.
         if not hasattr(error, "format_message"):
             raise
-        sys.stderr.write(f"tegum: {' '.join(error.format_message().split())}\n")
+        message = " ".join(error.format_message().split())
+        sys.stderr.write(f"tegum: {message}\n" if message else "")
         sys.exit(2)
     sys.exit(code or 0)
 

@@ -133,7 +133,7 @@ def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
     for k, curve in enumerate(curves):
         cheapest[k, : len(curve.density)] = curve.cheapest
     variables["curve_cheapest"] = (("curve", "point"), cheapest)
-    labels = [{name: getattr(curve, name) for name in CURVE_LABELS} for curve in curves]
+    labels = [{n: getattr(curve, n) for n in CURVE_LABELS} | {"phases": list(curve.phases)} for curve in curves]
     return xr.Dataset(variables, attrs={"curves": labels})
 
 

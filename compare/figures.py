@@ -25,7 +25,7 @@ from .ledger import Ledger, agreement
 PHASE_COLOURS = {
     "digon(1,2)": "#56B4E9",
     "axis(1) + drop(2)": "#F7EDA0",
-    "drop(1) + axis(2)": "#D55E00",
+    "drop(1) + axis(2)": "#B04A00",
     "merged(1,2)": "#009E73",
 }
 OTHER_COLOUR = "#999999"

@@ -64,8 +64,9 @@ class Ledger:
         return self.outcomes[outcome] / self.runs
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values, with the shares of the outcomes added."""
-        return asdict(self) | {"shares": {outcome: self.share(outcome) for outcome in OUTCOMES}}
+        """Return plain values, None for those that aren't defined, with the shares of the outcomes added."""
+        plain = asdict(self) | {"shares": {outcome: self.share(outcome) for outcome in OUTCOMES}}
+        return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in plain.items()}
 
 
 def agreement(dataset: xr.Dataset) -> Ledger:
@@ -102,10 +103,10 @@ def agreement(dataset: xr.Dataset) -> Ledger:
         endings=_counted(ended.ravel()),
         other_endings=_counted(ended[outcome == OUTCOMES.index("other")]),
         escapes=int((dataset["escapes"].values > 0).sum()),
-        distance_median=float(np.nanmedian(distance)),
-        distance_99=float(np.nanpercentile(distance, 99)),
-        excess_loss_median=float(np.nanmedian(excess)),
-        excess_loss_99=float(np.nanpercentile(excess, 99)),
+        distance_median=_percentile(distance, 50),
+        distance_99=_percentile(distance, 99),
+        excess_loss_median=_percentile(excess, 50),
+        excess_loss_99=_percentile(excess, 99),
         best_agreement=float(agrees[away].mean()) if away.any() else float("nan"),
         best_cells=int(away.sum()),
         best_disagreements=[
@@ -113,6 +114,12 @@ def agreement(dataset: xr.Dataset) -> Ledger:
         ],
         published_wrong=float((names[dataset["published_phase"].values] != exact).mean()),
     )
+
+
+def _percentile(values: NDArray[np.float64], share: float) -> float:
+    """Return a percentile of the finite values, NaN if there are none."""
+    finite = values[np.isfinite(values)]
+    return float(np.percentile(finite, share)) if len(finite) else float("nan")
 
 
 def _counted(labels: NDArray[np.str_]) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ BIAS_NAMES = ("bias", "b", "b_final")
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return dict(file.items())
 
 
@@ -62,7 +61,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[NDArray[np.float64], NDA
         arrays = reader(path)
     # A hostile or truncated file can fail in any way its reader knows.
     except Exception as error:
-        reason = "not a zip archive" if isinstance(error, zipfile.BadZipFile) else str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"can't read weights from {path}: {reason}") from None
     weights = next((arrays[name] for name in WEIGHT_NAMES if name in arrays), None)
     if weights is None:

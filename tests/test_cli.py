@@ -29,7 +29,7 @@ from tegum.theory import (
 )
 
 # The package's attribute of this name is the function.
-stages: Any = import_module("tegum.compare.phase_diagram")
+stages: Any = import_module("tegum.compare.diagram")
 curves: Any = import_module("tegum.theory.boundaries")
 training: Any = import_module("tegum.empirical.training")
 cli: Any = import_module("tegum.compare.cli")

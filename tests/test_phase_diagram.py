@@ -29,7 +29,7 @@ from tegum.empirical import TrainedModels, train
 from tegum.theory import BoundaryCurve, DiagramMinima, diagram_minima, expected_loss, loss_gradient, phase
 
 # The package's attribute of this name is the function.
-stages: Any = import_module("tegum.compare.phase_diagram")
+stages: Any = import_module("tegum.compare.diagram")
 training: Any = import_module("tegum.empirical.training")
 OUTCOMES: Any = import_module("tegum.compare.dataset").OUTCOMES
 CANDIDATES: Any = import_module("tegum.compare.published").CANDIDATES

@@ -302,6 +302,8 @@ def census(
     found: list[tuple[CriticalPoint, ...]] = list(known or [()] * count)
     # The second pass follows the saddles of the first downhill on both sides.
     for _ in range(2):
+        if not any(len(starts_of_one) for starts_of_one in sets):
+            break
         owner = np.repeat(np.arange(count), [len(s) for s in sets])
         batch = model.take(owner)
         ends = descend(batch, np.concatenate(sets))
@@ -314,8 +316,6 @@ def census(
         judged = _examine_all(model, distinct)
         found = [_distinct_minima([*old, *points]) for old, (points, _) in zip(found, judged, strict=True)]
         sets = [_downhill(points, directions) for points, directions in judged]
-        if not any(len(s) for s in sets):
-            break
     return found
 
 

@@ -105,6 +105,7 @@ def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_i
     Raises:
         ValueError: as `ToyModel` and `IndependentFeatures`.
     """
+    _check_count("n_features", n_features)
     density, ratio = np.asarray(density, dtype=np.float64), np.asarray(relative_importance, dtype=np.float64)
     importance = np.ones((*ratio.shape, n_features))
     importance[..., -1] = ratio

@@ -7,6 +7,7 @@ stays when a later stage fails or is stopped.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -66,8 +67,13 @@ class DiagramSettings:
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)
         for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
 
 
 def _quiet(_: str, __: float) -> None:
