@@ -1,8 +1,7 @@
 """Training many toy models at once, by Adam on sampled inputs or on the exact loss.
 
-Models are trained in groups of a fixed size, each group on one core from its first step to its last: a group's tensors
-stay in the processor's cache, and because the size never changes (the last group is filled up), a model's arithmetic is
-the same whatever it is batched with.
+Models are trained in groups of a fixed size, each group on one core from its first step to its last. Because the size
+never changes (the last group is filled up), a model's arithmetic is the same whatever it is batched with.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ from .sampling import InputStreams, initial_weights
 
 Objective = Literal["sampled", "exact"]
 
-# Numbers that a group's inputs may fill for each step, so that they stay in cache; a GPU wants larger groups.
-GROUP_NUMBERS = {"cpu": 32768, "cuda": 1 << 24}
+# Numbers that a group's inputs fill for each step. Smaller groups fit better in cache, but with several threads the
+# interpreter's lock then costs more than the arithmetic; a GPU wants larger ones.
+GROUP_NUMBERS = {"cpu": 1 << 18, "cuda": 1 << 24}
 EXACT_GROUP = {"cpu": 1024, "cuda": 1 << 16}
 # Steps between looks at the stop flag and calls for fresh inputs.
 BLOCK = 8

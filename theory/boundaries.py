@@ -115,7 +115,7 @@ class _Atlas:
         """Note a first point, and return whether enough of them were tried close to it."""
         before = self._tries.setdefault(key, [])
         before.append(q)
-        return sum(np.abs(other - q).max() < NEAR for other in before) > TRIES
+        return len([other for other in before if np.abs(other - q).max() < NEAR]) > TRIES
 
     def add(
         self,
