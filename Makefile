@@ -12,7 +12,7 @@ diagram: $(STAMP)
 	$(BIN)/tegum diagram --features 2 --hidden 1 --out out
 
 test: $(STAMP)
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

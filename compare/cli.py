@@ -82,7 +82,7 @@ def _model(features: int, hidden: int, density: float, importance: float) -> Toy
 def diagram(
     features: Features = 2,
     hidden: Hidden = 1,
-    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 32,
+    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28,
     seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8,
     steps: Annotated[int, typer.Option(help="Optimiser steps of each run.")] = 3000,
     batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256,

@@ -47,7 +47,7 @@ class DiagramSettings:
 
     n_features: int = 2
     n_hidden: int = 1
-    cells: int = 32
+    cells: int = 28
     seeds: int = 8
     steps: int = 3000
     batch_size: int = 256
