@@ -116,9 +116,10 @@ def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes
         if curve.kind == "coexistence":
             draw_curve(axes, curve, "coexistence", curve.cheapest)
             continue
+        continuous = curve.cheapest & (curve.mechanism == "kink")
         if stability:
-            draw_curve(axes, curve, "stability", ~curve.cheapest, shade(curve.phases[0]))
-        draw_curve(axes, curve, "continuous", curve.cheapest)
+            draw_curve(axes, curve, "stability", ~continuous, shade(curve.phases[0]))
+        draw_curve(axes, curve, "continuous", continuous)
     return axes
 
 

@@ -129,8 +129,8 @@ def _counted(labels: NDArray[np.str_]) -> dict[str, int]:
 def near_boundary(dataset: xr.Dataset, margin: float = BOUNDARY_MARGIN) -> NDArray[np.bool_]:
     """Return which cells lie within `margin` in relative density of a change of the global phase.
 
-    The change is a coexistence curve or, where it is continuous, a limit of stability, on which no other minimum is
-    cheaper.
+    The change is a coexistence curve or, where it is continuous, a limit of stability of the kind "kink", on which no
+    other minimum is cheaper.
 
     Args:
         dataset: a phase diagram with its exact curves.
@@ -142,6 +142,8 @@ def near_boundary(dataset: xr.Dataset, margin: float = BOUNDARY_MARGIN) -> NDArr
     density, log_r = dataset["density"].values, np.log(dataset["importance"].values)
     near = np.zeros((len(density), len(log_r)), dtype=bool)
     for curve in curves_of(dataset):
+        if curve.kind == "stability" and curve.mechanism != "kink":
+            continue
         use = curve.cheapest
         log_p, r = np.log(curve.density), np.log(curve.importance)
         for start in np.flatnonzero(use[:-1] & use[1:]):

@@ -9,7 +9,7 @@ there is a coexistence curve. Each is then located by Newton's method on its def
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,10 +262,11 @@ def _cheapest(plane: Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatAr
     log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
     owner, starts = [], []
     for k, (x, y) in enumerate(q):
-        i, j = int(np.abs(log_p - x).argmin()), int(np.abs(log_r - y).argmin())
-        for point in diagram.minima[i][j]:
-            owner.append(k)
-            starts.append(pack(point.weights, point.bias))
+        i, j = int(np.searchsorted(log_p, x)), int(np.searchsorted(log_r, y))
+        for a, b in product({max(i - 1, 0), min(i, len(log_p) - 1)}, {max(j - 1, 0), min(j, len(log_r) - 1)}):
+            for point in diagram.live(a, b):
+                owner.append(k)
+                starts.append(pack(point.weights, point.bias))
     ends = descend(plane.model(q[owner]), np.array(starts)).loss
     lowest = np.full(len(q), np.inf)
     np.minimum.at(lowest, owner, ends)

@@ -133,8 +133,14 @@ class Plane:
 
         return system
 
+    def on_kink(self, y: FloatArray) -> bool:
+        """Whether a coordinate of the state is as good as zero: equations that jump there don't hold it."""
+        return bool((np.abs(y[: self.size]) < 10 * SNAP).any())
+
     def convex_but_one(self, y: FloatArray) -> bool:
-        """Whether the Hessian at a point of a fold is positive in all directions but the flat one."""
+        """Whether a point of a fold is off the kinks, and its Hessian positive in all directions but the flat one."""
+        if self.on_kink(y):
+            return False
         hessian = self.expand(y[None, : self.size], y[None, -2:])[2][0]
         return bool(np.linalg.eigvalsh(hessian)[self.rotations + 1] > 0)
 
@@ -142,6 +148,8 @@ class Plane:
         """Return whether the Hessian at a point of a corner curve is positive on one side of the corner only."""
 
         def keep(y: FloatArray) -> bool:
+            if self.on_kink(y):
+                return False
             theta = np.stack([y[: self.size], y[: self.size]])
             theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
             hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
