@@ -228,8 +228,10 @@ def _add_coexistence(plane: Plane, atlas: _Atlas, theta: FloatArray, q: FloatArr
     held = hold(theta[0]), hold(theta[1])
 
     def both_minima(y: FloatArray) -> bool:
-        model = plane.model(np.stack([y[-2:], y[-2:]]))
-        return bool((smallest_curvature(model, plane.states(y, *held))[0] > 0).all())
+        states, model = plane.states(y, *held), plane.model(np.stack([y[-2:], y[-2:]]))
+        # A state costs the same as itself everywhere.
+        apart = np.abs(states[0] - states[1]).max() > 10 * SIDESTEP
+        return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
     free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
     atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held)
