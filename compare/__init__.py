@@ -5,7 +5,7 @@ accounts for every run (`ledger`); `figures` draws; `published` holds the fixed 
 line. Names are loaded when they are first used, so that the command line starts without torch.
 """
 
-from importlib import import_module
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f".{home}", __name__), name)
+            return getattr(importlib.import_module(f".{home}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

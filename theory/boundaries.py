@@ -230,7 +230,7 @@ def _add_coexistence(plane: Plane, atlas: _Atlas, theta: FloatArray, q: FloatArr
     def both_minima(y: FloatArray) -> bool:
         states, model = plane.states(y, *held), plane.model(np.stack([y[-2:], y[-2:]]))
         # A state costs the same as itself everywhere.
-        apart = np.abs(states[0] - states[1]).max() > 10 * SIDESTEP
+        apart = np.abs(states[0] - states[1]).max() > SIDESTEP
         return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
     free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
