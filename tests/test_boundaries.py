@@ -26,6 +26,8 @@ RESIDUAL_BAR = 1e-10
 ERROR_BAR = 1e-7
 LOSS_GAP = 1e-9
 NUDGE = 2e-3
+# Half a step of the tracer.
+MIRROR_DISTANCE = 0.06
 Curves = tuple[BoundaryCurve, ...]
 
 
@@ -159,6 +161,35 @@ def test_curves_are_symmetric_under_exchange_of_the_features(curves: Curves) -> 
     order = np.argsort(two.density)
     mirrored = np.interp(one.density[inside], two.density[order], 1 / two.importance[order])
     assert mirrored == pytest.approx(one.importance[inside], rel=2e-3)
+
+
+def test_every_curve_has_its_mirror_image(curves: Curves) -> None:
+    exchanged = {
+        "axis(1) + drop(2)": "drop(1) + axis(2)",
+        "drop(1) + axis(2)": "axis(1) + drop(2)",
+        "digon(1,2)": "digon(1,2)",
+        "merged(1,2)": "merged(1,2)",
+    }
+    for curve in curves:
+        labels = tuple(sorted(exchanged[label] for label in curve.phases))
+        k = len(curve.density) // 2
+        here = np.log([curve.density[k], 1 / curve.importance[k]])
+        mirrored = pick(curves, curve.kind, *labels, mechanism=curve.mechanism)
+        points = np.concatenate([np.log(np.stack([c.density, c.importance], axis=-1)) for c in mirrored])
+        assert np.abs(points - here).max(axis=1).min() < MIRROR_DISTANCE
+
+
+def test_the_thin_fold_holds_on_the_far_side_as_well(curves: Curves) -> None:
+    # The digon's fold beside the reentrant first-order line, at r > 1.
+    fold = next(
+        c
+        for c in pick(curves, "stability", "digon(1,2)", mechanism="fold")
+        if c.importance.min() > 1.005 and c.density.min() > 0.8 and len(c.density) < 60
+    )
+    k = int(np.abs(fold.density - 0.95).argmin())
+    density, ratio = fold.density[k], fold.importance[k]
+    counts = [len(live(density, ratio * (1 + side * 3e-4)).get("digon(1,2)", [])) for side in (-1, 1)]
+    assert counts == [1, 0]
 
 
 def test_coexistence_agrees_with_root_finding_on_separate_minima(curves: Curves) -> None:

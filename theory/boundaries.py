@@ -8,7 +8,8 @@ there is a coexistence curve. Each is then located by Newton's method on its def
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 import numpy as np
@@ -20,7 +21,7 @@ from .descent import descend, pack
 from .diagram import DiagramMinima, diagram_minima
 from .equations import JUMP, Plane, hold
 from .features import FloatArray
-from .minima import GRADIENT_TOLERANCE, SNAP, snap
+from .minima import GRADIENT_TOLERANCE, SNAP, invariants, snap
 from .paths import Path, follow
 
 DENSITY_RANGE = (0.01, 1.0)
@@ -229,8 +230,8 @@ def _add_coexistence(plane: Plane, atlas: _Atlas, theta: FloatArray, q: FloatArr
 
     def both_minima(y: FloatArray) -> bool:
         states, model = plane.states(y, *held), plane.model(np.stack([y[-2:], y[-2:]]))
-        # A state costs the same as itself everywhere.
-        apart = np.abs(states[0] - states[1]).max() > SIDESTEP
+        # A state costs the same as itself, and as its copies under rotation, everywhere.
+        apart = np.ptp(invariants(states, plane.n_hidden), axis=0).max() > SIDESTEP
         return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
     free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
@@ -255,7 +256,7 @@ def _continue_coexistence(plane: Plane, atlas: _Atlas) -> None:
             )
             settled, kept = plane.settle(near, np.broadcast_to(q, (len(near), 2)))
             for a, b in combinations(np.flatnonzero(kept), 2):
-                if np.abs(settled[a] - settled[b]).max() > 10 * SIDESTEP:
+                if np.ptp(invariants(settled[[a, b]], plane.n_hidden), axis=0).max() > 10 * SIDESTEP:
                     _add_coexistence(plane, atlas, settled[[a, b]], q)
 
 
@@ -302,6 +303,47 @@ def _record(plane: Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurv
     )
 
 
+def _exchanged(label: str) -> str:
+    """Return a label with the features 1 and 2 exchanged."""
+    parts = []
+    for name, members in re.findall(r"(\w+)\(([\d,]+)\)", label):
+        features = sorted(3 - int(feature) for feature in members.split(","))
+        parts.append((features, f"{name}({','.join(map(str, features))})"))
+    return " + ".join(text for _, text in sorted(parts))
+
+
+def _mirrored(curve: BoundaryCurve) -> BoundaryCurve:
+    """Return a curve of the two-feature model with the features exchanged.
+
+    With importances (1, r) and the features exchanged the loss is r times that with (1, 1/r): r goes to 1/r, and
+    residuals are multiplied by at most the larger of r and 1/r.
+    """
+    factor = np.maximum(curve.importance, 1 / curve.importance)
+    return replace(
+        curve,
+        phases=tuple(sorted(map(_exchanged, curve.phases))),
+        importance=1 / curve.importance,
+        residual=curve.residual * factor,
+        reason=f"mirror image, under exchange of the features, of a curve with: {curve.reason}",
+    )
+
+
+def _completed(curves: list[BoundaryCurve]) -> list[BoundaryCurve]:
+    """Add the mirror images that tracing has missed."""
+    complete = list(curves)
+    for curve in map(_mirrored, curves):
+        q = np.log(np.stack([curve.density, curve.importance], axis=-1))
+        middle = q[len(q) // 2]
+        if not any(
+            (other.kind, other.phases, other.mechanism) == (curve.kind, curve.phases, curve.mechanism)
+            and np.abs(_dense(np.log(np.stack([other.density, other.importance], axis=-1))) - middle).max(1).min()
+            < NEAR
+            for other in complete
+        ):
+            complete.append(curve)
+    return complete
+
+
 def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
     """Return every coexistence curve and limit of stability that a diagram's minima show, over its range.
 
@@ -309,7 +351,8 @@ def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
         diagram: minima over a grid over the range of interest, such as `seed_diagram`.
 
     Returns:
-        The curves, each with the largest residual of its equations at every point and a first-order error bound.
+        The curves, each with the largest residual of its equations at every point and a first-order error bound. For
+        two features over a range of importances that is symmetric about 1, curves come in mirror images.
     """
     plane = Plane(diagram.n_features, diagram.n_hidden)
     atlas = _Atlas(np.log([[axis[0], axis[-1]] for axis in (diagram.density, diagram.importance)]).T)
@@ -319,7 +362,9 @@ def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
         if here < there:
             _trace_coexistence(plane, forth, paths.get((there, here), []), atlas)
     _continue_coexistence(plane, atlas)
-    return tuple(_record(plane, diagram, curve) for curve in atlas.curves)
+    curves = [_record(plane, diagram, curve) for curve in atlas.curves]
+    symmetric = np.allclose(atlas.box[0, 1], -atlas.box[1, 1])
+    return tuple(_completed(curves) if diagram.n_features == 2 and symmetric else curves)
 
 
 def seed_diagram(n_features: int = 2, n_hidden: int = 1) -> DiagramMinima:
