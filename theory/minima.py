@@ -143,15 +143,17 @@ def snap(
     if not rows.any():
         return parameters, norms
     engine = ExactLoss(model.take(rows))
-    snapped = np.where(np.abs(parameters[rows]) < within, 0.0, parameters[rows])
-    fixed = snapped == 0
-    both = fixed[:, :, None] | fixed[:, None, :]
+    snapped = parameters[rows]
+    # Polishing can take further coordinates to zero.
     for _ in range(rounds):
+        snapped = np.where(np.abs(snapped) < within, 0.0, snapped)
+        fixed = snapped == 0
         _, gradient, hessian = expand(engine, snapped)
         if (np.linalg.norm(np.where(fixed, 0.0, gradient), axis=-1) < GRADIENT_TOLERANCE / 10).all():
             break
-        hessian = np.where(both, np.eye(fixed.shape[-1]), hessian)
+        hessian = np.where(fixed[:, :, None] | fixed[:, None, :], np.eye(fixed.shape[-1]), hessian)
         snapped = snapped + newton_step(np.where(fixed, 0.0, gradient), hessian, np.full(len(snapped), LARGEST_STEP))
+    snapped = np.where(np.abs(snapped) < within, 0.0, snapped)
     _, gradient, _ = expand(engine, snapped)
     new_norms = np.linalg.norm(gradient, axis=-1)
     near = np.abs(snapped - parameters[rows]).max(axis=-1) < LARGEST_STEP
