@@ -19,7 +19,7 @@ from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, t
 from .curvature import smallest_curvature
 from .descent import descend, pack
 from .diagram import DiagramMinima, diagram_minima
-from .equations import JUMP, Plane, hold
+from .equations import Plane, hold
 from .features import FloatArray
 from .minima import GRADIENT_TOLERANCE, SNAP, invariants, snap
 from .paths import Path, follow
@@ -163,7 +163,8 @@ def _trace_stability(plane: Plane, paths: list[Path], atlas: _Atlas) -> None:
         model = plane.model(q[None])
         anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
         on_kink = norms[0] <= GRADIENT_TOLERANCE and (anchor == 0).any()
-        if on_kink and np.abs(anchor[0] - path.last).max() < JUMP:
+        # A path that ends at a kink comes arbitrarily close to it; one that ends at a fold beside it doesn't.
+        if on_kink and np.abs(anchor[0] - path.last).max() < ON_KINK:
             held, v = hold(anchor[0]), path.last - anchor[0]
             v = smallest_curvature(model, anchor)[1][0] if np.linalg.norm(v) < SNAP else v / np.linalg.norm(v)
             if atlas.add(
