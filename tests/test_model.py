@@ -79,7 +79,7 @@ def test_take_is_indexing_over_the_batch() -> None:
         ),
         pytest.param(
             {"features": IndependentFeatures(np.full((4, 1), 0.5)), "importance": np.ones((3, 2))},
-            r"batch shapes of density \(4,\) and importance \(3,\) don't broadcast",
+            r"batch shapes of density \(4,\), importance \(3,\) and penalties .* don't broadcast",
             id="batches of other lengths",
         ),
     ],

@@ -1,0 +1,75 @@
+"""How strongly an active feature is on: uniform on an interval, or constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Amplitude:
+    """The law of an active feature's size u: uniform on [low, high], or the constant `low` if both are the same.
+
+    Args:
+        low: left end, finite.
+        high: right end, finite, at least `low`.
+
+    Raises:
+        ValueError: if the ends aren't finite numbers in order, or both are zero.
+
+    Example:
+        >>> Amplitude(-1, 1).second_moment
+        0.3333333333333333
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Reject intervals that aren't."""
+        for name in ("low", "high"):
+            end = getattr(self, name)
+            if isinstance(end, bool) or not isinstance(end, (int, float, Fraction, np.number)) or not isfinite(end):
+                raise ValueError(f"an amplitude's ends must be finite real numbers, got {name}={end!r}")
+        if self.low > self.high or self.low == self.high == 0:
+            raise ValueError(f"an amplitude needs low <= high, not both zero, got low={self.low}, high={self.high}")
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is nothing to integrate over."""
+        return self.low == self.high
+
+    @property
+    def width(self) -> Any:
+        """high − low."""
+        return self.high - self.low
+
+    @property
+    def mean(self) -> Any:
+        """E[u]."""
+        return (self.low + self.high) / 2
+
+    @property
+    def second_moment(self) -> Any:
+        """E[u²]."""
+        return (self.low * self.low + self.low * self.high + self.high * self.high) / 3
+
+
+AMPLITUDES = {"uniform": Amplitude(0, 1), "symmetric": Amplitude(-1, 1), "constant": Amplitude(1, 1)}
+
+
+def as_amplitude(value: Any) -> Amplitude:
+    """Return the amplitude that a name stands for; an `Amplitude` is itself.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    if isinstance(value, Amplitude):
+        return value
+    if isinstance(value, str) and value in AMPLITUDES:
+        return AMPLITUDES[value]
+    raise ValueError(f"amplitude must be an Amplitude or one of {', '.join(AMPLITUDES)}, got {value!r}")
