@@ -12,10 +12,19 @@ A `ToyModel` says what is being asked: sizes, input law (`features`), importance
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
 
+from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
-from .features import FeatureLaw, IndependentFeatures
+from .features import (
+    AnticorrelatedFeatures,
+    CorrelatedFeatures,
+    FeatureLaw,
+    IndependentFeatures,
+    KHotFeatures,
+    OneHotFeatures,
+    TableFeatures,
+)
 from .formulas import PUBLISHED_LOSSES, LossFormula, OutputLoss, PublishedLoss, Region, derive_loss
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import CriticalPoint, census, global_minimum, local_minima
@@ -25,18 +34,24 @@ from .polishing import Polished, match, polish
 
 __all__ = [
     "PUBLISHED_LOSSES",
+    "Amplitude",
+    "AnticorrelatedFeatures",
     "BoundaryCurve",
+    "CorrelatedFeatures",
     "CriticalPoint",
     "Descent",
     "DiagramMinima",
     "ExactLoss",
     "FeatureLaw",
     "IndependentFeatures",
+    "KHotFeatures",
     "LossFormula",
+    "OneHotFeatures",
     "OutputLoss",
     "Polished",
     "PublishedLoss",
     "Region",
+    "TableFeatures",
     "ToyModel",
     "census",
     "check_superposition",

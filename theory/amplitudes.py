@@ -45,7 +45,7 @@ class Amplitude:
 
     @property
     def width(self) -> Any:
-        """high − low."""
+        """The interval's length."""
         return self.high - self.low
 
     @property

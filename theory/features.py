@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .amplitudes import Amplitude, as_amplitude
+from .amplitudes import as_amplitude
 
 FloatArray = NDArray[np.float64]
 ActivePattern = tuple[int, ...]
