@@ -3,7 +3,7 @@
 A `ToyModel` says what is being asked: sizes, input law (`features`), importances. From there, bottom up:
 
 - `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian
-  of it; `formulas` derives the same loss as a formula.
+  of it; `formulas` derives the same loss as a formula; `linear` is the model without the ReLU.
 - `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a
   point, `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
@@ -26,6 +26,7 @@ from .features import (
     TableFeatures,
 )
 from .formulas import PUBLISHED_LOSSES, LossFormula, OutputLoss, PublishedLoss, Region, derive_loss
+from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import CriticalPoint, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
@@ -45,6 +46,7 @@ __all__ = [
     "FeatureLaw",
     "IndependentFeatures",
     "KHotFeatures",
+    "LinearOptimum",
     "LossFormula",
     "OneHotFeatures",
     "OutputLoss",
@@ -63,6 +65,9 @@ __all__ = [
     "diagram_model",
     "expected_loss",
     "global_minimum",
+    "linear_gradient",
+    "linear_loss",
+    "linear_optimum",
     "local_minima",
     "loss_gradient",
     "loss_hessian",
