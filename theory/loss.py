@@ -1,33 +1,52 @@
 r"""The exact expected loss of a toy model, with gradient and Hessian.
 
-With G = WᵀW, output i of the model is ReLU(z_i), z_i = b_i + Σ_j G_ij x_j, and
+With G = WᵀW, output i of the model is ReLU(z_i), z_i = b_i + Σ_j G_ij x_j. With R_q(t) = max(t, 0)^q / q!,
 
-    L = Σ_i I_i E(x_i − ReLU(z_i))² = Σ_i I_i { E[x_i²] + Σ_A P(A) ∫_{z_i > 0} z_i (z_i − 2 t_i) du },
+    L = Σ_i I_i E(x_i − ReLU(z_i))² = Σ_i I_i { E[x_i²] + 2 E[R_2(z_i)] − 2 E[x_i R_1(z_i)] },
 
-where A runs over the activity patterns, u over the amplitudes of the active features and t_i is u_i if i ∈ A, else 0.
-The integrand vanishes at z_i = 0, so the gradient in (G_i·, b_i) is ∫_{z_i > 0} 2 (z_i − t_i) (u, 1) du, and the
-Hessian is ∫_{z_i > 0} 2 (u, 1)(u, 1)ᵀ du − 2 ∫ t_i (u, 1)(u, 1)ᵀ δ(z_i) du. The integrals are exact (`moments.py`);
-the chain rule through G = WᵀW does the rest. docs/loss.md has the derivation.
+a sum over activity patterns with their probabilities. With x̃ = (x, 1) the gradient in (G_i·, b_i) is
+2 E[x̃ R_1(z_i)] − 2 E[x_i x̃ R_0(z_i)], and the Hessian 2 E[x̃ x̃ᵀ R_0(z_i)] − 2 E[x_i x̃ x̃ᵀ δ(z_i)]. The moments are
+exact (`moments.py`); the chain rule through G = WᵀW does the rest. docs/loss.md has the derivation.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import array_api_compat
 import numpy as np
 
+from .autograd import differentiable_gradient, differentiable_loss, needs_gradient
 from .model import ToyModel
-from .moments import facet_rule, volume_rule
+from .moments import PatternMoments
+from .penalties import gram_penalty, positive_part
+from .signed_sums import SignedSums
 
 # Arrays are NumPy's or torch's, whichever the caller brought.
 Array = Any
 
-MAX_ENUMERATED_FEATURES = 4
+Method = Literal["auto", "enumeration", "spectral"]
+METHODS = ("auto", "enumeration", "spectral")
+
+
+def squared_error(moments: PatternMoments, order: int) -> tuple[Array, Array | None, Array | None]:
+    """Return (ReLU(z) − x_0)² − x_0² and its derivatives, given a pattern: an integrand of `SignedSums`."""
+    value, linear = 2 * moments.squared, moments.linear
+    if moments.own_linear is not None:
+        value = value - 2 * moments.own_linear
+    if order == 0:
+        return value, None, None
+    first = 2 * linear if moments.own_step is None else 2 * (linear - moments.own_step)
+    if order == 1:
+        return value, first, None
+    second = 2 * moments.pair_step
+    if moments.own_delta is not None:
+        second = second - 2 * moments.own_delta
+    return value, first, second
 
 
 class ExactLoss:
-    """The exact loss of one `ToyModel`, prepared for many evaluations in one array namespace.
+    """The exact loss of one `ToyModel`, penalties included, prepared for many evaluations in one array namespace.
 
     The functions `expected_loss`, `loss_gradient` and `loss_hessian` are made of it. Use it directly in loops: it
     converts the model's parameters once and doesn't check its arguments.
@@ -35,182 +54,168 @@ class ExactLoss:
     Args:
         model: what is being asked. Its batch dimensions broadcast against those of the weights.
         like: an array whose namespace, dtype and device are used; default NumPy, float64.
-
-    Raises:
-        ValueError: if the model has more features than enumeration can do.
     """
 
     def __init__(self, model: ToyModel, like: Array | None = None) -> None:
         """Convert the model's parameters."""
-        if model.n_features > MAX_ENUMERATED_FEATURES:
-            raise ValueError(
-                f"exact enumeration handles n_features up to {MAX_ENUMERATED_FEATURES}, got {model.n_features}"
-            )
         self.model = model
         like = np.zeros(()) if like is None else like
         self._xp = array_api_compat.array_namespace(like)
         self._placement = {"dtype": like.dtype, "device": array_api_compat.device(like)}
-        patterns = list(model.features.patterns(model.n_features))
-        self._patterns = [(active, self._convert(chance)[..., None]) for active, chance in patterns]
+        self._sums = SignedSums(model.features, model.n_features, like)
         self._importance = self._convert(model.importances())
-        self._second_moment = self._convert(
-            sum(chance[..., None] * np.isin(np.arange(model.n_features), active) / 3 for active, chance in patterns)
-        )
+        self._second_moment = self._convert(model.densities() * float(model.features.amplitude.second_moment))
+        penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
+        self._interference, self._decay, self._activation = map(self._convert, penalties)
+        self._on_gram = bool(model.interference_penalty.any() or model.weight_decay.any())
+        self._on_activations = bool(model.activation_penalty.any())
 
     def _convert(self, array: Any) -> Array:
         return self._xp.asarray(np.array(array), **self._placement)
 
     def loss(self, weights: Array, bias: Array) -> Array:
         """Return L, shape (...); see `expected_loss`."""
-        return self._xp.sum(self._importance * self.output_losses(weights, bias), axis=-1)
+        loss = self._xp.sum(self._importance * self.output_losses(weights, bias), axis=-1)
+        if self._on_gram:
+            loss = loss + gram_penalty(self._xp, weights.mT @ weights, self._interference, self._decay)[0]
+        if self._on_activations:
+            loss = loss + self._activation * self._activations(weights, 0)[0]
+        return loss
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
-        """Return E(x_i − x'_i)² for each output, shape (..., n), without the importances."""
-        value, _, _ = self._outputs(_gram(weights), bias, order=0)
+        """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
+        value, _, _ = self._outputs(weights.mT @ weights, bias, order=0)
         return value
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
         """Return L and its derivatives in the weights and the bias; see `loss_gradient`."""
-        value, slopes, _ = self._outputs(_gram(weights), bias, order=1)
-        loss, d_gram, d_bias = self._weigh(value, slopes)
-        return loss, weights @ (d_gram + d_gram.mT), d_bias
+        loss, d_gram, d_bias, _ = self._in_gram(weights, bias, 1)
+        d_weights = weights @ (d_gram + d_gram.mT)
+        if self._on_activations:
+            value, slopes, _ = self._activations(weights, 1)
+            loss = loss + self._activation * value
+            d_weights = d_weights + self._activation[..., None, None] * slopes
+        return loss, d_weights, d_bias
 
     def loss_gradient_hessian(self, weights: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
         """Return L, its derivatives in the weights and the bias, and its Hessian; see `loss_hessian`."""
-        xp, n, m = self._xp, self.model.n_features, self.model.n_hidden
-        value, slopes, rows = self._outputs(_gram(weights), bias, order=2)
-        loss, d_gram, d_bias = self._weigh(value, slopes)
-        # Second derivatives in (G_i·, b_i), output by output, pulled back along (W, b) -> (G_i·, b_i) …
-        jacobian = self._row_jacobian(weights)
-        rows = self._importance[..., None, None] * rows
-        hessian = xp.sum(jacobian.mT @ rows @ jacobian, axis=-3)
-        # … and the curvature of that map: ∂²G_ij / ∂W_hk ∂W_hl = δ_ik δ_jl + δ_il δ_jk.
+        loss, d_gram, d_bias, rows = self._in_gram(weights, bias, 2)
         curvature = d_gram + d_gram.mT
-        zero = xp.zeros((*hessian.shape[:-2], n, n), **self._placement)
-        blocks = [[curvature + zero if h == g else zero for g in range(m)] + [zero] for h in range(m)]
-        blocks.append([zero] * (m + 1))
-        hessian = hessian + xp.concat([xp.concat(row, axis=-1) for row in blocks], axis=-2)
-        return loss, weights @ curvature, d_bias, hessian
+        hessian = self._pull_back(weights, rows, curvature)
+        d_weights = weights @ curvature
+        if self._on_activations:
+            n = self.model.n_features
+            value, slopes, blocks = self._activations(weights, 2)
+            loss = loss + self._activation * value
+            d_weights = d_weights + self._activation[..., None, None] * slopes
+            for h in range(self.model.n_hidden):
+                at = slice(h * n, (h + 1) * n)
+                hessian[..., at, at] += self._activation[..., None, None] * blocks[..., h, :, :]
+        return loss, d_weights, d_bias, hessian
 
-    def _weigh(self, value: Array, slopes: Array) -> tuple[Array, Array, Array]:
-        """Return L, ∂L/∂G and ∂L/∂b from the outputs' losses and derivatives."""
-        slopes = self._importance[..., None] * slopes
-        return self._xp.sum(self._importance * value, axis=-1), slopes[..., :-1], slopes[..., -1]
+    def _batch(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        return np.broadcast_shapes(self.model.batch_shape, *map(tuple, shapes))
 
-    def _sorted_slopes(self, gram: Array, active: tuple[int, ...]) -> tuple[list[Array], list[Array], Array]:
-        """Return the slopes G_ij, j ∈ A, ordered by size, the matching flags i = j, and the inverse order."""
-        xp, device = self._xp, self._placement["device"]
-        slopes = xp.stack([gram[..., j] for j in active], axis=-1)
-        own = xp.arange(self.model.n_features, device=device)[:, None] == xp.asarray(active, device=device)
-        own = xp.astype(own, slopes.dtype) + xp.zeros_like(slopes)
-        order = xp.argsort(xp.abs(slopes), axis=-1)
-        slopes, own = _gather(xp, slopes, order), _gather(xp, own, order)
-        columns = range(len(active))
-        return [slopes[..., c] for c in columns], [own[..., c] for c in columns], xp.argsort(order, axis=-1)
+    def _columns(self, array: Array, batch: tuple[int, ...], dimensions: int) -> Array:
+        """Broadcast to a batch, flatten it and put it last: shape (..., B), with `dimensions` axes before."""
+        xp = self._xp
+        kept = tuple(array.shape[array.ndim - dimensions :])
+        flat = xp.reshape(xp.broadcast_to(array, (*batch, *kept)), (-1, *kept))
+        return xp.moveaxis(flat, 0, -1)
+
+    def _rows(self, array: Array, batch: tuple[int, ...]) -> Array:
+        """Undo `_columns`."""
+        xp = self._xp
+        return xp.reshape(xp.moveaxis(array, -1, 0), (*batch, *array.shape[:-1]))
 
     def _outputs(self, gram: Array, bias: Array, order: int) -> tuple[Array, Array | None, Array | None]:
         """Return each output's E(x_i − x'_i)² and, up to `order`, its derivatives in (G_i·, b_i).
 
-        Shapes (..., n), (..., n, n + 1) and (..., n, n + 1, n + 1).
+        Shapes (..., n), (..., n + 1, n) and (..., n + 1, n + 1, n): outputs last.
         """
         xp, n = self._xp, self.model.n_features
-        value = self._second_moment
-        first: dict[int, Array] = {}
-        second: dict[tuple[int, int], Array] = {}
-        for active, chance in self._patterns:
-            terms = self._pattern_terms(gram, bias, active, order)
-            value = value + chance * terms[0]
-            variables = (*active, n)
-            if order > 0:
-                for c, j in enumerate(variables):
-                    first[j] = first.get(j, 0) + chance * terms[1][c]
-            if order > 1:
-                for (c, d), term in terms[2].items():
-                    key = variables[c], variables[d]
-                    second[key] = second.get(key, 0) + chance * term
+        batch = self._batch(gram.shape[:-2], bias.shape[:-1])
+        slopes, offset = self._columns(gram, batch, 2), self._columns(bias, batch, 1)
+        value, first, second = self._sums.evaluate(slopes, offset, range(n), squared_error, order, batch)
+        value = self._rows(value, batch) + self._second_moment
         # Rounding may take the loss of a perfect output below zero.
         value = xp.maximum(value, xp.zeros_like(value))
-        gradient = xp.stack([first[j] for j in range(n + 1)], axis=-1) if order else None
-        if order < 2:
-            return value, gradient, None
-        rows = [[second[min(j, k), max(j, k)] for k in range(n + 1)] for j in range(n + 1)]
-        return value, gradient, xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+        return value, *(None if a is None else self._rows(a, batch) for a in (first, second))
 
-    def _pattern_terms(
-        self, gram: Array, bias: Array, active: tuple[int, ...], order: int
-    ) -> tuple[Array, list[Array], dict[tuple[int, int], Array]]:
-        """Return one pattern's ∫_{z_i > 0} z_i (z_i − 2 t_i) du and its derivatives, shape (..., n) each.
+    def _in_gram(self, weights: Array, bias: Array, order: int) -> tuple[Array, Array, Array, Array | None]:
+        """Return L without activations, ∂L/∂G_ij for ordered pairs, ∂L/∂b, and the outputs' second derivatives.
 
-        The derivatives are in (G_ij, j ∈ A; b_i), the second ones for each ordered pair of places.
+        Shapes (...), (..., n, n), (..., n) and (..., n + 1, n + 1, n), importances included.
         """
-        xp, size = self._xp, len(active)
-        if not active:
-            on = xp.maximum(bias, xp.zeros_like(bias))
-            return on**2, [2 * on], {(0, 0): 2 * xp.astype(bias > 0, bias.dtype)}
-        slopes, own, back = self._sorted_slopes(gram, active)
-        offset = bias + xp.zeros_like(slopes[0])
-        nodes, w = volume_rule(xp, slopes, offset)
-        z, t = _output(offset, slopes, own, nodes)
-        value = xp.sum(w * z * (z - 2 * t), axis=-1)
-        if order == 0:
-            return value, [], {}
-        residual = 2 * w * (z - t)
-        first = _unsort(xp, [xp.sum(residual * u, axis=-1) for u in nodes], back)
-        first.append(xp.sum(residual, axis=-1))
-        if order == 1:
-            return value, first, {}
-        u = [*_unsort(xp, nodes, back[..., None, :]), xp.ones_like(w)]
-        facet, v = facet_rule(xp, slopes, offset)
-        _, t = _output(offset, slopes, own, facet)
-        f = [*_unsort(xp, facet, back[..., None, :]), xp.ones_like(v)]
-        second = {
-            (c, d): 2 * (xp.sum(w * u[c] * u[d], axis=-1) - xp.sum(v * t * f[c] * f[d], axis=-1))
-            for c in range(size + 1)
-            for d in range(c, size + 1)
-        }
-        return value, first, second
+        xp, n = self._xp, self.model.n_features
+        gram = weights.mT @ weights
+        value, first, second = self._outputs(gram, bias, order)
+        assert first is not None
+        first = self._importance[..., None, :] * first
+        loss = xp.sum(self._importance * value, axis=-1)
+        d_gram, d_bias = first[..., :n, :].mT, first[..., n, :]
+        if second is not None:
+            second = self._importance[..., None, None, :] * second
+        if self._on_gram:
+            penalty, slopes = gram_penalty(xp, gram, self._interference, self._decay)
+            loss, d_gram = loss + penalty, d_gram + slopes
+            if second is not None:
+                for j in range(n):
+                    for i in range(n):
+                        if i != j:
+                            second[..., j, j, i] += 2 * self._interference
+        return loss, d_gram, d_bias, second
 
-    def _row_jacobian(self, weights: Array) -> Array:
-        """Return ∂(G_i·, b_i)/∂(W, b), shape (..., n, n + 1, P): ∂G_ij/∂W_hk = δ_jk W_hi + δ_ik W_hj."""
+    def _activations(self, weights: Array, order: int) -> tuple[Array, Array | None, Array | None]:
+        """Return Σ_h E|h| and, up to `order`, its derivatives in W: shapes (...), (..., m, n) and (..., m, n, n)."""
         xp, n, m = self._xp, self.model.n_features, self.model.n_hidden
-        eye = xp.eye(n, **self._placement)
-        batch = weights.shape[:-2]
-        parts = []
+        batch = self._batch(weights.shape[:-2])
+        slopes = self._columns(weights.mT, batch, 2)
+        slopes = xp.concat([slopes, -slopes], axis=1)
+        zero = xp.zeros(slopes.shape[1:], **self._placement)
+        value, first, second = self._sums.evaluate(slopes, zero, [None] * (2 * m), positive_part, order, batch)
+        total = self._rows(xp.sum(value, axis=0), batch)
+        if first is None:
+            return total, None, None
+        d_weights = self._rows(xp.moveaxis(first[:n, :m] - first[:n, m:], 0, 1), batch)
+        if second is None:
+            return total, d_weights, None
+        return total, d_weights, self._rows(xp.moveaxis(second[:n, :n, :m] + second[:n, :n, m:], 2, 0), batch)
+
+    def _pull_back(self, weights: Array, rows: Array, curvature: Array) -> Array:
+        """Return the Hessian in (W, b), shape (..., P, P), from the outputs' second derivatives in (G_i·, b_i).
+
+        With ∂G_ij/∂W_hk = δ_jk W_hi + δ_ik W_hj, and ∂²G_ij / ∂W_hk ∂W_gl = δ_hg (δ_ik δ_jl + δ_il δ_jk).
+        """
+        xp, n, m = self._xp, self.model.n_features, self.model.n_hidden
+        batch = self._batch(weights.shape[:-2], rows.shape[:-3])
+        w = self._columns(weights, batch, 2)
+        R = self._columns(rows, batch, 3)
+        bend = self._columns(curvature, batch, 2)
+        gram_rows = R[:n, :n]
+        # (R^i W_g)_k, shape (k, i, B), for each g, and W_h R^i W_g.
+        towards = [xp.sum(gram_rows * w[g][None, :, None], axis=1) for g in range(m)]
+        each = np.arange(n)
+        each = each if array_api_compat.is_numpy_namespace(xp) else xp.asarray(each, device=self._placement["device"])
+        hessian = xp.empty(((m + 1) * n, (m + 1) * n, w.shape[-1]), **self._placement)
         for h in range(m):
-            row = weights[..., h, :]
-            d_row = eye * row[..., :, None, None] + eye[:, None, :] * row[..., None, :, None]
-            parts.append(xp.concat([d_row, xp.zeros((*batch, n, 1, n), **self._placement)], axis=-2))
-        d_bias = xp.concat([xp.zeros((n, n, n), **self._placement), eye[:, None, :]], axis=-2)
-        parts.append(d_bias + xp.zeros((*batch, n, n + 1, n), **self._placement))
-        return xp.concat(parts, axis=-1)
-
-
-def _gram(weights: Array) -> Array:
-    return weights.mT @ weights
-
-
-def _gather(xp: Any, array: Array, order: Array) -> Array:
-    return xp.take_along_axis(array, order, axis=-1)
-
-
-def _unsort(xp: Any, arrays: list[Array], back: Array) -> list[Array]:
-    """Undo `_sorted_slopes`'s ordering of a list of arrays; `back` has the list's place as its last axis."""
-    if len(arrays) == 1:
-        return arrays
-    unsorted = []
-    for c in range(len(arrays)):
-        chosen = arrays[0]
-        for place in range(1, len(arrays)):
-            chosen = xp.where(back[..., c] == place, arrays[place], chosen)
-        unsorted.append(chosen)
-    return unsorted
-
-
-def _output(bias: Array, slopes: list[Array], own: list[Array], nodes: list[Array]) -> tuple[Array, Array]:
-    """Return the pre-activation z and the target t at the nodes, shape (..., n, N)."""
-    z = bias[..., None] + sum(s[..., None] * u for s, u in zip(slopes, nodes, strict=True))
-    t = sum(o[..., None] * u for o, u in zip(own, nodes, strict=True))
-    return z, t
+            down = slice(h * n, (h + 1) * n)
+            for g in range(h + 1):
+                across = slice(g * n, (g + 1) * n)
+                block = xp.sum(gram_rows * (w[h] * w[g]), axis=2)
+                block += w[h][None] * towards[g] + w[g][:, None] * xp.permute_dims(towards[h], (1, 0, 2))
+                block[each, each] += xp.sum(w[h][:, None] * towards[g], axis=0)
+                if h == g:
+                    block += bend
+                hessian[down, across] = block
+                hessian[across, down] = xp.permute_dims(block, (1, 0, 2))
+            mixed = R[:n, n] * w[h]
+            mixed[each, each] += xp.sum(R[:n, n] * w[h][:, None], axis=0)
+            hessian[down, m * n :] = mixed
+            hessian[m * n :, down] = xp.permute_dims(mixed, (1, 0, 2))
+        hessian[m * n :, m * n :] = 0.0
+        hessian[m * n + each, m * n + each] = R[n, n]
+        return self._rows(hessian, batch)
 
 
 def _checked(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
@@ -271,7 +276,10 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array) -> Array:
         0.083333333333
     """
     weights, bias = _checked(model, weights, bias)
-    return ExactLoss(model, like=weights).loss(weights, bias)
+    engine = ExactLoss(model, like=weights)
+    if needs_gradient(weights, bias):
+        return differentiable_loss(engine, weights, bias)
+    return engine.loss(weights, bias)
 
 
 def loss_gradient(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
@@ -292,7 +300,10 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, 
         ValueError: as `expected_loss`.
     """
     weights, bias = _checked(model, weights, bias)
-    _, d_weights, d_bias = ExactLoss(model, like=weights).loss_and_gradient(weights, bias)
+    engine = ExactLoss(model, like=weights)
+    if needs_gradient(weights, bias):
+        return differentiable_gradient(engine, weights, bias)
+    _, d_weights, d_bias = engine.loss_and_gradient(weights, bias)
     return d_weights, d_bias
 
 
