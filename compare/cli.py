@@ -226,12 +226,16 @@ def derive(
     features: Features = 2,
     hidden: Hidden = 1,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    code: Annotated[str | None, typer.Option("--code", help="Print a program: 'c' or 'javascript'.")] = None,
     as_json: Json = False,
 ) -> None:
     """Derive the exact loss as a formula, region by region."""
     from tegum.theory import derive_loss
 
     formula = derive_loss(features, hidden)
+    if code is not None:
+        sys.stdout.write(formula.code(code))
+        return
     if latex:
         sys.stdout.write(formula.latex() + "\n")
         return

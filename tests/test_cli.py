@@ -21,6 +21,7 @@ from tegum.compare import InterruptedRunError, agreement, load
 from tegum.theory import (
     BoundaryCurve,
     DiagramMinima,
+    derive_loss,
     diagram_minima,
     diagram_model,
     expected_loss,
@@ -201,6 +202,7 @@ def test_without_a_command_help_is_shown(tegum_: Any) -> None:
         pytest.param("minima --density 0.5 --colour red", "No such option: --colour", id="unknown option"),
         pytest.param("minimise", "No such command 'minimise'", id="unknown command"),
         pytest.param("derive --features 4", "n_features must be an integer from 1 to 3", id="too large a formula"),
+        pytest.param("derive --code fortran", 'must be "c" or "javascript", got \'fortran\'', id="unknown language"),
         pytest.param("boundary a b c", "expected one or two phases, got 3", id="three phases"),
         pytest.param("boundary a --hidden 2", "fewer hidden dimensions than features", id="boundary with m = n"),
         pytest.param("diagram --hidden 2 --out OUT", "fewer hidden dimensions than features", id="diagram with m = n"),
@@ -307,6 +309,13 @@ def test_a_formula_is_printed_for_people_and_for_papers(tegum_: Any) -> None:
     assert shown.out.count("if ") == sum(len(output["regions"]) for output in tegum_("derive", "--json").json())
     assert paper.out.startswith("L =")
     assert r"\begin{cases}" in paper.out
+
+
+@pytest.mark.parametrize("language", ["c", "javascript"])
+def test_a_formula_is_printed_as_a_program(tegum_: Any, language: str) -> None:
+    shown = tegum_("derive", "--code", language)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out == derive_loss(2, 1).code(language)
 
 
 @pytest.mark.parametrize(("density", "ratio"), [(0.1, 1.0), (0.2, 1.5)])

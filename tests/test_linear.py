@@ -85,10 +85,11 @@ def test_loss_is_the_mean_over_sampled_inputs(name: str) -> None:
     assert abs(errors.mean() - linear_loss(model, W, b)) <= SIGMAS * standard_error
 
 
-def test_relu_model_is_linear_where_no_output_is_negative() -> None:
+@pytest.mark.parametrize("name", [name for name, law in LAWS.items() if law.amplitude.low >= 0])
+def test_relu_model_is_linear_where_no_output_is_negative(name: str) -> None:
     rng = np.random.default_rng(3)
     weights, bias = rng.uniform(0, 1, (20, 2, 3)), rng.uniform(0, 0.5, (20, 3))
-    model = independent(3, 2, rng.uniform(0.05, 1, (20, 1)), IMPORTANCE)
+    model = ToyModel(3, 2, LAWS[name], IMPORTANCE)
     expected = expected_loss(model, weights, bias)
     np.testing.assert_allclose(linear_loss(model, weights, bias), expected, rtol=tolerance("law"))
 

@@ -14,6 +14,7 @@ Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or
 
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .features import (
@@ -25,7 +26,7 @@ from .features import (
     OneHotFeatures,
     TableFeatures,
 )
-from .formulas import PUBLISHED_LOSSES, LossFormula, OutputLoss, PublishedLoss, Region, derive_loss
+from .formulas import LossFormula, OutputLoss, Region, derive_loss
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import CriticalPoint, census, global_minimum, local_minima

@@ -27,6 +27,7 @@ Corner = frozenset[int]
 MAX_DERIVED_FEATURES = 3
 
 DENSITY = sympy.Symbol("p", positive=True)
+RELATIVE_IMPORTANCE = sympy.Symbol("r", positive=True)
 BIAS = sympy.Symbol("b", real=True)
 OVERLAPS = sympy.symbols(f"G1:{MAX_DERIVED_FEATURES + 1}", real=True)
 

@@ -21,11 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import chain, combinations_with_replacement
-from math import nan
+from itertools import combinations_with_replacement
 from typing import Any
 
-import array_api_compat
 import numpy as np
 import sympy
 
@@ -34,6 +32,7 @@ from .box_differences import (
     DENSITY,
     MAX_DERIVED_FEATURES,
     OVERLAPS,
+    RELATIVE_IMPORTANCE,
     Corner,
     Expression,
     corner_value,
@@ -41,8 +40,7 @@ from .box_differences import (
     region_loss,
     sign_regions,
 )
-
-RELATIVE_IMPORTANCE = sympy.Symbol("r", positive=True)
+from .programs import python_function, source_code
 
 
 @dataclass(frozen=True)
@@ -66,44 +64,18 @@ class OutputLoss:
 
     Attributes:
         feature: i, numbered from 0.
+        corners: c_S = b_i + Σ_{j∈S} G_ij for every set S of features, in the symbols of the `LossFormula`.
         regions: they cover parameter space, and meet in their boundaries, where their expressions agree.
     """
 
     feature: int
+    corners: Mapping[Corner, Expression] = field(repr=False)
     regions: tuple[Region, ...]
 
     @cached_property
     def expression(self) -> Expression:
         """The regions as one SymPy `Piecewise`."""
         return sympy.Piecewise(*((region.expression, region.assumptions) for region in self.regions), evaluate=False)
-
-
-@dataclass(frozen=True)
-class PublishedLoss:
-    """A loss that was published as a candidate for the optimum of n = 2, m = 1 (arXiv:2209.10652).
-
-    Attributes:
-        name: the phase that it stands for.
-        weights: W, n_hidden rows of n_features numbers.
-        bias: b, expressions in the density.
-        loss: L in the density and the relative importance.
-        relative_importance: r at which the statement holds; the symbol r itself where it holds for every r.
-    """
-
-    name: str
-    weights: tuple[tuple[Expression, ...], ...]
-    bias: tuple[Expression, ...]
-    loss: Expression
-    relative_importance: Expression = RELATIVE_IMPORTANCE
-
-
-_DROPPED = DENSITY / 3 - DENSITY**2 / 4
-PUBLISHED_LOSSES = (
-    PublishedLoss("axis(2) + drop(1)", ((0, 1),), (DENSITY / 2, 0), _DROPPED),
-    PublishedLoss("axis(1) + drop(2)", ((1, 0),), (0, DENSITY / 2), RELATIVE_IMPORTANCE * _DROPPED),
-    PublishedLoss("digon(1,2)", ((1, -1),), (0, 0), (1 + RELATIVE_IMPORTANCE) * DENSITY**2 / 6),
-    PublishedLoss("digon(1,2), equal importance", ((1, -1),), (0, 0), DENSITY**2 / 3, sympy.Integer(1)),
-)
 
 
 @dataclass(frozen=True)
@@ -253,53 +225,39 @@ class LossFormula:
             >>> round(evaluate([[1.0, -1.0]], [0.0, 0.0], 0.5, 1.0), 12)  # (1 + r) p² / 6
             0.083333333333
         """
-        if modules not in ("numpy", "torch", "math", "mpmath"):
-            raise ValueError(f'modules must be "numpy", "torch", "math" or "mpmath", got {modules!r}')
-        n, batched = self.n_features, modules in ("numpy", "torch")
-        rows, corners = _rows(self.symbols[: self.n_hidden * n], n), corners_of(range(n))
-        bias = self.symbols[-n - 2 : -2]
-        values = [[corner_value(corner, _overlaps(rows, i), bias[i]) for corner in corners] for i in range(n)]
-        regions = [[region.expression for region in output.regions] for output in self.outputs]
-        signs = [
-            [[corner in region.positive_corners for corner in corners] for region in output.regions]
-            for output in self.outputs
-        ]
-        # Rational functions print as plain arithmetic, which arrays of both kinds understand.
-        evaluate = sympy.lambdify(self.symbols, [values, regions], modules=[] if batched else modules, cse=True)
+        return python_function(self, modules)
 
-        def on_numbers(weights: Any, bias: Any, density: Any, relative_importance: Any) -> Any:
-            values, losses = evaluate(*chain(*weights), *bias, density, relative_importance)
-            chosen = [losses[i][signs[i].index([value > 0 for value in values[i]])] for i in range(n)]
-            return sum(chosen[:-1]) + relative_importance * chosen[-1]
+    def code(self, language: str) -> str:
+        r"""Return the formula as a program of its own: `loss`, a function of the formula's symbols in their order.
 
-        def on_arrays(weights: Any, bias: Any, density: Any, relative_importance: Any) -> Any:
-            if modules == "numpy":
-                weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-            xp = array_api_compat.array_namespace(weights, bias)
-            density, ratio = (xp.asarray(a, dtype=weights.dtype) for a in (density, relative_importance))
-            entries = [weights[..., h, i] for h in range(self.n_hidden) for i in range(n)]
-            values, losses = evaluate(*entries, *(bias[..., i] for i in range(n)), density, ratio)
-            chosen = []
-            for i in range(n):
-                # Signs that rounding made inconsistent match no region, and NaN says so.
-                loss = sum(values[i]) * nan
-                for sign, candidate in zip(signs[i], losses[i], strict=True):
-                    matches = [(value > 0) == on for value, on in zip(values[i], sign, strict=True)]
-                    here = matches[0]
-                    for match in matches[1:]:
-                        here = here & match
-                    loss = xp.where(here, candidate, loss)
-                chosen.append(loss)
-            return sum(chosen[:-1]) + ratio * chosen[-1]
+        Every overlap is named, and every region has its own expression, with common subexpressions named. Like
+        `lambdify`, the program divides by overlaps: where one vanishes its result may not be finite.
 
-        return on_arrays if batched else on_numbers
+        Args:
+            language: "c" for C99, where `loss` takes and returns double, or "javascript".
+
+        Returns:
+            Source text that needs nothing but, in C, the standard library's math.h.
+
+        Raises:
+            ValueError: if the language is neither.
+
+        Example:
+            >>> print(*derive_loss(1, 1).code("javascript").splitlines()[-4:-1], sep="\n")
+            function loss(w1, b1, p, r) {
+                const G11 = (w1*w1);
+                return r*outputLoss(b1, G11, p);
+        """
+        return source_code(self, language)
 
 
 def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
     """Derive the exact expected loss of x' = ReLU(WᵀW x + b) for independent features, in closed form.
 
     L = Σ_i I_i E(x_i − x'_i)² with importances (1, …, 1, r). Every output's loss is a rational function of (W, b, p)
-    on each of 3, 9 or 59 regions for 1, 2 or 3 features.
+    on each of 3, 9 or 59 regions for 1, 2 or 3 features. Four features have 993 regions per output, with about ten
+    thousand characters each: that is no formula that anyone could read, so three is the limit. Most sizes take less
+    than a second; n = 3, m = 1 takes about half a minute, because its overlaps share factors that cancel.
 
     Args:
         n_features: n, from 1 to 3.
@@ -319,7 +277,10 @@ def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
     """
     for name, size, limit in (("n_features", n_features, MAX_DERIVED_FEATURES), ("n_hidden", n_hidden, n_features)):
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= limit:
-            raise ValueError(f"{name} must be an integer from 1 to {limit} for a derived formula, got {size!r}")
+            reason = ""
+            if name == "n_features" and isinstance(size, (int, np.integer)) and size > limit:
+                reason = " (four have 993 regions per output; expected_loss gives numbers)"
+            raise ValueError(f"{name} must be an integer from 1 to {limit} for a derived formula{reason}, got {size!r}")
     return _derive(int(n_features), int(n_hidden))
 
 
@@ -338,11 +299,11 @@ def _derive(n_features: int, n_hidden: int) -> LossFormula:
 def _derive_output(feature: int, overlaps: list[Expression], bias: Expression) -> OutputLoss:
     """Write every region of one output in terms of the weights."""
     n, regions = len(overlaps), []
+    corners = {corner: corner_value(corner, overlaps, bias) for corner in corners_of(range(n))}
     for positive in sign_regions(n, feature):
         # G_ii ≥ 0 orders the corners in pairs S, S ∪ {i}: a positive lower one makes the upper one positive.
         bounds = []
-        for corner in corners_of(range(n)):
-            value = corner_value(corner, overlaps, bias)
+        for corner, value in corners.items():
             if corner in positive and (feature not in corner or corner - {feature} not in positive):
                 bounds.append(sympy.Ge(value, 0))
             elif corner not in positive and (feature in corner or corner | {feature} in positive):
@@ -353,7 +314,7 @@ def _derive_output(feature: int, overlaps: list[Expression], bias: Expression) -
             # With one hidden dimension overlaps share factors. With more they are coprime, and nothing else cancels.
             loss = sympy.cancel(loss)
         regions.append(Region(positive, sympy.And(*bounds), loss))
-    return OutputLoss(feature, tuple(regions))
+    return OutputLoss(feature, corners, tuple(regions))
 
 
 def _output_at(feature: int, overlaps: list[Expression], bias: Expression, density: Expression) -> Expression:
