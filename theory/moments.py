@@ -154,7 +154,8 @@ class Moments:
             here = xp.reshape(here, (len(group.monomials[q]), cells, -1))
             for step in group.steps[q]:
                 if q == -1 and group.size == 1 and not step.factors:
-                    crossing = (low < 0) & (high > 0) & (high - low > SHORTEST)
+                    # A corner with z = 0 is off, as it is for R_0.
+                    crossing = (low <= 0) & (high > 0) & (high - low > SHORTEST)
                     here[step.rows] = xp.where(crossing, 1 / length, zero)
                     continue
                 total: Any = None
