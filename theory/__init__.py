@@ -15,6 +15,7 @@ Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
+from .catalogue import FORMULAS, formulas_markdown
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .features import (
@@ -33,8 +34,10 @@ from .minima import CriticalPoint, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
 from .phases import dead_outputs, phase
 from .polishing import Polished, match, polish
+from .records import Formula
 
 __all__ = [
+    "FORMULAS",
     "PUBLISHED_LOSSES",
     "Amplitude",
     "AnticorrelatedFeatures",
@@ -45,6 +48,7 @@ __all__ = [
     "DiagramMinima",
     "ExactLoss",
     "FeatureLaw",
+    "Formula",
     "IndependentFeatures",
     "KHotFeatures",
     "LinearOptimum",
@@ -65,6 +69,7 @@ __all__ = [
     "diagram_minima",
     "diagram_model",
     "expected_loss",
+    "formulas_markdown",
     "global_minimum",
     "linear_gradient",
     "linear_loss",

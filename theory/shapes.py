@@ -1,0 +1,235 @@
+"""Closed forms of rigid shapes with one common scale and bias, and their critical points, as records.
+
+As in `closed_forms.py` the loss is Σ I_i E[x_i²] − s B + s² A with polynomials A and B in the relative bias c. By
+symmetry a critical point of the scale and the bias is one in all directions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy
+
+from .box_differences import DENSITY
+from .closed_forms import (
+    DERIVED,
+    PAIR_A,
+    PAIR_B,
+    A,
+    B,
+    abbreviations,
+    antipodal,
+    best_scale,
+    best_shape,
+    bias,
+    c,
+    density,
+    independent,
+    relative_bias,
+    s,
+    scale,
+    β,
+)
+from .features import AnticorrelatedFeatures, OneHotFeatures
+from .records import Formula, Ramp, Variable, equiangular, gradient_at, loss_at, polygon
+
+p, g = DENSITY, sympy.Symbol("g")
+k = sympy.Symbol("k", integer=True, positive=True)
+m, j = sympy.symbols("m j", integer=True, nonnegative=True)
+count = Variable(k, "number of features", 2, 4)
+
+SHAPES, ONE_ACTIVE = "Rigid shapes, independent features", "At most one feature active"
+
+# The triangle for 0 ≤ c ≤ ½.
+TRIANGLE_A = (
+    c**2
+    + p * (1 + 3 * c - 6 * c**2 + 4 * c**3) / 3
+    - p**2 * (17 + 40 * c - 120 * c**2 + 96 * c**3) / 48
+    + p**3 * (10 + 15 * c - 120 * c**2 + 120 * c**3 - 8 * c**5) / 120
+)
+TRIANGLE_B = (
+    p * (2 + 3 * c) / 3
+    - p**2 * (23 + 8 * c - 24 * c**2 + 32 * c**3 - 16 * c**4) / 48
+    + p**3 * (5 - 15 * c + 40 * c**3 - 40 * c**4 + 8 * c**5) / 120
+)
+# One active feature, −γ ≤ c ≤ 0: its own output, and those of its two neighbours in a k-gon, 5 ≤ k ≤ 8.
+_γ = sympy.cos(2 * sympy.pi / k)
+POLYGON_A = (1 + c) ** 3 / 3 + 2 * (_γ + c) ** 3 / (3 * _γ)
+POLYGON_B = (1 + c) ** 2 * (2 - c) / 3
+
+_half = sympy.Rational(1, 2)
+
+
+def _equiangular_loss() -> sympy.Expr:
+    t = β + g * j
+    own = (1 + 1 / s) / s * (Ramp(m + 3, t + s) - Ramp(m + 3, t)) - Ramp(m + 2, t + s) / s
+    chance = sympy.binomial(k - 1, m) * p**m * (1 - p) ** (k - 1 - m) / g**m
+    inner = sympy.Sum((-1) ** (m - j) * sympy.binomial(m, j) * (2 * (1 - p) * Ramp(m + 2, t) + 2 * p * own), (j, 0, m))
+    return k * (p / 3 + sympy.Sum(chance * inner, (m, 0, k - 1)))
+
+
+def _polygon_loss() -> sympy.Expr:
+    a = s * sympy.cos(2 * sympy.pi * j / k)
+    other = sympy.Piecewise((2 * (Ramp(3, a + β) - Ramp(3, β)) / a, sympy.Ne(a, 0)), (2 * Ramp(2, β), True))
+    own = 2 * (1 + 1 / s) / s * (Ramp(3, s + β) - Ramp(3, β)) - 2 * Ramp(2, s + β) / s
+    return sympy.Rational(1, 3) + own + sympy.Sum(other, (j, 1, k - 1))
+
+
+SHAPE_FORMULAS = (
+    Formula(
+        "merged-features",
+        SHAPES,
+        "k features stored as their sum, W_i = 1/√k in one dimension, b = 0, cost as much as dropping all but one.",
+        "L",
+        (k - 1) * (p / 3 - p**2 / 4),
+        (density, count),
+        lambda v: loss_at(independent(v), np.full((1, v["k"]), v["k"] ** -0.5), np.zeros(v["k"])),
+        DERIVED,
+    ),
+    Formula(
+        "merged-features-critical",
+        SHAPES,
+        "That is a critical point for every density.",
+        r"\nabla L",
+        sympy.Integer(0),
+        (density, count),
+        lambda v: gradient_at(independent(v), np.full((1, v["k"]), v["k"] ** -0.5), np.zeros(v["k"])),
+        DERIVED,
+        kind="gradient",
+    ),
+    Formula(
+        "triangle",
+        SHAPES,
+        "The equilateral triangle in two dimensions: ‖W_i‖² = s, W_i·W_j = −s/2, every bias c s.",
+        "L",
+        3 * (p / 3 - s * B + s**2 * A),
+        (density, scale, relative_bias),
+        lambda v: loss_at(independent(v), polygon(3, v["s"]), [v["c"] * v["s"]] * 3),
+        DERIVED,
+        assumptions=(c >= 0, c <= _half),
+        definitions=abbreviations(TRIANGLE_A, TRIANGLE_B),
+    ),
+    Formula(
+        "triangle-optimum",
+        SHAPES,
+        "The best equilateral triangle of equal importances is a critical point, in all directions. A and B are those "
+        "of triangle. Its loss is 3 (p/3 − B²/4A). The equation has degree nine in c.",
+        r"\nabla L",
+        sympy.Integer(0),
+        (density,),
+        lambda v: gradient_at(independent(v), polygon(3, v["s"]), [v["c"] * v["s"]] * 3),
+        DERIVED,
+        kind="gradient",
+        definitions=(
+            best_shape(TRIANGLE_A, TRIANGLE_B, sympy.Integer(0), _half),
+            *abbreviations(TRIANGLE_A, TRIANGLE_B),
+            best_scale,
+        ),
+    ),
+    Formula(
+        "equiangular",
+        SHAPES,
+        "k features with ‖W_i‖² = s and the same overlap W_i·W_j = g between any two, every bias β. It holds in every "
+        "region: pairs, triangles and simplices are g = −s/(k − 1), merged features g = s.",
+        "L",
+        _equiangular_loss(),
+        (density, count, scale, Variable(g, "overlap", -1.0, 2.0), bias),
+        lambda v: loss_at(independent(v), equiangular(v["k"], v["s"], v["g"]), [v["beta"]] * v["k"]),
+        DERIVED,
+        assumptions=(sympy.Ne(g, 0), -s / (k - 1) <= g, g <= s),
+    ),
+    Formula(
+        "tegum-additivity",
+        SHAPES,
+        "Tegum factors add: an antipodal pair beside a feature with a dimension of its own, W_3 = √g and b_3 = 0.",
+        "L",
+        2 * (p / 3 - s * B + s**2 * A) + p * (1 - g) ** 2 / 3,
+        (density, scale, relative_bias, Variable(g, "squared length of the third feature", 0.1, 2.0)),
+        lambda v: loss_at(
+            independent(v),
+            [[v["s"] ** 0.5, -(v["s"] ** 0.5), 0.0], [0.0, 0.0, v["g"] ** 0.5]],
+            [v["c"] * v["s"], v["c"] * v["s"], 0.0],
+        ),
+        DERIVED,
+        assumptions=(c >= 0, c <= 1),
+        definitions=abbreviations(PAIR_A, PAIR_B),
+    ),
+    Formula(
+        "square",
+        SHAPES,
+        "The square in two dimensions is two antipodal pairs.",
+        "L",
+        4 * (p / 3 - s * B + s**2 * A),
+        (density, scale, relative_bias),
+        lambda v: loss_at(independent(v), polygon(4, v["s"]), [v["c"] * v["s"]] * 4),
+        DERIVED,
+        assumptions=(c >= 0, c <= 1),
+        definitions=abbreviations(PAIR_A, PAIR_B),
+    ),
+)
+
+ONE_ACTIVE_FORMULAS = (
+    Formula(
+        "polygon",
+        ONE_ACTIVE,
+        "A regular k-gon in two dimensions, ‖W_i‖² = s, every bias β, one feature on. It holds in every region.",
+        "L",
+        _polygon_loss(),
+        (Variable(k, "number of features", 3, 8), scale, bias),
+        lambda v: loss_at(OneHotFeatures(), polygon(v["k"], v["s"]), [v["beta"]] * v["k"]),
+        DERIVED,
+    ),
+    Formula(
+        "polygon-optimum",
+        ONE_ACTIVE,
+        "The best k-gon for 5 ≤ k ≤ 8, exactly one feature on, is a critical point: every bias is c s. Its loss is "
+        "1/3 − B²/4A, with inputs that switch on their own output and its two neighbours.",
+        r"\nabla L",
+        sympy.Integer(0),
+        (Variable(k, "number of features", 5, 8),),
+        lambda v: gradient_at(OneHotFeatures(), polygon(v["k"], v["s"]), [v["c"] * v["s"]] * v["k"]),
+        DERIVED,
+        kind="gradient",
+        definitions=(
+            best_shape(POLYGON_A, POLYGON_B, -_γ, sympy.Integer(0)),
+            *abbreviations(POLYGON_A, POLYGON_B),
+            best_scale,
+        ),
+    ),
+    Formula(
+        "simplex",
+        ONE_ACTIVE,
+        "The regular simplex of k features in k − 1 dimensions, ‖W_i‖² = s, W_i·W_j = −s/(k − 1), every bias β, one "
+        "feature on.",
+        "L",
+        (1 - s) ** 2 / 3 - (1 - s) * β + β**2 + (k - 1) ** 2 * β**3 / (3 * s),
+        (count, scale, bias),
+        lambda v: loss_at(OneHotFeatures(), equiangular(v["k"], v["s"], -v["s"] / (v["k"] - 1)), [v["beta"]] * v["k"]),
+        DERIVED,
+        assumptions=(β >= 0, β <= s / (k - 1)),
+    ),
+    Formula(
+        "obtuse",
+        ONE_ACTIVE,
+        "Unit vectors at angles of at least 90°, here with the same overlap g ≤ 0, store features of which at most one "
+        "is on without any loss, with b = 0.",
+        "L",
+        sympy.Integer(0),
+        (count, Variable(g, "overlap", -1.0, 0.0), Variable(p, "feature density $1-S$", 0.05, 0.5)),
+        lambda v: loss_at(
+            AnticorrelatedFeatures(v["p"], [range(v["k"])]), equiangular(v["k"], 1.0, v["g"]), np.zeros(v["k"])
+        ),
+        DERIVED,
+        assumptions=(g >= -1 / (k - 1), p <= 1 / k),
+    ),
+    Formula(
+        "anticorrelated-pair",
+        ONE_ACTIVE,
+        "The antipodal pair W = √s (1, −1), b = β (1, 1), two features of which at most one is on.",
+        "L",
+        2 * ((1 - p) * β**2 + p * ((1 - s) ** 2 / 3 - (1 - s) * β + β**3 / (3 * s))),
+        (Variable(p, "feature density $1-S$", 0.05, 0.5), scale, bias),
+        lambda v: loss_at(AnticorrelatedFeatures(v["p"], [(0, 1)]), antipodal(v), [v["beta"]] * 2),
+        DERIVED,
+        assumptions=(β >= 0, β <= s),
+    ),
+)
