@@ -18,6 +18,7 @@ from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .enclosure import Enclosure, Interval, enclosure
 from .features import (
     AnticorrelatedFeatures,
     CorrelatedFeatures,
@@ -46,10 +47,12 @@ __all__ = [
     "CriticalPoint",
     "Descent",
     "DiagramMinima",
+    "Enclosure",
     "ExactLoss",
     "FeatureLaw",
     "Formula",
     "IndependentFeatures",
+    "Interval",
     "KHotFeatures",
     "LinearOptimum",
     "LossFormula",
@@ -68,6 +71,7 @@ __all__ = [
     "descend",
     "diagram_minima",
     "diagram_model",
+    "enclosure",
     "expected_loss",
     "formulas_markdown",
     "global_minimum",

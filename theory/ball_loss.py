@@ -1,8 +1,8 @@
 """The loss of one model with its derivatives in ball arithmetic, for `enclosure`.
 
 With G = WᵀW an output's loss is E[x_i²] + E[2 R_2(z_i) − 2 x_i R_1(z_i)], z_i = b_i + Σ_j G_ij x_j, and a hidden
-activation's size is E|h| = E[R_1(h) + R_1(−h)], h = Σ_j W_hj x_j. `balls` gives these and their derivatives in (G_i·, b_i)
-and W_h·, pattern by pattern; the chain rule through G = WᵀW does the rest.
+activation's size is E|h| = E[R_1(h) + R_1(−h)], h = Σ_j W_hj x_j. `balls` gives these and their derivatives in
+(G_i·, b_i) and W_h·, pattern by pattern; the chain rule through G = WᵀW does the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,10 @@ class BallLoss:
         self._n, self._m = n, model.n_hidden
         self._weights, self._bias, self._gram = weights, bias, weights.T @ weights
         self._ends = [_fmpq(Fraction(end)) for end in (law.amplitude.low, law.amplitude.high)]
-        chances = ((active, Fraction(chance[()])) for active, chance in law.patterns(n, exact=True))
+        chances = ((active, chance.item()) for active, chance in law.patterns(n, exact=True))
         self._patterns = [(active, _fmpq(chance)) for active, chance in chances if chance != 0]
         self._importance = np.broadcast_to(exactly(model.exact["importance"]), (n,))
-        self._penalty = {name: exactly(model.exact[name])[()] for name in PENALTIES}
+        self._penalty = {name: exactly(model.exact[name]).item() for name in PENALTIES}
         square = Box({}, fmpq(0), *self._ends).amplitude_moment(2)
         scale = [_fmpq(self._importance[i]) * square * chance for active, chance in self._patterns for i in active]
         self._scale = sum(scale, fmpq(0))
@@ -92,17 +92,15 @@ class BallLoss:
 
     def kinks(self, order: int) -> list[str]:
         """Return where derivatives up to `order` jump, the lowest first."""
-        found = dict[tuple[int, str], None]()
-        groups = [self._output_terms(i) for i in range(self._n)] + [
-            self._activation_terms(h, 1) for h in range(self._m)
-        ]
-        for term in (term for group in groups for term in group):
+        outputs = (term for i in range(self._n) for term in self._output_terms(i))
+        activations = (term for h in range(self._m) for term in self._activation_terms(h, 1))
+        found: list[tuple[int, str]] = []
+        for term in (*outputs, *activations):
             for place, where in term.box.kinks(term.ramps, term.variables):
                 if place <= order and term.chance > 0:
-                    active = tuple(term.box.slopes)
-                    found[
-                        place, f"the {DERIVATIVE_NAMES[place]} jumps, {term.name} is 0 {where} of pattern {active}"
-                    ] = None
+                    jump = f"the {DERIVATIVE_NAMES[place]} jumps"
+                    active = "{" + ", ".join(map(str, term.box.slopes)) + "}"
+                    found.append((place, f"{jump} because {term.name} is 0 {where} of pattern {active}"))
         return [text for _, text in sorted(found, key=lambda kink: kink[0])]
 
     def evaluate(self, order: int, precision: int) -> list[Any]:
@@ -128,7 +126,8 @@ class BallLoss:
         gradient, hessian = arb_mat(1, (m + 1) * n), arb_mat((m + 1) * n, (m + 1) * n)
         for i in range(n):
             sums = _summed(self._output_terms(i), order)
-            value += sums[()] + self._interference(sums, i, order)
+            value += sums[()]
+            value += self._interference(sums, i, order)
             jacobian = self._row_jacobian(W, i)
             if order > 0:
                 gradient += arb_mat([[sums.get((j,), arb(0)) for j in range(n + 1)]]) * jacobian
@@ -142,6 +141,9 @@ class BallLoss:
             for h, k, j in product(range(m), range(n), range(n)):
                 hessian[h * n + k, h * n + j] += gamma[k, j] + gamma[j, k]
         value += self._weight_penalties(gradient, hessian, order)
+        # Both halves hold the same numbers; roundings may differ.
+        for p, q in combinations(range((m + 1) * n), 2):
+            hessian[q, p] = hessian[p, q]
         found = [
             np.array(value, dtype=object),
             np.array(gradient.entries(), dtype=object),

@@ -1,9 +1,9 @@
 """Moments of ReLUs over boxes of amplitudes, in ball arithmetic.
 
-For z(u) = c + Σ_j a_j u_j with u_j independent and uniform on [low, high], and R_q(t) = max(t, 0)^q / q!, integration by
-parts over each coordinate with a_j ≠ 0 gives a signed sum over the corners of the box (docs/enclosure.md, equation 2).
-Corners, slopes and signs are rational and exact; only the sum is rounded, in balls that hold every rounding error.
-Zero slopes are exactly zero, and their coordinates integrate to moments of the amplitude.
+For z(u) = c + Σ_j a_j u_j with u_j independent and uniform on [low, high], and R_q(t) = max(t, 0)^q / q!, integration
+by parts over each coordinate with a_j ≠ 0 gives a signed sum over the corners of the box (docs/enclosure.md). Corners,
+slopes and signs are rational and exact; only the sum is rounded, in balls that hold every rounding error. Zero slopes
+are exactly zero, and their coordinates integrate to moments of the amplitude.
 
 Nothing here is shared with the float64 engines, which integrate in another way.
 """
@@ -31,14 +31,6 @@ class Ramp:
     factor: int
     features: Features
     order: int
-
-
-@dataclass(frozen=True)
-class Kink:
-    """A place where derivatives of this order jump."""
-
-    order: int
-    where: str
 
 
 class Corner(NamedTuple):
@@ -118,7 +110,8 @@ class Box:
     def moments(self, wanted: Sequence[tuple[Features, int]]) -> list[arb]:
         """Return E[Π_{j∈features} u_j R_q(z)] for each (features, q), q ≥ −1, R_{−1} being Dirac's δ.
 
-        R_0(0) is 0, and a δ counts only where z changes its sign strictly inside the box.
+        R_0(0) is 0 and δ is the derivative of R_0, on one sloped coordinate too: where that matters, the moments are
+        those for an offset that is smaller by an infinitesimal.
         """
         k = len(self.sloped)
         if k < 2:
@@ -154,7 +147,7 @@ class Box:
             return arb(0)
         (j,) = self.sloped
         first, last = (corner.value for corner in self.corners())
-        if first * last >= 0:
+        if (first > 0) == (last > 0):
             return arb(0)
         slope = self.slopes[j]
         root = -self.offset / slope

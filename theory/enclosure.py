@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import exactly
+from .ball_loss import BallLoss
 from .model import ToyModel
 
-if TYPE_CHECKING:
-    from .ball_loss import BallLoss
-
-# Importing python-flint takes longer than the rest of this package needs, so it is imported when first used.
-
 FIRST_PRECISION = 128
+DERIVATIVES = ("gradient", "Hessian")
 # Corners of boxes, over all outputs and patterns: independent features reach it beyond ten, n 3^n.
 MAX_CORNERS = 1_000_000
 
@@ -65,7 +61,7 @@ class Interval:
         return max(self.lower - x, x - self.upper, Fraction(0))
 
 
-IntervalArray = NDArray[np.object_]
+IntervalArray = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +75,8 @@ class Enclosure:
         hessian: `Interval`s around ∂²L/∂θ², shape (P, P), or None.
         precision: bits of the arithmetic that gave these intervals.
         status: "narrow"; "not narrow: …", with the reason; or "not defined: …" where a derivative that was asked
-            for jumps at the point. Then loss and lower derivatives are as good as ever, and the one that jumps holds
-            the value with ReLU'(0) = 0 (docs/enclosure.md).
+            for jumps at the point. Then loss and lower derivatives are as good as ever, and the one that jumps is
+            taken with ReLU'(0) = 0, as if offsets were smaller by an infinitesimal (docs/enclosure.md).
     """
 
     loss: Interval
@@ -90,14 +86,14 @@ class Enclosure:
     status: str
 
 
-def _rational(name: str, value: Any) -> Fraction:
+def _rational(name: str, value: Any, kind: str = "a rational number") -> Fraction:
     try:
         return Fraction(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise ValueError(f"{name} must be rational numbers, got {value!r}") from None
+        raise ValueError(f"{name} must be {kind}, got {value!r}") from None
 
 
-def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.object_]:
+def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of `Fraction`s, or raise `ValueError` if its shape is another."""
     try:
         given = np.asarray(values, dtype=object)
@@ -105,30 +101,25 @@ def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.obj
         raise ValueError(f"{name} must have shape {shape}: {error}") from None
     if given.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {given.shape}")
-    return np.array([_rational(name, value) for value in given.flat], dtype=object).reshape(shape)
+    return np.array([_rational(name, value, "rational numbers") for value in given.flat], dtype=object).reshape(shape)
 
 
 def _check_work(model: ToyModel) -> None:
-    corners, fixed = 0, model.features.amplitude.is_constant
+    corners = 0
     for active, _ in model.features.patterns(model.n_features):
-        corners += model.n_features * (1 if fixed else 2 ** len(active))
+        corners += model.n_features * (1 if model.features.amplitude.is_constant else 2 ** len(active))
         if corners > MAX_CORNERS:
             raise ValueError(
-                f"enclosures take at most {MAX_CORNERS} corners of boxes (n 3^n for n independent features), got a model "
-                f"of {model.n_features} features with more"
+                f"enclosures take at most {MAX_CORNERS} corners of boxes (n 3^n for n independent features), got "
+                f"more for {model.n_features} features under {type(model.features).__name__}"
             )
 
 
 def _intervals(balls: Any) -> IntervalArray:
     """Return the intervals that balls are, rounding nothing."""
-    from flint import fmpq
-
-    def end(value: Any) -> Fraction:
-        exact: fmpq = value.fmpq()
-        return Fraction(int(exact.p), int(exact.q))
 
     def interval(ball: Any) -> Interval:
-        middle, radius = end(ball.mid()), end(ball.rad())
+        middle, radius = (Fraction(int(end.p), int(end.q)) for end in (ball.mid().fmpq(), ball.rad().fmpq()))
         return Interval(middle - radius, middle + radius)
 
     return np.asarray(np.frompyfunc(interval, 1, 1)(balls), dtype=object)
@@ -174,7 +165,7 @@ def enclosure(
         >>> model = ToyModel(2, 1, IndependentFeatures(Fraction(1, 2)))
         >>> proof = enclosure(model, [[1, -1]], ["1/12", "1/12"], width=1e-30)
         >>> proof.loss.contains("19079/248832"), proof.loss.midpoint, proof.status
-        (True, 0.07667422196502057, 'narrow')
+        (True, 0.07667422196502058, 'narrow')
     """
     if not isinstance(model, ToyModel):
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
@@ -190,8 +181,6 @@ def enclosure(
     if isinstance(max_precision, bool) or not isinstance(max_precision, (int, np.integer)) or max_precision < 2:
         raise ValueError(f"max_precision must be an integer, at least 2 bits, got {max_precision!r}")
     _check_work(model)
-    from .ball_loss import BallLoss
-
     return _search(BallLoss(model, W, b), int(order), bar, int(max_precision))
 
 
@@ -200,8 +189,9 @@ def _search(exact: BallLoss, order: int, width: Fraction, max_precision: int) ->
     precision = min(FIRST_PRECISION, max_precision)
     while True:
         values = [_intervals(balls) for balls in exact.evaluate(order, precision)]
-        loss: Interval = values[0][()]
-        wide = _too_wide(loss, dict(zip(("gradient", "hessian"), values[1:], strict=False)), exact.scale, width)
+        loss: Interval = values[0].item()
+        derivatives = dict(zip(DERIVATIVES, values[1:], strict=False))
+        wide = _too_wide(loss, derivatives, exact.scale, width)
         if not wide or precision >= max_precision:
             break
         precision = min(2 * precision, max_precision)
@@ -211,4 +201,5 @@ def _search(exact: BallLoss, order: int, width: Fraction, max_precision: int) ->
         status = f"not narrow: {', '.join(wide)} wider than {float(width):g} at {precision} bits"
     elif kinks:
         status = f"not defined: {kinks[0]}"
-    return Enclosure(loss, *(values[1:] + [None, None])[:2], precision, status)
+    gradient, hessian = (derivatives.get(name) for name in DERIVATIVES)
+    return Enclosure(loss, gradient, hessian, precision, status)

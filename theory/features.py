@@ -374,9 +374,9 @@ class AnticorrelatedFeatures(_GroupedLaw):
         self, block: ActivePattern, density: NDArray[Any]
     ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
         """Yield "none on" and each feature alone."""
-        rest = 1 - density[..., list(block)].sum(axis=-1)
+        rest = np.asarray(1 - density[..., list(block)].sum(axis=-1))
         # Rounding may take what is left below zero.
-        yield (), np.where(rest > NORMALISATION, rest, 0 * rest) if rest.dtype != object else np.asarray(rest)
+        yield (), np.where(rest > NORMALISATION, rest, 0 * rest) if rest.dtype != object else rest
         for i in block:
             yield (i,), density[..., i]
 
