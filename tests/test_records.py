@@ -79,9 +79,10 @@ def test_the_best_pair_has_the_known_numbers() -> None:
     assert round(float(expected_loss(independent(2, 1, 0.1), W, b)), 10) == 0.0033194840
 
 
-def test_the_triangle_beats_two_axes_and_a_dropped_feature_where_theory_says() -> None:
-    v = {str(symbol): float(value) for symbol, value in by_name["triangle-optimum"].point(p="7/10").items()}
-    loss = 3 * (v["p"] / 3 - v["B"] ** 2 / (4 * v["A"]))
+@pytest.mark.parametrize(("name", "corners", "density"), [("triangle", 3, "7/10"), ("tetrahedron", 4, "1/2")])
+def test_simplices_beat_axes_and_a_dropped_feature(name: str, corners: int, density: str) -> None:
+    v = {str(symbol): float(value) for symbol, value in by_name[f"{name}-optimum"].point(p=density).items()}
+    loss = corners * (v["p"] / 3 - v["B"] ** 2 / (4 * v["A"]))
     assert loss < v["p"] / 3 - v["p"] ** 2 / 4
 
 

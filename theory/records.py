@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import sympy
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 
 from .box_differences import Expression
 from .features import FeatureLaw, FloatArray
@@ -237,6 +238,11 @@ def equiangular(k: int, square: float, overlap: float) -> FloatArray:
     # Rounding may take an eigenvalue of 0 below 0.
     along, across = (max(x, 0.0) ** 0.5 for x in (square + (k - 1) * overlap, square - overlap))
     return np.asarray(across * (np.eye(k) - mean) + along * mean)
+
+
+def simplex(k: int, square: float) -> FloatArray:
+    """Return W, shape (k − 1, k), of a regular simplex with ‖W_i‖² = `square`."""
+    return np.asarray(helmert(k) * float((square * k / (k - 1)) ** 0.5))
 
 
 def polygon(k: int, square: float) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from .box_differences import DENSITY
+from .box_differences import DENSITY, Expression
 from .closed_forms import (
     DERIVED,
     PAIR_A,
@@ -30,7 +30,7 @@ from .closed_forms import (
     β,
 )
 from .features import AnticorrelatedFeatures, OneHotFeatures
-from .records import Formula, Ramp, Variable, equiangular, gradient_at, loss_at, polygon
+from .records import Formula, Ramp, Variable, equiangular, gradient_at, loss_at, polygon, simplex
 
 p, g = DENSITY, sympy.Symbol("g")
 k = sympy.Symbol("k", integer=True, positive=True)
@@ -39,7 +39,7 @@ count = Variable(k, "number of features", 2, 4)
 
 SHAPES, ONE_ACTIVE = "Rigid shapes, independent features", "At most one feature active"
 
-# The triangle for 0 ≤ c ≤ ½.
+# The triangle for 0 ≤ c ≤ ½, the tetrahedron for 0 ≤ c ≤ ⅓.
 TRIANGLE_A = (
     c**2
     + p * (1 + 3 * c - 6 * c**2 + 4 * c**3) / 3
@@ -51,12 +51,24 @@ TRIANGLE_B = (
     - p**2 * (23 + 8 * c - 24 * c**2 + 32 * c**3 - 16 * c**4) / 48
     + p**3 * (5 - 15 * c + 40 * c**3 - 40 * c**4 + 8 * c**5) / 120
 )
+TETRAHEDRON_A = (
+    c**2
+    + p * (1 + 3 * c - 9 * c**2 + 9 * c**3) / 3
+    - p**2 * (43 + 96 * c - 594 * c**2 + 864 * c**3 - 162 * c**4) / 108
+    + p**3 * (7 + 9 * c - 216 * c**2 + 432 * c**3 - 162 * c**4) / 54
+    - p**4 * (10 - 1080 * c**2 + 2880 * c**3 - 1620 * c**4 + 81 * c**6) / 1080
+)
+TETRAHEDRON_B = (
+    p * (2 + 3 * c) / 3
+    - p**2 * (53 + 12 * c - 54 * c**2 + 108 * c**3 - 81 * c**4) / 108
+    + p**3 * (20 - 90 * c + 540 * c**3 - 810 * c**4 + 243 * c**5) / 540
+    + p**4 * (10 - 360 * c**3 + 810 * c**4 - 486 * c**5 + 81 * c**6) / 1080
+)
+
 # One active feature, −γ ≤ c ≤ 0: its own output, and those of its two neighbours in a k-gon, 5 ≤ k ≤ 8.
 _γ = sympy.cos(2 * sympy.pi / k)
 POLYGON_A = (1 + c) ** 3 / 3 + 2 * (_γ + c) ** 3 / (3 * _γ)
 POLYGON_B = (1 + c) ** 2 * (2 - c) / 3
-
-_half = sympy.Rational(1, 2)
 
 
 def _equiangular_loss() -> sympy.Expr:
@@ -72,6 +84,41 @@ def _polygon_loss() -> sympy.Expr:
     other = sympy.Piecewise((2 * (Ramp(3, a + β) - Ramp(3, β)) / a, sympy.Ne(a, 0)), (2 * Ramp(2, β), True))
     own = 2 * (1 + 1 / s) / s * (Ramp(3, s + β) - Ramp(3, β)) - 2 * Ramp(2, s + β) / s
     return sympy.Rational(1, 3) + own + sympy.Sum(other, (j, 1, k - 1))
+
+
+def _simplex_records(name: str, words: str, corners: int, A_: Expression, B_: Expression) -> tuple[Formula, Formula]:
+    """Return the loss of a simplex of independent features in its most useful region, and its optimum."""
+    largest = sympy.Rational(1, corners - 1)
+    loss = Formula(
+        name,
+        SHAPES,
+        f"{words}: ‖W_i‖² = s, W_i·W_j = −s/{corners - 1}, every bias c s.",
+        "L",
+        corners * (p / 3 - s * B + s**2 * A),
+        (density, scale, relative_bias),
+        lambda v: loss_at(independent(v), simplex(corners, v["s"]), [v["c"] * v["s"]] * corners),
+        DERIVED,
+        assumptions=(c >= 0, c <= largest),
+        definitions=abbreviations(A_, B_),
+    )
+    optimum = Formula(
+        f"{name}-optimum",
+        SHAPES,
+        f"The best {name} of equal importances is a critical point, in all directions. A and B are those of {name}. "
+        f"Its loss is {corners} (p/3 − B²/4A).",
+        r"\nabla L",
+        sympy.Integer(0),
+        (density,),
+        lambda v: gradient_at(independent(v), simplex(corners, v["s"]), [v["c"] * v["s"]] * corners),
+        DERIVED,
+        kind="gradient",
+        definitions=(
+            best_shape(A_, B_, sympy.Integer(0), largest),
+            *abbreviations(A_, B_),
+            best_scale,
+        ),
+    )
+    return loss, optimum
 
 
 SHAPE_FORMULAS = (
@@ -96,35 +143,8 @@ SHAPE_FORMULAS = (
         DERIVED,
         kind="gradient",
     ),
-    Formula(
-        "triangle",
-        SHAPES,
-        "The equilateral triangle in two dimensions: ‖W_i‖² = s, W_i·W_j = −s/2, every bias c s.",
-        "L",
-        3 * (p / 3 - s * B + s**2 * A),
-        (density, scale, relative_bias),
-        lambda v: loss_at(independent(v), polygon(3, v["s"]), [v["c"] * v["s"]] * 3),
-        DERIVED,
-        assumptions=(c >= 0, c <= _half),
-        definitions=abbreviations(TRIANGLE_A, TRIANGLE_B),
-    ),
-    Formula(
-        "triangle-optimum",
-        SHAPES,
-        "The best equilateral triangle of equal importances is a critical point, in all directions. A and B are those "
-        "of triangle. Its loss is 3 (p/3 − B²/4A). The equation has degree nine in c.",
-        r"\nabla L",
-        sympy.Integer(0),
-        (density,),
-        lambda v: gradient_at(independent(v), polygon(3, v["s"]), [v["c"] * v["s"]] * 3),
-        DERIVED,
-        kind="gradient",
-        definitions=(
-            best_shape(TRIANGLE_A, TRIANGLE_B, sympy.Integer(0), _half),
-            *abbreviations(TRIANGLE_A, TRIANGLE_B),
-            best_scale,
-        ),
-    ),
+    *_simplex_records("triangle", "The equilateral triangle in two dimensions", 3, TRIANGLE_A, TRIANGLE_B),
+    *_simplex_records("tetrahedron", "The regular tetrahedron in three dimensions", 4, TETRAHEDRON_A, TETRAHEDRON_B),
     Formula(
         "equiangular",
         SHAPES,
@@ -203,7 +223,7 @@ ONE_ACTIVE_FORMULAS = (
         "L",
         (1 - s) ** 2 / 3 - (1 - s) * β + β**2 + (k - 1) ** 2 * β**3 / (3 * s),
         (count, scale, bias),
-        lambda v: loss_at(OneHotFeatures(), equiangular(v["k"], v["s"], -v["s"] / (v["k"] - 1)), [v["beta"]] * v["k"]),
+        lambda v: loss_at(OneHotFeatures(), simplex(v["k"], v["s"]), [v["beta"]] * v["k"]),
         DERIVED,
         assumptions=(β >= 0, β <= s / (k - 1)),
     ),
