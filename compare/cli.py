@@ -188,6 +188,11 @@ def _print_ledger(ledger: Ledger) -> None:
         ],
         ["runs that polishing led through a saddle", f"{ledger.escapes}"],
     ]
+    for omission in ledger.omissions:
+        at = f"{omission.density:.3g}, {omission.importance:.3g}"
+        facts.append([f"no candidate stands for {omission.phase}", f"cheapest in {omission.cells} cells"])
+        facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
+        facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
     _table("Agreement of training with theory", ["", "value"], facts)
 
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from tegum.empirical import TrainedModels
 from tegum.theory import BoundaryCurve, CriticalPoint, DiagramMinima, ToyModel, diagram_model, match, phase, polish
 
-from .published import CANDIDATES, published_losses
+from .published import candidates, published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")
 RUN = (*CELL, "seed")
+# A run whose minimum costs as much as the cheapest, within this, is in a global minimum.
+SAME_LOSS = 1e-10
 OUTCOMES = ("global", "other", "unexplained")
 # Curves are cut to sheets of equal length; the rest is NaN.
 CURVE_FIELDS = ("density", "importance", "residual", "error")
@@ -82,7 +84,7 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
     }
     variables = {name: ((*CELL, "minimum", *last.get(name, ())), array) for name, array in arrays.items()}
     losses = published_losses(diagram.model)
-    codes = np.array([names.code(candidate.phase) for candidate in CANDIDATES], dtype=np.int16)
+    codes = np.array([names.code(candidate.phase) for candidate in candidates(n, m)], dtype=np.int16)
     variables["published_phase"] = (CELL, codes[losses.argmin(axis=-1)])
     variables["published_loss"] = (CELL, losses.min(axis=-1))
     return xr.Dataset(
@@ -163,7 +165,8 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
     which = match([minima[i][j] for i, j in zip(*index[:2], strict=True)], polished)
     which = np.where(finite, which, -1).reshape(cells)
     losses = theory["minimum_loss"].values
-    cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1]
+    # Copies of one minimum under exchanges of equal features cost the same but for rounding.
+    cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1] + SAME_LOSS
     outcome = np.where(which < 0, OUTCOMES.index("unexplained"), np.where(cheapest, 0, OUTCOMES.index("other")))
     moved = np.sqrt(((polished.weights - weights) ** 2).sum(axis=(1, 2)) + ((polished.bias - bias) ** 2).sum(axis=1))
     names = PhaseNames(theory.attrs["phases"])

@@ -20,6 +20,7 @@ from tegum.empirical import resolve_device, train
 from tegum.theory import check_superposition, diagram_minima, phase_boundaries, seed_diagram
 
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
+from .published import candidates
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
@@ -58,11 +59,7 @@ class DiagramSettings:
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
         check_superposition(self.n_features, self.n_hidden)
-        if (self.n_features, self.n_hidden) != (2, 1):
-            raise ValueError(
-                "phase diagrams are worked out for n_features=2, n_hidden=1 so far, got "
-                f"n_features={self.n_features}, n_hidden={self.n_hidden}"
-            )
+        candidates(self.n_features, self.n_hidden)
         if self.objective not in ("sampled", "exact"):
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)

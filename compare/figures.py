@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tegum.theory import BoundaryCurve
 
-from .dataset import OUTCOMES, curves_of
-from .ledger import Ledger, agreement
+from .dataset import OUTCOMES, SAME_LOSS, curves_of
+from .ledger import Ledger, Omission, agreement, phase_classes
 
 # Colours for the phases, after Okabe and Ito's palette, ordered so that their greys differ as well.
 PHASE_COLOURS = {
@@ -27,6 +27,14 @@ PHASE_COLOURS = {
     "axis(1) + drop(2)": "#F7EDA0",
     "drop(1) + axis(2)": "#B04A00",
     "merged(1,2)": "#009E73",
+    "axis(1) + digon(2,3)": "#56B4E9",
+    "digon(1,2) + axis(3)": "#E3B5CF",
+    "axis(1) + axis(2) + drop(3)": "#F7EDA0",
+    "axis(1) + drop(2) + axis(3)": "#B04A00",
+    "triangle(1,2,3)": "#003A5D",
+    "axis(1) + merged(2,3)": "#009E73",
+    "merged(1,2) + axis(3)": "#7FBF3F",
+    "cluster(1,2,3)": "#7A5195",
 }
 OTHER_COLOUR = "#999999"
 STYLE: Any = {
@@ -39,7 +47,7 @@ STYLE: Any = {
     "axes.titlelocation": "left",
     "savefig.dpi": 200,
 }
-DENSITY_LABEL, IMPORTANCE_LABEL = "feature density 1−S", "relative importance $I_2/I_1$"
+DENSITY_LABEL = "feature density 1−S"
 # Line styles of the exact curves, all black over white so that they show on every colour.
 CURVE_STYLES: dict[str, tuple[Any, float]] = {
     "coexistence": ("-", 1.6),
@@ -55,7 +63,7 @@ def _plane(axes: Axes, dataset: xr.Dataset) -> Axes:
     axes.set_xlim(density[0], density[-1])
     axes.set_ylim(importance[0], importance[-1])
     axes.set_xlabel(DENSITY_LABEL)
-    axes.set_ylabel(IMPORTANCE_LABEL)
+    axes.set_ylabel(f"relative importance $I_{dataset.attrs['n_features']}/I_1$")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")
     return axes
@@ -86,7 +94,7 @@ def draw_phases(axes: Axes, dataset: xr.Dataset, codes: NDArray[np.integer]) -> 
         dataset: the phase diagram.
         codes: numbers of the phases, shape (density, importance).
     """
-    colours = [to_rgb(colour(name)) for name in dataset.attrs["phases"]]
+    colours = [to_rgb(colour(name)) for name in phase_classes(dataset)]
     levels = np.arange(len(colours) + 1) - 0.5
     _cells(axes, dataset, codes, cmap=ListedColormap(colours), norm=BoundaryNorm(levels, len(colours)))
     return _plane(axes, dataset)
@@ -131,12 +139,13 @@ def shade(label: str) -> str:
 
 def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
     """Shade the share of seeds that ended outside the cheapest minimum; hatch cells with several exact minima."""
-    names = np.array(dataset.attrs["phases"])
+    names = phase_classes(dataset)
     share = (dataset["outcome"].values != OUTCOMES.index("global")).mean(axis=-1)
     mesh = _cells(axes, dataset, share, cmap="Greys", vmin=0.0, vmax=1.0)
-    codes = dataset["minimum_phase"].values
-    dead = np.char.find(names[codes], "dead") >= 0
-    several = ((codes >= 0) & ~dead).sum(axis=-1) > 1
+    codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
+    live = (codes >= 0) & (np.char.find(names[codes], "dead") < 0)
+    # Copies of the cheapest under exchanges of equal features cost the same.
+    several = (live & (losses > losses[..., :1] + SAME_LOSS)).any(axis=-1)
     x, y = dataset["density"].values, dataset["importance"].values
     with mpl.rc_context({"hatch.linewidth": 0.4, "hatch.color": "#0072B2"}):
         axes.contourf(x, y, several.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
@@ -162,6 +171,15 @@ def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
     figure.legend(handles=[*patches, *lines, hatch, *limits], loc="outside lower center", ncols=4, frameon=False)
 
 
+def omission_text(omission: Omission) -> str:
+    """Return a sentence about a phase that the published diagram leaves out."""
+    return (
+        f"Left out of the published diagram: {omission.phase}, cheapest in {omission.cells} cells. "
+        f"At 1−S = {omission.density:.3g}, $I_n/I_1$ = {omission.importance:.3g} it costs {omission.loss:.5f}; "
+        f"next minimum {omission.next_loss:.5f} ({omission.next_phase}), best candidate {omission.published_loss:.5f}"
+    )
+
+
 def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> Figure:
     """Draw the main figure: published candidates, exact phases, trained models, and where seeds disagree.
 
@@ -173,7 +191,7 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         A figure of four panels.
     """
     ledger = ledger or agreement(dataset)
-    names = dataset.attrs["phases"]
+    names = phase_classes(dataset)
     best_seed = dataset["polished_loss"].values.argmin(axis=-1)
     best = np.take_along_axis(dataset["trained_phase"].values, best_seed[..., None], axis=-1)[..., 0]
     exact = dataset["minimum_phase"].values[..., 0]
@@ -196,9 +214,9 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         draw_boundaries(d, dataset, stability=True)
         d.set_title(f"(d) seeds elsewhere; {ledger.share('unexplained'):.1%} of {ledger.runs} unexplained")
         _legend(figure, dataset, {names[k] for k in np.unique([*published.ravel(), *exact.ravel(), *best.ravel()])})
-        figure.suptitle(
-            f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden dimension", fontsize=9
-        )
+        dimensions = "dimension" if m == 1 else "dimensions"
+        title = f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden {dimensions}"
+        figure.suptitle("\n".join([title, *map(omission_text, ledger.omissions)]), fontsize=9)
     return figure
 
 

@@ -15,12 +15,42 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from .dataset import OUTCOMES, curves_of
+from tegum.theory import representative
+
+from .dataset import OUTCOMES, SAME_LOSS, curves_of
+from .published import candidates
 
 # Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.
 BOUNDARY_MARGIN = 0.02
-# A run whose minimum costs as much as the cheapest, within this, is in a global minimum.
-SAME_LOSS = 1e-10
+
+
+@dataclass(frozen=True)
+class Omission:
+    """A phase that is the cheapest somewhere and that no published candidate stands for.
+
+    Losses are those of the cell where it gains most on the best candidate, as a ratio.
+
+    Attributes:
+        phase: its label.
+        cells: number of cells in which it is the cheapest.
+        density: 1 − S of that cell.
+        importance: relative importance of that cell.
+        loss: of the phase.
+        next_phase: label of the cheapest minimum of another phase there, "" if there is none.
+        next_loss: its loss, NaN if there is none.
+        published_phase: label of the best candidate there.
+        published_loss: its loss.
+    """
+
+    phase: str
+    cells: int
+    density: float
+    importance: float
+    loss: float
+    next_phase: str
+    next_loss: float
+    published_phase: str
+    published_loss: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +72,7 @@ class Ledger:
         best_cells: how many cells that is a share of.
         best_disagreements: (density, importance, phase of the best seed, global phase) of those that disagree.
         published_wrong: share of cells where the published candidates name another phase than the global one.
+        omissions: phases that are the cheapest somewhere and that no candidate stands for.
     """
 
     runs: int
@@ -58,6 +89,7 @@ class Ledger:
     best_cells: int
     best_disagreements: list[tuple[float, float, str, str]]
     published_wrong: float
+    omissions: list[Omission]
 
     def share(self, outcome: str) -> float:
         """Return the share of runs with this outcome."""
@@ -66,7 +98,16 @@ class Ledger:
     def as_json(self) -> dict[str, Any]:
         """Return plain values, None for those that aren't defined, with the shares of the outcomes added."""
         plain = asdict(self) | {"shares": {outcome: self.share(outcome) for outcome in OUTCOMES}}
-        return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in plain.items()}
+        return {name: _plain(value) for name, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with None in place of NaN."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def agreement(dataset: xr.Dataset) -> Ledger:
@@ -83,7 +124,8 @@ def agreement(dataset: xr.Dataset) -> Ledger:
     """
     if "outcome" not in dataset:
         raise ValueError("a ledger needs a phase diagram with trained runs, got one without")
-    names = np.array(dataset.attrs["phases"])
+    # Features 1 … n − 1 are equally important: states that differ by an exchange of them are one phase.
+    names = phase_classes(dataset)
     outcome, ended = dataset["outcome"].values, names[dataset["trained_phase"].values]
     exact = names[dataset["minimum_phase"].values[..., 0]]
     best = dataset["polished_loss"].values.argmin(axis=-1)
@@ -113,7 +155,43 @@ def agreement(dataset: xr.Dataset) -> Ledger:
             (float(density[i]), float(importance[j]), str(best_phase[i, j]), str(exact[i, j])) for i, j in wrong
         ],
         published_wrong=float((names[dataset["published_phase"].values] != exact).mean()),
+        omissions=omissions(dataset),
     )
+
+
+def omissions(dataset: xr.Dataset) -> list[Omission]:
+    """Return the phases that are the cheapest somewhere and that no published candidate stands for, largest first."""
+    names = phase_classes(dataset)
+    n, m = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
+    listed = {representative([candidate.phase], n - 1)[0] for candidate in candidates(n, m)}
+    codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
+    exact, published = names[codes[..., 0]], dataset["published_loss"].values
+    found = []
+    for label in sorted(set(exact.ravel()) - listed):
+        where = exact == label
+        i, j = np.unravel_index(np.argmax(np.where(where, published / losses[..., 0], 0)), where.shape)
+        others = [k for k in range(codes.shape[-1]) if codes[i, j, k] >= 0 and names[codes[i, j, k]] != label]
+        others = [k for k in others if "dead" not in names[codes[i, j, k]]]
+        found.append(
+            Omission(
+                phase=str(label),
+                cells=int(where.sum()),
+                density=float(dataset["density"].values[i]),
+                importance=float(dataset["importance"].values[j]),
+                loss=float(losses[i, j, 0]),
+                next_phase=str(names[codes[i, j, others[0]]]) if others else "",
+                next_loss=float(losses[i, j, others[0]]) if others else float("nan"),
+                published_phase=str(names[dataset["published_phase"].values[i, j]]),
+                published_loss=float(published[i, j]),
+            )
+        )
+    return sorted(found, key=lambda omission: -omission.cells)
+
+
+def phase_classes(dataset: xr.Dataset) -> NDArray[np.str_]:
+    """Return the label of each phase number of a dataset, up to exchanges of features of equal importance."""
+    n_equal = int(dataset.attrs["n_features"]) - 1
+    return np.array([representative([label], n_equal)[0] for label in dataset.attrs["phases"]])
 
 
 def _percentile(values: NDArray[np.float64], share: float) -> float:

@@ -65,8 +65,8 @@ def test_at_a_smooth_saddle_it_is_negative() -> None:
 @pytest.mark.parametrize("hidden", [1, 2, 3])
 def test_the_projector_covers_the_rotations_and_nothing_else(hidden: int) -> None:
     rng = np.random.default_rng(hidden)
-    weights, bias = rng.normal(size=(hidden, 3)), rng.normal(size=3)
-    projector = curvature.orbit_projector(np.concatenate([weights.ravel(), bias])[None], hidden)[0]
+    weights = rng.normal(size=(hidden, 3))
+    projector = internals("rotations").orbit_projector(weights[None])[0]
     np.testing.assert_allclose(projector @ projector, projector, atol=tolerance("rounding"))
     np.testing.assert_allclose(np.trace(projector), hidden * (hidden - 1) / 2, atol=tolerance("rounding"))
     raw = rng.normal(size=(hidden, hidden))
@@ -75,7 +75,7 @@ def test_the_projector_covers_the_rotations_and_nothing_else(hidden: int) -> Non
 
 
 def test_rotations_of_zero_weights_move_nothing() -> None:
-    projector = curvature.orbit_projector(np.zeros((1, 9)), 2)[0]
+    projector = internals("rotations").orbit_projector(np.zeros((1, 2, 3)))[0]
     assert not projector.any()
 
 

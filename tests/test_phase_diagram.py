@@ -32,7 +32,7 @@ from tegum.theory import BoundaryCurve, DiagramMinima, diagram_minima, expected_
 stages: Any = import_module("tegum.compare.diagram")
 training: Any = import_module("tegum.empirical.training")
 OUTCOMES: Any = import_module("tegum.compare.dataset").OUTCOMES
-CANDIDATES: Any = import_module("tegum.compare.published").CANDIDATES
+CANDIDATES: Any = import_module("tegum.compare.published").candidates(2, 1)
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
 GRADIENT_BAR = 1e-12

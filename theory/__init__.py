@@ -35,7 +35,7 @@ from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import CriticalPoint, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
-from .phases import dead_outputs, phase
+from .phases import dead_outputs, phase, representative
 from .polishing import Polished, match, polish
 from .records import Formula
 
@@ -88,6 +88,7 @@ __all__ = [
     "phase",
     "phase_boundaries",
     "polish",
+    "representative",
     "seed_diagram",
     "stability_limit",
     "unpack",

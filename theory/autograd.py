@@ -36,7 +36,7 @@ def _functions(torch: Any) -> tuple[Any, Any]:
             return d_weights, d_bias
 
         @staticmethod
-        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
             ctx.engine = inputs[0]
             ctx.save_for_backward(*inputs[1:])
 
@@ -57,7 +57,7 @@ def _functions(torch: Any) -> tuple[Any, Any]:
             return engine.loss(weights, bias)
 
         @staticmethod
-        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
             ctx.engine = inputs[0]
             ctx.save_for_backward(*inputs[1:])
 

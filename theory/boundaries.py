@@ -8,7 +8,6 @@ there is a coexistence curve. Each is then located by Newton's method on its def
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 
@@ -19,10 +18,11 @@ from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, t
 from .curvature import smallest_curvature
 from .descent import descend, pack
 from .diagram import DiagramMinima, diagram_minima
-from .equations import Plane, hold
+from .equations import Plane, hold, hold_frame
 from .features import FloatArray
 from .minima import GRADIENT_TOLERANCE, SNAP, invariants, snap
 from .paths import Path, follow
+from .phases import relabelled, representative
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
@@ -64,7 +64,8 @@ class BoundaryCurve:
 
     Attributes:
         kind: "coexistence" or "stability".
-        phases: the two labels of a coexistence curve; the one that stops being a minimum at a limit of stability.
+        phases: the two labels of a coexistence curve; the one that stops being a minimum at a limit of stability. With
+            more than two features each curve stands for its copies under exchanges of those of equal importance.
         mechanism: "first order" (coexistence), "fold", "kink" or "corner".
         density: 1 − S, shape (points,).
         importance: relative importance r, shape (points,).
@@ -90,11 +91,11 @@ class BoundaryCurve:
 
 @dataclass(frozen=True, eq=False)
 class _Curve:
-    """A traced curve: its mechanism and label or labels, and the zeros that its states hold."""
+    """A traced curve: its mechanism and label or labels, and the coordinates that its states hold at zero."""
 
     key: tuple[str, ...]
     found: Trace
-    held: tuple[FloatArray, ...] = ()
+    held: tuple[FloatArray, ...]
 
 
 class _Atlas:
@@ -125,7 +126,8 @@ class _Atlas:
         y: FloatArray,
         near: FloatArray,
         keep: Predicate = always,
-        held: tuple[FloatArray, ...] = (),
+        *,
+        held: tuple[FloatArray, ...],
     ) -> bool:
         """Correct a first point onto its curve and trace it; return whether its curve is known now."""
         if self.knows(key, near):
@@ -156,32 +158,39 @@ def _dense(points: FloatArray) -> FloatArray:
 def _trace_stability(plane: Plane, paths: list[Path], atlas: _Atlas) -> None:
     """Trace the limit of stability at which each broken path ended, by whichever mechanism holds there."""
     for path in paths:
-        label, q = plane.label(path.start), path.q_last
-        ended = plane.label(path.last)
+        (label,), q = plane.labels(path.start), path.q_last
+        (ended,) = plane.labels(path.last)
         if path.whole:
             continue
         model = plane.model(q[None])
         anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
-        on_kink = norms[0] <= GRADIENT_TOLERANCE and (anchor == 0).any()
         # A path that ends at a kink comes arbitrarily close to it; one that ends at a fold beside it doesn't.
-        if on_kink and np.abs(anchor[0] - path.last).max() < ON_KINK:
-            held, v = hold(anchor[0]), path.last - anchor[0]
-            v = smallest_curvature(model, anchor)[1][0] if np.linalg.norm(v) < SNAP else v / np.linalg.norm(v)
-            if atlas.add(
-                ("kink", label), plane.kink(held), np.concatenate([anchor[0][np.isnan(held)], v, q]), q, held=(held,)
-            ):
+        near = norms[0] <= GRADIENT_TOLERANCE and np.abs(anchor[0] - path.last).max() < ON_KINK
+        v = path.last - anchor[0]
+        # Without a small column the frame may be another one.
+        turned, _ = snap(model, anchor, norms)
+        frame = hold_frame(turned[0], plane.n_hidden)
+        if near and (turned[0][np.isnan(frame)] == 0).any():
+            if np.linalg.norm(v) < SNAP or (turned != anchor).any():
+                v = smallest_curvature(model, turned)[1][0]
+            v = v[np.isnan(frame)]
+            held = hold(turned[0])
+            first = np.concatenate([turned[0][np.isnan(held)], v / np.linalg.norm(v), q])
+            if atlas.add(("kink", label), plane.kink(held, frame), first, q, held=(held,)):
                 continue
+        frame = hold_frame(path.last, plane.n_hidden)
+        free = np.isnan(frame)
         corners = np.abs(plane.corners(path.last[None])[0])
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
-        if corners.min() < AT_CORNER and not (path.last == 0).any():
-            system = plane.corner(int(output), int(active))
-            if atlas.add(
-                ("corner", ended), system, np.concatenate([path.last, q]), q, plane.convex_beside(int(output))
-            ):
+        if corners.min() < AT_CORNER and not (path.last[free] == 0).any():
+            system = plane.corner(int(output), int(active), frame)
+            first = np.concatenate([path.last[free], q])
+            if atlas.add(("corner", ended), system, first, q, plane.convex_beside(int(output), frame), held=(frame,)):
                 continue
         hessian = plane.expand(path.last[None], q[None])[2][0]
-        v = np.linalg.eigh(hessian)[1][:, plane.rotations]
-        atlas.add(("fold", ended), plane.fold(), np.concatenate([path.last, v, q]), q, plane.convex_but_one)
+        v = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
+        first = np.concatenate([path.last[free], v, q])
+        atlas.add(("fold", ended), plane.fold(frame), first, q, plane.convex_but_one(frame), held=(frame,))
 
 
 def _trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: _Atlas) -> None:
@@ -222,11 +231,9 @@ def _trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas:
 
 
 def _add_coexistence(plane: Plane, atlas: _Atlas, theta: FloatArray, q: FloatArray) -> None:
-    first, second = sorted((plane.label(row), k) for k, row in enumerate(theta))
-    key = ("coexistence", first[0], second[0])
+    key = ("coexistence", *plane.labels(*theta))
     if atlas.knows(key, q):
         return
-    theta = theta[[first[1], second[1]]]
     held = hold(theta[0]), hold(theta[1])
 
     def both_minima(y: FloatArray) -> bool:
@@ -236,7 +243,7 @@ def _add_coexistence(plane: Plane, atlas: _Atlas, theta: FloatArray, q: FloatArr
         return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
     free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
-    atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held)
+    atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held=held)
 
 
 def _continue_coexistence(plane: Plane, atlas: _Atlas) -> None:
@@ -280,11 +287,7 @@ def _cheapest(plane: Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatAr
 def _record(plane: Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurve:
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
-    if curve.held:
-        free = np.isnan(curve.held[0])
-        theta = plane.place(found.points[:, : free.sum()], curve.held[0])
-    else:
-        theta = found.points[:, : plane.size]
+    theta = plane.place(found.points[:, : int(np.isnan(curve.held[0]).sum())], curve.held[0])
     cheapest = _cheapest(plane, diagram, q, plane.slope(theta, q)[0])
     reasons = [
         f"{WHY[end]} at ({np.exp(at[0]):.4f}, {np.exp(at[1]):.4f})"
@@ -304,15 +307,6 @@ def _record(plane: Plane, diagram: DiagramMinima, curve: _Curve) -> BoundaryCurv
     )
 
 
-def _exchanged(label: str) -> str:
-    """Return a label with the features 1 and 2 exchanged."""
-    parts = []
-    for name, members in re.findall(r"(\w+)\(([\d,]+)\)", label):
-        features = sorted(3 - int(feature) for feature in members.split(","))
-        parts.append((features, f"{name}({','.join(map(str, features))})"))
-    return " + ".join(text for _, text in sorted(parts))
-
-
 def _mirrored(curve: BoundaryCurve) -> BoundaryCurve:
     """Return a curve of the two-feature model with the features exchanged.
 
@@ -322,7 +316,7 @@ def _mirrored(curve: BoundaryCurve) -> BoundaryCurve:
     factor = np.maximum(curve.importance, 1 / curve.importance)
     return replace(
         curve,
-        phases=tuple(sorted(map(_exchanged, curve.phases))),
+        phases=tuple(sorted(relabelled(label, (1, 0)) for label in curve.phases)),
         importance=1 / curve.importance,
         residual=curve.residual * factor,
         reason=f"mirror image, under exchange of the features, of a curve with: {curve.reason}",
@@ -408,7 +402,7 @@ def coexistence_curve(
     diagram = seed_diagram(n_features, n_hidden) if diagram is None else diagram
     for label in (first, second):
         _check_label(diagram, label)
-    wanted = tuple(sorted((first, second)))
+    wanted = representative((first, second), diagram.n_features - 1)
     return tuple(c for c in phase_boundaries(diagram) if c.kind == "coexistence" and c.phases == wanted)
 
 
@@ -431,7 +425,8 @@ def stability_limit(
     """
     diagram = seed_diagram(n_features, n_hidden) if diagram is None else diagram
     _check_label(diagram, label)
-    return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == (label,))
+    wanted = representative((label,), diagram.n_features - 1)
+    return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == wanted)
 
 
 def _check_label(diagram: DiagramMinima, label: str) -> None:

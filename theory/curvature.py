@@ -11,35 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .descent import expand, pack, unpack
+from .descent import expand, unpack
 from .features import FloatArray
 from .loss import ExactLoss
 from .model import ToyModel
+from .rotations import orbit_projector
 
 INFINITESIMAL = 1e-100
 # Rounds for all directions, and for the best one after them; each divides the error by about four.
 ROUNDS, LAST_ROUNDS = 6, 18
-ORBIT_TOLERANCE = 1e-9
-
-
-def orbit_projector(parameters: FloatArray, n_hidden: int) -> FloatArray:
-    """Return the projector onto the directions that rotations of the hidden space generate, shape (K, P, P).
-
-    The loss depends on W through WᵀW, so the directions A W with A antisymmetric are flat everywhere.
-    """
-    weights, bias = unpack(parameters, n_hidden)
-    size = parameters.shape[-1]
-    turns = []
-    for row in range(n_hidden):
-        for other in range(row):
-            turned = np.zeros_like(weights)
-            turned[:, row], turned[:, other] = weights[:, other], -weights[:, row]
-            turns.append(pack(turned, np.zeros_like(bias)))
-    if not turns:
-        return np.zeros((len(parameters), size, size))
-    directions, spectrum, _ = np.linalg.svd(np.stack(turns, axis=-1), full_matrices=False)
-    directions = directions * (spectrum > ORBIT_TOLERANCE)[:, None, :]
-    return np.asarray(directions @ directions.mT)
 
 
 def one_sided_hessians(model: ToyModel, parameters: FloatArray, directions: FloatArray) -> FloatArray:
@@ -76,7 +56,7 @@ def smallest_curvature(model: ToyModel, parameters: FloatArray) -> tuple[FloatAr
     probes = np.broadcast_to(np.random.default_rng(1).normal(size=(4, size)), (count, 4, size))
     sectors = one_sided_hessians(model, parameters, probes)
     scale = 1 + np.abs(sectors).max(axis=(1, 2, 3))
-    rotations = scale[:, None, None] * orbit_projector(parameters, model.n_hidden)
+    rotations = scale[:, None, None] * orbit_projector(unpack(parameters, model.n_hidden)[0])
     values, vectors = np.linalg.eigh(sectors[:, 0] + rotations)
     best, where = values[:, 0].copy(), vectors[..., 0].copy()
     kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > 0)

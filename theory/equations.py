@@ -20,7 +20,8 @@ from .features import FloatArray
 from .loss import ExactLoss
 from .minima import GRADIENT_TOLERANCE, SNAP, snap
 from .model import ToyModel, diagram_model
-from .phases import phase
+from .phases import phase, representative
+from .rotations import frame_zeros
 
 # A state that moves further than this within a step is another one.
 JUMP = 0.25
@@ -31,6 +32,12 @@ def hold(theta: FloatArray) -> FloatArray:
     return np.where(theta == 0, 0.0, np.nan)
 
 
+def hold_frame(theta: FloatArray, n_hidden: int) -> FloatArray:
+    """Return zeros where the frame of `theta` (`rotations.py`) sets zeros, and NaN elsewhere."""
+    weights, bias = unpack(theta, n_hidden)
+    return np.where(np.concatenate([frame_zeros(weights).ravel(), np.zeros(len(bias), dtype=bool)]), 0.0, np.nan)
+
+
 class Plane:
     """The family of models over the (log density, log importance) plane, for packed parameters."""
 
@@ -38,8 +45,6 @@ class Plane:
         """Take the sizes of the models."""
         self.n_features, self.n_hidden = n_features, n_hidden
         self.size = (n_hidden + 1) * n_features
-        # Zero eigenvalues that every Hessian has.
-        self.rotations = n_hidden * (n_hidden - 1) // 2
 
     def model(self, q: FloatArray) -> ToyModel:
         """Return the models at rows of q = (log density, log importance)."""
@@ -69,9 +74,9 @@ class Plane:
         """Return alternating signs, a direction in which no symmetry of the features holds a state back."""
         return np.where(np.arange(self.size) % 2 == 0, 1.0, -1.0)
 
-    def label(self, parameters: FloatArray) -> str:
-        """Return the phase label of one row."""
-        return phase(*unpack(parameters, self.n_hidden))
+    def labels(self, *parameters: FloatArray) -> tuple[str, ...]:
+        """Return the phase labels of rows, up to exchanges of features of equal importance."""
+        return representative([phase(*unpack(row, self.n_hidden)) for row in parameters], self.n_features - 1)
 
     def place(self, free: FloatArray, held: FloatArray) -> FloatArray:
         """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`."""
@@ -99,61 +104,76 @@ class Plane:
         end = cut + int(np.isnan(second).sum())
         return np.concatenate([self.place(y[None, :cut], first), self.place(y[None, cut:end], second)])
 
-    def fold(self) -> System:
-        """Return F(θ, v, q) = (∇L(θ), H(θ) v, ‖v‖² − 1)."""
+    def fold(self, frame: FloatArray) -> System:
+        """Return F(θ, v, q) = (∇L(θ), H(θ) v, ‖v‖² − 1) over what the frame leaves free (`hold_frame`)."""
+        free = np.isnan(frame)
+        size = int(free.sum())
 
         def system(y: FloatArray) -> FloatArray:
-            v = y[:, self.size : 2 * self.size]
-            _, gradient, hessian = self.expand(y[:, : self.size], y[:, 2 * self.size :])
-            flat = (hessian @ v[..., None])[..., 0]
-            return np.concatenate([gradient, flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
-
-        return system
-
-    def kink(self, held: FloatArray) -> System:
-        """Return F(θ, v, q) = (∇L(θ), H(θ + 0v) v, ‖v‖² − 1) for θ on a kink, with its zeros held (`hold`)."""
-        free = np.isnan(held)
-
-        def system(y: FloatArray) -> FloatArray:
-            moving, v, q = np.split(y, np.cumsum([free.sum(), self.size]), axis=1)
-            theta = self.place(moving, held)
-            _, gradient = self.slope(theta, q)
-            flat = (one_sided_hessians(self.model(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
+            theta, v = self.place(y[:, :size], frame), y[:, size : 2 * size]
+            _, gradient, hessian = self.expand(theta, y[:, 2 * size :])
+            flat = (hessian[:, free][:, :, free] @ v[..., None])[..., 0]
             return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
 
         return system
 
-    def corner(self, output: int, active: int) -> System:
-        """Return F(θ, q) = (∇L(θ), c(θ)), c = z_i where feature j alone is 1 (`corners`): output i switches there."""
+    def kink(self, held: FloatArray, frame: FloatArray) -> System:
+        """Return F(θ, v, q) = (∇L(θ), H(θ + 0v) v, ‖v‖² − 1) for θ on a kink, with its zeros held (`hold`).
+
+        v is free in the coordinates that the frame leaves free (`hold_frame`).
+        """
+        free, turning = np.isnan(held), np.isnan(frame)
 
         def system(y: FloatArray) -> FloatArray:
-            theta = y[:, : self.size]
-            _, gradient = self.slope(theta, y[:, self.size :])
-            return np.concatenate([gradient, self.corners(theta)[:, output, active, None]], axis=-1)
+            moving, along, q = np.split(y, np.cumsum([free.sum(), turning.sum()]), axis=1)
+            theta, v = self.place(moving, held), self.place(along, frame)
+            _, gradient = self.slope(theta, q)
+            flat = (one_sided_hessians(self.model(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
+            unit = (v * v).sum(axis=-1, keepdims=True) - 1
+            return np.concatenate([gradient[:, free], flat[:, turning], unit], axis=-1)
 
         return system
 
-    def on_kink(self, y: FloatArray) -> bool:
-        """Whether a coordinate of the state is as good as zero: equations that jump there don't hold it."""
-        return bool((np.abs(y[: self.size]) < 10 * SNAP).any())
+    def corner(self, output: int, active: int, frame: FloatArray) -> System:
+        """Return F(θ, q) = (∇L(θ), c(θ)), c = z_i where feature j alone is 1 (`corners`): output i switches there."""
+        free = np.isnan(frame)
 
-    def convex_but_one(self, y: FloatArray) -> bool:
-        """Whether a point of a fold is off the kinks, and its Hessian positive in all directions but the flat one."""
-        if self.on_kink(y):
-            return False
-        hessian = self.expand(y[None, : self.size], y[None, -2:])[2][0]
-        return bool(np.linalg.eigvalsh(hessian)[self.rotations + 1] > 0)
+        def system(y: FloatArray) -> FloatArray:
+            theta = self.place(y[:, :-2], frame)
+            _, gradient = self.slope(theta, y[:, -2:])
+            return np.concatenate([gradient[:, free], self.corners(theta)[:, output, active, None]], axis=-1)
 
-    def convex_beside(self, output: int) -> Predicate:
-        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner only."""
+        return system
+
+    @staticmethod
+    def on_kink(theta: FloatArray) -> bool:
+        """Whether a free coordinate is as good as zero: equations that jump there don't hold it."""
+        return bool((np.abs(theta) < 10 * SNAP).any())
+
+    def convex_but_one(self, frame: FloatArray) -> Predicate:
+        """Return whether a point of a fold is off the kinks, its Hessian positive but in the flat direction."""
+        free = np.isnan(frame)
+        size = int(free.sum())
 
         def keep(y: FloatArray) -> bool:
-            if self.on_kink(y):
+            if self.on_kink(y[:size]):
                 return False
-            theta = np.stack([y[: self.size], y[: self.size]])
+            hessian = self.expand(self.place(y[None, :size], frame), y[None, -2:])[2][0]
+            return bool(np.linalg.eigvalsh(hessian[free][:, free])[1] > 0)
+
+        return keep
+
+    def convex_beside(self, output: int, frame: FloatArray) -> Predicate:
+        """Return whether the Hessian at a point of a corner curve is positive on one side of the corner only."""
+        free = np.isnan(frame)
+
+        def keep(y: FloatArray) -> bool:
+            if self.on_kink(y[:-2]):
+                return False
+            theta = self.place(np.stack([y[:-2], y[:-2]]), frame)
             theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
             hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
-            convex = np.linalg.eigvalsh(hessians)[:, self.rotations] > 0
+            convex = np.linalg.eigvalsh(hessians[:, free][:, :, free])[:, 0] > 0
             return bool(convex[0] != convex[1])
 
         return keep

@@ -24,6 +24,7 @@ from .features import FloatArray
 from .loss import ExactLoss
 from .model import ToyModel
 from .phases import dead_outputs, phase
+from .rotations import in_frame
 
 # Weights of minimisers lie well inside this box: longer columns only overshoot (docs/minima.md).
 WEIGHT_RANGE = 1.8
@@ -126,7 +127,9 @@ def starting_points(model: ToyModel, starts: int) -> FloatArray:
 def snap(
     model: ToyModel, parameters: FloatArray, norms: FloatArray, *, within: float = SNAP, rounds: int = 3
 ) -> tuple[FloatArray, FloatArray]:
-    """Set tiny coordinates to exact zeros and polish the others, where that leaves a critical point.
+    """Turn each model into its frame, set tiny coordinates to exact zeros and polish the others.
+
+    Zeros are set where that leaves a critical point.
 
     Args:
         model: batch shape (K,).
@@ -138,6 +141,8 @@ def snap(
     Returns:
         Parameters, shape (K, P), and their gradient norms.
     """
+    weights, bias = unpack(parameters, model.n_hidden)
+    parameters = pack(in_frame(weights), bias)
     tiny = (np.abs(parameters) < within) & ((parameters != 0) | (norms > GRADIENT_TOLERANCE)[:, None])
     rows = tiny.any(axis=-1)
     if not rows.any():
@@ -184,14 +189,6 @@ def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
     return groups
 
 
-def _canonical(weights: FloatArray) -> FloatArray:
-    """Rotate the hidden spaces of a batch so that each W is upper triangular with positive pivots."""
-    triangles = weights if weights.shape[-2] == 1 else np.asarray(np.linalg.qr(weights, mode="r"))
-    big = np.abs(triangles) > SNAP
-    pivots = np.take_along_axis(triangles, big.argmax(axis=-1, keepdims=True), axis=-1)
-    return np.where(pivots < 0, -triangles, triangles)
-
-
 def _margin(parameters: FloatArray, n_hidden: int) -> FloatArray:
     """Return how far each endpoint's outputs that are off stay below zero; larger is a safer representative."""
     weights, bias = unpack(parameters, n_hidden)
@@ -214,15 +211,13 @@ def examine(model: ToyModel, parameters: FloatArray) -> tuple[list[CriticalPoint
 
     Args:
         model: batch shape (K,).
-        parameters: packed critical points, shape (K, P), snapped to exact zeros.
+        parameters: packed critical points, shape (K, P), in their frames and snapped to exact zeros (`snap`).
 
     Returns:
         A `CriticalPoint` each, with status "saddle" where the loss falls in some direction, and the directions of
         smallest curvature, shape (K, P).
     """
     weights, bias = unpack(parameters, model.n_hidden)
-    weights = _canonical(weights)
-    parameters = pack(weights, bias)
     losses, gradients, hessians = expand(ExactLoss(model), parameters)
     spectra = np.linalg.eigvalsh(hessians)
     curvatures, directions = smallest_curvature(model, parameters)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from .descent import pack
 from .diagram import DiagramMinima
 from .equations import Plane
 from .features import FloatArray
-from .minima import SNAP
+from .minima import SAME, SNAP, CriticalPoint
 
 # Steps from a cell to the next, and halvings of the one in which a path breaks off.
 SUBSTEPS = 6
@@ -49,14 +50,30 @@ def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:
                     yield (i, j), (a, b)
 
 
+def _without_copies(points: Sequence[CriticalPoint], n_equal: int) -> list[CriticalPoint]:
+    """Return the strict minima, one of those that exchanges of the first `n_equal` features make of each other."""
+    kept: list[CriticalPoint] = []
+    seen: list[FloatArray] = []
+    for point in points:
+        if point.status != "minimum":
+            continue
+        gram = point.weights.T @ point.weights
+        if any(np.abs(np.vstack([gram, point.bias]) - other).max() < SAME for other in seen):
+            continue
+        kept.append(point)
+        rest = range(n_equal, len(point.bias))
+        for order in permutations(range(n_equal)):
+            places = [*order, *rest]
+            seen.append(np.vstack([gram[np.ix_(places, places)], point.bias[places]]))
+    return kept
+
+
 def follow(plane: Plane, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
     """Follow every live minimum of every cell to every neighbour, all at once."""
     log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
     keys, starts, begins, ends = [], [], [], []
     for here, there in steps(diagram):
-        for point in diagram.live(*here):
-            if point.status != "minimum":
-                continue
+        for point in _without_copies(diagram.live(*here), diagram.n_features - 1):
             keys.append((here, there))
             starts.append(pack(point.weights, point.bias))
             begins.append((log_p[here[0]], log_r[here[1]]))

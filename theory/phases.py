@@ -6,6 +6,9 @@ the tegum factors (docs/phases.md). A label follows from the weights and biases 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -82,6 +85,37 @@ def _shape(weights: FloatArray, tolerance: float) -> str:
     if (size, rank) in simplices and (overlaps < 0).all():
         return simplices[size, rank]
     return "cluster"
+
+
+def relabelled(label: str, order: Sequence[int]) -> str:
+    """Return a label with its features renumbered.
+
+    Args:
+        label: a phase label.
+        order: the new number of each feature, counted from 0.
+    """
+    parts = []
+    for name, members in re.findall(r"(\w+)\(([\d,]+)\)", label):
+        features = sorted(order[int(feature) - 1] + 1 for feature in members.split(","))
+        parts.append((features, f"{name}({','.join(map(str, features))})"))
+    return " + ".join(text for _, text in sorted(parts))
+
+
+def representative(labels: Sequence[str], n_equal: int) -> tuple[str, ...]:
+    """Return labels up to exchanges of the first `n_equal` features: of all copies the first in alphabetical order.
+
+    Args:
+        labels: phase labels that are renumbered together, in any order.
+        n_equal: number of features, from the first, that have the same importance.
+
+    Example:
+        >>> representative(["digon(1,3) + axis(2)"], 2)
+        ('axis(1) + digon(2,3)',)
+    """
+    numbers = [int(number) for label in labels for number in re.findall(r"\d+", label)]
+    rest = tuple(range(n_equal, max(numbers, default=0)))
+    orders = [(*order, *rest) for order in permutations(range(n_equal))]
+    return min(tuple(sorted(relabelled(label, order) for label in labels)) for order in orders)
 
 
 def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
