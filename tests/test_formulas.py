@@ -101,7 +101,7 @@ def point_in_region(feature: int, region: int) -> Point:
     raise AssertionError(f"no random point lies in region {region} of output {feature}")
 
 
-@pytest.mark.parametrize(("n", "m", "count"), [(1, 1, 3), (2, 1, 9), (2, 2, 9), (3, 2, 59)])
+@pytest.mark.parametrize(("n", "m", "count"), [(1, 1, 3), (2, 1, 9), (2, 2, 9), (3, 1, 59), (3, 2, 59)])
 def test_number_of_regions(n: int, m: int, count: int) -> None:
     assert [len(output.regions) for output in derive_loss(n, m).outputs] == [count] * n
 
@@ -221,6 +221,12 @@ def test_assumptions_hold_what_the_expressions_need() -> None:
         for region in output.regions:
             assert region.assumptions in assumptions
             assert sympy.fraction(region.expression)[1].free_symbols <= {W1, W2}
+
+
+def test_expressions_are_in_lowest_terms() -> None:
+    for output in PAIR.outputs:
+        for region in output.regions:
+            assert sympy.cancel(region.expression) == region.expression
 
 
 def test_derivation_is_cached() -> None:

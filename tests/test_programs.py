@@ -54,7 +54,15 @@ def generic_points(n: int, m: int, count: int) -> tuple[Any, Any, Any, Any]:
 
 @pytest.mark.parametrize(
     ("modules", "n", "m"),
-    [("numpy", 1, 1), ("numpy", 2, 1), ("numpy", 3, 2), ("torch", 1, 1), ("torch", 2, 1), ("torch", 3, 2)],
+    [
+        ("numpy", 1, 1),
+        ("numpy", 2, 1),
+        ("numpy", 3, 1),
+        ("numpy", 3, 2),
+        ("torch", 1, 1),
+        ("torch", 2, 1),
+        ("torch", 3, 2),
+    ],
 )
 def test_lambdified_arrays_agree_with_the_loss(modules: str, n: int, m: int) -> None:
     points = generic_points(n, m, 400)
@@ -114,7 +122,7 @@ def run_program(language: str, source: str, points: FloatArray, folder: Path) ->
 
 
 @languages
-@pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2)])
 def test_programs_agree_with_the_loss(language: str, n: int, m: int, tmp_path: Path) -> None:
     weights, bias, density, ratio = generic_points(n, m, 400)
     flat = np.concatenate([weights.reshape(400, -1), bias, density[:, None], ratio[:, None]], axis=1)

@@ -35,8 +35,41 @@ OVERLAPS = sympy.symbols(f"G1:{MAX_DERIVED_FEATURES + 1}", real=True)
 @cache
 def region_loss(n: int, feature: int, live: frozenset[int], positive: frozenset[Corner]) -> Expression:
     """Return E(x_i − x'_i)² in b, G1 … Gn and p where the corners in `positive` are the positive ones."""
+    return _region_fraction(n, feature, live, positive).as_expr()
+
+
+def region_loss_in_weights(
+    feature: int, weights: Sequence[Expression], bias: Expression, positive: frozenset[Corner]
+) -> Expression:
+    """Return `region_loss` for one hidden dimension, G_ij = w_i w_j, in lowest terms.
+
+    Overlaps are monomials in the weights, so all that can cancel is a monomial: exponents are added and compared.
+    """
+    n = len(weights)
+    fraction = _region_fraction(n, feature, frozenset(range(n)), positive)
+
+    def exponents(powers: tuple[int, ...]) -> tuple[int, ...]:
+        _, *of_overlaps, _ = powers
+        return tuple(sum(of_overlaps) + e if j == feature else e for j, e in enumerate(of_overlaps))
+
+    numerator, denominator = (
+        {(powers[0], *exponents(powers), powers[-1]): number for powers, number in part.terms()}
+        for part in (fraction.numer, fraction.denom)
+    )
+    common = tuple(map(min, zip(*numerator, *denominator, strict=True)))
+    target = rational_functions([bias, *weights, DENSITY], sympy.QQ)[0].ring
+    parts = (
+        target.from_dict({tuple(map(int.__sub__, powers, common)): number for powers, number in part.items()})
+        for part in (numerator, denominator)
+    )
+    above, below = (part.as_expr() for part in parts)
+    return above / below
+
+
+def _region_fraction(n: int, feature: int, live: frozenset[int], positive: frozenset[Corner]) -> Any:
+    """Return `region_loss` as an element of the field of rational functions."""
     constant, corners = _corner_losses(n, feature, live)
-    return sum((corners[corner] for corner in corners_of(live) if corner in positive), constant).as_expr()
+    return sum((corners[corner] for corner in corners_of(live) if corner in positive), constant)
 
 
 @cache

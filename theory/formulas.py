@@ -38,6 +38,7 @@ from .box_differences import (
     corner_value,
     corners_of,
     region_loss,
+    region_loss_in_weights,
     sign_regions,
 )
 from .programs import python_function, source_code
@@ -256,8 +257,7 @@ def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
 
     L = Σ_i I_i E(x_i − x'_i)² with importances (1, …, 1, r). Every output's loss is a rational function of (W, b, p)
     on each of 3, 9 or 59 regions for 1, 2 or 3 features. Four features have 993 regions per output, with about ten
-    thousand characters each: that is no formula that anyone could read, so three is the limit. Most sizes take less
-    than a second; n = 3, m = 1 takes about half a minute, because its overlaps share factors that cancel.
+    thousand characters each: that is no formula that anyone could read, so three is the limit.
 
     Args:
         n_features: n, from 1 to 3.
@@ -292,12 +292,13 @@ def _derive(n_features: int, n_hidden: int) -> LossFormula:
     weights = sympy.symbols(names, real=True)
     bias = sympy.symbols([f"b{i}" for i in columns], real=True)
     rows = _rows(weights, n_features)
-    outputs = tuple(_derive_output(i, _overlaps(rows, i), bias[i]) for i in range(n_features))
+    outputs = tuple(_derive_output(i, rows, bias[i]) for i in range(n_features))
     return LossFormula(n_features, n_hidden, (*weights, *bias, DENSITY, RELATIVE_IMPORTANCE), outputs)
 
 
-def _derive_output(feature: int, overlaps: list[Expression], bias: Expression) -> OutputLoss:
+def _derive_output(feature: int, rows: list[Sequence[Expression]], bias: Expression) -> OutputLoss:
     """Write every region of one output in terms of the weights."""
+    overlaps = _overlaps(rows, feature)
     n, regions = len(overlaps), []
     corners = {corner: corner_value(corner, overlaps, bias) for corner in corners_of(range(n))}
     for positive in sign_regions(n, feature):
@@ -308,11 +309,12 @@ def _derive_output(feature: int, overlaps: list[Expression], bias: Expression) -
                 bounds.append(sympy.Ge(value, 0))
             elif corner not in positive and (feature in corner or corner | {feature} in positive):
                 bounds.append(sympy.Le(value, 0))
-        loss = region_loss(n, feature, frozenset(range(n)), positive)
-        loss = loss.xreplace({BIAS: bias, **dict(zip(OVERLAPS, overlaps, strict=False))})
-        if not any(overlap.is_Add for overlap in overlaps):
-            # With one hidden dimension overlaps share factors. With more they are coprime, and nothing else cancels.
-            loss = sympy.cancel(loss)
+        if len(rows) == 1:
+            # Overlaps share factors. With more hidden dimensions they are coprime, and nothing else cancels.
+            loss = region_loss_in_weights(feature, rows[0], bias, positive)
+        else:
+            loss = region_loss(n, feature, frozenset(range(n)), positive)
+            loss = loss.xreplace({BIAS: bias, **dict(zip(OVERLAPS, overlaps, strict=False))})
         regions.append(Region(positive, sympy.And(*bounds), loss))
     return OutputLoss(feature, corners, tuple(regions))
 

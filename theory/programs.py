@@ -1,15 +1,17 @@
 """A derived loss as a program: a Python function, or source text in C or JavaScript.
 
-An output's loss is one rational function on each region, and the regions are told apart by the signs of the corners
-c_S = b_i + Σ_{j∈S} G_ij. So every program does the same: it computes the corners, looks up their signs, and evaluates
-the one expression that holds there. All of them divide by overlaps; `expected_loss` is the stable evaluation.
+An output's loss is one rational function of its bias, its overlaps and p on each region, and the regions are told
+apart by the signs of the corners c_S = b_i + Σ_{j∈S} G_ij. So every program does the same: it computes the corners,
+looks up their signs, and evaluates the expression that holds there. All outputs are the same function, with their own
+overlap G_ii first. All programs divide by overlaps; `expected_loss` is the stable evaluation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import chain
+from functools import cache
 from math import nan
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat
@@ -44,18 +46,17 @@ def python_function(formula: LossFormula, modules: str) -> Callable[[Any, Any, A
     if modules not in PYTHON_MODULES:
         raise ValueError(f'modules must be "numpy", "torch", "math" or "mpmath", got {modules!r}')
     n, batched = formula.n_features, modules in ("numpy", "torch")
-    values = [list(output.corners.values()) for output in formula.outputs]
-    regions = [[region.expression for region in output.regions] for output in formula.outputs]
-    signs = [
-        [[corner in region.positive_corners for corner in output.corners] for region in output.regions]
-        for output in formula.outputs
-    ]
+    signs = [[corner in positive for corner in corners_of(range(n))] for positive in sign_regions(n, 0)]
     # Rational functions print as plain arithmetic, which arrays of both kinds understand.
-    evaluate = sympy.lambdify(formula.symbols, [values, regions], modules=[] if batched else modules, cse=True)
+    evaluate = _regions_function(n, None if batched else modules)
 
     def on_numbers(weights: Any, bias: Any, density: Any, relative_importance: Any) -> Any:
-        values, losses = evaluate(*chain(*weights), *bias, density, relative_importance)
-        chosen = [losses[i][signs[i].index([value > 0 for value in values[i]])] for i in range(n)]
+        columns = list(zip(*weights, strict=True))
+        chosen = []
+        for i in range(n):
+            overlaps = [sum(map(mul, columns[i], columns[j])) for j in _own_first(n, i)]
+            values, losses = evaluate(bias[i], *overlaps, density)
+            chosen.append(losses[signs.index([value > 0 for value in values])])
         return sum(chosen[:-1]) + relative_importance * chosen[-1]
 
     def on_arrays(weights: Any, bias: Any, density: Any, relative_importance: Any) -> Any:
@@ -63,14 +64,14 @@ def python_function(formula: LossFormula, modules: str) -> Callable[[Any, Any, A
             weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
         xp = array_api_compat.array_namespace(weights, bias)
         density, ratio = (xp.asarray(a, dtype=weights.dtype) for a in (density, relative_importance))
-        entries = [weights[..., h, i] for h in range(formula.n_hidden) for i in range(n)]
-        values, losses = evaluate(*entries, *(bias[..., i] for i in range(n)), density, ratio)
+        gram = weights.mT @ weights
         chosen = []
         for i in range(n):
+            values, losses = evaluate(bias[..., i], *(gram[..., i, j] for j in _own_first(n, i)), density)
             # Signs that rounding made inconsistent match no region, and NaN says so.
-            loss = sum(values[i]) * nan
-            for sign, candidate in zip(signs[i], losses[i], strict=True):
-                matches = [(value > 0) == on for value, on in zip(values[i], sign, strict=True)]
+            loss = sum(values) * nan
+            for sign, candidate in zip(signs, losses, strict=True):
+                matches = [(value > 0) == on for value, on in zip(values, sign, strict=True)]
                 here = matches[0]
                 for match in matches[1:]:
                     here = here & match
@@ -79,6 +80,23 @@ def python_function(formula: LossFormula, modules: str) -> Callable[[Any, Any, A
         return sum(chosen[:-1]) + ratio * chosen[-1]
 
     return on_arrays if batched else on_numbers
+
+
+@cache
+def _regions_function(n: int, modules: str | None) -> Callable[..., Any]:
+    """Return a function of an output's bias, its overlaps and p: all corners, and each region's loss."""
+    overlaps = OVERLAPS[:n]
+    values = [corner_value(corner, overlaps, BIAS) for corner in corners_of(range(n))]
+    losses = [region_loss(n, 0, frozenset(range(n)), positive) for positive in sign_regions(n, 0)]
+    function: Callable[..., Any] = sympy.lambdify(
+        (BIAS, *overlaps, DENSITY), [values, losses], modules=[] if modules is None else modules, cse=True
+    )
+    return function
+
+
+def _own_first(n: int, feature: int) -> list[int]:
+    """Return all features, with the output's own first: so all outputs are the same function."""
+    return [feature, *(j for j in range(n) if j != feature)]
 
 
 class _ProductsMixin:
@@ -181,8 +199,7 @@ def _loss_function(formula: LossFormula, words: dict[str, str], printer: Any) ->
             yield f"    {words['constant']}G{i + 1}{j + 1} = {printer.doprint(overlap)};\n"
     calls = []
     for i, importance in enumerate(formula.importances):
-        others = [j for j in range(n) if j != i]
-        places = [f"G{min(i, j) + 1}{max(i, j) + 1}" for j in (i, *others)]
+        places = [f"G{min(i, j) + 1}{max(i, j) + 1}" for j in _own_first(n, i)]
         call = f"{helper}({', '.join([str(bias[i]), *places, str(DENSITY)])})"
         calls.append(call if importance == 1 else f"{importance}*{call}")
     yield "    return " + "\n        + ".join(calls) + ";\n}\n"
