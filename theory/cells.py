@@ -5,8 +5,8 @@ on up to the pattern's own cube. `moments.py` computes moments on a cell from th
 cells by dimension, and for each moment the rows of the moments it is made of. It depends on the patterns alone, never
 on the weights, and is made once.
 
-Moments are E[v^α R_q(z)] with v in [0, 1] the position along a free coordinate's interval, q from 2 down to −1
-(R_0 a step, R_{−1} Dirac's δ), and α a monomial in the cell's free coordinates. Coordinate 0 is the output's own.
+Moments are E[u^α R_q(z)] with q from 2 down to −1 (R_0 a step, R_{−1} Dirac's δ) and α a monomial in the cell's free
+coordinates. Coordinate 0 is the output's own.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Step:
 
     Attributes:
         rows: where they go in the group: a slice of its monomials.
-        facets: for each free coordinate the rows of the same moments on the facets v = 0 and v = 1, shape
-            (monomials, cells); row 0 is a constant zero.
+        facets: for each free coordinate the rows of the moments without it on its two facets, shape
+            (monomials, cells), and its power in each monomial, shape (monomials,). Row 0 is a constant zero.
         factors: for each factor of the monomial its place and the group's row of the monomial without it,
             shape (monomials,).
         below: the group's rows of the same monomials beside R_{q−1}, shape (monomials,), or None.
@@ -67,7 +67,7 @@ class Step:
     """
 
     rows: slice
-    facets: tuple[tuple[Index, Index], ...]
+    facets: tuple[tuple[Index, Index, Index], ...]
     factors: tuple[tuple[Index, Index], ...]
     below: Index | None
     divisor: int
@@ -131,20 +131,23 @@ class CellTable:
     """All cells below a set of patterns.
 
     Attributes:
-        corner_steps: for the first, second, … coordinate of each corner that isn't off, which it is and what fixes it.
+        fixed_steps: for the first, second, … coordinate of each cell that is at an end of its interval, which it is
+            and which end; corners first.
         groups: corners first, then by dimension.
         pattern_groups: the patterns.
         rows: for each q the length of its buffer.
         n_cells: number of cells.
         qs: the q's that are needed, ascending.
+        is_constant: whether amplitudes are constant.
     """
 
-    corner_steps: tuple[tuple[Index, Index], ...]
+    fixed_steps: tuple[tuple[Index, Index], ...]
     groups: tuple[Group, ...]
     pattern_groups: tuple[PatternGroup, ...]
     rows: dict[int, int]
     n_cells: int
     qs: tuple[int, ...]
+    is_constant: bool
 
     @property
     def n_corners(self) -> int:
@@ -154,7 +157,7 @@ class CellTable:
     @property
     def n_numbers(self) -> int:
         """Numbers that one evaluation keeps."""
-        return sum(self.rows.values()) + 2 * self.n_cells + 8
+        return sum(self.rows.values()) + 3 * self.n_cells + 8
 
 
 def _closure(tops: list[Cell], low: int) -> list[list[Cell]]:
@@ -172,21 +175,25 @@ def _closure(tops: list[Cell], low: int) -> list[list[Cell]]:
     return [sorted(level) for level in levels]
 
 
-def _corner_steps(corners: list[Cell]) -> tuple[tuple[Index, Index], ...]:
-    """Return, for the first, second, … coordinate of each corner that isn't off, which it is and what fixes it."""
-    fixed = [[(j, state) for j, state in enumerate(corner) if state != OFF] for corner in corners]
+def _fixed_steps(cells: list[Cell]) -> tuple[tuple[Index, Index], ...]:
+    """Return, for the first, second, … coordinate of each cell that is at an end, which it is and which end."""
+    fixed = [[(j, state) for j, state in enumerate(cell) if state in (LOW, HIGH)] for cell in cells]
     most = max(len(pairs) for pairs in fixed)
     padded = np.array([pairs + [(0, OFF)] * (most - len(pairs)) for pairs in fixed], dtype=np.int64)
     return tuple((padded[:, r, 0], padded[:, r, 1]) for r in range(most))
 
 
 def _without(monomial: Monomial, place: int) -> Monomial:
-    """Return a monomial on the facet v_place = 1, in the places that are left."""
+    """Return the rest of a monomial on a facet that fixes a place, in the places that are left."""
     return tuple(t - (t > place) for t in monomial if t != place)
 
 
 def _steps(
-    q: int, here: tuple[Monomial, ...], below: tuple[Monomial, ...] | None, facets: list[tuple[Any, Index, Index]]
+    q: int,
+    here: tuple[Monomial, ...],
+    below: tuple[Monomial, ...] | None,
+    facets: list[tuple[Any, Index, Index]],
+    has_low: bool,
 ) -> tuple[Step, ...]:
     """Return the steps of one group for one q.
 
@@ -195,6 +202,7 @@ def _steps(
         here: the group's monomials.
         below: those beside R_{q−1}, None if there are none.
         facets: for each free coordinate its facets' monomials, buffer offset and size, and the facets' places.
+        has_low: whether an amplitude's low end differs from 0, where monomials with the coordinate vanish.
     """
     size = len(facets)
     position = {monomial: row for row, monomial in enumerate(here)}
@@ -205,8 +213,9 @@ def _steps(
         for place, ((theirs, offset, count), low, high) in enumerate(facets):
             where = np.array([theirs.index(_without(monomial, place)) for monomial in chosen])
             above = offset + where[:, None] * count + high
-            vanishes = np.array([place in monomial for monomial in chosen])
-            rows.append((np.where(vanishes[:, None], 0, offset + where[:, None] * count + low), above))
+            powers = np.array([monomial.count(place) for monomial in chosen])
+            vanishes = (powers > 0) & (not has_low)
+            rows.append((np.where(vanishes[:, None], 0, offset + where[:, None] * count + low), above, powers))
         factors = tuple(
             (
                 np.array([monomial[f] for monomial in chosen]),
@@ -241,6 +250,7 @@ def cell_table(
     groups: list[Group] = []
     where: dict[Cell, tuple[Group, int]] = {}
     rows, n_cells = dict.fromkeys(qs, 1), 0
+    ordered: list[Cell] = []
     for size, level in enumerate(levels):
         for own in (False, True) if size else (False,):
             cells = [cell for cell in level if (cell[0] == FREE) == own] if n_coordinates else level
@@ -275,19 +285,21 @@ def cell_table(
                 # δ vanishes on corners: its moments on edges have no facets.
                 sides_of_q = [] if q < 0 and size == 1 else sides_of_q
                 below = carried.get(q - 1) if q > 0 else None
-                made = _steps(q, carried[q], below, sides_of_q)
+                made = _steps(q, carried[q], below, sides_of_q, has_low)
                 if q < 0 and size == 1:
                     made = tuple(Step(s.rows, (), s.factors, None, max(s.divisor + 1, 1)) for s in made)
                 steps[q] = made
             offsets = dict(rows)
             group = Group(size, own, slice(n_cells, n_cells + len(cells)), free.T, ends, offsets, carried, steps)
             n_cells += len(cells)
+            ordered += cells
             for q in qs:
                 rows[q] += len(carried[q]) * len(cells)
             where |= {cell: (group, position) for position, cell in enumerate(cells)}
             groups.append(group)
-    corner_steps = _corner_steps(levels[0])
-    return CellTable(corner_steps, tuple(groups), _pattern_groups(patterns, tops, where), rows, n_cells, qs)
+    return CellTable(
+        _fixed_steps(ordered), tuple(groups), _pattern_groups(patterns, tops, where), rows, n_cells, qs, is_constant
+    )
 
 
 def _pattern_groups(
