@@ -1,0 +1,307 @@
+r"""The expected loss of models with many features, by inverting Laplace transforms.
+
+Enumerating activity patterns costs exponentially many of them. If features fall in independent blocks, the Laplace
+transform of an output's pre-activation is a product over the blocks, and with R_q(t) = max(t, 0)^q / q!,
+
+    E[R_q(z_i)] = (1/2πi) ∫_{Re s = c} e^{s b_i} Π_B Q_B(s G_i·) s^{−q−1} ds .
+
+A sum over N nodes costs O(n² N) for the loss and its gradient together. What the sum misses of the patterns with at
+most one active feature is known and added, as is what a finite step aliases; N is doubled until the results don't
+change. The error that is left is estimated, not proved. docs/spectral.md derives and measures all this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from numpy.typing import NDArray
+
+from .blocks import BlockLaw
+from .contour import NODES, NodeSums, aliases, choose_line
+from .features import FloatArray
+from .model import ToyModel
+from .signed_rows import Rows, Terms, added, chosen
+from .simple_patterns import SimplePatterns, simple_terms
+
+# Arrays are NumPy's or torch's, whichever the caller brought.
+Array = Any
+
+# Patterns in which only slopes are active that are smaller than the row's largest by this are integrated by
+# themselves, on their own scale, unless they are rarer than that.
+SMALL = 1 / 64
+RARE = 1e-14
+# Derivatives converge more slowly than values and may be off by this much more.
+DERIVATIVES = 100.0
+# Rounding of a row, relative to the scale of its errors.
+ROUNDING = 1e-15
+# Complex numbers that one array of the computation holds.
+CHUNK = {"cpu": 1 << 17, "cuda": 1 << 24}
+# Sums grow with n² nodes; so may they where n is small.
+MAX_WORK = 1 << 24
+FEWEST_MAX_NODES = 1 << 12
+
+
+class SpectralLoss:
+    """The reconstruction loss of one `ToyModel` of many features, prepared for many evaluations.
+
+    Args:
+        model: what is being asked; its features must fall in independent blocks. Penalties are left out.
+        like: an array whose namespace, dtype and device the results have; default NumPy, float64. Computations are in
+            float64 on that device.
+        tolerance: each output's loss is to be off by at most this times E[x_i²], a hidden unit's E|h| by this times
+            E[u²], and derivatives by a hundred times as much.
+        max_nodes: nodes after which a row gives up and its error stays above the tolerance; default as many as
+            2²⁴ / n, at least 4096.
+
+    Attributes:
+        error: estimated absolute errors of the last evaluation's losses, shape (..., n), or of its hidden units', shape
+            (..., m).
+        slope_error: estimated largest absolute error among each one's derivatives, 0 where there were none, same shape.
+        nodes: how many nodes each took, same shape.
+
+    Raises:
+        ValueError: if the law isn't one of independent blocks, the tolerance isn't positive, or `max_nodes` is below
+            128, the fewest that can be compared.
+
+    Example:
+        >>> from tegum.theory import IndependentFeatures
+        >>> spectral = SpectralLoss(ToyModel(2, 1, IndependentFeatures(0.5)))
+        >>> float(spectral.output_losses(np.array([[1.0, -1.0]]), np.zeros(2)).sum().round(9))  # p² / 3
+        0.083333333
+    """
+
+    def __init__(
+        self, model: ToyModel, like: Array | None = None, *, tolerance: float = 1e-9, max_nodes: int | None = None
+    ) -> None:
+        """Look at the law."""
+        if not (np.isfinite(tolerance) and tolerance > 0):
+            raise ValueError(f"tolerance must be positive and finite, got {tolerance!r}")
+        if max_nodes is None:
+            max_nodes = max(MAX_WORK // model.n_features, FEWEST_MAX_NODES)
+        if max_nodes < 2 * NODES:
+            raise ValueError(f"max_nodes must be at least {2 * NODES}, got {max_nodes!r}")
+        BlockLaw.of(model.features, np.array(model.densities()).reshape(-1, model.n_features))
+        self.model, self.tolerance, self.max_nodes = model, tolerance, max_nodes
+        self._like = np.zeros(()) if like is None else like
+        self.error: FloatArray = np.zeros(model.n_features)
+        self.slope_error: FloatArray = np.zeros(model.n_features)
+        self.nodes: NDArray[np.int64] = np.zeros(model.n_features, dtype=np.int64)
+
+    def output_losses(self, weights: Array, bias: Array) -> Array:
+        """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties.
+
+        Args:
+            weights: W, shape (..., n_hidden, n_features).
+            bias: b, shape (..., n_features).
+        """
+        return self._outputs(weights, bias, False)[0]
+
+    def outputs_and_slopes(self, weights: Array, bias: Array) -> tuple[Array, Array]:
+        """Return each output's E(x_i − x'_i)² and its derivatives in (G_i·, b_i).
+
+        Args:
+            weights: W, shape (..., n_hidden, n_features).
+            bias: b, shape (..., n_features).
+
+        Returns:
+            Shapes (..., n) and (..., n, n + 1), without importances and penalties.
+        """
+        return self._outputs(weights, bias, True)
+
+    def activation(self, weights: Array) -> tuple[Array, Array]:
+        """Return E|h_k| of the hidden units h = W x, and the derivatives in W_k·.
+
+        Where h_k = 0 with positive probability, its sign counts as 0.
+
+        Args:
+            weights: W, shape (..., n_hidden, n_features).
+
+        Returns:
+            Shapes (..., m) and (..., m, n).
+        """
+        n, m = self.model.n_features, self.model.n_hidden
+        w = _numpy(weights)
+        batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2])
+        slopes = np.broadcast_to(w, (*batch, m, n)).reshape(-1, n)
+        rows = Rows(self._laws(batch, m), slopes, np.zeros(len(slopes)), None)
+        square = float(self.model.features.amplitude.second_moment)
+        terms = self._integrate(rows, np.full(len(slopes), square), (*batch, m))
+        means = rows.law.means()
+        value = terms["value"] - (slopes * means).sum(axis=-1)
+        # Rounding may take a unit that is hardly active below zero.
+        return self._give(np.maximum(value, 0), (*batch, m)), self._give(terms["slopes"] - means, (*batch, m, n))
+
+    def _outputs(self, weights: Array, bias: Array, derivatives: bool) -> tuple[Array, Array]:
+        n = self.model.n_features
+        w, b = _numpy(weights), _numpy(bias)
+        batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2], b.shape[:-1])
+        gram = np.broadcast_to(w.mT @ w, (*batch, n, n)).reshape(-1, n)
+        offset = np.broadcast_to(b, (*batch, n)).reshape(-1)
+        own = np.tile(np.arange(n), len(offset) // n)
+        rows = Rows(self._laws(batch, n), gram, offset, own, derivatives)
+        amplitude = float(self.model.features.amplitude.second_moment)
+        squares = np.broadcast_to(self.model.features.densities(n) * amplitude, (*batch, n)).reshape(-1)
+        terms = self._integrate(rows, squares, (*batch, n))
+        # Rounding may take the loss of a perfect output below zero.
+        value = self._give(np.maximum(terms["value"] + squares, 0), (*batch, n))
+        if not derivatives:
+            return value, None
+        slopes = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
+        return value, self._give(slopes, (*batch, n, n + 1))
+
+    def _laws(self, batch: tuple[int, ...], count: int) -> BlockLaw:
+        """Return the laws of `count` rows for each model of a batch."""
+        n = self.model.n_features
+        density = np.broadcast_to(self.model.features.densities(n), (*batch, n)).reshape(-1, n)
+        return BlockLaw.of(self.model.features, np.repeat(density, count, axis=0))
+
+    def _integrate(self, rows: Rows, scale: FloatArray, shape: tuple[int, ...]) -> Terms:
+        xp, device = array_api_compat.array_namespace(self._like), array_api_compat.device(self._like)
+        place = (xp, None) if array_api_compat.is_numpy_namespace(xp) else (xp, device)
+        terms, error, nodes = integrate(rows, self.tolerance * scale, self.max_nodes, place)
+        self.error, self.slope_error = error[:, 0].reshape(shape), error[:, 1].reshape(shape)
+        self.nodes = nodes.reshape(shape)
+        return terms
+
+    def _give(self, array: FloatArray, shape: tuple[int, ...]) -> Array:
+        xp, array = array_api_compat.array_namespace(self._like), array.reshape(shape)
+        if array_api_compat.is_numpy_namespace(xp):
+            return array.astype(self._like.dtype)
+        return xp.asarray(array, dtype=self._like.dtype, device=array_api_compat.device(self._like))
+
+
+def _numpy(array: Array) -> FloatArray:
+    """Return a NumPy array of float64."""
+    if array_api_compat.is_torch_array(array):
+        array = array.detach().cpu().numpy()
+    return np.asarray(array, dtype=np.float64)
+
+
+def integrate(
+    rows: Rows, tolerance: FloatArray, max_nodes: int, place: tuple[Any, Any] = (np, None)
+) -> tuple[Terms, FloatArray, NDArray[np.int64]]:
+    """Return what rows ask for, with estimated absolute errors and numbers of nodes.
+
+    Args:
+        rows: R signed sums.
+        tolerance: absolute, shape (R,).
+        max_nodes: after which a row gives up.
+        place: array namespace to compute in, and device, None for NumPy.
+
+    Returns:
+        "value", shape (R,), and if derivatives are asked for "bias", shape (R,), and "slopes", shape (R, n); errors of
+        the value and of the derivatives, shape (R, 2), and nodes, shape (R,).
+    """
+    count, n = rows.slopes.shape
+    low, high = rows.extent()
+    terms: Terms = {"value": np.zeros(count)}
+    if rows.derivatives:
+        terms |= {"bias": np.zeros(count), "slopes": np.zeros((count, n))}
+    error, nodes = np.zeros((count, 2)), np.zeros(count, dtype=np.int64)
+    above = (low >= 0) & (high > 0)
+    crossing = np.flatnonzero((low < 0) & (high > 0))
+    linear = rows.take(above).linear()
+    for name, term in terms.items():
+        term[above] = linear[name]
+    if rows.own is None and rows.derivatives:
+        # R_0(0) counts as ½ where a hidden unit is exactly zero, which the polynomial takes for 1.
+        few = rows.law.few(rows.slopes)
+        half = np.where((low == 0) | (high == 0), few.none, 0)[:, None] * few.spectators
+        terms["slopes"] += np.where(above[:, None], -half, half)
+    if not len(crossing):
+        return terms, error, nodes
+    rows, tolerance = rows.take(crossing), tolerance[crossing]
+    small = rows.small(SMALL)
+    inner, mass = rows.law.restrict(small | (rows.slopes == 0))
+    small_slopes = np.where(small, rows.slopes, 0)
+    few = inner.few(small_slopes)
+    nested = (mass * (1 - few.none - few.alone.sum(axis=-1)) > RARE) & (small.sum(axis=-1) > 1)
+    kind = "cpu" if place[1] is None else str(place[1]).partition(":")[0]
+    width = max(CHUNK.get(kind, CHUNK["cpu"]) // (n * NODES), 1)
+    for deeper in (False, True):
+        which = np.flatnonzero(nested == deeper)
+        for begin in range(0, len(which), width):
+            at = which[begin : begin + width]
+            part = rows.take(at)
+            if deeper:
+                part = replace(part, inner=inner.take(at), mass=mass[at])
+            found, *estimates = _integrate_block(part, tolerance[at], max_nodes, place)
+            for name, term in terms.items():
+                term[crossing[at]] = found[name]
+            error[crossing[at]], nodes[crossing[at]] = estimates
+    at = np.flatnonzero(nested)
+    if len(at):
+        deep = replace(rows.take(at), law=inner.take(at), slopes=small_slopes[at])
+        weight = mass[at]
+        found, e, count_deep = integrate(deep, tolerance[at] / weight, max_nodes, place)
+        for name, term in terms.items():
+            term[crossing[at]] += (weight if term.ndim == 1 else weight[:, None]) * found[name]
+        error[crossing[at]] += weight[:, None] * e
+        nodes[crossing[at]] += count_deep
+    return terms, error, nodes
+
+
+def _integrate_block(
+    rows: Rows, tolerance: FloatArray, max_nodes: int, place: tuple[Any, Any]
+) -> tuple[Terms, FloatArray, NDArray[np.int64]]:
+    """Return what rows that cross zero ask for, doubling the nodes of each until its result stays."""
+    line = choose_line(rows)
+    sums = NodeSums(*place, rows, line)
+    simple, known = SimplePatterns.of(rows, SMALL), simple_terms(rows, cut=True)
+    alias = aliases(rows, line)
+    count = len(tolerance)
+    live = np.arange(count)
+    error, nodes = np.full((count, 2), np.inf), np.zeros(count, dtype=np.int64)
+    results: Terms = {}
+    total: Terms = {}
+    previous: Terms = {}
+    before: Any = None
+    first, last = 0, NODES
+    while True:
+        plain, tapered = sums.octave(first, last)
+        now = added(added(tapered, total) if total else tapered, alias, -1)
+        total = added(plain, total) if total else plain
+        # What the nodes miss of the simplest patterns.
+        missing = {name: term - now[name] for name, term in known.items()}
+        result = added(simple.sum(sums.rows, missing), now)
+        if previous:
+            change = np.max(
+                [np.abs(_flat(term - previous[name])).max(axis=-1) for name, term in result.items()], axis=0
+            )
+            estimate = _estimate(change, before) + ROUNDING
+            results = results or {name: np.zeros((count, *term.shape[1:])) for name, term in result.items()}
+            for name, term in result.items():
+                results[name][live] = term
+            error[live], nodes[live] = estimate, last
+            going = np.flatnonzero((estimate > tolerance[live, None] * (1, DERIVATIVES)).any(axis=-1))
+            if not len(going) or 2 * last > max_nodes:
+                return results, error, nodes
+            if len(going) < len(live):
+                live, sums, simple = live[going], sums.take(going), simple.take(going)
+                known, alias, total, result = (chosen(terms, going) for terms in (known, alias, total, result))
+            before = change[going]
+        previous = result
+        first, last = last, 2 * last
+
+
+def _changes(terms: Terms, others: Terms) -> FloatArray:
+    """Return by how much the values differ, and by how much at most their derivatives, shape (R, 2)."""
+    changes = {name: np.abs(term - others[name]) for name, term in terms.items()}
+    value = changes["value"]
+    if "bias" not in changes:
+        return np.stack([value, 0 * value], axis=-1)
+    return np.stack([value, np.maximum(changes["bias"], changes["slopes"].max(axis=-1))], axis=-1)
+
+
+def _estimate(change: FloatArray, before: FloatArray | None) -> FloatArray:
+    """Return what is left after the last change, given the one before: a geometric series if changes fall slowly.
+
+    A change can be small by accident, where two errors cancel: then the one before counts.
+    """
+    if before is None:
+        return 8 * change
+    rate = np.minimum(change / np.maximum(before, 1e-300), 0.9)
+    return np.asarray(np.maximum(2 * change * np.maximum(1, rate / (1 - rate)), before / 4))
