@@ -268,9 +268,7 @@ def _integrate_block(
         missing = {name: term - now[name] for name, term in known.items()}
         result = added(simple.sum(sums.rows, missing), now)
         if previous:
-            change = np.max(
-                [np.abs(_flat(term - previous[name])).max(axis=-1) for name, term in result.items()], axis=0
-            )
+            change = _changes(result, previous)
             estimate = _estimate(change, before) + ROUNDING
             results = results or {name: np.zeros((count, *term.shape[1:])) for name, term in result.items()}
             for name, term in result.items():
