@@ -152,7 +152,7 @@ class CellTable:
     @property
     def n_corners(self) -> int:
         """Number of corners."""
-        return self.groups[0].cells.stop
+        return int(self.groups[0].cells.stop)
 
     @property
     def n_numbers(self) -> int:
@@ -261,7 +261,7 @@ def cell_table(
             facets: list[tuple[Group, Index, Index]] = []
             ends = np.empty((2, 0), dtype=np.int64)
             for place in range(size):
-                sides = []
+                sides: list[Index] = []
                 for state in (low, HIGH):
                     faces = [
                         (*cell[:j], state, *cell[j + 1 :])
@@ -270,11 +270,11 @@ def cell_table(
                     found = [where[face] for face in faces]
                     sides.append(np.array([position for _, position in found]))
                     group = found[0][0]
-                facets.append((group, *sides))
+                facets.append((group, sides[0], sides[1]))
             if size:
                 group = facets[0][0]
                 ends = np.stack(facets[0][1:]) + group.cells.start
-            steps = {}
+            steps: dict[int, tuple[Step, ...]] = {}
             for q in qs:
                 if not size:
                     steps[q] = ()

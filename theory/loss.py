@@ -39,6 +39,7 @@ def squared_error(moments: PatternMoments, order: int) -> tuple[Array, Array | N
     first = 2 * linear if moments.own_step is None else 2 * (linear - moments.own_step)
     if order == 1:
         return value, first, None
+    assert moments.pair_step is not None
     second = 2 * moments.pair_step
     if moments.own_delta is not None:
         second = second - 2 * moments.own_delta
@@ -106,6 +107,7 @@ class ExactLoss:
         if self._on_activations:
             n = self.model.n_features
             value, slopes, blocks = self._activations(weights, 2)
+            assert blocks is not None
             loss = loss + self._activation * value
             d_weights = d_weights + self._activation[..., None, None] * slopes
             for h in range(self.model.n_hidden):

@@ -24,8 +24,8 @@ def positive_part(moments: PatternMoments, order: int) -> tuple[Array, Array | N
         return value, None, None
     if order == 1:
         return value, moments.step, None
-    delta = moments.delta if moments.delta is not None else 0 * moments.pair_step
-    return value, moments.step, delta
+    assert moments.pair_step is not None
+    return value, moments.step, 0 * moments.pair_step if moments.delta is None else moments.delta
 
 
 def gram_penalty(xp: Any, gram: Array, interference: Array, decay: Array) -> tuple[Array, Array]:

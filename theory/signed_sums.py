@@ -226,7 +226,7 @@ class SignedSums:
         mean, square = float(amplitude.mean), float(amplitude.second_moment)
         for k in range(n - count):
             other = self._index(absent[:, k])
-            extra = [(int(j),) for j in absent[:, k]]
+            extra: list[tuple[int, ...]] = [(int(j),) for j in absent[:, k]]
             _, first, second = self._total(terms, features, extra, part, batch_shape)
             d_all[other, each] = mean * first[-1]
             if d2_all is None:
