@@ -3,7 +3,7 @@
 A `ToyModel` says what is being asked: sizes, input law (`features`), importances. From there, bottom up:
 
 - `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian
-  of it; `linear` is the model without the ReLU.
+  of it; `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
 - `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a

@@ -65,7 +65,7 @@ class BallLoss:
         n, law = model.n_features, model.features
         self._n, self._m = n, model.n_hidden
         self._weights, self._bias, self._gram = weights, bias, weights.T @ weights
-        self._ends = [_fmpq(Fraction(end)) for end in (law.amplitude.low, law.amplitude.high)]
+        self._ends = [_fmpq(exactly(np.asarray(end)).item()) for end in (law.amplitude.low, law.amplitude.high)]
         chances = ((active, chance.item()) for active, chance in law.patterns(n, exact=True))
         self._patterns = [(active, _fmpq(chance)) for active, chance in chances if chance != 0]
         self._importance = np.broadcast_to(exactly(model.exact["importance"]), (n,))

@@ -88,7 +88,8 @@ class Enclosure:
 
 def _rational(name: str, value: Any, kind: str = "a rational number") -> Fraction:
     try:
-        return Fraction(value)
+        # NumPy's integers would stay inside the fraction, and overflow.
+        return Fraction(value.item() if isinstance(value, np.generic) else value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         raise ValueError(f"{name} must be {kind}, got {value!r}") from None
 
@@ -97,8 +98,9 @@ def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of `Fraction`s, or raise `ValueError` if its shape is another."""
     try:
         given = np.asarray(values, dtype=object)
-    except ValueError as error:
-        raise ValueError(f"{name} must have shape {shape}: {error}") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        # Ragged lists, and tensors that can't become NumPy arrays.
+        raise ValueError(f"{name} must be an array of shape {shape}: {error}") from None
     if given.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {given.shape}")
     return np.array([_rational(name, value, "rational numbers") for value in given.flat], dtype=object).reshape(shape)
