@@ -7,11 +7,13 @@ fifty of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from importlib import import_module
-from itertools import product
-from math import ceil, prod
+from itertools import chain, combinations, product
+from math import ceil, comb
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +21,16 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory import IndependentFeatures, ToyModel
+from tegum.theory import (
+    Amplitude,
+    AnticorrelatedFeatures,
+    CorrelatedFeatures,
+    FeatureLaw,
+    IndependentFeatures,
+    KHotFeatures,
+    TableFeatures,
+    ToyModel,
+)
 
 FloatArray = NDArray[np.float64]
 # mpmath comes without types.
@@ -35,6 +46,10 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "rounding": {"float64": 1e-14},
     # A mathematical identity between two evaluations, each within the bar of its own.
     "law": {"float64": 1e-11},
+    # Inverted Laplace transforms: losses, their derivatives, and what rounding adds to an estimated error.
+    "spectral": {"float64": 1e-9},
+    "spectral_slope": {"float64": 1e-8},
+    "spectral_rounding": {"float64": 1e-13},
     # Central differences over `DIFFERENCE_STEP`.
     "difference": {"float64": 1e-6},
     "eigenvalue": {"float64": 1e-10},
@@ -75,14 +90,15 @@ def independent(n_features: int, n_hidden: int, density: ArrayLike = 0.3, import
 
 
 def densities(model: ToyModel) -> FloatArray:
-    """Return the densities of a single model of independent features, shape (n,)."""
-    assert isinstance(model.features, IndependentFeatures)
-    return np.broadcast_to(model.features.density, (model.n_features,))
+    """Return P(x_i ≠ 0) of a single model, shape (n,)."""
+    assert model.batch_shape == ()
+    return model.densities()
 
 
 def loss_scale(model: ToyModel, loss: float) -> float:
     """Return Σ I_i E[x_i²] + L, against which the error of a loss counts."""
-    return float((model.importances() * densities(model)).sum() / 3 + loss)
+    active = float((model.importances() * densities(model)).sum())
+    return active * float(model.features.amplitude.second_moment) + loss
 
 
 def entry_scale(expected: ArrayLike) -> float:
@@ -91,7 +107,7 @@ def entry_scale(expected: ArrayLike) -> float:
 
 
 def corner_outputs(weights: FloatArray, bias: FloatArray) -> FloatArray:
-    """Return every pre-activation at every corner of the input cube, shape (2^n, n)."""
+    """Return every pre-activation at every corner of the input cube [0, 1]ⁿ, shape (2^n, n)."""
     corners = np.array(list(product((0.0, 1.0), repeat=len(bias))))
     return np.asarray(corners @ (weights.T @ weights) + bias)
 
@@ -147,30 +163,71 @@ def exact_gram(weights: FloatArray) -> list[list[Fraction]]:
     return [[sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0)) for b in columns] for a in columns]
 
 
+def pattern_chance(law: FeatureLaw, n: int, active: tuple[int, ...]) -> Real:
+    """Return the probability that exactly these features are on, by the law's definition, at the working precision."""
+    on = set(active)
+    if isinstance(law, TableFeatures):
+        return mpmath.mpf(float(law.table.get(active, 0)))
+    if isinstance(law, KHotFeatures):
+        return mpmath.mpf(len(on) == law.active) / comb(n, law.active)
+    assert isinstance(law, IndependentFeatures | CorrelatedFeatures | AnticorrelatedFeatures)
+    density = [mpmath.mpf(float(p)) for p in np.broadcast_to(law.density, n)]
+    groups = [set(group) for group in getattr(law, "groups", ())]
+    chance = mpmath.mpf(1)
+    for group in [*groups, *({i} for i in range(n) if not any(i in group for group in groups))]:
+        together = on & group
+        if isinstance(law, AnticorrelatedFeatures):
+            rest = max(1 - sum(density[i] for i in group), mpmath.mpf(0))
+            chance *= rest if not together else density[min(together)] if len(together) == 1 else 0
+        else:
+            p = density[min(group)]
+            chance *= p if together == group else 1 - p if not together else 0
+    return chance
+
+
 @dataclass(frozen=True)
 class _Row:
-    """One output's loss and its derivatives in (G_i·, b_i)."""
+    """An expectation of a signed sum, and its derivatives in (its slopes, its offset)."""
 
     value: Real
     first: list[Real]
     second: list[list[Real]]
 
 
-def _pattern_row(output: int, slopes: dict[int, Real], bias: Real, n: int, order: int) -> _Row:
-    """Return E(x_i − ReLU(z_i))² and its derivatives, given that the features in `slopes` are the active ones."""
-    active = tuple(slopes)
+class _Pattern:
+    """Moments of z = offset + Σ a_j u_j, given that the features in `slopes` are the active ones."""
 
-    def moment(q: int, *features: int) -> Real:
-        # A feature n stands for the constant 1 that multiplies the bias.
-        powers = tuple(features.count(j) for j in active)
-        return box_moment(tuple(slopes.values()), powers, bias, q)
+    def __init__(self, slopes: dict[int, Real], offset: Real, amplitude: Amplitude) -> None:
+        """Turn amplitudes into positions v in [0, 1]: u = low + width v."""
+        self.active = tuple(slopes)
+        self.low, self.width = _mpf(Fraction(amplitude.low)), _mpf(Fraction(amplitude.width))
+        self._slopes = tuple(slope * self.width for slope in slopes.values())
+        self._offset = offset + self.low * sum(slopes.values())
 
-    mine, zero = output in slopes, bias * 0
-    variables = (*active, n)
+    def moment(self, q: int, *features: int) -> Real:
+        """Return E[Π u_j R_q(z)]; a feature that isn't active stands for the constant 1."""
+        factors = [j for j in features if j in self.active]
+        total = self._offset * 0
+        for free in product((False, True), repeat=len(factors)):
+            moved = [j for j, is_free in zip(factors, free, strict=True) if is_free]
+            factor = self.low ** (len(factors) - len(moved)) * self.width ** len(moved)
+            if factor:
+                powers = tuple(moved.count(j) for j in self.active)
+                total += factor * box_moment(self._slopes, powers, self._offset, q)
+        return total
+
+
+def _pattern_row(pattern: _Pattern, output: int, n: int, order: int) -> _Row:
+    """Return E(x_i − ReLU(z_i))² and its derivatives in (G_i·, b_i), given a pattern."""
+    mine, moment = output in pattern.active, pattern.moment
+    # A feature n stands for the constant 1 that multiplies the bias.
+    variables = (*pattern.active, n)
     value = 2 * moment(2)
+    zero = value * 0
     first, second = [zero] * (n + 1), [[zero] * (n + 1) for _ in range(n + 1)]
     if mine:
-        value += bias**0 / 3 - 2 * moment(1, output)
+        low, width = pattern.low, pattern.width
+        value += low**2 + low * width + width**2 / 3 - 2 * moment(1, output)
     for j in variables if order > 0 else ():
         first[j] = 2 * moment(1, j) - (2 * moment(0, output, j) if mine else 0)
     for j, k in product(variables, repeat=2) if order > 1 else ():
@@ -178,21 +235,33 @@ def _pattern_row(output: int, slopes: dict[int, Real], bias: Real, n: int, order
     return _Row(value, first, second)
 
 
-def _output_row(model: ToyModel, gram: list[Real], bias: Real, output: int, order: int) -> _Row:
-    """Return one output's loss and derivatives, summed over the activity patterns."""
-    n, density = model.n_features, [mpmath.mpf(float(p)) for p in densities(model)]
+def _size_row(pattern: _Pattern, sign: int, n: int, order: int) -> _Row:
+    """Return E[R_1(sign h)] and its derivatives in the weights of h, given a pattern of the slopes sign W_h."""
+    moment = pattern.moment
+    zero = moment(1) * 0
+    first, second = [zero] * (n + 1), [[zero] * (n + 1) for _ in range(n + 1)]
+    for j in pattern.active if order > 0 else ():
+        first[j] = sign * moment(0, j)
+    for j, k in product(pattern.active, repeat=2) if order > 1 else ():
+        second[j][k] = moment(-1, j, k)
+    return _Row(moment(1), first, second)
+
+
+def _mean_row(model: ToyModel, slopes: list[Real], row: Callable[[_Pattern], _Row], offset: Real) -> _Row:
+    """Return an expectation and its derivatives, summed over the activity patterns."""
+    n = model.n_features
     value, first = mpmath.mpf(0), [mpmath.mpf(0)] * (n + 1)
     second = [[mpmath.mpf(0)] * (n + 1) for _ in range(n + 1)]
-    for pattern in product((False, True), repeat=n):
-        chance = prod((p if on else 1 - p for p, on in zip(density, pattern, strict=True)), start=mpmath.mpf(1))
+    for active in chain.from_iterable(combinations(range(n), size) for size in range(n + 1)):
+        chance = pattern_chance(model.features, n, active)
         if chance == 0:
             continue
-        row = _pattern_row(output, {j: gram[j] for j in range(n) if pattern[j]}, bias, n, order)
-        value += chance * row.value
+        found = row(_Pattern({j: slopes[j] for j in active}, offset, model.features.amplitude))
+        value += chance * found.value
         for j in range(n + 1):
-            first[j] += chance * row.first[j]
+            first[j] += chance * found.first[j]
             for k in range(n + 1):
-                second[j][k] += chance * row.second[j][k]
+                second[j][k] += chance * found.second[j][k]
     return _Row(value, first, second)
 
 
@@ -213,28 +282,72 @@ class Oracle:
     digits: Real
 
 
+def _digits(model: ToyModel, weights: FloatArray, bias: FloatArray, order: int) -> int:
+    """Return the digits to compute with."""
+    low, width = Fraction(model.features.amplitude.low), Fraction(model.features.amplitude.width)
+    sums = list(zip(exact_gram(weights), map(Fraction, bias.tolist()), strict=True))
+    if model.activation_penalty.any():
+        sums += [([Fraction(w) for w in row], Fraction(0)) for row in weights.tolist()]
+    return max(
+        working_digits([a * width for a in slopes], abs(offset) + abs(low) * sum(map(abs, slopes)), 1 + order)
+        for slopes, offset in sums
+    )
+
+
 def oracle(model: ToyModel, weights: ArrayLike, bias: ArrayLike, order: int = 0) -> Oracle:
-    """Return the expected loss of a single model of independent features to fifty digits.
+    """Return the expected loss of a single model to fifty digits, penalties included.
 
     Where a ReLU's argument is zero its derivative counts as 0. Needs `order` < 2 on the kinks of the gradient.
     """
     W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-    exact = exact_gram(W), [Fraction(float(x)) for x in b]
     n, m = model.n_features, model.n_hidden
-    digits = max(working_digits(row, offset, 1 + order) for row, offset in zip(*exact, strict=True))
-    with mpmath.workdps(digits):
+    with mpmath.workdps(_digits(model, W, b, order)):
         w = [[mpmath.mpf(float(x)) for x in row] for row in W]
-        gram = [[_mpf(x) for x in row] for row in exact[0]]
-        rows = [_output_row(model, gram[i], mpmath.mpf(float(b[i])), i, order) for i in range(n)]
+        gram = [[_mpf(x) for x in row] for row in exact_gram(W)]
+        rows = [
+            _mean_row(model, gram[i], partial(_pattern_row, output=i, n=n, order=order), mpmath.mpf(float(b[i])))
+            for i in range(n)
+        ]
         importance = [mpmath.mpf(float(x)) for x in model.importances()]
         loss = mpmath.fsum(i * row.value for i, row in zip(importance, rows, strict=True))
+        exact_gradient, exact_hessian = _pull_back(w, importance, rows, order)
+        loss += _penalties(model, w, gram, exact_gradient, exact_hessian, order)
         size = (m + 1) * n
         gradient, hessian = np.zeros(size), np.zeros((size, size))
         if order > 0:
-            exact_gradient, exact_hessian = _pull_back(w, importance, rows, order)
             gradient[:] = [float(x) for x in exact_gradient]
             hessian[:] = [[float(x) for x in row] for row in exact_hessian]
         return Oracle(float(loss), gradient, hessian, loss)
+
+
+def _penalties(
+    model: ToyModel, w: list[list[Real]], gram: list[list[Real]], gradient: Any, hessian: Any, order: int
+) -> Real:
+    """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ W² + λ_A E‖Wx‖₁, adding its derivatives in the weights in place."""
+    n, m = model.n_features, model.n_hidden
+    names = ("interference_penalty", "weight_decay", "activation_penalty")
+    interference, decay, activation = (mpmath.mpf(float(getattr(model, name))) for name in names)
+    total = interference * mpmath.fsum(gram[i][j] ** 2 for i in range(n) for j in range(n) if i != j)
+    total += decay * mpmath.fsum(x**2 for row in w for x in row)
+    for h, i in product(range(m), range(n)):
+        at = h * n + i
+        gradient[at] += 4 * interference * mpmath.fsum(gram[i][j] * w[h][j] for j in range(n) if j != i)
+        gradient[at] += 2 * decay * w[h][i]
+        hessian[at][at] += 2 * decay
+        for g, j in product(range(m), range(n)):
+            # ∂/∂W_gj of 4 λ Σ_{k≠i} G_ik W_hk.
+            bend = gram[i][j] * (g == h) + w[g][i] * w[h][j] if j != i else 0
+            if j == i:
+                bend = mpmath.fsum(w[g][k] * w[h][k] for k in range(n) if k != i)
+            hessian[at][g * n + j] += 4 * interference * bend
+    for h, sign in product(range(m), (1, -1)) if activation else ():
+        row = _mean_row(model, [sign * x for x in w[h]], partial(_size_row, sign=sign, n=n, order=order), mpmath.mpf(0))
+        total += activation * row.value
+        for j in range(n):
+            gradient[h * n + j] += activation * row.first[j]
+            for k in range(n):
+                hessian[h * n + j][h * n + k] += activation * row.second[j][k]
+    return total
 
 
 def _pull_back(
@@ -266,15 +379,16 @@ def _pull_back(
 
 
 def pattern_loss(model: ToyModel, weights: ArrayLike, bias: ArrayLike, active: tuple[int, ...]) -> float:
-    """Return Σ I_i E(x_i − x'_i)², given that exactly the features in `active` are on."""
+    """Return Σ I_i E(x_i − x'_i)², given that exactly the features in `active` are on; no penalties."""
     W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-    gram = exact_gram(W)
-    offsets = [Fraction(float(x)) for x in b]
-    digits = max(working_digits(row, offset, 1) for row, offset in zip(gram, offsets, strict=True))
-    with mpmath.workdps(digits):
+    with mpmath.workdps(_digits(model, W, b, 0)):
+        gram = [[_mpf(x) for x in row] for row in exact_gram(W)]
+        patterns = [
+            _Pattern({j: gram[i][j] for j in active}, mpmath.mpf(float(b[i])), model.features.amplitude)
+            for i in range(model.n_features)
+        ]
         terms = [
-            mpmath.mpf(float(weight))
-            * _pattern_row(i, {j: _mpf(gram[i][j]) for j in active}, _mpf(offsets[i]), model.n_features, 0).value
+            mpmath.mpf(float(weight)) * _pattern_row(patterns[i], i, model.n_features, 0).value
             for i, weight in enumerate(model.importances())
         ]
         return float(mpmath.fsum(terms))
@@ -297,12 +411,14 @@ def sampled_loss(
 ) -> Estimate:
     """Return the loss averaged over sampled inputs until its standard error is below `target` or the budget spent."""
     W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-    rng = np.random.default_rng(seed)
+    rng, gram = np.random.default_rng(seed), W.T @ W
+    apart = (gram**2).sum() - (np.diag(gram) ** 2).sum()
+    fixed = float(model.interference_penalty) * apart + float(model.weight_decay) * (W**2).sum()
     total, squares, samples, batch = 0.0, 0.0, 0, 1 << 14
     while True:
-        shape = (batch, model.n_features)
-        x = (rng.random(shape) < densities(model)) * rng.random(shape)
-        errors = ((x - np.maximum(x @ (W.T @ W) + b, 0)) ** 2) @ model.importances()
+        x = model.features.sample(model.n_features, batch, rng)
+        errors = ((x - np.maximum(x @ gram + b, 0)) ** 2) @ model.importances() + fixed
+        errors += float(model.activation_penalty) * np.abs(x @ W.T).sum(axis=-1)
         total, squares, samples = total + errors.sum(), squares + (errors**2).sum(), samples + batch
         mean = total / samples
         standard_error = float(np.sqrt(max(squares / samples - mean**2, 0.0) / samples))
