@@ -42,6 +42,8 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "gradient": {"float64": 1e-10, "float32": 1e-4},
     "hessian": {"float64": 1e-8, "float32": 1e-2},
     "moment": {"float64": 1e-13},
+    # Moments of δ, relative to the inverse of the largest slope.
+    "delta": {"float64": 1e-11},
     # One float64 computation against another that may round differently in every step.
     "rounding": {"float64": 1e-14},
     # A mathematical identity between two evaluations, each within the bar of its own.
