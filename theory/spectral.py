@@ -35,6 +35,8 @@ SMALL = 1 / 64
 RARE = 1e-14
 # Derivatives converge more slowly than values and may be off by this much more.
 DERIVATIVES = 100.0
+# The first change counts this much more: with only one, there is no telling how fast they fall.
+FIRST_CHANGE = 32.0
 # Rounding of a row, relative to the scale of its errors.
 ROUNDING = 1e-15
 # Complex numbers that one array of the computation holds.
@@ -220,6 +222,8 @@ def integrate(
     few = inner.few(small_slopes)
     nested = (mass * (1 - few.none - few.alone.sum(axis=-1)) > RARE) & (small.sum(axis=-1) > 1)
     kind = "cpu" if place[1] is None else str(place[1]).partition(":")[0]
+    # Both parts add their errors.
+    tolerance = np.where(nested, tolerance / 2, tolerance)
     width = max(CHUNK.get(kind, CHUNK["cpu"]) // (n * NODES), 1)
     for deeper in (False, True):
         which = np.flatnonzero(nested == deeper)
@@ -300,6 +304,6 @@ def _estimate(change: FloatArray, before: FloatArray | None) -> FloatArray:
     A change can be small by accident, where two errors cancel: then the one before counts.
     """
     if before is None:
-        return 8 * change
+        return FIRST_CHANGE * change
     rate = np.minimum(change / np.maximum(before, 1e-300), 0.9)
     return np.asarray(np.maximum(2 * change * np.maximum(1, rate / (1 - rate)), before / 4))
