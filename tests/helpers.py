@@ -108,6 +108,16 @@ def entry_scale(expected: ArrayLike) -> float:
     return 1 + float(np.abs(np.asarray(expected)).max())
 
 
+def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: str = "law") -> None:
+    """Assert that two losses are the same for a purpose."""
+    assert abs(found - expected) <= tolerance(purpose) * loss_scale(model, abs(expected)), (found, expected)
+
+
+def assert_entries_close(found: Any, expected: Any, purpose: str, dtype: str = "float64") -> None:
+    """Assert that two gradients or Hessians are the same for a purpose."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(purpose, dtype) * entry_scale(expected))
+
+
 def corner_outputs(weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Return every pre-activation at every corner of the input cube [0, 1]ⁿ, shape (2^n, n)."""
     corners = np.array(list(product((0.0, 1.0), repeat=len(bias))))

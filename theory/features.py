@@ -206,7 +206,7 @@ class _DensityLaw(FeatureLaw):
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
         states = [list(self.block_patterns(part, density)) for part in parts if part]
         for combination in product(*states):
-            chance = np.asarray(Fraction(1) if exact else 1.0)
+            chance = np.full(self.batch_shape, Fraction(1) if exact else 1.0)
             for _, factor in combination:
                 chance = chance * factor
             yield tuple(sorted(i for part, _ in combination for i in part)), np.asarray(chance)

@@ -196,7 +196,8 @@ class SignedSums:
                 at: Any = slice(begin, begin + len(part)) if work.models is None else self._index(part)
                 a = slopes[:, :, at][features.T, rows[None]]
                 z = offset[:, at][rows]
-                found = moments.evaluate(xp.reshape(a, (a.shape[0], -1)), xp.reshape(z, (-1,)))
+                z = xp.reshape(z, (-1,))
+                found = moments.evaluate(xp.reshape(a, (a.shape[0], z.shape[0])), z)
                 shape = len(work.sums), len(part)
                 terms = [(g.group, *_spread(xp, integrand(g, order), shape)) for g in found]
                 place = (rows, at) if work.models is None else (rows[:, None], at)
