@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, expected_loss
+from tegum.theory import Amplitude, ExactLoss, IndependentFeatures, ToyModel, expected_loss
 
 from .models import SampledLoss
 from .records import TrainedModels, TrainingState
@@ -36,6 +37,8 @@ EXACT_GROUP = {"cpu": 1024, "cuda": 1 << 16}
 # Steps between looks at the stop flag and calls for fresh inputs.
 BLOCK = 8
 RECORDS = 20
+# Pattern probabilities by which a checkpoint knows its input law again.
+PATTERNS_IN_IDENTITY = 256
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
@@ -237,8 +240,8 @@ def train(
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
     if objective not in ("sampled", "exact"):
         raise ValueError(f"objective must be 'sampled' or 'exact', got {objective!r}")
-    if not isinstance(model.features, IndependentFeatures):
-        raise ValueError(f"training samples IndependentFeatures, got {type(model.features).__name__}")
+    if objective == "sampled":
+        _check_sampled(model)
     _check_count("steps", steps, 0)
     _check_count("batch_size", batch_size, 1)
     _check_rate("learning_rate", learning_rate, zero=False)
@@ -258,6 +261,16 @@ def train(
     elif path:
         path.unlink(missing_ok=True)
     return _result(model, chosen, state, settings, finished, path)
+
+
+def _check_sampled(model: ToyModel) -> None:
+    """Raise `ValueError` unless the model's inputs can be drawn, and its loss sampled, during training."""
+    law = model.features
+    expected = "training on sampled inputs takes IndependentFeatures with amplitudes uniform on [0, 1] and no penalties"
+    if not isinstance(law, IndependentFeatures) or law.amplitude != Amplitude(0, 1):
+        raise ValueError(f"{expected}, got {type(law).__name__} with {law.amplitude}; objective='exact' takes any")
+    if model.has_penalty:
+        raise ValueError(f"{expected}, got penalties; objective='exact' takes them")
 
 
 def _rows(model: ToyModel, seeds: NDArray[np.int64]) -> tuple[ToyModel, NDArray[np.int64]]:
@@ -286,7 +299,11 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: _Settings) -> Tr
 
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: _Settings) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
-    content = b"".join(np.ascontiguousarray(a).tobytes() for a in (model.densities(), model.importances(), seeds))
+    penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
+    patterns = [chance for _, chance in islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY)]
+    arrays = (model.densities(), model.importances(), seeds, *penalties, *patterns)
+    content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
+    content += f"{type(model.features).__name__} {model.features.amplitude}".encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,

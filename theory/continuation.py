@@ -19,6 +19,10 @@ System = Callable[[FloatArray], FloatArray]
 Predicate = Callable[[FloatArray], bool]
 
 DIFFERENCE = 1e-6
+# Singular values below this fraction of the largest count as zero.
+RANK = 1e-8
+# Points in which a curve has to get on by a step that counts.
+PATIENCE, PROGRESS = 40, 1e-2
 RESIDUAL = 1e-11
 CORRECTIONS = 12
 LONGEST_CORRECTION = 1.0
@@ -75,9 +79,9 @@ def _newton(
         if matrix is None or not np.isfinite(matrix).all():
             return y, np.inf
         if row is None:
-            step = -np.linalg.lstsq(matrix, value, rcond=None)[0]
+            step = -np.linalg.lstsq(matrix, value, rcond=RANK)[0]
         else:
-            step = -np.linalg.lstsq(np.vstack([matrix, row]), np.append(value, 0.0), rcond=None)[0]
+            step = -np.linalg.lstsq(np.vstack([matrix, row]), np.append(value, 0.0), rcond=RANK)[0]
         if np.linalg.norm(step) > LONGEST_CORRECTION:
             return y, np.inf
         y = y + step
@@ -99,8 +103,14 @@ class _Point:
     residual: float
 
     def tangent(self, like: FloatArray) -> FloatArray:
-        """Return the unit tangent of the curve that points the same way as `like`."""
-        tangent = np.linalg.svd(self.jacobian)[2][-1]
+        """Return the unit tangent of the curve that points the same way as `like`.
+
+        Where the state has freedom of its own (a feature can be stored along either of two equal ones, or between),
+        solutions form a surface; the tangent is then the direction in it that moves the last two unknowns most.
+        """
+        _, spectrum, directions = np.linalg.svd(self.jacobian)
+        freedom = directions[int((spectrum > RANK * spectrum[0]).sum()) :]
+        tangent = np.linalg.svd(freedom[:, -2:].T)[2][0] @ freedom
         return np.asarray(tangent if tangent @ like >= 0 else -tangent)
 
 
@@ -162,6 +172,8 @@ def _walk(
             return points[1:] + ([edge] if edge is not None else []), "edge"
         points.append(there)
         tangent, length = there.tangent(tangent), min(1.5 * length, step)
+        if len(points) > PATIENCE and np.linalg.norm((points[-1].y - points[-PATIENCE].y)[-2:]) < PROGRESS:
+            return points[1:], "budget"
         if len(points) > 4 and np.linalg.norm(y - start.y) < length:
             return points[1:], "closed"
     return points[1:], "budget"
@@ -203,7 +215,7 @@ def trace(
     points = [*behind[::-1], first, *ahead]
     inside = [p for p in points if ((p.y[-2:] >= box[0] - 1e-9) & (p.y[-2:] <= box[1] + 1e-9)).all()]
     errors = [
-        float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=None)[0][-2:])) for p in inside
+        float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=RANK)[0][-2:])) for p in inside
     ]
     return Trace(
         np.array([p.y for p in inside]).reshape(-1, len(start)),

@@ -18,8 +18,8 @@ from .model import ToyModel
 from .rotations import orbit_projector
 
 INFINITESIMAL = 1e-100
-# Rounds for all directions, and for the best one after them; each divides the error by about four.
-ROUNDS, LAST_ROUNDS = 6, 18
+# Rounds, and how many of the best directions go through them; each round divides the error by about four.
+ROUNDS = ((2, None), (4, 12), (18, 1))
 
 
 def one_sided_hessians(model: ToyModel, parameters: FloatArray, directions: FloatArray) -> FloatArray:
@@ -74,18 +74,23 @@ def _repeat(
     directions = np.concatenate([directions, directions + 0.3 * np.roll(directions, 1, axis=1)], axis=1)
     each = np.arange(len(parameters))
     best, where = np.full(len(parameters), np.inf), directions[:, 0].copy()
-    for turn in range(ROUNDS + LAST_ROUNDS):
-        if turn == ROUNDS:
-            directions = where[:, None].copy()
-        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
-        sectors = one_sided_hessians(model, parameters, directions) + rotations[:, None]
-        values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
-        lowest = values.argmin(axis=1)
-        lower = values[each, lowest] < best
-        best = np.where(lower, values[each, lowest], best)
-        where = np.where(lower[:, None], directions[each, lowest], where)
-        towards = np.linalg.eigh(sectors)[1][..., 0]
-        towards *= np.where(np.einsum("kdi,kdi->kd", towards, directions) < 0, -1.0, 1.0)[..., None]
-        # Half a step: the repetition can alternate between two sectors.
-        directions = directions + towards
+    values = np.zeros(directions.shape[:2])
+    for rounds, kept in ROUNDS:
+        if kept == 1:
+            directions = where[:, None]
+        elif kept is not None:
+            chosen = values.argsort(axis=1)[:, :kept]
+            directions = np.take_along_axis(directions, chosen[..., None], axis=1)
+        for _ in range(rounds):
+            directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+            sectors = one_sided_hessians(model, parameters, directions) + rotations[:, None]
+            values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
+            lowest = values.argmin(axis=1)
+            lower = values[each, lowest] < best
+            best = np.where(lower, values[each, lowest], best)
+            where = np.where(lower[:, None], directions[each, lowest], where)
+            towards = np.linalg.eigh(sectors)[1][..., 0]
+            towards *= np.where(np.einsum("kdi,kdi->kd", towards, directions) < 0, -1.0, 1.0)[..., None]
+            # Half a step: the repetition can alternate between two sectors.
+            directions = directions + towards
     return best, where

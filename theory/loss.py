@@ -11,6 +11,7 @@ exact (`moments.py`); the chain rule through G = WᵀW does the rest. docs/loss.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import array_api_compat
@@ -20,7 +21,8 @@ from .autograd import differentiable_gradient, differentiable_loss, needs_gradie
 from .model import ToyModel
 from .moments import PatternMoments
 from .penalties import gram_penalty, positive_part
-from .signed_sums import SignedSums
+from .signed_sums import Integrand, SignedSums, TooManyPatternsError
+from .spectral import SpectralLoss
 
 # Arrays are NumPy's or torch's, whichever the caller brought.
 Array = Any
@@ -55,15 +57,26 @@ class ExactLoss:
     Args:
         model: what is being asked. Its batch dimensions broadcast against those of the weights.
         like: an array whose namespace, dtype and device are used; default NumPy, float64.
+        method: "enumeration" of activity patterns, "spectral" for many features (`SpectralLoss`), or "auto", which
+            enumerates unless more features interact than that can do.
+
+    Raises:
+        ValueError: if the method is unknown, or spectral evaluation is asked for and the law isn't one of independent
+            blocks of features.
     """
 
-    def __init__(self, model: ToyModel, like: Array | None = None) -> None:
+    def __init__(self, model: ToyModel, like: Array | None = None, *, method: Method = "auto") -> None:
         """Convert the model's parameters."""
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         self.model = model
         like = np.zeros(()) if like is None else like
         self._xp = array_api_compat.array_namespace(like)
         self._placement = {"dtype": like.dtype, "device": array_api_compat.device(like)}
         self._sums = SignedSums(model.features, model.n_features, like)
+        self._may_enumerate, self._may_invert = method != "spectral", method != "enumeration"
+        self._spectral = SpectralLoss(model, like) if method == "spectral" else None
+        self._like = like
         self._importance = self._convert(model.importances())
         self._second_moment = self._convert(model.densities() * float(model.features.amplitude.second_moment))
         penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
@@ -85,7 +98,7 @@ class ExactLoss:
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
         """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
-        value, _, _ = self._outputs(weights.mT @ weights, bias, order=0)
+        value, _, _ = self._outputs(weights, bias, order=0)
         return value
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
@@ -130,15 +143,46 @@ class ExactLoss:
         xp = self._xp
         return xp.reshape(xp.moveaxis(array, -1, 0), (*batch, *array.shape[:-1]))
 
-    def _outputs(self, gram: Array, bias: Array, order: int) -> tuple[Array, Array | None, Array | None]:
+    def _enumerated(
+        self, slopes: Array, offset: Array, own: Sequence[int | None], integrand: Integrand, order: int, batch: Any
+    ) -> tuple[Array, Array | None, Array | None] | None:
+        """Return expectations by enumeration, or None if they are to be inverted from their Laplace transforms."""
+        if not self._may_enumerate:
+            return None
+        try:
+            return self._sums.evaluate(slopes, offset, own, integrand, order, batch)
+        except TooManyPatternsError:
+            if not self._may_invert:
+                raise
+            return None
+
+    def _inverted(self, order: int) -> SpectralLoss:
+        """Return the spectral engine."""
+        if order > 1:
+            raise ValueError(
+                "the Hessian is exact enumeration's, which handles up to eight features that interact; got "
+                f"n_features={self.model.n_features} with more, or method='spectral'"
+            )
+        if self._spectral is None:
+            self._spectral = SpectralLoss(self.model, self._like)
+        return self._spectral
+
+    def _outputs(self, weights: Array, bias: Array, order: int) -> tuple[Array, Array | None, Array | None]:
         """Return each output's E(x_i − x'_i)² and, up to `order`, its derivatives in (G_i·, b_i).
 
         Shapes (..., n), (..., n + 1, n) and (..., n + 1, n + 1, n): outputs last.
         """
         xp, n = self._xp, self.model.n_features
-        batch = self._batch(gram.shape[:-2], bias.shape[:-1])
-        slopes, offset = self._columns(gram, batch, 2), self._columns(bias, batch, 1)
-        value, first, second = self._sums.evaluate(slopes, offset, range(n), squared_error, order, batch)
+        batch = self._batch(weights.shape[:-2], bias.shape[:-1])
+        slopes, offset = self._columns(weights.mT @ weights, batch, 2), self._columns(bias, batch, 1)
+        found = self._enumerated(slopes, offset, range(n), squared_error, order, batch)
+        if found is None:
+            spectral = self._inverted(order)
+            if order == 0:
+                return spectral.output_losses(weights, bias), None, None
+            value, first = spectral.outputs_and_slopes(weights, bias)
+            return value, first.mT, None
+        value, first, second = found
         value = self._rows(value, batch) + self._second_moment
         # Rounding may take the loss of a perfect output below zero.
         value = xp.maximum(value, xp.zeros_like(value))
@@ -151,7 +195,7 @@ class ExactLoss:
         """
         xp, n = self._xp, self.model.n_features
         gram = weights.mT @ weights
-        value, first, second = self._outputs(gram, bias, order)
+        value, first, second = self._outputs(weights, bias, order)
         assert first is not None
         first = self._importance[..., None, :] * first
         loss = xp.sum(self._importance * value, axis=-1)
@@ -175,7 +219,11 @@ class ExactLoss:
         slopes = self._columns(weights.mT, batch, 2)
         slopes = xp.concat([slopes, -slopes], axis=1)
         zero = xp.zeros(slopes.shape[1:], **self._placement)
-        value, first, second = self._sums.evaluate(slopes, zero, [None] * (2 * m), positive_part, order, batch)
+        found = self._enumerated(slopes, zero, [None] * (2 * m), positive_part, order, batch)
+        if found is None:
+            value, first = self._inverted(order).activation(weights)
+            return xp.sum(value, axis=-1), first, None
+        value, first, second = found
         total = self._rows(xp.sum(value, axis=0), batch)
         if first is None:
             return total, None, None
@@ -255,13 +303,14 @@ def _checked(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array
     return weights, bias
 
 
-def expected_loss(model: ToyModel, weights: Array, bias: Array) -> Array:
+def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:
     """Return the exact expected loss L = Σ_i I_i E(x_i − x'_i)².
 
     Args:
         model: the record of sizes, input law and importances.
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
+        method: "auto", "enumeration" or "spectral"; see `ExactLoss` and docs/loss.md.
 
     Returns:
         L, shape (...): the broadcast of the batch shapes of model, weights and bias. NumPy in, NumPy out; torch
@@ -278,13 +327,13 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array) -> Array:
         0.083333333333
     """
     weights, bias = _checked(model, weights, bias)
-    engine = ExactLoss(model, like=weights)
+    engine = ExactLoss(model, like=weights, method=method)
     if needs_gradient(weights, bias):
         return differentiable_loss(engine, weights, bias)
     return engine.loss(weights, bias)
 
 
-def loss_gradient(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
+def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> tuple[Array, Array]:
     """Return the exact gradient of the expected loss.
 
     Where an output sits at zero for a set of inputs of positive probability (b_i = 0 and a pattern whose overlaps
@@ -294,6 +343,7 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, 
         model: the record of sizes, input law and importances.
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
+        method: "auto", "enumeration" or "spectral"; see `ExactLoss` and docs/loss.md.
 
     Returns:
         ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features).
@@ -302,14 +352,14 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, 
         ValueError: as `expected_loss`.
     """
     weights, bias = _checked(model, weights, bias)
-    engine = ExactLoss(model, like=weights)
+    engine = ExactLoss(model, like=weights, method=method)
     if needs_gradient(weights, bias):
         return differentiable_gradient(engine, weights, bias)
     _, d_weights, d_bias = engine.loss_and_gradient(weights, bias)
     return d_weights, d_bias
 
 
-def loss_hessian(model: ToyModel, weights: Array, bias: Array) -> Array:
+def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:
     """Return the exact Hessian of the expected loss.
 
     The gradient is continuous but for dead outputs; the Hessian jumps where a corner of the input cube crosses
@@ -319,6 +369,7 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array) -> Array:
         model: the record of sizes, input law and importances.
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
+        method: "auto", "enumeration" or "spectral"; see `ExactLoss` and docs/loss.md.
 
     Returns:
         Shape (..., P, P) with P = (n_hidden + 1) n_features, the parameters ordered as the weights row by row and
@@ -328,4 +379,4 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array) -> Array:
         ValueError: as `expected_loss`.
     """
     weights, bias = _checked(model, weights, bias)
-    return ExactLoss(model, like=weights).loss_gradient_hessian(weights, bias)[3]
+    return ExactLoss(model, like=weights, method=method).loss_gradient_hessian(weights, bias)[3]

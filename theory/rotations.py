@@ -35,7 +35,7 @@ def in_frame(weights: FloatArray) -> FloatArray:
         order = _stored_first(weights)[:, None]
         sorted_columns = np.take_along_axis(weights, order, axis=-1)
         turned = np.zeros_like(weights)
-        upper = np.linalg.qr(sorted_columns, mode="r")
+        upper = np.asarray(np.linalg.qr(sorted_columns, mode="r"))
         turned[:, : upper.shape[-2]] = upper
         triangles = np.empty_like(weights)
         np.put_along_axis(triangles, np.broadcast_to(order, weights.shape), turned, axis=-1)
