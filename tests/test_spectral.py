@@ -170,6 +170,14 @@ def test_laws_and_amplitudes_against_enumeration(law: str, amplitude: str) -> No
     check_against_enumeration(model, W, np.zeros(5), tolerance("spectral_slope"))
 
 
+@pytest.mark.parametrize("amplitude", ["uniform", "constant"])
+def test_an_output_that_is_hardly_ever_on(amplitude: str) -> None:
+    model = ToyModel(4, 2, CorrelatedFeatures(0.3, [(1, 2, 3)], amplitude=amplitude))
+    # Transforms of the other features underflow on the line of the first one.
+    W = np.array([[0.1, -50.0, -40.0, -30.0], [0.0, 1.0, 2.0, 3.0]])
+    check_against_enumeration(model, W, np.full(4, -1e-3), tolerance("spectral_slope"))
+
+
 @pytest.mark.parametrize("density", [1e-3, 0.1, 0.6])
 def test_eight_features_against_enumeration(density: float) -> None:
     model = independent(8, 4, density)

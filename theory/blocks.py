@@ -11,7 +11,7 @@ is nearly zero: the product holds the same rounded number that it is divided by.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,29 +26,6 @@ Array = Any
 
 # Stands in for a factor that is exactly zero, so that it can be divided by what it was multiplied with.
 TINY = 1e-150
-
-
-@dataclass(frozen=True)
-class Few:
-    """Probabilities of at most one interacting feature (a_j ≠ 0) being active.
-
-    Attributes:
-        interacting: a_j ≠ 0, shape (R, n).
-        none: P(no interacting feature is active), shape (R,).
-        alone: P(j is the only one), shape (R, n).
-        others: for each feature, P(no interacting feature of another block is active), shape (R, n).
-        spectators: E[x_j | no interacting feature of j's block is active] where a_j = 0, shape (R, n).
-    """
-
-    interacting: NDArray[np.bool_]
-    none: FloatArray
-    alone: FloatArray
-    others: FloatArray
-    spectators: FloatArray
-
-    def take(self, index: Any) -> Few:
-        """Return those of some rows."""
-        return Few(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -207,34 +184,6 @@ class BlockLaw:
         """Return E[x_i x_j] for each row's feature i, shape (R, n)."""
         return self.with_sum(np.asarray(own[:, None] == np.arange(self.on.shape[-1]), dtype=np.float64))
 
-    def few(self, slopes: FloatArray) -> Few:
-        """Return the probabilities of patterns with at most one interacting feature."""
-        interacting = slopes != 0
-        mean = float(self.amplitude.mean)
-        off = np.where(interacting, 1 - self.on, 1)
-        lone, spectators = np.where(interacting, self.on, 0), np.where(interacting, 0, self.on * mean)
-        # A group's probability of having none active stands at its first member.
-        for group in self.groups:
-            members = list(group.members)
-            none = np.zeros(len(slopes))
-            for active, p in group.patterns:
-                count = interacting[:, list(active)].sum(axis=-1)
-                none += p * (count == 0)
-                lone[:, list(active)] += (p * (count == 1))[:, None] * interacting[:, list(active)]
-                spectators[:, list(active)] += mean * (p * (count == 0))[:, None]
-            spectators[:, members] /= np.where(none > 0, none, 1)[:, None]
-            off[:, members] = 1
-            off[:, members[0]] = none
-        zeros = (off == 0).sum(axis=-1, keepdims=True)
-        product = np.where(off == 0, 1, off).prod(axis=-1, keepdims=True)
-        # The product over all other blocks: zero if another one is never without an active feature.
-        first = np.arange(slopes.shape[-1])
-        for group in self.groups:
-            first[list(group.members)] = group.members[0]
-        own = off[:, first]
-        others = product / np.where(own == 0, 1, own) * (zeros == (own == 0))
-        return Few(interacting, (product * (zeros == 0))[:, 0], lone * others, others, spectators)
-
     def factors(self, xp: Any, convert: Any, phi: Array, loaded: Any) -> tuple[Array, Any]:
         """Return Π_B Q_B and loads ℓ_j.
 
@@ -263,12 +212,12 @@ class BlockLaw:
             at = convert(loaded)
             loads = on[rows, :, at] / blocks[rows, :, at]
         for group in self.groups:
-            terms, block = self._terms(xp, convert, phi, group)
+            terms, block, safe = self._terms(xp, convert, phi, group)
             product = product * block
             if loaded is None:
                 continue
             for j in group.members:
-                load = sum(term for active, term in terms if j in active) / (block * phi[..., j])
+                load = sum(term for active, term in terms if j in active) / (block * safe[j])
                 if loaded is True:
                     loads[..., j] = load
                 else:
@@ -277,16 +226,18 @@ class BlockLaw:
 
     def _terms(
         self, xp: Any, convert: Any, phi: Array, group: Group
-    ) -> tuple[list[tuple[ActivePattern, Array]], Array]:
-        """Return P_B(A) Π_{j∈A} φ_j for a group's patterns A, shape (R, N) each, and their sum."""
+    ) -> tuple[list[tuple[ActivePattern, Array]], Array, dict[int, Array]]:
+        """Return P_B(A) Π_{j∈A} φ_j for a group's patterns A, shape (R, N) each, their sum, and its members' φ_j."""
         terms: list[tuple[ActivePattern, Array]] = []
+        # φ_j of a constant amplitude underflows where a_j is very negative.
+        safe = {j: xp.where(phi[..., j] == 0, TINY, phi[..., j]) for j in group.members}
         for active, chance in group.patterns:
             term = 0 * phi[..., 0] + convert(chance)[:, None]
             for j in active:
-                term = term * phi[..., j]
+                term = term * safe[j]
             terms.append((active, term))
         block = sum(term for _, term in terms)
-        return terms, xp.where(block == 0, TINY, block)
+        return terms, xp.where(block == 0, TINY, block), safe
 
     def pair_loads(
         self, xp: Any, convert: Any, phi: Array, mine: Array, own: NDArray[np.int64]
@@ -307,11 +258,12 @@ class BlockLaw:
         for group in self.groups:
             if not np.isin(own, group.members).any():
                 continue
-            terms, block = self._terms(xp, convert, phi, group)
+            terms, block, safe = self._terms(xp, convert, phi, group)
+            mine = xp.where(mine == 0, TINY, mine)
             for j in group.members:
                 together = np.isin(own, group.members) & (own != j)
                 pair = 0 * block
                 for active, term in terms:
                     if j in active:
                         pair = pair + convert(1.0 * (np.isin(own, active) & together))[:, None] * term
-                yield j, convert(1.0 * together)[:, None], pair / (block * mine * phi[..., j])
+                yield j, convert(1.0 * together)[:, None], pair / (block * mine * safe[j])

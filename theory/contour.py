@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from array_api_compat import to_device
 
 from .blocks import BlockLaw
 from .features import FloatArray
@@ -137,10 +138,8 @@ class NodeSums:
             weights = np.stack([np.ones(NODES), taper(k, first, last) if first else np.ones(NODES)])
             both = self._block(begin, self._array(weights + 0j))
             plain, tapered = (added(x, old) if old else x for x, old in zip(both, (plain, tapered), strict=True))
-        host = [
-            {name: np.asarray(term.tolist() if self._device is not None else term) for name, term in x.items()}
-            for x in (plain, tapered)
-        ]
+        # Through the array API, so that a device's memory is copied.
+        host = [{name: np.asarray(to_device(term, "cpu")) for name, term in x.items()} for x in (plain, tapered)]
         return host[0], host[1]
 
     def _block(self, begin: int, weights: Array) -> tuple[Terms, Terms]:

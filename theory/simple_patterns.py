@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from .amplitudes import Amplitude
-from .blocks import BlockLaw, Few
+from .blocks import BlockLaw
 from .features import FloatArray
+from .few import Few
 from .signed_rows import Rows, Terms, added, scaled
 
 # The two-point Gauss rule on [0, 1], exact for cubic polynomials.
@@ -199,13 +200,13 @@ class SimplePatterns:
 
 def _states(law: BlockLaw, slopes: FloatArray, rows: Rows) -> tuple[_State, ...]:
     if rows.own is None:
-        return (_State(law, np.ones(len(slopes)), law.few(slopes)),)
+        return (_State(law, np.ones(len(slopes)), Few.of(law, slopes)),)
     others = np.array(slopes)
     others[rows.mine] = 0
     states = []
     for active in (False, True):
         given, mass = law.given(rows.own, active)
-        states.append(_State(given, mass, given.few(others)))
+        states.append(_State(given, mass, Few.of(given, others)))
     return tuple(states)
 
 
