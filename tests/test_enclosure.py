@@ -215,7 +215,8 @@ def misses(case: Case, order: int) -> list[str]:
         if not engine.handles(case.model):
             continue
         loss = engine.loss(case.model, case.weights, case.bias)
-        bar = engine.bar("loss") * case.loss_scale(found.loss.midpoint)
+        # Without any active feature the loss may be as small as a product of tiny biases, and underflow.
+        bar = engine.bar("loss") * case.loss_scale(found.loss.midpoint) + np.finfo(np.float64).tiny
         if not (np.isfinite(loss) and found.loss.distance(loss) <= bar):
             lost.append(f"{case.name}: the loss of {name} is {loss}, not {found.loss.midpoint}")
         for purpose, intervals in derivatives:
@@ -248,7 +249,6 @@ def test_engines_lie_within_their_bars_for_more_features(features: int, points: 
     assert misses(case, order=1 if features == 5 else 0) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a hidden dimension that stores nothing, penalised, beyond four features")
 def test_engines_do_models_with_an_empty_hidden_dimension() -> None:
     model = ToyModel(5, 2, IndependentFeatures(0.1), activation_penalty=1)
     case = Case("five features in one of two dimensions", model, np.array([np.ones(5), np.zeros(5)]), np.ones(5))
