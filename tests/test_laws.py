@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from cases import AMPLITUDES, LAWS, PENALTIES
+from engines import ENGINES, Engine
 from helpers import (
     DIFFERENCE_STEP,
     KINK_MARGIN,
     SIGMAS,
     FloatArray,
-    corner_outputs,
+    assert_entries_close,
+    assert_same_loss,
     densities,
     entry_scale,
-    independent,
     loss_scale,
     oracle,
     pattern_loss,
@@ -27,38 +29,16 @@ from helpers import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tegum.theory import ToyModel, expected_loss, loss_gradient, loss_hessian
+from tegum.theory import (
+    Amplitude,
+    AnticorrelatedFeatures,
+    CorrelatedFeatures,
+    FeatureLaw,
+    IndependentFeatures,
+    TableFeatures,
+    ToyModel,
+)
 
-
-@dataclass(frozen=True)
-class Engine:
-    """A way to evaluate the expected loss of a single model: NumPy arrays in, a float or NumPy arrays out."""
-
-    loss: Callable[[ToyModel, Any, Any], float]
-    gradient: Callable[[ToyModel, Any, Any], FloatArray]
-    hessian: Callable[[ToyModel, Any, Any], FloatArray]
-
-
-def packed(pair: tuple[Any, Any]) -> FloatArray:
-    return np.concatenate([np.asarray(pair[0]).ravel(), np.asarray(pair[1])])
-
-
-def tensors(weights: Any, bias: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.tensor(weights, dtype=torch.float64), torch.tensor(bias, dtype=torch.float64)
-
-
-ENGINES = {
-    "numpy": Engine(
-        loss=lambda model, W, b: float(expected_loss(model, W, b)),
-        gradient=lambda model, W, b: packed(loss_gradient(model, W, b)),
-        hessian=lambda model, W, b: np.asarray(loss_hessian(model, W, b)),
-    ),
-    "torch": Engine(
-        loss=lambda model, W, b: float(expected_loss(model, *tensors(W, b))),
-        gradient=lambda model, W, b: packed(loss_gradient(model, *tensors(W, b))),
-        hessian=lambda model, W, b: np.asarray(loss_hessian(model, *tensors(W, b))),
-    ),
-}
 every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 LARGEST = 3
 
@@ -72,16 +52,22 @@ class Point:
     bias: FloatArray
 
     def at(self, **changes: Any) -> ToyModel:
-        """Return the model with another density or importance."""
-        fields: dict[str, Any] = {"density": densities(self.model), "importance": self.model.importances()}
-        return independent(self.model.n_features, self.model.n_hidden, **(fields | changes))
+        """Return the model with another density, input law, importance or penalty."""
+        if "density" in changes:
+            law = self.model.features
+            changes["features"] = IndependentFeatures(changes.pop("density"), amplitude=law.amplitude)
+        return replace(self.model, **changes)
 
 
 DENSITY = st.one_of(st.floats(0.01, 1), st.sampled_from([1e-6, 0.5, 1.0]))
 IMPORTANCE = st.floats(0.1, 10)
 # The values that phases have: exact zeros, ties and opposites, and entries that are almost zero.
-ENTRY = st.one_of(st.floats(-2, 2), st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 1e-12, -1e-12, 1e-300]))
+ENTRY = st.one_of(st.floats(-2, 2), st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 1e-12, -1e-12, 1e-150]))
 BIAS = st.one_of(st.floats(-1, 1), st.sampled_from([0.0, -1.0, 0.25, 1e-12]))
+ANY_LAW = tuple(LAWS)
+ANY_AMPLITUDE = tuple(AMPLITUDES)
+# Those that don't depend on the axes of the hidden space.
+ROUND_PENALTIES = ("no penalty", "interference", "decay")
 
 
 def vectors(entries: st.SearchStrategy[float], size: int) -> st.SearchStrategy[FloatArray]:
@@ -89,27 +75,70 @@ def vectors(entries: st.SearchStrategy[float], size: int) -> st.SearchStrategy[F
 
 
 @st.composite
-def points(draw: st.DrawFn, min_features: int = 1, min_hidden: int = 1, max_hidden: int = LARGEST) -> Point:
+def points(
+    draw: st.DrawFn,
+    min_features: int = 1,
+    min_hidden: int = 1,
+    max_hidden: int = LARGEST,
+    laws: Sequence[str] = ANY_LAW,
+    amplitudes: Sequence[str] = ANY_AMPLITUDE,
+    penalties: Sequence[str] = tuple(PENALTIES),
+) -> Point:
     n = draw(st.integers(max(min_features, min_hidden), LARGEST))
     m = draw(st.integers(min_hidden, min(n, max_hidden)))
-    model = independent(n, m, draw(vectors(DENSITY, n)), draw(vectors(IMPORTANCE, n)))
+    law, amplitude = draw(st.sampled_from(laws)), AMPLITUDES[draw(st.sampled_from(amplitudes))]
+    if law == "independent":
+        features: FeatureLaw = IndependentFeatures(draw(vectors(DENSITY, n)), amplitude=amplitude)
+    else:
+        features = LAWS[law](np.random.default_rng(draw(st.integers(0, 999))), n, amplitude)
+    penalty = PENALTIES[draw(st.sampled_from(penalties))]
+    model = ToyModel(n, m, features, draw(vectors(IMPORTANCE, n)), **penalty)
     return Point(model, draw(vectors(ENTRY, m * n)).reshape(m, n), draw(vectors(BIAS, n)))
 
 
+def kink_distance(point: Point) -> float:
+    """Return how near any pre-activation or hidden unit comes to zero at a corner of a box of amplitudes."""
+    amplitude = point.model.features.amplitude
+    states = sorted({0.0, float(amplitude.low), float(amplitude.high)})
+    corners = np.array(list(product(states, repeat=len(point.bias))))
+    outputs = corners @ (point.weights.T @ point.weights) + point.bias
+    nearest = np.abs(outputs).min()
+    if point.model.activation_penalty:
+        nearest = min(nearest, np.abs(corners[corners.any(axis=-1)] @ point.weights.T).min())
+    return float(nearest)
+
+
 @st.composite
-def smooth_points(draw: st.DrawFn, min_hidden: int = 1) -> Point:
+def smooth_points(draw: st.DrawFn, /, **options: Any) -> Point:
     """Points with no kink and no small overlap nearby, where central differences are good."""
-    point = draw(points(min_hidden=min_hidden))
+    point = draw(points(**options))
     sign = st.sampled_from([-1.0, 1.0])
     weights = draw(vectors(st.floats(0.25, 1.5), point.weights.size)) * draw(vectors(sign, point.weights.size))
     bias = draw(vectors(st.floats(0.01, 0.5), point.bias.size)) * draw(vectors(sign, point.bias.size))
-    weights = weights.reshape(point.weights.shape)
-    assume(np.abs(corner_outputs(weights, bias)).min() > KINK_MARGIN)
-    return Point(point.model, weights, bias)
+    moved = Point(point.model, weights.reshape(point.weights.shape), bias)
+    assume(kink_distance(moved) > KINK_MARGIN)
+    return moved
 
 
-def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: str = "law") -> None:
-    assert abs(found - expected) <= tolerance(purpose) * loss_scale(model, abs(expected)), (found, expected)
+def as_table(law: FeatureLaw, n: int, among: Iterable[int] | None = None) -> TableFeatures:
+    """Return the marginal law of some features, numbered anew, as a table."""
+    chosen = list(range(n) if among is None else among)
+    found = law.patterns(n, among=chosen)
+    return TableFeatures(
+        {tuple(chosen.index(i) for i in active): chance for active, chance in found}, amplitude=law.amplitude
+    )
+
+
+def permuted(law: FeatureLaw, n: int, order: list[int]) -> FeatureLaw:
+    """Return the law of features that are numbered anew: feature `order[k]` becomes feature k."""
+    if isinstance(law, TableFeatures):
+        return as_table(law, n, order)
+    if isinstance(law, CorrelatedFeatures | AnticorrelatedFeatures):
+        groups = [[order.index(i) for i in group] for group in law.groups]
+        return replace(law, density=np.broadcast_to(law.density, n)[order], groups=groups, _exact=None)
+    if isinstance(law, IndependentFeatures):
+        return replace(law, density=np.broadcast_to(law.density, n)[order], _exact=None)
+    return law
 
 
 # --- Symmetries --------------------------------------------------------------------------------------------------
@@ -117,36 +146,45 @@ def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: st
 
 @every_engine
 @given(point=points(), data=st.data())
+@settings(max_examples=40)
 def test_permuting_the_features_changes_nothing(engine: Engine, point: Point, data: st.DataObject) -> None:
-    order = data.draw(st.permutations(range(point.model.n_features)))
-    permuted = point.at(density=densities(point.model)[order], importance=point.model.importances()[order])
-    found = engine.loss(permuted, point.weights[:, order], point.bias[order])
+    n = point.model.n_features
+    order = data.draw(st.permutations(range(n)))
+    law = permuted(point.model.features, n, order)
+    model = point.at(features=law, importance=point.model.importances()[order])
+    found = engine.loss(model, point.weights[:, order], point.bias[order])
     assert_same_loss(point.model, found, engine.loss(point.model, point.weights, point.bias))
 
 
 @every_engine
 @given(point=points())
+@settings(max_examples=40)
 def test_flipping_every_weight_changes_nothing(engine: Engine, point: Point) -> None:
     model, W, b = point.model, point.weights, point.bias
-    assert engine.loss(model, -W, b) == engine.loss(model, W, b)
+    assert engine.gradient is not None
+    assert_same_loss(model, engine.loss(model, -W, b), engine.loss(model, W, b), "rounding")
     cut = W.size
     gradient, flipped = engine.gradient(model, W, b), engine.gradient(model, -W, b)
-    np.testing.assert_array_equal(flipped[:cut], -gradient[:cut])
-    np.testing.assert_array_equal(flipped[cut:], gradient[cut:])
+    assert_entries_close(flipped, np.concatenate([-gradient[:cut], gradient[cut:]]), "rounding")
 
 
 @every_engine
-@given(point=points(min_hidden=2, max_hidden=2), angle=st.floats(0, 2 * np.pi))
+@given(point=points(min_hidden=2, max_hidden=2, penalties=ROUND_PENALTIES), angle=st.floats(0, 2 * np.pi))
+@settings(max_examples=40)
 def test_rotating_the_hidden_space_changes_nothing(engine: Engine, point: Point, angle: float) -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    # At constant amplitudes the loss is kinked but still continuous: rounding in WᵀW moves it by rounding.
     found = engine.loss(point.model, turn @ point.weights, point.bias)
     assert_same_loss(point.model, found, engine.loss(point.model, point.weights, point.bias))
 
 
 @every_engine
-@given(point=smooth_points(min_hidden=2), data=st.data())
+@given(point=smooth_points(min_hidden=2, penalties=ROUND_PENALTIES), data=st.data())
+@settings(max_examples=30)
 def test_turning_the_weights_turns_the_gradient(engine: Engine, point: Point, data: st.DataObject) -> None:
     """∇L(QW) = Q ∇L(W) for orthogonal Q, so H·(AW) = A ∇L for antisymmetric A."""
+    assert engine.gradient is not None
+    assert engine.hessian is not None
     model, W, b = point.model, point.weights, point.bias
     m, n = W.shape
     raw = data.draw(vectors(st.floats(-1, 1), m * m)).reshape(m, m)
@@ -163,7 +201,10 @@ def test_turning_the_weights_turns_the_gradient(engine: Engine, point: Point, da
 
 
 @every_engine
-@given(point=points(), data=st.data(), factors=st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)))
+@given(
+    point=points(penalties=["no penalty"]), data=st.data(), factors=st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))
+)
+@settings(max_examples=40)
 def test_the_loss_is_linear_in_the_importances(
     engine: Engine, point: Point, data: st.DataObject, factors: tuple[float, float]
 ) -> None:
@@ -177,16 +218,69 @@ def test_the_loss_is_linear_in_the_importances(
 
 @every_engine
 @given(point=points())
+@settings(max_examples=40)
 def test_the_loss_is_not_negative(engine: Engine, point: Point) -> None:
     loss = engine.loss(point.model, point.weights, point.bias)
     assert loss >= -tolerance("loss") * loss_scale(point.model, 0.0)
 
 
 @every_engine
-@given(density=DENSITY, importance=IMPORTANCE)
-def test_a_dimension_for_every_feature_costs_nothing(engine: Engine, density: float, importance: float) -> None:
-    model = independent(LARGEST, LARGEST, density, importance)
-    assert_same_loss(model, engine.loss(model, np.eye(LARGEST), np.zeros(LARGEST)), 0.0)
+@given(point=points(amplitudes=["uniform", "constant", "bounded away from zero"], penalties=["no penalty"]))
+@settings(max_examples=40)
+def test_a_dimension_for_every_feature_costs_nothing(engine: Engine, point: Point) -> None:
+    n = point.model.n_features
+    assert_same_loss(point.model, engine.loss(point.at(n_hidden=n), np.eye(n), np.zeros(n)), 0.0)
+
+
+@every_engine
+@given(point=points(penalties=["no penalty"]), size=st.floats(0.1, 10))
+@settings(max_examples=40)
+def test_larger_amplitudes_are_smaller_biases(engine: Engine, point: Point, size: float) -> None:
+    """ReLU(G c x + b) = c ReLU(G x + b / c): amplitudes c u at biases b cost c² as much as u at b / c."""
+    law = point.model.features
+    scaled = Amplitude(float(law.amplitude.low) * size, float(law.amplitude.high) * size)
+    model = point.at(features=replace(law, amplitude=scaled))
+    expected = size**2 * engine.loss(point.model, point.weights, point.bias / size)
+    assert_same_loss(model, engine.loss(model, point.weights, point.bias), expected)
+
+
+@every_engine
+@given(point=points())
+@settings(max_examples=40)
+def test_a_law_is_no_more_than_its_patterns(engine: Engine, point: Point) -> None:
+    model = point.at(features=as_table(point.model.features, point.model.n_features))
+    found = engine.loss(model, point.weights, point.bias)
+    assert_same_loss(point.model, found, engine.loss(point.model, point.weights, point.bias))
+
+
+@every_engine
+@given(point=points(laws=["table"]), share=st.floats(0, 1))
+@settings(max_examples=40)
+def test_the_loss_is_linear_in_the_law(engine: Engine, point: Point, share: float) -> None:
+    n = point.model.n_features
+    first = as_table(point.model.features, n)
+    second = as_table(IndependentFeatures(0.3, amplitude=first.amplitude), n)
+    chances: dict[tuple[int, ...], Any] = {}
+    for part, law in ((1 - share, first), (share, second)):
+        for active, chance in law.table.items():
+            chances[active] = chances.get(active, 0.0) + part * float(chance)
+    losses = [engine.loss(point.at(features=law), point.weights, point.bias) for law in (first, second)]
+    mixed = point.at(features=TableFeatures(chances, amplitude=first.amplitude))
+    expected = (1 - share) * losses[0] + share * losses[1]
+    assert_same_loss(mixed, engine.loss(mixed, point.weights, point.bias), expected)
+
+
+@every_engine
+@pytest.mark.parametrize("penalty", ["interference_penalty", "weight_decay", "activation_penalty"])
+@given(point=points(penalties=["no penalty"]), size=st.floats(0.01, 10))
+@settings(max_examples=30)
+def test_the_loss_is_linear_in_each_penalty(engine: Engine, penalty: str, point: Point, size: float) -> None:
+    losses = [engine.loss(point.at(**{penalty: x}), point.weights, point.bias) for x in (0.0, 1.0, size)]
+    assert losses[1] >= losses[0] - tolerance("loss") * loss_scale(point.model, losses[0])
+    expected = losses[0] + size * (losses[1] - losses[0])
+    assert_same_loss(point.model, losses[2], expected, "law") if size <= 1 else assert_same_loss(
+        point.model, losses[2] / size, expected / size, "law"
+    )
 
 
 BLOCKS = [((0, 1), (2,)), ((0,), (1, 2)), ((0, 2), (1,)), ((0,), (1,), (2,))]
@@ -195,6 +289,7 @@ BLOCKS = [((0, 1), (2,)), ((0,), (1, 2)), ((0, 2), (1,)), ((0,), (1,), (2,))]
 @every_engine
 @pytest.mark.parametrize("blocks", BLOCKS, ids=str)
 @given(point=points(min_features=LARGEST))
+@settings(max_examples=30)
 def test_the_loss_is_additive_over_orthogonal_blocks(
     engine: Engine, blocks: tuple[tuple[int, ...], ...], point: Point
 ) -> None:
@@ -205,9 +300,15 @@ def test_the_loss_is_additive_over_orthogonal_blocks(
     for h, block in enumerate(blocks):
         chosen = list(block)
         weights[h, chosen] = row[chosen]
-        part = independent(len(chosen), 1, densities(model)[chosen], model.importances()[chosen])
+        part = replace(
+            model,
+            n_features=len(chosen),
+            n_hidden=1,
+            features=as_table(model.features, LARGEST, chosen),
+            importance=model.importances()[chosen],
+        )
         parts += engine.loss(part, row[None, chosen], point.bias[chosen])
-    whole = independent(LARGEST, len(blocks), densities(model), model.importances())
+    whole = point.at(n_hidden=len(blocks))
     assert_same_loss(whole, engine.loss(whole, weights, point.bias), parts)
 
 
@@ -216,20 +317,22 @@ def test_the_loss_is_additive_over_orthogonal_blocks(
 
 @every_engine
 @pytest.mark.parametrize("density", [1e-3, 1e-6, 1e-12], ids=str)
-@given(point=points())
+@given(point=points(laws=["independent"], penalties=["no penalty"]))
+@settings(max_examples=30)
 def test_without_active_features_only_positive_biases_cost(engine: Engine, density: float, point: Point) -> None:
     model = point.at(density=density)
     gram, b = np.abs(point.weights.T @ point.weights), point.bias
+    size = max(abs(float(end)) for end in (model.features.amplitude.low, model.features.amplitude.high))
     silent = float(model.importances() @ np.maximum(b, 0) ** 2)
     # No input costs more than this, and with probability (1 − p)^n ≥ 1 − n p none is active.
-    largest = float(model.importances() @ (1 + np.abs(b) + gram.sum(axis=1)) ** 2)
+    largest = float(model.importances() @ (size + np.abs(b) + size * gram.sum(axis=1)) ** 2)
     found = engine.loss(model, point.weights, b)
     assert abs(found - silent) <= model.n_features * density * largest + tolerance("loss") * loss_scale(model, silent)
 
 
 @every_engine
-@given(point=points())
-@settings(max_examples=50)
+@given(point=points(laws=["independent"], penalties=["no penalty"]))
+@settings(max_examples=30)
 def test_at_full_density_only_the_full_pattern_counts(engine: Engine, point: Point) -> None:
     model = point.at(density=1.0)
     expected = pattern_loss(model, point.weights, point.bias, tuple(range(model.n_features)))
@@ -237,7 +340,8 @@ def test_at_full_density_only_the_full_pattern_counts(engine: Engine, point: Poi
 
 
 @every_engine
-@given(point=points(), data=st.data())
+@given(point=points(laws=["independent"]), data=st.data())
+@settings(max_examples=30)
 def test_the_loss_is_linear_in_each_density(engine: Engine, point: Point, data: st.DataObject) -> None:
     """Density enters through P(A) alone, which is linear in each p_i: three densities lie on a line."""
     feature = data.draw(st.integers(0, point.model.n_features - 1))
@@ -246,7 +350,7 @@ def test_the_loss_is_linear_in_each_density(engine: Engine, point: Point, data: 
     def loss(p: float) -> float:
         density = densities(point.model).copy()
         density[feature] = p
-        return engine.loss(point.at(density=density), point.weights, point.bias)
+        return float(engine.loss(point.at(density=density), point.weights, point.bias))
 
     found = loss((1 - share) * low + share * high)
     assert_same_loss(point.at(density=1.0), found, (1 - share) * loss(low) + share * loss(high))
@@ -271,6 +375,7 @@ def central_differences(function: Callable[[FloatArray, FloatArray], Any], point
 @given(point=smooth_points())
 @settings(max_examples=30)
 def test_the_gradient_is_the_slope_of_the_loss(engine: Engine, point: Point) -> None:
+    assert engine.gradient is not None
     gradient = engine.gradient(point.model, point.weights, point.bias)
     differences = central_differences(lambda W, b: engine.loss(point.model, W, b), point)
     np.testing.assert_allclose(gradient, differences, rtol=0, atol=tolerance("difference") * entry_scale(gradient))
@@ -280,8 +385,11 @@ def test_the_gradient_is_the_slope_of_the_loss(engine: Engine, point: Point) -> 
 @given(point=smooth_points())
 @settings(max_examples=30)
 def test_the_hessian_is_the_slope_of_the_gradient(engine: Engine, point: Point) -> None:
-    hessian = engine.hessian(point.model, point.weights, point.bias)
-    differences = central_differences(lambda W, b: engine.gradient(point.model, W, b), point)
+    gradient, exact = engine.gradient, engine.hessian
+    assert gradient is not None
+    assert exact is not None
+    hessian = exact(point.model, point.weights, point.bias)
+    differences = central_differences(lambda W, b: gradient(point.model, W, b), point)
     np.testing.assert_allclose(hessian, differences, rtol=0, atol=tolerance("difference") * entry_scale(hessian))
 
 
@@ -290,18 +398,20 @@ def test_the_hessian_is_the_slope_of_the_gradient(engine: Engine, point: Point) 
 
 @every_engine
 @given(point=points())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_loss_is_accurate_everywhere(engine: Engine, point: Point) -> None:
     expected = oracle(point.model, point.weights, point.bias).loss
     assert_same_loss(point.model, engine.loss(point.model, point.weights, point.bias), expected, "loss")
 
 
 @every_engine
-@given(point=points())
-@settings(max_examples=100)
+@given(point=points(amplitudes=[name for name in AMPLITUDES if "constant" not in name]))
+@settings(max_examples=60)
 def test_the_gradient_is_accurate_where_there_is_one(engine: Engine, point: Point) -> None:
-    # An output that isn't stored and rests on zero has a gradient on either side.
+    assert engine.gradient is not None
+    # An output that isn't stored and rests on zero has a gradient on either side, and so has a hidden unit.
     assume((((point.weights**2).sum(axis=0) > 0) | (point.bias != 0)).all())
+    assume(not point.model.activation_penalty or (point.weights != 0).all())
     expected = oracle(point.model, point.weights, point.bias, order=1).gradient
     found = engine.gradient(point.model, point.weights, point.bias)
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance("gradient") * entry_scale(expected))
@@ -311,15 +421,20 @@ SAMPLE_BUDGET = 1 << 20
 TARGET_ERROR = 2e-3
 
 
-@every_engine
-@pytest.mark.parametrize("seed", range(6))
-def test_sampling_agrees_within_its_standard_error(engine: Engine, seed: int) -> None:
+@pytest.mark.parametrize("penalty", ["no penalty", "all penalties"])
+@pytest.mark.parametrize("amplitude", ["uniform", "symmetric", "constant"])
+@pytest.mark.parametrize("law", LAWS)
+def test_sampling_agrees_within_its_standard_error(law: str, amplitude: str, penalty: str) -> None:
+    seed = ANY_LAW.index(law)
     rng = np.random.default_rng(seed)
-    n, m = ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (4, 2))[seed]
-    model = independent(n, m, rng.uniform(0.1, 0.9, n), rng.uniform(0.5, 2, n))
+    n, m = ((2, 1), (2, 2), (3, 1), (3, 2), (4, 2), (6, 2))[seed]
+    features = LAWS[law](rng, n, AMPLITUDES[amplitude])
+    if isinstance(features, IndependentFeatures | CorrelatedFeatures):
+        features = replace(features, density=0.4, _exact=None)
+    model = ToyModel(n, m, features, rng.uniform(0.5, 2, n), **PENALTIES[penalty])
     weights, bias = 0.7 * rng.normal(size=(m, n)), 0.2 * rng.normal(size=n)
-    exact = engine.loss(model, weights, bias)
-    target = TARGET_ERROR * loss_scale(model, exact)
+    exact = ENGINES["numpy"].loss(model, weights, bias)
+    target = 2 * TARGET_ERROR * loss_scale(model, exact)
     estimate = sampled_loss(model, weights, bias, target, SAMPLE_BUDGET, seed)
     assert estimate.standard_error < target, f"budget spent: {estimate}"
-    assert abs(estimate.mean - exact) < SIGMAS * estimate.standard_error
+    assert abs(estimate.mean - exact) <= SIGMAS * estimate.standard_error + tolerance("loss") * loss_scale(model, exact)

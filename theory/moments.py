@@ -205,7 +205,8 @@ class Moments:
                     # The difference of the ends would have their rounding errors.
                     length = (self._high - self._low) * xp.abs(slopes[0])
                     crossing = (low <= 0) & (high > 0) & (length > SHORTEST)
-                    here[step.rows] = xp.where(crossing, 1 / _positive(xp, length), xp.zeros_like(low))
+                    inverse = 1 / xp.where(crossing, length, xp.ones_like(low))
+                    here[step.rows] = xp.where(crossing, inverse, xp.zeros_like(low))
                     continue
                 total: Any = None
                 for t, (lower, upper, powers) in enumerate(step.facets):
@@ -285,4 +286,4 @@ class Moments:
 
 def _positive(xp: Any, length: Array) -> Array:
     """Return lengths to divide by: 1 where there is none."""
-    return xp.where(length > SHORTEST, length, xp.ones_like(length))
+    return xp.where(length > 0, length, xp.ones_like(length))
