@@ -65,6 +65,7 @@ def by_hand(density: Any = DENSITY) -> xr.Dataset:
             "minimum_phase": ((*cell, "minimum"), [[[DIGON, MERGED]] * 2, [[DIGON, MERGED], [AXIS, DIGON]]]),
             "minimum_loss": ((*cell, "minimum"), np.broadcast_to([1.0, 2.0], (2, 2, 2))),
             "published_phase": (cell, [[DIGON, AXIS], [AXIS, AXIS]]),
+            "published_loss": (cell, [[1.5, 3.0], [1.25, 1.0]]),
             "outcome": (run, outcome),
             "trained_phase": (run, ended),
             "polished_loss": (run, polished),
@@ -249,3 +250,33 @@ def test_seeds_in_different_minima_are_counted_and_not_averaged() -> None:
     assert averaged == "merged(1,2)"
     assert averaged not in ledger.endings
     assert averaged not in labels
+
+
+def test_a_phase_that_no_candidate_stands_for_is_named_with_its_losses() -> None:
+    dataset = by_hand()
+    assert agreement(dataset).omissions == []
+    dataset["minimum_phase"][0, :, 0] = MERGED
+    dataset["minimum_phase"][0, :, 1] = DIGON
+    (omission,) = agreement(dataset).omissions
+    assert (omission.phase, omission.cells) == ("merged(1,2)", 2)
+    # Of its two cells the one in which it gains most on the best candidate.
+    assert (omission.density, omission.importance) == (DENSITY[0], IMPORTANCE[1])
+    assert (omission.loss, omission.published_loss, omission.next_loss) == (1.0, 3.0, 2.0)
+    assert (omission.published_phase, omission.next_phase) == ("axis(1) + drop(2)", "digon(1,2)")
+
+
+def test_copies_under_exchanges_of_equal_features_are_one_phase() -> None:
+    dataset = by_hand()
+    dataset.attrs = dataset.attrs | {
+        "n_features": 3,
+        "n_hidden": 2,
+        "phases": ["axis(1) + digon(2,3)", "digon(1,3) + axis(2)", "digon(1,2) + axis(3)", "triangle(1,2,3)"],
+    }
+    assert ledgers.phase_classes(dataset).tolist() == [
+        "axis(1) + digon(2,3)",
+        "axis(1) + digon(2,3)",
+        "digon(1,2) + axis(3)",
+        "triangle(1,2,3)",
+    ]
+    # The first two are one phase: the published verdict, one or the other, is right everywhere.
+    assert agreement(dataset).published_wrong == 0

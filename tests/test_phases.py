@@ -9,7 +9,7 @@ from helpers import FloatArray, corner_outputs, internals, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.theory import dead_outputs, phase
+from tegum.theory import dead_outputs, phase, representative
 
 phases = internals("phases")
 
@@ -189,3 +189,36 @@ def test_dead_outputs_of_a_batch_are_those_of_each() -> None:
     assert 0 < found.sum() < found.size
     for i, j in product(range(4), range(5)):
         np.testing.assert_array_equal(found[i, j], dead_outputs(weights[j], bias[i, j]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_equal", "expected"),
+    [
+        pytest.param(["digon(1,3) + axis(2)"], 2, ("axis(1) + digon(2,3)",), id="one label"),
+        pytest.param(["digon(1,2) + axis(3)"], 2, ("digon(1,2) + axis(3)",), id="its own copy"),
+        pytest.param(["drop(1) + axis(2)"], 1, ("drop(1) + axis(2)",), id="features of different importance"),
+        pytest.param(
+            ["digon(1,3) + axis(2)", "drop(1) + axis(2) + axis(3)"],
+            2,
+            ("axis(1) + digon(2,3)", "axis(1) + drop(2) + axis(3)"),
+            id="a pair is renumbered together",
+        ),
+        pytest.param(
+            ["axis(1) + digon(2,3)", "drop(1) + axis(2) + axis(3)"],
+            2,
+            ("axis(1) + digon(2,3)", "drop(1) + axis(2) + axis(3)"),
+            id="another pair of the same structures",
+        ),
+    ],
+)
+def test_representatives_stand_for_all_exchanges(labels: list[str], n_equal: int, expected: tuple[str, ...]) -> None:
+    assert representative(labels, n_equal) == expected
+    assert representative(list(expected)[::-1], n_equal) == expected
+
+
+def test_renumbering_a_label_renumbers_the_model() -> None:
+    weights, bias = np.array([[1.0, 0.0, -0.9], [0.0, 1.0, 0.0]]), np.zeros(3)
+    order = (2, 0, 1)
+    moved = np.empty_like(weights)
+    moved[:, list(order)] = weights
+    assert internals("phases").relabelled(phase(weights, bias), order) == phase(moved, bias)

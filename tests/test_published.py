@@ -69,3 +69,20 @@ def test_the_antipodal_candidate_is_no_critical_point(density: float) -> None:
 def test_other_sizes_have_no_published_candidates(n_features: int, n_hidden: int) -> None:
     with pytest.raises(ValueError, match=f"got n_features={n_features}, n_hidden={n_hidden}"):
         published.published_losses(diagram_model(n_features, n_hidden, 0.5, 1.0))
+
+
+def test_three_features_in_two_dimensions_have_six_candidates() -> None:
+    labels = [candidate.phase for candidate in published.candidates(3, 2)]
+    assert labels == [
+        "digon(1,2) + axis(3)",
+        "digon(1,3) + axis(2)",
+        "axis(1) + digon(2,3)",
+        "axis(1) + axis(2) + drop(3)",
+        "axis(1) + drop(2) + axis(3)",
+        "drop(1) + axis(2) + axis(3)",
+    ]
+    p, r = DENSITY[:, 0], 0.5
+    losses = published.published_losses(diagram_model(3, 2, p, r))
+    dropped, pair = p / 3 - p**2 / 4, p**2 / 6
+    expected = np.stack([2 * pair, (1 + r) * pair, (1 + r) * pair, r * dropped, dropped, dropped], axis=-1)
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=tolerance("rounding"))

@@ -13,7 +13,15 @@ import torch
 from tegum.empirical import TrainedModels, resolve_device, train
 from tegum.empirical.models import SampledLoss, relu_output
 from tegum.empirical.sampling import InputStreams, initial_weights
-from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, global_minimum
+from tegum.theory import (
+    CorrelatedFeatures,
+    IndependentFeatures,
+    OneHotFeatures,
+    ToyModel,
+    diagram_model,
+    expected_loss,
+    global_minimum,
+)
 
 SIGMAS = 5.0
 FLOAT64_ROUNDING = 1e-12
@@ -240,3 +248,50 @@ def test_a_missing_cuda_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_something_else_than_a_model_is_named() -> None:
     with pytest.raises(ValueError, match="must be a ToyModel, got IndependentFeatures"):
         train(IndependentFeatures(0.1))  # type: ignore[arg-type]
+
+
+# --- Laws and penalties ------------------------------------------------------------------------------------------
+
+OTHER_MODELS = {
+    "correlated": ToyModel(3, 2, CorrelatedFeatures(0.3, [(0, 1)])),
+    "one on": ToyModel(3, 2, OneHotFeatures()),
+    "both signs": ToyModel(2, 1, IndependentFeatures(0.3, amplitude="symmetric")),
+    "penalties": ToyModel(2, 1, IndependentFeatures(0.3), 1.0, 0.1, 0.01, 0.02),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_MODELS)
+def test_the_exact_objective_trains_any_law_and_penalty(name: str) -> None:
+    model = OTHER_MODELS[name]
+    trained = train(model, seeds=6, objective="exact", steps=300, learning_rate=0.02)
+    assert (trained.loss < trained.loss_history[0]).all()
+    np.testing.assert_array_equal(trained.loss, expected_loss(model, trained.weights, trained.bias))
+
+
+@pytest.mark.parametrize("name", OTHER_MODELS)
+def test_sampling_says_what_it_cannot_draw(name: str) -> None:
+    with pytest.raises(ValueError, match="sampled inputs takes IndependentFeatures .* no penalties, got"):
+        train(OTHER_MODELS[name], objective="sampled", steps=1)
+
+
+def test_a_checkpoint_knows_the_penalties_of_its_run(tmp_path: Path) -> None:
+    def run(weight_decay: float, stop: bool) -> TrainedModels:
+        model = ToyModel(2, 1, IndependentFeatures(0.3), 1.0, 0.0, weight_decay)
+
+        def interrupt(done: int, total: int) -> None:
+            if stop and done > total / 4:
+                raise KeyboardInterrupt
+
+        return train(
+            model,
+            seeds=2,
+            objective="exact",
+            steps=200,
+            checkpoint=tmp_path / "state.npz",
+            on_progress=interrupt,
+        )
+
+    assert run(0.1, stop=True).status == "interrupted"
+    with pytest.raises(ValueError, match="checkpoint"):
+        run(0.2, stop=False)
+    assert run(0.1, stop=False).status == "finished"
