@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 import torch
+from cases import AMPLITUDES, LAWS, PENALTIES, draw_case
+from engines import ENGINES, packed, tensors
 from helpers import (
+    DIFFERENCE_STEP,
     ORACLE_DIGITS,
     FloatArray,
+    assert_entries_close,
+    assert_same_loss,
     corner_outputs,
     densities,
     entry_scale,
@@ -23,8 +28,10 @@ from helpers import (
 from scipy.optimize import minimize
 
 from tegum.theory import (
+    AnticorrelatedFeatures,
     ExactLoss,
     IndependentFeatures,
+    TableFeatures,
     ToyModel,
     diagram_model,
     expected_loss,
@@ -109,10 +116,6 @@ def packed_gradient(model: ToyModel, weights: Any, bias: Any) -> FloatArray:
     return np.concatenate([np.asarray(d_weights).ravel(), np.asarray(d_bias)])
 
 
-def assert_entries_close(found: Any, expected: FloatArray, purpose: str) -> None:
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(purpose) * entry_scale(expected))
-
-
 # --- The oracle itself -------------------------------------------------------------------------------------------
 
 
@@ -187,6 +190,64 @@ def test_gradient_of_an_output_at_rest_on_zero_takes_the_off_side() -> None:
     assert_entries_close(loss_hessian(model, [[1, 0]], [0.1, 0.0]), off.hessian, "hessian")
 
 
+ANYTHING = [
+    pytest.param(law, amplitude, penalty, id=f"{law}, {amplitude}, {penalty}")
+    for k, law in enumerate(LAWS)
+    for j, amplitude in enumerate(AMPLITUDES)
+    for i, penalty in enumerate(PENALTIES)
+    # A Latin square: every pair of a law, an amplitude and a penalty.
+    if (i + j + k) % len(PENALTIES) == 0
+]
+
+
+@pytest.mark.parametrize(("law", "amplitude", "penalty"), ANYTHING)
+def test_every_law_amplitude_and_penalty_against_the_50_digit_oracle(law: str, amplitude: str, penalty: str) -> None:
+    drawn = draw_case(len(law), law=law, amplitude=amplitude, penalty=penalty, points="random", max_features=3)
+    model, weights, bias = drawn.model, drawn.weights, drawn.bias
+    expected = oracle(model, weights, bias, order=2)
+    assert_same_loss(model, float(expected_loss(model, weights, bias)), expected.loss, "loss")
+    assert_entries_close(packed_gradient(model, weights, bias), expected.gradient, "gradient")
+    assert_entries_close(loss_hessian(model, weights, bias), expected.hessian, "hessian")
+
+
+MANY = [(5, "independent"), (6, "independent"), (7, "k hot"), (7, "correlated"), (8, "anticorrelated"), (8, "table")]
+
+
+@pytest.mark.parametrize("points", ["random", "zeros", "ties", "tiny", "corners", "dead"])
+@pytest.mark.parametrize(("n", "law"), MANY, ids=[f"{n} features, {law}" for n, law in MANY])
+def test_five_to_eight_features_against_the_50_digit_oracle(n: int, law: str, points: str) -> None:
+    drawn = draw_case(n, law=law, amplitude="uniform", penalty="no penalty", points=points, features=n)
+    model, weights, bias = drawn.model, drawn.weights, drawn.bias
+    if law == "table":
+        # Few patterns keep the oracle fast.
+        model = ToyModel(n, model.n_hidden, TableFeatures({(0, 2, 3): 0.25, (1, 4, 5, 6): 0.5, (7,): 0.25}))
+    expected = oracle(model, weights, bias).loss
+    for engine in ENGINES.values():
+        assert_same_loss(model, engine.loss(model, weights, bias), expected, "loss of many")
+
+
+@pytest.mark.parametrize("law", ["independent", "anticorrelated"])
+def test_derivatives_of_five_features_against_the_50_digit_oracle(law: str) -> None:
+    rng = np.random.default_rng(5)
+    density = [0.3, 0.2, 0.5, 0.4, 0.1]
+    features = IndependentFeatures(density) if law == "independent" else AnticorrelatedFeatures(density, [(0, 1, 2)])
+    model = ToyModel(5, 2, features, interference_penalty=0.1)
+    weights, bias = rng.normal(size=(2, 5)), rng.normal(size=5) / 3
+    weights[0, 1], weights[:, 4] = 0, 0
+    bias[4] = 0.125
+    expected = oracle(model, weights, bias, order=1)
+    assert_entries_close(packed_gradient(model, weights, bias), expected.gradient, "gradient")
+    engine = ENGINES["numpy"]
+    assert engine.gradient is not None
+    differences = []
+    for place in range(15):
+        shift = np.zeros(15)
+        shift[place] = DIFFERENCE_STEP
+        ends = [engine.gradient(model, weights + s[:10].reshape(2, 5), bias + s[10:]) for s in (shift, -shift)]
+        differences.append((ends[0] - ends[1]) / (2 * DIFFERENCE_STEP))
+    assert_entries_close(loss_hessian(model, weights, bias), np.array(differences), "difference")
+
+
 # --- Published and hand-checked numbers --------------------------------------------------------------------------
 
 DENSITIES = (0.01, 0.1, 0.5, 1.0)
@@ -251,6 +312,72 @@ def test_autograd_of_the_loss_is_the_gradient(name: str) -> None:
     d_weights, d_bias = torch.autograd.grad(expected_loss(model, W, b), (W, b))
     found = np.concatenate([d_weights.numpy().ravel(), d_bias.numpy()])
     assert_entries_close(found, oracle(model, weights, bias, order=1).gradient, "gradient")
+
+
+AUTOGRAD = [
+    "random 2 features, 1 hidden, 0", "random 3 features, 2 hidden, 1", "zero column", "1e-12 entry", "opposite"
+]  # fmt: skip
+
+
+def with_penalties(name: str, **changes: Any) -> Case:
+    return replace(CASES[name], model=replace(CASES[name].model, **changes))
+
+
+# A hidden unit's size has a kink where weights are zero.
+TWICE = [*((name, "no penalty") for name in AUTOGRAD), *((name, "all penalties") for name in AUTOGRAD[:2])]
+
+
+@pytest.mark.parametrize(("name", "penalty"), TWICE)
+def test_autograd_twice_is_the_hessian(name: str, penalty: str) -> None:
+    made = with_penalties(name, **PENALTIES[penalty])
+    W, b = tensors(made.weights, made.bias)
+    cut = W.numel()
+
+    def loss(theta: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = expected_loss(made.model, theta[:cut].reshape(W.shape), theta[cut:])
+        return found
+
+    theta = torch.cat([W.ravel(), b])
+    by_torch = torch.autograd.functional.hessian(loss, theta)
+    assert_entries_close(by_torch.numpy(), loss_hessian(made.model, made.weights, made.bias), "hessian")
+
+
+@pytest.mark.parametrize("name", AUTOGRAD[:2])
+def test_gradcheck_and_gradgradcheck(name: str) -> None:
+    made = with_penalties(name, **PENALTIES["all penalties"])
+    leaves = [tensor.requires_grad_() for tensor in tensors(made.weights, made.bias)]
+    options: dict[str, Any] = {"eps": DIFFERENCE_STEP, "atol": tolerance("difference")}
+    assert torch.autograd.gradcheck(lambda W, b: expected_loss(made.model, W, b), leaves, **options)
+    assert torch.autograd.gradgradcheck(lambda W, b: expected_loss(made.model, W, b), leaves, **options)
+    assert torch.autograd.gradcheck(lambda W, b: loss_gradient(made.model, W, b), leaves, **options)
+
+
+def test_autograd_sums_over_what_broadcasting_repeats() -> None:
+    rng = np.random.default_rng(6)
+    model = diagram_model(3, 2, np.array([0.1, 0.6])[:, None, None], np.array([0.5, 1.0, 2.0])[:, None])
+    # Weights (4, m, n) and biases (3, 1, n) against a model of shape (2, 3, 1): losses of shape (2, 3, 4).
+    weights, bias = rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 1, 3))
+    factor = rng.normal(size=(2, 3, 4))
+    W, b = (tensor.requires_grad_() for tensor in tensors(weights, bias))
+    (torch.from_numpy(factor) * expected_loss(model, W, b)).sum().backward()  # type: ignore[no-untyped-call]
+    d_weights, d_bias = loss_gradient(model, weights, bias)
+    assert W.grad is not None
+    assert b.grad is not None
+    summed_weights = (factor[..., None, None] * d_weights).sum(axis=(0, 1))
+    summed_bias = (factor[..., None] * d_bias).sum(axis=(0, 2))[:, None]
+    assert_entries_close(W.grad.numpy(), summed_weights, "gradient")
+    assert_entries_close(b.grad.numpy(), summed_bias, "gradient")
+
+
+def test_autograd_of_one_argument_leaves_the_other_alone() -> None:
+    made = CASES["random 3 features, 2 hidden, 0"]
+    W, b = tensors(made.weights, made.bias)
+    expected = packed(loss_gradient(made.model, made.weights, made.bias))
+    for leaf, part in ((W, expected[: W.numel()]), (b, expected[W.numel() :])):
+        leaf.requires_grad_()
+        (found,) = torch.autograd.grad(expected_loss(made.model, W, b), leaf)
+        leaf.requires_grad_(False)
+        assert_entries_close(found.numpy().ravel(), part, "gradient")
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -343,6 +470,48 @@ def test_second_moments_enter_with_the_density_of_each_feature() -> None:
     np.testing.assert_allclose(off, densities(model) / 3, rtol=tolerance("rounding"))
 
 
+# --- Penalties ---------------------------------------------------------------------------------------------------
+
+PENALISED = case([[0.5, -0.25, 1.0], [0.75, 0.5, -0.5]], [0.1, -0.2, 0.3])
+
+
+def test_penalties_done_by_hand() -> None:
+    """Overlaps −1/4 + … squared twice, squares of weights, and E|h| of three independent features."""
+    weights, bias = PENALISED.weights, PENALISED.bias
+    bare = float(expected_loss(PENALISED.model, weights, bias))
+    gram = weights.T @ weights
+    by_hand = {
+        "interference_penalty": 2 * (gram[0, 1] ** 2 + gram[0, 2] ** 2 + gram[1, 2] ** 2),
+        "weight_decay": 0.5**2 + 0.25**2 + 1 + 0.75**2 + 0.5**2 + 0.5**2,
+    }
+    for name, expected in by_hand.items():
+        changes: dict[str, Any] = {name: 2.0}
+        model = replace(PENALISED.model, **changes)
+        assert_same_loss(model, float(expected_loss(model, weights, bias)), bare + 2 * expected)
+    # Weights of one sign: |h| = h, whose mean is p/2 times their sum.
+    model = replace(PENALISED.model, activation_penalty=2.0)
+    positive = np.abs(weights)
+    difference = float(expected_loss(model, positive, bias) - expected_loss(PENALISED.model, positive, bias))
+    np.testing.assert_allclose(difference, 2 * 0.3 / 2 * positive.sum(), rtol=tolerance("law"))
+
+
+@pytest.mark.parametrize("penalty", ["interference", "decay", "activation", "all penalties"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_derivatives_of_penalties_are_differences(engine: str, penalty: str) -> None:
+    model, weights, bias = replace(PENALISED.model, **PENALTIES[penalty]), PENALISED.weights, PENALISED.bias
+    loss, gradient, hessian = (getattr(ENGINES[engine], name) for name in ("loss", "gradient", "hessian"))
+    theta, cut = np.concatenate([weights.ravel(), bias]), weights.size
+    slopes, bends = [], []
+    for place in range(len(theta)):
+        shift = np.zeros_like(theta)
+        shift[place] = DIFFERENCE_STEP
+        ends = [((theta + s)[:cut].reshape(2, 3), (theta + s)[cut:]) for s in (shift, -shift)]
+        slopes.append((loss(model, *ends[0]) - loss(model, *ends[1])) / (2 * DIFFERENCE_STEP))
+        bends.append((gradient(model, *ends[0]) - gradient(model, *ends[1])) / (2 * DIFFERENCE_STEP))
+    assert_entries_close(gradient(model, weights, bias), np.array(slopes), "difference")
+    assert_entries_close(hessian(model, weights, bias), np.array(bends), "difference")
+
+
 # --- Misuse ------------------------------------------------------------------------------------------------------
 
 GOOD = np.array([[1.0, -1.0]]), np.zeros(2)
@@ -391,12 +560,6 @@ MISUSES: dict[str, tuple[Any, Any, Any, str]] = {
         np.zeros(2),
         r"batch shapes of weights \(3,\), bias \(\) and model \(5,\) don't broadcast",
     ),
-    "too many features": (
-        independent(5, 1),
-        np.ones((1, 5)),
-        np.zeros(5),
-        "exact enumeration handles n_features up to 4, got 5",
-    ),
 }
 
 
@@ -406,3 +569,9 @@ def test_misuse_is_named(misuse: str, function: Callable[..., Any]) -> None:
     model, weights, bias, message = MISUSES[misuse]
     with pytest.raises(ValueError, match=message):
         function(model, weights, bias)
+
+
+@pytest.mark.parametrize("function", [expected_loss, loss_gradient, loss_hessian], ids=lambda f: f.__name__)
+def test_unknown_methods_are_named(function: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="method must be one of auto, enumeration, spectral, got 'sampling'"):
+        function(PAIR, *GOOD, method="sampling")

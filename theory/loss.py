@@ -337,7 +337,8 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
     """Return the exact gradient of the expected loss.
 
     Where an output sits at zero for a set of inputs of positive probability (b_i = 0 and a pattern whose overlaps
-    all vanish) the ReLU's derivative is taken as 0, as torch does.
+    all vanish, or with constant amplitudes any pattern with z_i = 0) the loss has a kink. There the ReLU's derivative
+    is taken as 0, as torch does. So is that of |h| where all weights of a pattern's features in a hidden unit are 0.
 
     Args:
         model: the record of sizes, input law and importances.
@@ -362,8 +363,12 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
 def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:
     """Return the exact Hessian of the expected loss.
 
-    The gradient is continuous but for dead outputs; the Hessian jumps where a corner of the input cube crosses
-    z_i = 0 along with a whole pattern, and there this is the value with that pattern's output off.
+    The gradient is continuous but for outputs that rest on zero; the Hessian jumps where a corner of the input cube
+    crosses z_i = 0 along with a whole pattern, and there this is the value with that corner off. On kinks of the loss
+    itself δ counts as 0: constant amplitudes and hidden units without weights add nothing there.
+
+    For amplitudes of both signs the δ of an output whose overlaps are all tiny cancels: where they are below 1e-7,
+    entries are off by up to about 1e-15 / max_j |G_ij|.
 
     Args:
         model: the record of sizes, input law and importances.
