@@ -1,13 +1,19 @@
 """Exact mathematics of toy models of superposition.
 
-A `ToyModel` says what is being asked: sizes, input law (`features`), importances. From there, bottom up:
+A `ToyModel` says what is being asked: sizes, input law (`features`, `amplitudes`), importances, penalties. From there,
+bottom up:
 
-- `moments` integrates over the part of the cube where a ReLU is on; `loss` makes the exact loss, gradient and Hessian
-  of it; `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
+- `moments` integrates over the part of a cube where a ReLU is on, from its faces (`cells`); `signed_sums` takes
+  expectations over the input law, and `loss` makes the exact loss, gradient and Hessian of them, with `penalties`, and
+  inside torch's `autograd`.
+- `spectral` does the same for hundreds of features: `blocks`, `few`, `transforms` and `signed_rows` say what is asked,
+  `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
+- `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
-- `descent` and `curvature` go downhill and judge where they end; `minima` takes a census of the local minima at a
-  point, `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there.
+- `descent` and `curvature` go downhill and judge where they end, in frames that fix `rotations`; `minima` takes a
+  census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
+  trained weights there.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -38,6 +44,7 @@ from .model import ToyModel, diagram_model
 from .phases import dead_outputs, phase, representative
 from .polishing import Polished, match, polish
 from .records import Formula
+from .spectral import SpectralLoss
 
 __all__ = [
     "FORMULAS",
@@ -63,6 +70,7 @@ __all__ = [
     "Polished",
     "PublishedLoss",
     "Region",
+    "SpectralLoss",
     "TableFeatures",
     "ToyModel",
     "census",

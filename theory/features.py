@@ -307,7 +307,7 @@ class _GroupedLaw(_DensityLaw):
     def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
         """Return the groups and the features that are in none."""
         grouped = {i for group in self.groups for i in group}
-        return self.groups + tuple((i,) for i in range(n_features) if i not in grouped)
+        return (*self.groups, *((i,) for i in range(n_features) if i not in grouped))
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,8 +375,8 @@ class AnticorrelatedFeatures(_GroupedLaw):
     ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
         """Yield "none on" and each feature alone."""
         rest = np.asarray(1 - density[..., list(block)].sum(axis=-1))
-        # Rounding may take what is left below zero.
-        yield (), np.where(rest > NORMALISATION, rest, 0 * rest) if rest.dtype != object else rest
+        # Densities that sum to 1 may miss it by a rounding error, on either side.
+        yield (), np.where(rest > 0, rest, 0 * rest)
         for i in block:
             yield (i,), density[..., i]
 
@@ -516,7 +516,7 @@ class TableFeatures(FeatureLaw):
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of the probabilities."""
-        return next(iter(self.table.values())).shape
+        return tuple(next(iter(self.table.values())).shape)
 
     def check(self, n_features: int) -> None:
         """Raise `ValueError` if a pattern holds a feature that isn't there."""
