@@ -38,10 +38,10 @@ Real = Any
 
 # Errors are relative to Σ I_i E[x_i²] + L (`loss_scale`) for losses, and to 1 + the largest entry otherwise.
 TOLERANCES: dict[str, dict[str, float]] = {
-    "loss": {"float64": 1e-12, "float32": 1e-5},
+    "loss": {"float64": 1e-12, "float32": 1e-5, "spectral": 1e-8},
     # Five to eight features.
     "loss of many": {"float64": 1e-9},
-    "gradient": {"float64": 1e-10, "float32": 1e-4},
+    "gradient": {"float64": 1e-10, "float32": 1e-4, "spectral": 1e-6},
     "hessian": {"float64": 1e-8, "float32": 1e-2},
     "moment": {"float64": 1e-13},
     # Moments of δ, relative to the inverse of the largest slope.

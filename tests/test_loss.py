@@ -338,7 +338,7 @@ def test_autograd_twice_is_the_hessian(name: str, penalty: str) -> None:
         return found
 
     theta = torch.cat([W.ravel(), b])
-    by_torch = torch.autograd.functional.hessian(loss, theta)
+    by_torch = torch.autograd.functional.hessian(loss, theta)  # type: ignore[no-untyped-call]
     assert_entries_close(by_torch.numpy(), loss_hessian(made.model, made.weights, made.bias), "hessian")
 
 
@@ -352,6 +352,14 @@ def test_gradcheck_and_gradgradcheck(name: str) -> None:
     assert torch.autograd.gradcheck(lambda W, b: loss_gradient(made.model, W, b), leaves, **options)
 
 
+def test_functional_gradients_are_the_gradient() -> None:
+    made = CASES["random 3 features, 2 hidden, 1"]
+    found = torch.func.grad(lambda W, b: expected_loss(made.model, W, b), argnums=(0, 1))(
+        *tensors(made.weights, made.bias)
+    )
+    assert_entries_close(packed(found), packed(loss_gradient(made.model, made.weights, made.bias)), "gradient")
+
+
 def test_autograd_sums_over_what_broadcasting_repeats() -> None:
     rng = np.random.default_rng(6)
     model = diagram_model(3, 2, np.array([0.1, 0.6])[:, None, None], np.array([0.5, 1.0, 2.0])[:, None])
@@ -359,7 +367,7 @@ def test_autograd_sums_over_what_broadcasting_repeats() -> None:
     weights, bias = rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 1, 3))
     factor = rng.normal(size=(2, 3, 4))
     W, b = (tensor.requires_grad_() for tensor in tensors(weights, bias))
-    (torch.from_numpy(factor) * expected_loss(model, W, b)).sum().backward()  # type: ignore[no-untyped-call]
+    (torch.from_numpy(factor) * expected_loss(model, W, b)).sum().backward()
     d_weights, d_bias = loss_gradient(model, weights, bias)
     assert W.grad is not None
     assert b.grad is not None

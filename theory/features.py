@@ -376,7 +376,8 @@ class AnticorrelatedFeatures(_GroupedLaw):
         """Yield "none on" and each feature alone."""
         rest = np.asarray(1 - density[..., list(block)].sum(axis=-1))
         # Densities that sum to 1 may miss it by a rounding error, on either side.
-        yield (), np.where(rest > 0, rest, 0 * rest)
+        least = 0 if rest.dtype == object else NORMALISATION
+        yield (), np.where(rest > least, rest, 0 * rest)
         for i in block:
             yield (i,), density[..., i]
 
