@@ -270,7 +270,7 @@ def test_the_exact_objective_trains_any_law_and_penalty(name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHER_MODELS)
 def test_sampling_says_what_it_cannot_draw(name: str) -> None:
-    with pytest.raises(ValueError, match="sampled inputs takes IndependentFeatures .* no penalties, got"):
+    with pytest.raises(ValueError, match=r"sampled inputs takes IndependentFeatures .* no penalties, got"):
         train(OTHER_MODELS[name], objective="sampled", steps=1)
 
 
