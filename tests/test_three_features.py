@@ -35,9 +35,9 @@ PLACES = {
 EQUAL = [(0.55, 0.9), (0.6, 1.0), (0.75, 1.1), (0.9, 1.0)]
 
 
-def live(density: float, ratio: float) -> tuple[CriticalPoint, ...]:
+def live(density: float, ratio: float, starts: int = STARTS) -> tuple[CriticalPoint, ...]:
     model = diagram_model(3, 2, np.array([density]), np.array([ratio]))
-    return tuple(point for point in census(model, starts=STARTS)[0] if not point.dead)
+    return tuple(point for point in census(model, starts=starts)[0] if not point.dead)
 
 
 def pair_loss(density: float, ratio: float, phase: str) -> float:
@@ -48,7 +48,8 @@ def pair_loss(density: float, ratio: float, phase: str) -> float:
 @pytest.mark.parametrize("name", PLACES)
 def test_the_minima_are_those_of_the_map(name: str) -> None:
     density, ratio, expected = PLACES[name]
-    points = live(density, ratio)
+    # The sparse triangle's basin is so small that it takes the default number of starts to meet it.
+    points = live(density, ratio, starts=1024 if name.startswith("sparse") else STARTS)
     assert {representative([point.phase], 2)[0] for point in points} == expected
     assert all(point.status == "minimum" and point.gradient_norm <= 1e-12 for point in points)
 

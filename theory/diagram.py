@@ -14,8 +14,6 @@ from .model import ToyModel, diagram_model
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64
-# Sweeps in which each cell tries its neighbours' minima.
-SWEEPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +71,7 @@ def diagram_minima(
     """Find all local minima in every cell of a phase diagram.
 
     Each cell gets a census of its own; then minima of neighbouring cells that it doesn't list are followed into it,
-    so that a minimum with a small basin needs to be found only once.
+    from cell to cell as far as they go, so that a minimum with a small basin needs to be found only once.
 
     Args:
         density: grid of 1 − S in (0, 1], ascending.
@@ -94,23 +92,25 @@ def diagram_minima(
     grid = diagram_model(n_features, n_hidden, density[:, None], importance)
     model = grid.take(np.unravel_index(np.arange(shape[0] * shape[1]), shape))
     found = census(model, starts=starts)
-    for _ in range(SWEEPS):
-        extra = [_from_neighbours(found, k, shape) for k in range(len(found))]
-        before = sum(map(len, found))
+    news = [True] * len(found)
+    while any(news):
+        extra = [_from_neighbours(found, news, k, shape) for k in range(len(found))]
+        before = [len(points) for points in found]
         found = census(model, starts=0, extra=extra, known=found)
-        if sum(map(len, found)) == before:
-            break
+        news = [len(points) > count for points, count in zip(found, before, strict=True)]
     rows = [found[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])]
     return DiagramMinima(n_features, n_hidden, density, importance, rows)
 
 
-def _from_neighbours(found: list[tuple[CriticalPoint, ...]], cell: int, shape: tuple[int, int]) -> FloatArray:
-    """Return packed minima of the four neighbours, of those phases of which `cell` has fewer."""
+def _from_neighbours(
+    found: list[tuple[CriticalPoint, ...]], news: list[bool], cell: int, shape: tuple[int, int]
+) -> FloatArray:
+    """Return packed minima of those of the four neighbours that have news, of phases of which `cell` has fewer."""
     i, j = divmod(cell, shape[1])
     mine = [point.phase for point in found[cell]]
     rows = []
     for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
-        if 0 <= a < shape[0] and 0 <= b < shape[1]:
+        if 0 <= a < shape[0] and 0 <= b < shape[1] and news[a * shape[1] + b]:
             theirs = found[a * shape[1] + b]
             phases = [point.phase for point in theirs]
             rows += [pack(p.weights, p.bias) for p in theirs if phases.count(p.phase) > mine.count(p.phase)]
