@@ -284,7 +284,7 @@ def loss(
     below = polish(model.take((None,)), matrix[None], bias[None])
     points = local_minima(model)
     listed = int(match([points], below)[0])
-    moved = float(np.sqrt(((below.weights[0] - matrix) ** 2).sum() + ((below.bias[0] - bias) ** 2).sum()))
+    moved = float(below.moved[0])
     result: dict[str, Any] = {
         "loss": value,
         "gradient_norm": norm,

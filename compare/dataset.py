@@ -168,13 +168,12 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
     # Copies of one minimum under exchanges of equal features cost the same but for rounding.
     cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1] + SAME_LOSS
     outcome = np.where(which < 0, OUTCOMES.index("unexplained"), np.where(cheapest, 0, OUTCOMES.index("other")))
-    moved = np.sqrt(((polished.weights - weights) ** 2).sum(axis=(1, 2)) + ((polished.bias - bias) ** 2).sum(axis=1))
     names = PhaseNames(theory.attrs["phases"])
     labels = np.array([phase(w, b) for w, b in zip(polished.weights, polished.bias, strict=True)], dtype=object)
-    run = {
+    run: dict[str, NDArray[np.generic]] = {
         "trained_loss": trained.loss,
         "polished_loss": polished.loss.reshape(cells),
-        "polish_distance": moved.reshape(cells),
+        "polish_distance": polished.moved.reshape(cells),
         "escapes": polished.escapes.reshape(cells),
         "trained_phase": names.codes(labels).reshape(cells),
         "outcome": outcome.astype(np.int8),

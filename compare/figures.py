@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from tegum.theory import BoundaryCurve
 
 from .dataset import OUTCOMES, SAME_LOSS, curves_of
-from .ledger import Ledger, Omission, agreement, phase_classes
+from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
 
 # Colours for the phases, after Okabe and Ito's palette, ordered so that their greys differ as well.
 PHASE_COLOURS = {
@@ -47,6 +48,8 @@ STYLE: Any = {
     "axes.titlelocation": "left",
     "savefig.dpi": 200,
 }
+# Characters in a line of notes over the panels.
+NOTE_WIDTH = 120
 DENSITY_LABEL = "feature density 1−S"
 # Line styles of the exact curves, all black over white so that they show on every colour.
 CURVE_STYLES: dict[str, tuple[Any, float]] = {
@@ -86,17 +89,18 @@ def colour(label: str) -> str:
     return PHASE_COLOURS.get(label, OTHER_COLOUR)
 
 
-def draw_phases(axes: Axes, dataset: xr.Dataset, codes: NDArray[np.integer]) -> Axes:
+def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Axes:
     """Colour each cell by its phase.
 
     Args:
         axes: where to draw.
         dataset: the phase diagram.
-        codes: numbers of the phases, shape (density, importance).
+        labels: of the phases, shape (density, importance).
     """
-    colours = [to_rgb(colour(name)) for name in phase_classes(dataset)]
-    levels = np.arange(len(colours) + 1) - 0.5
-    _cells(axes, dataset, codes, cmap=ListedColormap(colours), norm=BoundaryNorm(levels, len(colours)))
+    names, codes = np.unique(labels, return_inverse=True)
+    levels = np.arange(len(names) + 1) - 0.5
+    colours = ListedColormap([to_rgb(colour(str(name))) for name in names])
+    _cells(axes, dataset, codes.reshape(labels.shape), cmap=colours, norm=BoundaryNorm(levels, len(names)))
     return _plane(axes, dataset)
 
 
@@ -174,9 +178,10 @@ def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
 def omission_text(omission: Omission) -> str:
     """Return a sentence about a phase that the published diagram leaves out."""
     return (
-        f"Left out of the published diagram: {omission.phase}, cheapest in {omission.cells} cells. "
-        f"At 1−S = {omission.density:.3g}, $I_n/I_1$ = {omission.importance:.3g} it costs {omission.loss:.5f}; "
-        f"next minimum {omission.next_loss:.5f} ({omission.next_phase}), best candidate {omission.published_loss:.5f}"
+        f"The published candidates leave out {omission.phase}, the cheapest in {omission.cells} cells: at 1−S = "
+        f"{omission.density:.3g} and relative importance {omission.importance:.3g} it costs {omission.loss:.5f}, the "
+        f"next exact minimum ({omission.next_phase}) {omission.next_loss:.5f}, and the best candidate "
+        f"({omission.published_phase}) {omission.published_loss:.5f}."
     )
 
 
@@ -193,9 +198,10 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
     ledger = ledger or agreement(dataset)
     names = phase_classes(dataset)
     best_seed = dataset["polished_loss"].values.argmin(axis=-1)
-    best = np.take_along_axis(dataset["trained_phase"].values, best_seed[..., None], axis=-1)[..., 0]
-    exact = dataset["minimum_phase"].values[..., 0]
-    published = dataset["published_phase"].values
+    best = names[np.take_along_axis(dataset["trained_phase"].values, best_seed[..., None], axis=-1)[..., 0]]
+    exact, published = cheapest_phases(dataset), names[dataset["published_phase"].values]
+    # Of phases that cost the same one is shown.
+    best = np.where(as_cheap(dataset, best), exact, best)
     n, m = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 6.9), layout="constrained")
@@ -213,10 +219,11 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         draw_disagreement(d, dataset)
         draw_boundaries(d, dataset, stability=True)
         d.set_title(f"(d) seeds elsewhere; {ledger.share('unexplained'):.1%} of {ledger.runs} unexplained")
-        _legend(figure, dataset, {names[k] for k in np.unique([*published.ravel(), *exact.ravel(), *best.ravel()])})
+        _legend(figure, dataset, set(map(str, np.unique([published, exact, best]))))
         dimensions = "dimension" if m == 1 else "dimensions"
         title = f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden {dimensions}"
-        figure.suptitle("\n".join([title, *map(omission_text, ledger.omissions)]), fontsize=9)
+        notes = [fill(omission_text(omission), NOTE_WIDTH) for omission in ledger.omissions]
+        figure.suptitle("\n".join([title, *notes]), fontsize=8 if notes else 9)
     return figure
 
 

@@ -17,6 +17,7 @@ from .loss import ExactLoss
 from .minima import ESCAPE, EXAMINED, FLAT, GRADIENT_TOLERANCE, SAME, CriticalPoint, invariants, snap
 from .model import ToyModel
 from .phases import phase
+from .rotations import distance
 
 # Saddles that polishing leaves before it gives up.
 MOST_ESCAPES = 3
@@ -35,6 +36,7 @@ class Polished:
         gradient_norm: shape (K,).
         minimum: whether it is a local minimum, shape (K,): the gradient vanishes and no curvature is negative.
         escapes: saddles left on the way, shape (K,).
+        moved: distance from the start in (W, b), rotations of the hidden space left out, shape (K,).
     """
 
     weights: FloatArray
@@ -43,6 +45,7 @@ class Polished:
     gradient_norm: FloatArray
     minimum: NDArray[np.bool_]
     escapes: NDArray[np.int64]
+    moved: FloatArray
 
 
 def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
@@ -67,10 +70,10 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
     for _ in range(MOST_ESCAPES + 1):
         rows, tries = np.repeat(todo, starts.shape[1]), starts.shape[1]
         batch = model.take(rows)
-        ends = descend(batch, starts.reshape(len(rows), -1))
-        settled, settled_norms = snap(batch, ends.parameters, ends.gradient_norm)
-        best = ends.loss.reshape(-1, tries).argmin(axis=1) + tries * np.arange(len(todo))
-        parameters[todo], losses[todo], norms[todo] = settled[best], ends.loss[best], settled_norms[best]
+        downhill = descend(batch, starts.reshape(len(rows), -1))
+        settled, settled_norms = snap(batch, downhill.parameters, downhill.gradient_norm)
+        best = downhill.loss.reshape(-1, tries).argmin(axis=1) + tries * np.arange(len(todo))
+        parameters[todo], losses[todo], norms[todo] = settled[best], downhill.loss[best], settled_norms[best]
         curvature, directions = _in_chunks(model.take(todo), parameters[todo])
         scale = np.abs(np.linalg.norm(expand(ExactLoss(model.take(todo)), parameters[todo])[2], axis=(-2, -1)))
         falling = curvature < -FLAT * np.maximum(scale, FLAT)
@@ -80,8 +83,8 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
             break
         escapes[todo] += 1
         starts = parameters[todo][:, None] + ESCAPE * np.stack([directions[falling], -directions[falling]], axis=1)
-    weights, bias = unpack(parameters, model.n_hidden)
-    return Polished(weights, bias, losses, norms, minimum, escapes)
+    ends = unpack(parameters, model.n_hidden)
+    return Polished(*ends, losses, norms, minimum, escapes, distance((weights, bias), ends))
 
 
 def _in_chunks(model: ToyModel, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -80,3 +80,17 @@ def orbit_projector(weights: FloatArray) -> FloatArray:
     directions, spectrum, _ = np.linalg.svd(np.stack(turns, axis=-1), full_matrices=False)
     directions = directions * (spectrum > ORBIT_TOLERANCE)[:, None, :]
     return np.asarray(directions @ directions.mT)
+
+
+def distance(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Return the Euclidean distance in (W, b) of models, in the rotations of the hidden space that bring them closest.
+
+    min_Q ‖QW − W'‖² = ‖W‖² + ‖W'‖² − 2 ‖W' Wᵀ‖_*, the orthogonal Procrustes problem.
+
+    Args:
+        first: W, shape (K, n_hidden, n_features), and b, shape (K, n_features).
+        second: the same of the others.
+    """
+    (w, b), (v, c) = first, second
+    turn, _, back = np.linalg.svd(v @ w.mT)
+    return np.asarray(np.sqrt(((turn @ back @ w - v) ** 2).sum(axis=(-2, -1)) + ((b - c) ** 2).sum(axis=-1)))
