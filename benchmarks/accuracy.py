@@ -40,8 +40,9 @@ The largest error that was found of every way to evaluate the loss, its gradient
   of both signs, Hessians where an overlap that isn't 0 is below {SMALL_OVERLAP:.0e}: there positive and negative
   parts of δ cancel, and entries are off by about 1e-15 over the largest overlap of the output.
 - **Refused**: the spectral engine estimates its own error and says where it didn't reach its tolerance with the
-  {SPECTRAL_NODES} nodes that it is given here; refused are also models in which it overflows with a warning (overlaps of
-  extreme sizes). At kinks of the loss its gradient isn't compared: there it isn't the one-sided one. The sum with fifty digits has no δ at a corner.
+  {SPECTRAL_NODES} nodes that it is given here; refused are also models in which it overflows with a warning (overlaps
+  of extreme sizes). At kinks of the loss its gradient isn't compared: there it isn't the one-sided one. The sum with
+  fifty digits has no δ at a corner.
 
 """
 

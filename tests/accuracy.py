@@ -223,4 +223,5 @@ def as_markdown(tables: dict[str, Table]) -> str:
                 f"| {engine} | {purpose} | {row.cases:,} | {row.refused:,} | {row.error:.1e} | {row.bar:.0e} |"
             )
         lines.append("")
+        lines += [*(f"- **Above its bar**: {miss}" for miss in table.misses()), ""] if table.misses() else []
     return "\n".join(lines)
