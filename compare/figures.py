@@ -22,20 +22,23 @@ from tegum.theory import BoundaryCurve
 from .dataset import OUTCOMES, SAME_LOSS, curves_of
 from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
 
-# Colours for the phases, after Okabe and Ito's palette, ordered so that their greys differ as well.
+# Colours for the phases of each diagram, after Okabe and Ito's palette, ordered so that their greys differ as well.
 PHASE_COLOURS = {
-    "digon(1,2)": "#56B4E9",
-    "axis(1) + drop(2)": "#F7EDA0",
-    "drop(1) + axis(2)": "#B04A00",
-    "merged(1,2)": "#009E73",
-    "axis(1) + digon(2,3)": "#56B4E9",
-    "digon(1,2) + axis(3)": "#E3B5CF",
-    "axis(1) + axis(2) + drop(3)": "#F7EDA0",
-    "axis(1) + drop(2) + axis(3)": "#B04A00",
-    "triangle(1,2,3)": "#003A5D",
-    "axis(1) + merged(2,3)": "#009E73",
-    "merged(1,2) + axis(3)": "#7FBF3F",
-    "cluster(1,2,3)": "#7A5195",
+    (2, 1): {
+        "digon(1,2)": "#56B4E9",
+        "axis(1) + drop(2)": "#F7EDA0",
+        "drop(1) + axis(2)": "#B04A00",
+        "merged(1,2)": "#009E73",
+    },
+    (3, 2): {
+        "axis(1) + axis(2) + drop(3)": "#F7EDA0",
+        "digon(1,2) + axis(3)": "#E3B5CF",
+        "axis(1) + digon(2,3)": "#56B4E9",
+        "merged(1,2) + axis(3)": "#009E73",
+        "axis(1) + drop(2) + axis(3)": "#B04A00",
+        "cluster(1,2,3)": "#5E3270",
+        "triangle(1,2,3)": "#00253B",
+    },
 }
 OTHER_COLOUR = "#999999"
 STYLE: Any = {
@@ -86,7 +89,7 @@ def _cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style
 
 def colour(label: str) -> str:
     """Return the colour of a phase."""
-    return PHASE_COLOURS.get(label, OTHER_COLOUR)
+    return next((colours[label] for colours in PHASE_COLOURS.values() if label in colours), OTHER_COLOUR)
 
 
 def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Axes:

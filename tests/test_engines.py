@@ -38,9 +38,6 @@ def test_engines_agree_for_more_features() -> None:
     assert table.models == MANY
 
 
-@pytest.mark.xfail(
-    reason="the spectral engine takes a feature that is off only at its low end for one that is always off"
-)
 @pytest.mark.parametrize("amplitude", ["symmetric", Amplitude(-1, 0.5)], ids=str)
 def test_the_spectral_engine_on_a_corner_at_the_low_end(amplitude: Any) -> None:
     """z = 0 at u = −1 exactly, and z > 0 beyond."""

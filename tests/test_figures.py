@@ -144,7 +144,7 @@ def figure(dataset: xr.Dataset) -> Figure:
 
 
 def test_axes_are_density_and_relative_importance_on_log_scales() -> None:
-    on = figures.draw_phases(axes(), grid(), np.zeros((4, 3), dtype=np.int16))
+    on = figures.draw_phases(axes(), grid(), np.full((4, 3), PHASES[0]))
     assert (on.get_xscale(), on.get_yscale()) == ("log", "log")
     assert on.get_xlabel() == "feature density 1−S"
     assert "sparsity" not in on.get_xlabel()
@@ -154,7 +154,7 @@ def test_axes_are_density_and_relative_importance_on_log_scales() -> None:
 
 
 def test_density_runs_to_the_right_and_importance_upwards_on_the_page() -> None:
-    on = figures.draw_phases(axes(), grid(), np.zeros((4, 3), dtype=np.int16))
+    on = figures.draw_phases(axes(), grid(), np.full((4, 3), PHASES[0]))
     x, y = on.transData.transform([(0.02, 0.2), (0.5, 5.0)]).T
     assert x[0] < x[1]
     assert y[0] < y[1]
@@ -164,7 +164,7 @@ def test_density_runs_to_the_right_and_importance_upwards_on_the_page() -> None:
 def test_a_cell_that_differs_is_coloured_in_its_place(special: tuple[int, int]) -> None:
     dataset, codes = grid(), np.zeros((4, 3), dtype=np.int16)
     codes[special] = 2
-    on = figures.draw_phases(axes(), dataset, codes)
+    on = figures.draw_phases(axes(), dataset, np.array(PHASES)[codes])
     for i, j in np.ndindex(4, 3):
         found = colour_at(on, float(dataset["density"][i]), float(dataset["importance"][j]))
         np.testing.assert_array_equal(found, to_rgba(figures.colour(PHASES[codes[i, j]])))
@@ -173,7 +173,7 @@ def test_a_cell_that_differs_is_coloured_in_its_place(special: tuple[int, int]) 
 def test_the_rendered_pixels_show_each_cell_in_its_place() -> None:
     dataset = grid()
     codes = (np.arange(12) % 5).reshape(4, 3).astype(np.int16)
-    on = figures.draw_phases(axes(), dataset, codes)
+    on = figures.draw_phases(axes(), dataset, np.array(PHASES)[codes])
     canvas = canvas_of(on.figure)
     canvas.draw()
     # Rows of the buffer run downwards.
@@ -189,7 +189,7 @@ def test_the_rendered_pixels_show_each_cell_in_its_place() -> None:
 def test_cells_lie_around_their_centres_on_the_log_scale() -> None:
     dataset = grid()
     corners = np.log(
-        np.asarray(mesh(figures.draw_phases(axes(), dataset, np.zeros((4, 3), dtype=np.int16))).get_coordinates())
+        np.asarray(mesh(figures.draw_phases(axes(), dataset, np.full((4, 3), PHASES[0]))).get_coordinates())
     )
     middle = (corners[0, 1:, 0] + corners[0, :-1, 0]) / 2, (corners[1:, 0, 1] + corners[:-1, 0, 1]) / 2
     np.testing.assert_allclose(middle[0], np.log(dataset["density"]), atol=tolerance("rounding"))
@@ -197,8 +197,8 @@ def test_cells_lie_around_their_centres_on_the_log_scale() -> None:
 
 
 def test_functions_return_the_axes_that_they_were_given(dataset: xr.Dataset) -> None:
-    panel, codes = axes(), dataset["published_phase"].values
-    assert figures.draw_phases(panel, dataset, codes) is panel
+    panel, labels = axes(), np.array(dataset.attrs["phases"])[dataset["published_phase"].values]
+    assert figures.draw_phases(panel, dataset, labels) is panel
     assert figures.draw_boundaries(panel, dataset, stability=True) is panel
     assert figures.draw_disagreement(panel, dataset) is panel
 
@@ -244,6 +244,9 @@ def test_a_curve_shows_only_what_bounds_the_cheapest_phase(dataset: xr.Dataset) 
 # --- Colours -----------------------------------------------------------------------------------------------------
 
 
+PAIRS = [pair for colours in figures.PHASE_COLOURS.values() for pair in combinations(colours, 2)]
+
+
 def lightness(name: str) -> float:
     """Return the CIE lightness of a colour: what is left of it in grey."""
     channels = np.array(to_rgb(name))
@@ -252,14 +255,14 @@ def lightness(name: str) -> float:
     return float(116 * np.cbrt(luminance) - 16)
 
 
-@pytest.mark.parametrize("pair", list(combinations(figures.PHASE_COLOURS, 2)), ids=" | ".join)
+@pytest.mark.parametrize("pair", PAIRS, ids=" | ".join)
 def test_phases_can_be_told_apart_in_grey(pair: tuple[str, str]) -> None:
     assert abs(lightness(figures.colour(pair[0])) - lightness(figures.colour(pair[1]))) > LIGHTNESS_STEP
 
 
 def test_an_unforeseen_phase_has_a_colour_of_its_own() -> None:
     assert figures.colour("cluster(1,2)") == figures.OTHER_COLOUR
-    assert figures.OTHER_COLOUR not in figures.PHASE_COLOURS.values()
+    assert all(figures.OTHER_COLOUR not in colours.values() for colours in figures.PHASE_COLOURS.values())
 
 
 @pytest.mark.parametrize("label", PHASES)
@@ -292,8 +295,16 @@ def test_panels_show_published_exact_and_best_trained_phases(figure: Figure, dat
         np.take_along_axis(dataset["trained_phase"].values, best[..., None], axis=-1)[..., 0],
     )
     assert not np.array_equal(shown[0], shown[1])
+    names = np.array(dataset.attrs["phases"])
     for panel, codes in zip(figure.axes, shown, strict=False):
-        np.testing.assert_array_equal(np.asarray(mesh(panel).get_array()).reshape(2, 3), codes.T)
+        for i, j in np.ndindex(codes.shape):
+            # Cells at the rim are cut at their centres: look a little inside.
+            inward = 0.8 * (np.array([i, j]) / (np.array(codes.shape) - 1) - 0.5) + 0.5
+            place = [
+                float(np.exp(np.interp(t, [0, 1], np.log(dataset[axis].values[[0, -1]]))))
+                for t, axis in zip(inward, ("density", "importance"), strict=True)
+            ]
+            np.testing.assert_array_equal(colour_at(panel, *place), to_rgba(figures.colour(str(names[codes[i, j]]))))
 
 
 def test_titles_carry_the_ledger(dataset: xr.Dataset) -> None:
@@ -359,8 +370,8 @@ def test_drawing_never_loads_pyplot() -> None:
         "import numpy as np, xarray as xr\n"
         "from matplotlib.figure import Figure\n"
         "from tegum.compare.figures import draw_phases\n"
-        "plane = xr.Dataset(coords={'density': [0.1, 1.0], 'importance': [0.1, 10.0]}, attrs={'phases': ['a']})\n"
-        "draw_phases(Figure().subplots(), plane, np.zeros((2, 2), dtype=int)).figure.canvas.draw()\n"
+        "plane = xr.Dataset(coords={'density': [0.1, 1.0], 'importance': [0.1, 10.0]}, attrs={'n_features': 2})\n"
+        "draw_phases(Figure().subplots(), plane, np.full((2, 2), 'a')).figure.canvas.draw()\n"
         "assert 'matplotlib.figure' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot was loaded'\n"
     )

@@ -112,7 +112,9 @@ class NodeSums:
         amplitude = rows.law.amplitude
         self._ends = float(amplitude.low), float(amplitude.width)
         self._slopes = self._array(rows.slopes)
-        self._inverse = self._array(1 / np.where(rows.slopes == 0, 1, rows.slopes))
+        # Overlaps of 1e-308 have no inverse; what it is multiplied by is then far below rounding.
+        with np.errstate(over="ignore"):
+            self._inverse = self._array(np.nan_to_num(1 / np.where(rows.slopes == 0, 1, rows.slopes)))
         s = self._array(line.points(0, NODES))
         self._tables = [xp.exp(s[:, :, None] * (end * self._slopes)[:, None, :]) if end else None for end in self._ends]
 

@@ -251,12 +251,12 @@ class SignedSums:
 
     def _chance_array(self, rows: list[NDArray[Any]], part: Any, batch_shape: tuple[int, ...]) -> Array:
         """Return probabilities, shape (patterns, sums, 1 or models)."""
-        chance = np.stack(rows, axis=1)
         if self._law.batch_shape:
-            flat = np.broadcast_to(chance, (*chance.shape[:2], *batch_shape)).reshape(*chance.shape[:2], -1)
-            chance = flat if len(part) == flat.shape[-1] else flat[..., part]
+            models = np.unravel_index(part, batch_shape)
+            rows = [np.broadcast_to(row, (len(row), *batch_shape))[:, *models] for row in rows]
         else:
-            chance = chance[..., None]
+            rows = [row[:, None] for row in rows]
+        chance = np.stack(rows, axis=1)
         return chance if self._is_numpy and chance.dtype == self._placement["dtype"] else self._convert(chance)
 
     def _convert(self, array: NDArray[Any]) -> Array:

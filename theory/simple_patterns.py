@@ -36,7 +36,7 @@ def _interval(amplitude: Amplitude, b: FloatArray, a: FloatArray) -> tuple[Float
     low, high = float(amplitude.low), float(amplitude.high)
     root, crosses = _root(amplitude, b, a)
     start, end = np.where(crosses & (a > 0), root, low), np.where(crosses & (a < 0), root, high)
-    on = np.where(crosses, True, b + a * low > 0)
+    on = np.where(crosses, True, b + a * (low + high) / 2 > 0)
     return start, np.where(on, end - start, 0)
 
 
