@@ -1,7 +1,7 @@
 """Exact mathematics of toy models of superposition.
 
-A `ToyModel` says what is being asked: sizes, input law (`features`, `amplitudes`), importances, penalties. From there,
-bottom up:
+A `ToyModel` says what is being asked: sizes, input law (`features`, `groups`, `patterns`, `amplitudes`), importances,
+penalties. From there, bottom up:
 
 - `moments` integrates over the part of a cube where a ReLU is on, from its faces (`cells`); `signed_sums` takes
   expectations over the input law, and `loss` makes the exact loss, gradient and Hessian of them, with `penalties`, and
@@ -27,20 +27,14 @@ from .catalogue import FORMULAS, formulas_markdown
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .enclosure import Enclosure, Interval, enclosure
-from .features import (
-    AnticorrelatedFeatures,
-    CorrelatedFeatures,
-    FeatureLaw,
-    IndependentFeatures,
-    KHotFeatures,
-    OneHotFeatures,
-    TableFeatures,
-)
+from .features import FeatureLaw, IndependentFeatures
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
+from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import CriticalPoint, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
+from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
 from .polishing import Polished, match, polish
 from .records import Formula

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .amplitudes import Amplitude
-from .features import ActivePattern, FeatureLaw, FloatArray, _DensityLaw
+from .features import ActivePattern, DensityLaw, FeatureLaw, FloatArray
 from .transforms import real_transform
 
 # Arrays are NumPy's or torch's.
@@ -57,7 +57,7 @@ class BlockLaw:
         Raises:
             ValueError: if the features don't fall in independent blocks.
         """
-        if not isinstance(law, _DensityLaw):
+        if not isinstance(law, DensityLaw):
             raise ValueError(
                 "spectral evaluation needs independent blocks of features, as IndependentFeatures, "
                 f"CorrelatedFeatures and AnticorrelatedFeatures have them, got {type(law).__name__}"

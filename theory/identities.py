@@ -7,9 +7,11 @@ import sympy
 
 from .amplitudes import Amplitude
 from .box_differences import DENSITY
-from .features import AnticorrelatedFeatures, CorrelatedFeatures, FloatArray, IndependentFeatures, KHotFeatures
+from .features import FloatArray, IndependentFeatures
+from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .linear import linear_loss, linear_optimum
 from .model import ToyModel
+from .patterns import KHotFeatures
 from .records import Formula, Ramp, Values, Variable, loss_at
 
 p = DENSITY

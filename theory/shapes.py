@@ -29,7 +29,8 @@ from .closed_forms import (
     scale,
     β,
 )
-from .features import AnticorrelatedFeatures, OneHotFeatures
+from .groups import AnticorrelatedFeatures
+from .patterns import OneHotFeatures
 from .records import Formula, Ramp, Variable, equiangular, gradient_at, loss_at, polygon, simplex
 
 p, g = DENSITY, sympy.Symbol("g")
