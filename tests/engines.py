@@ -26,6 +26,7 @@ class Engine:
         hessian: shape (P, P), or None.
         handles: whether the engine can do a model.
         dtype: the precision whose error bars it promises.
+        slack: by how much its bars are wider than those of that precision.
     """
 
     loss: Evaluation
@@ -33,10 +34,11 @@ class Engine:
     hessian: Evaluation | None = None
     handles: Callable[[ToyModel], bool] = lambda _: True
     dtype: str = "float64"
+    slack: float = 1.0
 
     def bar(self, purpose: str) -> float:
         """Return the error that the engine promises, relative to the scale of the purpose."""
-        return tolerance(purpose, self.dtype)
+        return self.slack * tolerance(purpose, self.dtype)
 
 
 def packed(pair: tuple[Any, Any]) -> FloatArray:
