@@ -269,10 +269,18 @@ def loss(
     importance: Importance = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Print exact loss, gradient norm and phase of your own trained weights, and the nearest local minimum."""
+    """Print exact loss, gradient norm and phase of your own trained weights, and up to 4 features the minimum below."""
     import numpy as np
 
-    from tegum.theory import expected_loss, local_minima, loss_gradient, match, phase, polish
+    from tegum.theory import (
+        MAX_SEARCHED_FEATURES,
+        expected_loss,
+        local_minima,
+        loss_gradient,
+        match,
+        phase,
+        polish,
+    )
 
     from .weights import read_weights
 
@@ -281,15 +289,15 @@ def loss(
     value = float(expected_loss(model, matrix, bias))
     gradient = loss_gradient(model, matrix, bias)
     norm = float(np.sqrt(sum((part**2).sum() for part in gradient)))
-    below = polish(model.take((None,)), matrix[None], bias[None])
-    points = local_minima(model)
-    listed = int(match([points], below)[0])
-    moved = float(below.moved[0])
-    result: dict[str, Any] = {
-        "loss": value,
-        "gradient_norm": norm,
-        "phase": phase(matrix, bias),
-        "nearest_minimum": {
+    result: dict[str, Any] = {"loss": value, "gradient_norm": norm, "phase": phase(matrix, bias)}
+    rows = [["weights given", result["phase"], f"{value:.10g}", f"{norm:.2e}", ""]]
+    # Minima are searched for in small models only.
+    if model.n_features <= MAX_SEARCHED_FEATURES:
+        below = polish(model.take((None,)), matrix[None], bias[None])
+        points = local_minima(model)
+        listed = int(match([points], below)[0])
+        moved = float(below.moved[0])
+        near = {
             "phase": phase(below.weights[0], below.bias[0]),
             "loss": float(below.loss[0]),
             "weights": below.weights[0].tolist(),
@@ -297,18 +305,15 @@ def loss(
             "distance": moved,
             "listed_as": listed if listed >= 0 else None,
             "is_global": listed >= 0 and points[listed].loss <= points[0].loss + 1e-10,
-        },
-        "global_minimum": {"phase": points[0].phase, "loss": points[0].loss},
-    }
+        }
+        result |= {"nearest_minimum": near, "global_minimum": {"phase": points[0].phase, "loss": points[0].loss}}
+        rows += [
+            ["minimum below", near["phase"], f"{near['loss']:.10g}", f"{below.gradient_norm[0]:.1e}", f"{moved:.4g}"],
+            ["global minimum", points[0].phase, f"{points[0].loss:.10g}", f"{points[0].gradient_norm:.1e}", ""],
+        ]
     if as_json:
         _print_json(result)
         return
-    near = result["nearest_minimum"]
-    rows = [
-        ["weights given", result["phase"], f"{value:.10g}", f"{norm:.2e}", ""],
-        ["minimum below", near["phase"], f"{near['loss']:.10g}", f"{below.gradient_norm[0]:.1e}", f"{moved:.4g}"],
-        ["global minimum", points[0].phase, f"{points[0].loss:.10g}", f"{points[0].gradient_norm:.1e}", ""],
-    ]
     _table(
         f"{weights} at density {density:g}, relative importance {importance:g}",
         ["", "phase", "loss", "gradient", "distance"],

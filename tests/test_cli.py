@@ -194,7 +194,7 @@ def test_without_a_command_help_is_shown(tegum_: Any) -> None:
         pytest.param("minima --density 0.5 --importance -1", "importance must be positive and finite", id="importance"),
         pytest.param("minima --density 0.5 --importance inf", "importance must be positive and finite", id="infinite"),
         pytest.param("minima --density 0.5 --features 0", "n_features must be a positive integer", id="no features"),
-        pytest.param("minima --density 0.5 --features 9", "n_features up to 4, got 9", id="too many features"),
+        pytest.param("minima --density 0.5 --features 9", "up to 4 features, got 9", id="too many features"),
         pytest.param("minima --density 0.5 --hidden 3", "n_hidden must not exceed n_features", id="hidden above n"),
         pytest.param("minima", "Missing option '--density'", id="missing option"),
         pytest.param("loss --density 0.5", "Missing option '--weights'", id="missing weights"),
@@ -206,7 +206,9 @@ def test_without_a_command_help_is_shown(tegum_: Any) -> None:
         pytest.param("boundary a b c", "expected one or two phases, got 3", id="three phases"),
         pytest.param("boundary a --hidden 2", "fewer hidden dimensions than features", id="boundary with m = n"),
         pytest.param("diagram --hidden 2 --out OUT", "fewer hidden dimensions than features", id="diagram with m = n"),
-        pytest.param("diagram --features 3 --out OUT", "n_features=2, n_hidden=1 so far", id="diagram with n = 3"),
+        pytest.param(
+            "diagram --features 3 --out OUT", "published candidates are known for", id="diagram with n = 3 and m = 1"
+        ),
         pytest.param("diagram --cells 1 --out OUT", "cells must be at least 2, got 1", id="one cell"),
         pytest.param("diagram --steps -5 --out OUT", "steps must be at least 0, got -5", id="negative steps"),
         pytest.param("diagram --device tpu --out OUT", "device must be 'auto', 'cpu' or 'cuda'", id="unknown device"),
@@ -490,3 +492,14 @@ def test_a_bug_is_not_passed_off_as_bad_input(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "argv", ["tegum", "minima", "--density", "0.5"])
     with pytest.raises(AssertionError, match="an invariant is broken"):
         cli.main()
+
+
+def test_many_features_get_their_loss_without_a_search_for_minima(tmp_path: Path, tegum_: Any) -> None:
+    weights = np.zeros((3, 6))
+    weights[[0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
+    np.savez(tmp_path / "digons.npz", weights=weights, bias=np.zeros(6))
+    found = tegum_("loss", "--weights", str(tmp_path / "digons.npz"), "--density", "0.5", "--json").json()
+    assert set(found) == {"loss", "gradient_norm", "phase"}
+    assert found["phase"] == "digon(1,2) + digon(3,4) + digon(5,6)"
+    # Each of six features costs p² / 6.
+    assert found["loss"] == pytest.approx(0.25, abs=1e-12)

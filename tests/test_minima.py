@@ -214,3 +214,49 @@ def test_something_else_than_a_model_is_named() -> None:
 def test_a_grid_that_does_not_ascend_is_named(grid: list[float]) -> None:
     with pytest.raises(ValueError, match="ascending grid"):
         diagram_minima(grid, [1.0])
+
+
+# --- Penalties and limits of the search --------------------------------------------------------------------------
+
+
+def test_an_interference_penalty_shifts_the_optimum_and_then_drops_a_feature() -> None:
+    law = IndependentFeatures(0.3)
+    free, mild, strong = (
+        global_minimum(ToyModel(2, 1, law, (1.0, 0.6), interference_penalty=size)) for size in (0.0, 0.003, 0.3)
+    )
+    assert (free.phase, mild.phase, strong.phase) == ("digon(1,2)", "digon(1,2)", "axis(1) + drop(2)")
+    assert np.prod(mild.weights) > np.prod(free.weights)
+    # A single axis has no interference to pay for.
+    assert strong.loss == pytest.approx(0.6 * (0.3 / 3 - 0.3**2 / 4), abs=LOSS_DIGITS)
+
+
+def test_weight_decay_is_part_of_the_loss_that_is_minimised() -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.3), weight_decay=0.01)
+    best = global_minimum(model)
+    assert best.gradient_norm <= GRADIENT_BAR
+    without = ToyModel(2, 1, IndependentFeatures(0.3))
+    plain = global_minimum(without)
+    assert np.abs(best.weights).sum() < np.abs(plain.weights).sum()
+    decay = 0.01 * (best.weights**2).sum()
+    assert best.loss == pytest.approx(float(expected_loss(without, best.weights, best.bias)) + decay, abs=LOSS_DIGITS)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        pytest.param(ToyModel(5, 2, IndependentFeatures(0.1)), "up to 4 features, got 5", id="five features"),
+        pytest.param(
+            ToyModel(2, 1, IndependentFeatures(0.1, amplitude="symmetric")),
+            r"amplitudes within \[0, 1\], got Amplitude\(low=-1, high=1\)",
+            id="amplitudes of both signs",
+        ),
+        pytest.param(
+            ToyModel(2, 1, IndependentFeatures(0.1), activation_penalty=0.1),
+            "without an activation penalty, got one",
+            id="activation penalty",
+        ),
+    ],
+)
+def test_models_that_the_search_does_not_cover_are_named(model: ToyModel, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        local_minima(model)

@@ -32,7 +32,7 @@ from .formulas import LossFormula, OutputLoss, Region, derive_loss
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
-from .minima import CriticalPoint, census, global_minimum, local_minima
+from .minima import MAX_SEARCHED_FEATURES, CriticalPoint, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
@@ -42,6 +42,7 @@ from .spectral import SpectralLoss
 
 __all__ = [
     "FORMULAS",
+    "MAX_SEARCHED_FEATURES",
     "PUBLISHED_LOSSES",
     "Amplitude",
     "AnticorrelatedFeatures",

@@ -29,6 +29,8 @@ from .rotations import in_frame
 # Weights of minimisers lie well inside this box: longer columns only overshoot (docs/minima.md).
 WEIGHT_RANGE = 1.8
 BIAS_POINTS = 24
+# More features would take hours.
+MAX_SEARCHED_FEATURES = 4
 # Weight matrices to start from for two weights; more in proportion to the number of weights.
 STARTS = 256
 MAX_BIAS_COMBINATIONS = 9
@@ -355,6 +357,21 @@ def default_starts(model: ToyModel) -> int:
     return STARTS * int(2 ** max(np.ceil(np.log2(share)), 0))
 
 
+def check_searchable(model: ToyModel) -> None:
+    """Raise `ValueError` unless the search for minima covers a model.
+
+    Its starts and its idea of a dead output rest on amplitudes in [0, 1], and its second-order conditions on a loss
+    without first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is silent.
+    """
+    amplitude = model.features.amplitude
+    if model.n_features > MAX_SEARCHED_FEATURES:
+        raise ValueError(f"minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}")
+    if amplitude.low < 0 or amplitude.high > 1:
+        raise ValueError(f"minima are searched for amplitudes within [0, 1], got {amplitude}")
+    if model.activation_penalty.any():
+        raise ValueError("minima are searched for without an activation penalty, got one")
+
+
 def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[CriticalPoint, ...]:
     """Return all local minima of the exact loss at one point of the phase diagram.
 
@@ -369,7 +386,8 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         The minima, cheapest first. Each has a gradient norm of at most 1e-12 and its Hessian spectrum.
 
     Raises:
-        ValueError: if `model` is a batch, has more hidden dimensions than features, or `starts` isn't a power of two.
+        ValueError: if `model` is a batch, has more hidden dimensions than features, more than four features,
+            amplitudes outside [0, 1] or an activation penalty, or `starts` isn't a power of two.
 
     Example:
         >>> from tegum.theory import IndependentFeatures, ToyModel
@@ -385,6 +403,7 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         raise ValueError(
             f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
         )
+    check_searchable(model)
     if starts is not None and (starts < 1 or starts & (starts - 1)):
         raise ValueError(f"starts must be a power of two, got {starts}")
     return census(model.take((None,)), starts=starts)[0]
