@@ -173,7 +173,7 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
     run: dict[str, NDArray[np.generic]] = {
         "trained_loss": trained.loss,
         "polished_loss": polished.loss.reshape(cells),
-        "polish_distance": polished.moved.reshape(cells),
+        "polish_distance": np.where(finite, polished.moved, np.nan).reshape(cells),
         "escapes": polished.escapes.reshape(cells),
         "trained_phase": names.codes(labels).reshape(cells),
         "outcome": outcome.astype(np.int8),

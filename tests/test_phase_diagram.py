@@ -386,7 +386,7 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         pytest.param({"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"),
         pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
         pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),
-        pytest.param({"n_features": 3}, "n_features=2, n_hidden=1 so far, got n_features=3, n_hidden=1", id="n = 3"),
+        pytest.param({"n_features": 3}, "candidates are known for .* got n_features=3, n_hidden=1", id="n = 3, m = 1"),
         pytest.param({"objective": "mean"}, "objective must be 'sampled' or 'exact', got 'mean'", id="objective"),
         pytest.param({"device": "abacus"}, "device must be 'auto', 'cpu' or 'cuda', got 'abacus'", id="device"),
         pytest.param({"device": "meta"}, "device must be 'auto', 'cpu' or 'cuda', got 'meta'", id="device of torch"),

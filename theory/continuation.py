@@ -20,7 +20,7 @@ Predicate = Callable[[FloatArray], bool]
 
 DIFFERENCE = 1e-6
 # Singular values below this fraction of the largest count as zero.
-RANK = 1e-8
+RANK = 1e-9
 # Points in which a curve has to get on by a step that counts.
 PATIENCE, PROGRESS = 40, 1e-2
 RESIDUAL = 1e-11
@@ -79,9 +79,9 @@ def _newton(
         if matrix is None or not np.isfinite(matrix).all():
             return y, np.inf
         if row is None:
-            step = -np.linalg.lstsq(matrix, value, rcond=RANK)[0]
+            step = -np.linalg.lstsq(matrix, value, rcond=None)[0]
         else:
-            step = -np.linalg.lstsq(np.vstack([matrix, row]), np.append(value, 0.0), rcond=RANK)[0]
+            step = -np.linalg.lstsq(np.vstack([matrix, row]), np.append(value, 0.0), rcond=None)[0]
         if np.linalg.norm(step) > LONGEST_CORRECTION:
             return y, np.inf
         y = y + step
@@ -215,7 +215,7 @@ def trace(
     points = [*behind[::-1], first, *ahead]
     inside = [p for p in points if ((p.y[-2:] >= box[0] - 1e-9) & (p.y[-2:] <= box[1] + 1e-9)).all()]
     errors = [
-        float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=RANK)[0][-2:])) for p in inside
+        float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=None)[0][-2:])) for p in inside
     ]
     return Trace(
         np.array([p.y for p in inside]).reshape(-1, len(start)),
