@@ -258,7 +258,7 @@ def _continue_coexistence(plane: Plane, atlas: _Atlas) -> None:
             if end not in ("stopped", "lost") or ((q < atlas.box[0]) | (q > atlas.box[1])).any():
                 continue
             theta = plane.states(found.points[last], *curve.held)
-            signs = np.where(np.arange(plane.size) % 2 == 0, 1.0, -1.0)
+            signs = plane.signs()
             near = np.concatenate(
                 [theta + shift for shift in (0, SIDESTEP, -SIDESTEP, SIDESTEP * signs, -SIDESTEP * signs)]
             )
