@@ -281,6 +281,7 @@ def loss(
         phase,
         polish,
     )
+    from tegum.theory.polishing import SAME_LOSS
 
     from .weights import read_weights
 
@@ -304,7 +305,7 @@ def loss(
             "bias": below.bias[0].tolist(),
             "distance": moved,
             "listed_as": listed if listed >= 0 else None,
-            "is_global": listed >= 0 and points[listed].loss <= points[0].loss + 1e-10,
+            "is_global": listed >= 0 and points[listed].loss <= points[0].loss + SAME_LOSS,
         }
         result |= {"nearest_minimum": near, "global_minimum": {"phase": points[0].phase, "loss": points[0].loss}}
         rows += [

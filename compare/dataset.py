@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from tegum.empirical import TrainedModels
 from tegum.theory import BoundaryCurve, CriticalPoint, DiagramMinima, ToyModel, diagram_model, match, phase, polish
+from tegum.theory.polishing import SAME_LOSS
 
 from .published import candidates, published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")
 RUN = (*CELL, "seed")
-# A run whose minimum costs as much as the cheapest, within this, is in a global minimum.
-SAME_LOSS = 1e-10
 OUTCOMES = ("global", "other", "unexplained")
 # Curves are cut to sheets of equal length; the rest is NaN.
 CURVE_FIELDS = ("density", "importance", "residual", "error")

@@ -18,8 +18,9 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from tegum.theory import BoundaryCurve
+from tegum.theory.polishing import SAME_LOSS
 
-from .dataset import OUTCOMES, SAME_LOSS, curves_of
+from .dataset import OUTCOMES, curves_of
 from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
 
 # Colours for the phases of each diagram, after Okabe and Ito's palette, ordered so that their greys differ as well.

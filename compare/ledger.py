@@ -16,8 +16,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tegum.theory import representative
+from tegum.theory.polishing import SAME_LOSS
 
-from .dataset import OUTCOMES, SAME_LOSS, curves_of
+from .dataset import OUTCOMES, curves_of
 from .published import candidates
 
 # Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.

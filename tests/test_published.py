@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from helpers import FloatArray, tolerance
 
-from tegum.theory import diagram_model, global_minimum, loss_gradient, phase
+from tegum.theory import PUBLISHED_LOSSES, PublishedLoss, diagram_model, global_minimum, loss_gradient, phase
 
 published: Any = import_module("tegum.compare.published")
 
@@ -54,6 +55,14 @@ def test_a_candidate_has_the_structure_that_it_stands_for(label: str) -> None:
     c = published.candidates(2, 1)[candidate(label)]
     for density in DENSITY[:, 0]:
         assert phase(np.array(c.weights), density * np.array(c.bias_per_density)) == label
+
+
+@pytest.mark.parametrize("record", PUBLISHED_LOSSES, ids=lambda record: record.name)
+def test_a_candidate_is_the_one_whose_loss_is_derived(record: PublishedLoss) -> None:
+    c = published.candidates(2, 1)[candidate(record.name.split(", ")[0])]
+    np.testing.assert_array_equal(c.weights, np.array(record.weights, dtype=float))
+    bias = [float(sympy.sympify(b).subs(sympy.Symbol("p", positive=True), 1)) for b in record.bias]
+    np.testing.assert_array_equal(c.bias_per_density, bias)
 
 
 @pytest.mark.parametrize("density", [0.05, 0.3, 1.0])

@@ -24,6 +24,7 @@ from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .enclosure import Enclosure, Interval, enclosure
@@ -32,7 +33,7 @@ from .formulas import LossFormula, OutputLoss, Region, derive_loss
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
-from .minima import MAX_SEARCHED_FEATURES, CriticalPoint, census, global_minimum, local_minima
+from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative

@@ -30,7 +30,7 @@ class PublishedLoss:
 
 _DROPPED = DENSITY / 3 - DENSITY**2 / 4
 PUBLISHED_LOSSES = (
-    PublishedLoss("axis(2) + drop(1)", ((0, 1),), (DENSITY / 2, 0), _DROPPED),
+    PublishedLoss("drop(1) + axis(2)", ((0, 1),), (DENSITY / 2, 0), _DROPPED),
     PublishedLoss("axis(1) + drop(2)", ((1, 0),), (0, DENSITY / 2), RELATIVE_IMPORTANCE * _DROPPED),
     PublishedLoss("digon(1,2)", ((1, -1),), (0, 0), (1 + RELATIVE_IMPORTANCE) * DENSITY**2 / 6),
     PublishedLoss("digon(1,2), equal importance", ((1, -1),), (0, 0), DENSITY**2 / 3, sympy.Integer(1)),

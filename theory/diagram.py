@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .critical_points import CriticalPoint
 from .descent import pack
 from .features import FloatArray
-from .minima import CriticalPoint, census
+from .minima import census
 from .model import ToyModel, diagram_model
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.

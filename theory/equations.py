@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .continuation import Predicate, System
+from .critical_points import GRADIENT_TOLERANCE, snap
 from .curvature import one_sided_hessians, smallest_curvature
 from .descent import descend, expand, pack, unpack
 from .features import FloatArray
 from .loss import ExactLoss
-from .minima import GRADIENT_TOLERANCE, SNAP, snap
 from .model import ToyModel, diagram_model
 from .phases import phase, representative
-from .rotations import frame_zeros
+from .rotations import SMALL, frame_zeros
 
 # A state that moves further than this within a step is another one.
 JUMP = 0.25
@@ -148,7 +148,7 @@ class Plane:
     @staticmethod
     def on_kink(theta: FloatArray) -> bool:
         """Whether a free coordinate is as good as zero: equations that jump there don't hold it."""
-        return bool((np.abs(theta) < 10 * SNAP).any())
+        return bool((np.abs(theta) < 10 * SMALL).any())
 
     def convex_but_one(self, frame: FloatArray) -> Predicate:
         """Return whether a point of a fold is off the kinks, its Hessian positive but in the flat direction."""
@@ -171,7 +171,7 @@ class Plane:
             if self.on_kink(y[:-2]):
                 return False
             theta = self.place(np.stack([y[:-2], y[:-2]]), frame)
-            theta[:, self.size - self.n_features + output] += (SNAP, -SNAP)
+            theta[:, self.size - self.n_features + output] += (SMALL, -SMALL)
             hessians = self.expand(theta, np.stack([y[-2:], y[-2:]]))[2]
             convex = np.linalg.eigvalsh(hessians[:, free][:, :, free])[:, 0] > 0
             return bool(convex[0] != convex[1])

@@ -11,172 +11,23 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice, pairwise, product
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import qmc
 
-from .curvature import smallest_curvature
-from .descent import LARGEST_STEP, chunks, descend, expand, newton_step, pack, unpack
+from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
+from .descent import chunks, descend, pack, unpack
 from .features import FloatArray
-from .loss import ExactLoss
 from .model import ToyModel
-from .phases import dead_outputs, phase
-from .rotations import in_frame
+from .phases import dead_outputs
+from .starts import default_starts, starting_points
 
-# Weights of minimisers lie well inside this box: longer columns only overshoot (docs/minima.md).
-WEIGHT_RANGE = 1.8
-BIAS_POINTS = 24
 # More features would take hours.
 MAX_SEARCHED_FEATURES = 4
-# Weight matrices to start from for two weights; more in proportion to the number of weights.
-STARTS = 256
-MAX_BIAS_COMBINATIONS = 9
-GRADIENT_TOLERANCE = 1e-12
-# Coordinates smaller than this are tried as exact zeros: kinks lie there.
-SNAP = 1e-7
 # Endpoints closer than this in WᵀW and b (of the outputs that are on) are one minimum.
 SAME = 1e-6
-# Curvatures below this count as flat. It is far above rounding and far below what separates phases.
-FLAT = 1e-9
-# Distance, number of directions: a flat critical point is a minimum if no descent from there ends lower.
-ESCAPE = 1e-3
-ESCAPES = 16
 # Critical points judged together.
 EXAMINED = 64
-
-
-@dataclass(frozen=True, eq=False)
-class CriticalPoint:
-    """A local minimum of the exact loss, with the evidence for it.
-
-    Attributes:
-        weights: W, shape (n_hidden, n_features), rotated so that it is upper triangular with positive pivots.
-        bias: b, shape (n_features,).
-        loss: exact expected loss.
-        gradient_norm: Euclidean norm of the exact gradient in (W, b).
-        hessian_eigenvalues: spectrum of the Hessian, ascending, shape (P,). It includes one zero for each rotation of
-            the hidden space. At a kink it is that of one sector (`loss_hessian`); `curvature` covers all.
-        curvature: smallest second derivative along any unit direction, kinks included and rotations left out.
-        phase: label of the structure (`phase`).
-        status: "minimum" (strict but for rotations) or "degenerate" (flat in some direction).
-        reason: what the status rests on.
-    """
-
-    weights: FloatArray
-    bias: FloatArray
-    loss: float
-    gradient_norm: float
-    hessian_eigenvalues: FloatArray
-    curvature: float
-    phase: str
-    status: str
-    reason: str
-
-    @property
-    def dead(self) -> bool:
-        """Whether an output is switched off for every input."""
-        return bool(dead_outputs(self.weights, self.bias).any())
-
-
-def _bias_choices(engine: ExactLoss, weights: FloatArray) -> list[list[list[float]]]:
-    """Return, for each start and output, the local minima of the loss in its bias, one switched-off bias first."""
-    gram = weights.mT @ weights
-    low = -np.maximum(gram, 0).sum(axis=-1)
-    high = 1 + np.maximum(-gram, 0).sum(axis=-1)
-    grid = low + (high - low) * np.linspace(0, 1, BIAS_POINTS + 1)[:, None, None]
-    losses = engine.output_losses(weights, grid)
-    dips = (losses[1:-1] < losses[:-2]) & (losses[1:-1] <= losses[2:])
-    off = low - 0.1
-    return [
-        [[off[s, i], *(grid[k + 1, s, i] for k in np.flatnonzero(dips[:, s, i]))] for i in range(gram.shape[-1])]
-        for s in range(len(weights))
-    ]
-
-
-def _without(weights: FloatArray, feature: int) -> FloatArray:
-    """Return starts that all but leave one feature out and store the others twice as long.
-
-    A dropped feature is stable beside a switched-off one that is long enough to block it, ‖W_j‖² > 2.
-    """
-    scale = np.full(weights.shape[-1], 2.0)
-    scale[feature] = 0.01
-    return np.asarray(weights * scale)
-
-
-def starting_points(model: ToyModel, starts: int) -> FloatArray:
-    """Return starts for a census of one model: weights spread by a Sobol sequence, times the choices of biases.
-
-    Args:
-        model: a single model.
-        starts: number of weight matrices, a power of two. The first half are those of half as many.
-
-    Returns:
-        Packed parameters, shape (K, P) with K ≥ starts.
-    """
-    m, n = model.n_hidden, model.n_features
-    unit = qmc.Sobol(m * n, scramble=True, rng=np.random.default_rng(2209_10652)).random(starts)
-    weights = WEIGHT_RANGE * (2 * unit - 1).reshape(starts, m, n)
-    weights = np.concatenate([weights, *(_without(weights[: starts // 8], feature) for feature in range(n))])
-    rows = []
-    for matrix, choices in zip(weights, _bias_choices(ExactLoss(model), weights), strict=True):
-        rows += [[*matrix.ravel(), *combination] for combination in islice(product(*choices), MAX_BIAS_COMBINATIONS)]
-    return np.array(rows)
-
-
-def snap(
-    model: ToyModel, parameters: FloatArray, norms: FloatArray, *, within: float = SNAP, rounds: int = 3
-) -> tuple[FloatArray, FloatArray]:
-    """Turn each model into its frame, set tiny coordinates to exact zeros and polish the others.
-
-    Zeros are set where that leaves a critical point.
-
-    Args:
-        model: batch shape (K,).
-        parameters: packed parameters, shape (K, P).
-        norms: their gradient norms, shape (K,).
-        within: size below which a coordinate is tiny.
-        rounds: Newton steps for the others.
-
-    Returns:
-        Parameters, shape (K, P), and their gradient norms.
-    """
-    weights, bias = unpack(parameters, model.n_hidden)
-    parameters = pack(in_frame(weights), bias)
-    tiny = (np.abs(parameters) < within) & ((parameters != 0) | (norms > GRADIENT_TOLERANCE)[:, None])
-    rows = tiny.any(axis=-1)
-    if not rows.any():
-        return parameters, norms
-    engine = ExactLoss(model.take(rows))
-    snapped = parameters[rows]
-    # Polishing can take further coordinates to zero.
-    for _ in range(rounds):
-        snapped = np.where(np.abs(snapped) < within, 0.0, snapped)
-        fixed = snapped == 0
-        _, gradient, hessian = expand(engine, snapped)
-        if (np.linalg.norm(np.where(fixed, 0.0, gradient), axis=-1) < GRADIENT_TOLERANCE / 10).all():
-            break
-        hessian = np.where(fixed[:, :, None] | fixed[:, None, :], np.eye(fixed.shape[-1]), hessian)
-        snapped = snapped + newton_step(np.where(fixed, 0.0, gradient), hessian, np.full(len(snapped), LARGEST_STEP))
-    snapped = np.where(np.abs(snapped) < within, 0.0, snapped)
-    _, gradient, _ = expand(engine, snapped)
-    new_norms = np.linalg.norm(gradient, axis=-1)
-    near = np.abs(snapped - parameters[rows]).max(axis=-1) < LARGEST_STEP
-    accept = near & (new_norms <= np.maximum(np.minimum(norms[rows], within), GRADIENT_TOLERANCE))
-    parameters, norms = parameters.copy(), norms.copy()
-    parameters[rows] = np.where(accept[:, None], snapped, parameters[rows])
-    norms[rows] = np.where(accept, new_norms, norms[rows])
-    return parameters, norms
-
-
-def invariants(parameters: FloatArray, n_hidden: int) -> FloatArray:
-    """Return rotation-invariant features of each endpoint, in which outputs that are off don't count."""
-    weights, bias = unpack(parameters, n_hidden)
-    off = dead_outputs(weights, bias)
-    gram = np.where(off[..., None], 0.0, weights.mT @ weights)
-    return np.concatenate([gram.reshape(len(gram), -1), np.where(off, 0.0, bias), off], axis=-1)
 
 
 def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
@@ -196,63 +47,6 @@ def _margin(parameters: FloatArray, n_hidden: int) -> FloatArray:
     weights, bias = unpack(parameters, n_hidden)
     slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
     return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
-
-
-def _falls(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> NDArray[np.bool_]:
-    """Return whether a descent from close by ends lower: then a flat critical point isn't a minimum."""
-    count, size = parameters.shape
-    shifts = np.random.default_rng(0).normal(size=(count, ESCAPES, size))
-    shifts /= np.linalg.norm(shifts, axis=-1, keepdims=True)
-    near = (parameters[:, None] + ESCAPE * shifts).reshape(-1, size)
-    ends = descend(model.take(np.repeat(np.arange(count), ESCAPES)), near).loss.reshape(count, ESCAPES)
-    return np.asarray(ends.min(axis=1) < losses - 1e-3 * ESCAPE**2 * losses)
-
-
-def examine(model: ToyModel, parameters: FloatArray) -> tuple[list[CriticalPoint], FloatArray]:
-    """Judge critical points, one for each model of a batch.
-
-    Args:
-        model: batch shape (K,).
-        parameters: packed critical points, shape (K, P), in their frames and snapped to exact zeros (`snap`).
-
-    Returns:
-        A `CriticalPoint` each, with status "saddle" where the loss falls in some direction, and the directions of
-        smallest curvature, shape (K, P).
-    """
-    weights, bias = unpack(parameters, model.n_hidden)
-    losses, gradients, hessians = expand(ExactLoss(model), parameters)
-    spectra = np.linalg.eigvalsh(hessians)
-    curvatures, directions = smallest_curvature(model, parameters)
-    flat = FLAT * np.maximum(np.abs(spectra).max(axis=-1), FLAT)
-    saddle = curvatures < -flat
-    undecided = np.flatnonzero(np.abs(curvatures) <= flat)
-    if len(undecided):
-        saddle[undecided] = _falls(model.take(undecided), parameters[undecided], losses[undecided])
-    off = dead_outputs(weights, bias)
-    points = []
-    for k in range(len(parameters)):
-        if saddle[k]:
-            status, reason = "saddle", "the loss falls along a direction"
-        elif curvatures[k] > flat[k]:
-            status, reason = "minimum", "every curvature is positive"
-        else:
-            named = ", ".join(str(i + 1) for i in np.flatnonzero(off[k]))
-            status = "degenerate"
-            reason = f"flat: no input switches on output {named}" if named else "flat along some direction"
-        points.append(
-            CriticalPoint(
-                weights=weights[k],
-                bias=bias[k],
-                loss=float(losses[k]),
-                gradient_norm=float(np.linalg.norm(gradients[k])),
-                hessian_eigenvalues=spectra[k],
-                curvature=float(curvatures[k]),
-                phase=phase(weights[k], bias[k]),
-                status=status,
-                reason=reason,
-            )
-        )
-    return points, directions
 
 
 def _new_representatives(
@@ -349,12 +143,6 @@ def _downhill(points: list[CriticalPoint], directions: FloatArray) -> FloatArray
         for sign in (-1, 1)
     ]
     return np.reshape(starts, (-1, directions.shape[-1]))
-
-
-def default_starts(model: ToyModel) -> int:
-    """Return the number of weight matrices that a census of this model starts from."""
-    share = model.n_hidden * model.n_features / 2
-    return STARTS * int(2 ** max(np.ceil(np.log2(share)), 0))
 
 
 def check_searchable(model: ToyModel) -> None:

@@ -8,11 +8,13 @@ from itertools import permutations
 
 import numpy as np
 
+from .critical_points import CriticalPoint
 from .descent import pack
 from .diagram import DiagramMinima
 from .equations import Plane
 from .features import FloatArray
-from .minima import SAME, SNAP, CriticalPoint
+from .minima import SAME
+from .rotations import SMALL
 
 # Steps from a cell to the next, and halvings of the one in which a path breaks off.
 SUBSTEPS = 6
@@ -37,7 +39,7 @@ class Path:
         """Return interpolated parameters at this share of the way."""
         way = self.q_end - self.q_start
         reached = float((self.q_last - self.q_start) @ way / (way @ way))
-        return self.start + min(share / max(reached, SNAP), 1.0) * (self.last - self.start)
+        return self.start + min(share / max(reached, SMALL), 1.0) * (self.last - self.start)
 
 
 def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:

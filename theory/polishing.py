@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, invariants, snap
 from .curvature import smallest_curvature
 from .descent import chunks, descend, expand, pack, unpack
 from .features import FloatArray
 from .loss import ExactLoss
-from .minima import ESCAPE, EXAMINED, FLAT, GRADIENT_TOLERANCE, SAME, CriticalPoint, invariants, snap
+from .minima import EXAMINED, SAME
 from .model import ToyModel
 from .phases import phase
 from .rotations import distance

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .features import FloatArray
 
-# Columns and pivots below this count as zero.
+# Columns and pivots below this count as zero, and other coordinates are tried as exact zeros: kinks lie there.
 SMALL = 1e-7
 ORBIT_TOLERANCE = 1e-9
 
