@@ -274,6 +274,7 @@ def loss(
 
     from tegum.theory import (
         MAX_SEARCHED_FEATURES,
+        SAME_LOSS,
         expected_loss,
         local_minima,
         loss_gradient,
@@ -281,7 +282,6 @@ def loss(
         phase,
         polish,
     )
-    from tegum.theory.polishing import SAME_LOSS
 
     from .weights import read_weights
 

@@ -12,8 +12,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tegum.empirical import TrainedModels
-from tegum.theory import BoundaryCurve, CriticalPoint, DiagramMinima, ToyModel, diagram_model, match, phase, polish
-from tegum.theory.polishing import SAME_LOSS
+from tegum.theory import (
+    SAME_LOSS,
+    BoundaryCurve,
+    CriticalPoint,
+    DiagramMinima,
+    ToyModel,
+    diagram_model,
+    match,
+    phase,
+    polish,
+)
 
 from .published import candidates, published_losses
 

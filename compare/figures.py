@@ -17,8 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from tegum.theory import BoundaryCurve
-from tegum.theory.polishing import SAME_LOSS
+from tegum.theory import SAME_LOSS, BoundaryCurve
 
 from .dataset import OUTCOMES, curves_of
 from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes

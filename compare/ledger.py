@@ -15,8 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory import representative
-from tegum.theory.polishing import SAME_LOSS
+from tegum.theory import SAME_LOSS, representative
 
 from .dataset import OUTCOMES, curves_of
 from .published import candidates

@@ -37,7 +37,7 @@ from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
-from .polishing import Polished, match, polish
+from .polishing import SAME_LOSS, Polished, match, polish
 from .records import Formula
 from .spectral import SpectralLoss
 
@@ -45,6 +45,7 @@ __all__ = [
     "FORMULAS",
     "MAX_SEARCHED_FEATURES",
     "PUBLISHED_LOSSES",
+    "SAME_LOSS",
     "Amplitude",
     "AnticorrelatedFeatures",
     "BoundaryCurve",
