@@ -79,6 +79,7 @@ def _fifty_digits(model: ToyModel, weights: FloatArray, bias: FloatArray, order:
 EVERY_ENGINE: dict[str, Engine] = {
     "enumeration, NumPy": ENGINES["numpy"],
     "enumeration, torch": ENGINES["torch"],
+    "enumeration, arrays": ENGINES["arrays"],
     "spectral": Engine(
         loss=lambda model, W, b: _spectral(model, W, b, 0),
         gradient=lambda model, W, b: _spectral(model, W, b, 1),

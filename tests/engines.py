@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from helpers import FloatArray, tolerance
 
-from tegum.theory import ToyModel, expected_loss, loss_gradient, loss_hessian
+from tegum.theory import ExactLoss, ToyModel, expected_loss, loss_gradient, loss_hessian
 
 Evaluation = Callable[[ToyModel, FloatArray, FloatArray], Any]
 PURPOSES = ("loss", "gradient", "hessian")
@@ -58,6 +58,14 @@ def autograd(model: ToyModel, weights: FloatArray, bias: FloatArray) -> FloatArr
     return packed((d_weights, d_bias))
 
 
+def arrays(model: ToyModel) -> ExactLoss:
+    """Return the evaluation by array operations, which defines what the compiled one of small models has to give."""
+    exact = ExactLoss(model)
+    exact._compiled = None
+    return exact
+
+
+# Up to four features "numpy" and "torch" are evaluated by compiled code.
 ENGINES = {
     "numpy": Engine(
         loss=lambda model, W, b: float(expected_loss(model, W, b)),
@@ -68,5 +76,10 @@ ENGINES = {
         loss=lambda model, W, b: float(expected_loss(model, *tensors(W, b))),
         gradient=autograd,
         hessian=lambda model, W, b: np.asarray(loss_hessian(model, *tensors(W, b))),
+    ),
+    "arrays": Engine(
+        loss=lambda model, W, b: float(arrays(model).loss(W, b)),
+        gradient=lambda model, W, b: packed(arrays(model).loss_and_gradient(W, b)[1:]),
+        hessian=lambda model, W, b: np.asarray(arrays(model).loss_gradient_hessian(W, b)[3]),
     ),
 }

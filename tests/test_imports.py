@@ -51,10 +51,19 @@ def imports(path: Path) -> set[str]:
     return {".".join(part[:size]) for part in parts for size in range(1, len(part) + 1)}
 
 
-def test_theory_loads_neither_torch_nor_matplotlib() -> None:
+def test_theory_loads_neither_torch_nor_matplotlib_nor_numba() -> None:
     modules = loaded("import tegum.theory")
     assert "numpy" in modules
-    assert not modules & {"torch", "matplotlib"}
+    assert not modules & {"torch", "matplotlib", "numba"}
+
+
+def test_an_engine_loads_numba_when_it_evaluates() -> None:
+    prepared = (
+        "from tegum.theory import ExactLoss, IndependentFeatures, ToyModel\n"
+        "engine = ExactLoss(ToyModel(2, 1, IndependentFeatures(0.1)))\n"
+    )
+    assert "numba" not in loaded(prepared)
+    assert "numba" in loaded(f"import numpy as np\n{prepared}engine.loss(np.ones((1, 2)), np.zeros(2))")
 
 
 def test_help_loads_neither_torch_nor_matplotlib_nor_numpy() -> None:

@@ -28,6 +28,7 @@ from helpers import (
 from scipy.optimize import minimize
 
 from tegum.theory import (
+    Amplitude,
     AnticorrelatedFeatures,
     ExactLoss,
     IndependentFeatures,
@@ -208,6 +209,19 @@ def test_every_law_amplitude_and_penalty_against_the_50_digit_oracle(law: str, a
     assert_same_loss(model, float(expected_loss(model, weights, bias)), expected.loss, "loss")
     assert_entries_close(packed_gradient(model, weights, bias), expected.gradient, "gradient")
     assert_entries_close(loss_hessian(model, weights, bias), expected.hessian, "hessian")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("low", [-1, -0.5])
+def test_amplitudes_that_end_at_zero_against_the_50_digit_oracle(low: float, engine: str) -> None:
+    rng = np.random.default_rng(0)
+    model = ToyModel(3, 2, IndependentFeatures(0.4, amplitude=Amplitude(low, 0)))
+    weights, bias = rng.normal(size=(2, 3)), rng.normal(size=3) / 3
+    loss, gradient, hessian = (getattr(ENGINES[engine], name) for name in ("loss", "gradient", "hessian"))
+    expected = oracle(model, weights, bias, order=2)
+    assert_same_loss(model, loss(model, weights, bias), expected.loss, "loss")
+    assert_entries_close(gradient(model, weights, bias), expected.gradient, "gradient")
+    assert_entries_close(hessian(model, weights, bias), expected.hessian, "hessian")
 
 
 MANY = [(5, "independent"), (6, "independent"), (7, "k hot"), (7, "correlated"), (8, "anticorrelated"), (8, "table")]

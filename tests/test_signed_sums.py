@@ -140,6 +140,20 @@ def test_a_batch_of_laws_broadcasts_against_a_batch_of_weights(n: int) -> None:
         assert_same(single, tuple(part[i, j] for part in batch), evaluated(single, weights[j], bias[i, 0]))
 
 
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_batch_of_laws_broadcasts_along_axes_that_it_lacks(n: int) -> None:
+    # As many models as two features have patterns: axes that are mixed up would still fit.
+    rng = np.random.default_rng(2)
+    model = ToyModel(n, 1, IndependentFeatures(rng.uniform(0.1, 0.9, (4, 1))))
+    weights, bias = rng.normal(size=(4, 4, 1, n)), rng.normal(size=(4, 4, n)) / 3
+    engine = ExactLoss(model)
+    engine._compiled = None
+    batch = engine.loss_gradient_hessian(weights, bias)
+    for i, j in np.ndindex(4, 4):
+        single = model.take(j)
+        assert_same(single, tuple(part[i, j] for part in batch), evaluated(single, weights[i, j], bias[i, j]))
+
+
 @pytest.mark.parametrize("law", ["single", "batch"])
 @pytest.mark.parametrize("n", [3, 5])
 def test_parts_of_a_batch_are_bit_for_bit_those_of_the_whole(n: int, law: str, monkeypatch: pytest.MonkeyPatch) -> None:

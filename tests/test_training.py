@@ -286,7 +286,7 @@ def test_a_checkpoint_knows_the_penalties_of_its_run(tmp_path: Path) -> None:
             model,
             seeds=2,
             objective="exact",
-            steps=200,
+            steps=3000,
             checkpoint=tmp_path / "state.npz",
             on_progress=interrupt,
         )

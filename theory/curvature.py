@@ -33,7 +33,16 @@ def one_sided_hessians(model: ToyModel, parameters: FloatArray, directions: Floa
     Returns:
         Shape (K, D, P, P).
     """
-    engine = ExactLoss(model.take((slice(None), None)))
+    return _sectors(_engine(model), parameters, directions)
+
+
+def _engine(model: ToyModel) -> ExactLoss:
+    """Return the loss of each model of a batch for many points at once."""
+    return ExactLoss(model.take((slice(None), None)))
+
+
+def _sectors(engine: ExactLoss, parameters: FloatArray, directions: FloatArray) -> FloatArray:
+    """Return `one_sided_hessians` by an engine that is used again."""
     return expand(engine, parameters[:, None] + INFINITESIMAL * directions)[2]
 
 
@@ -72,7 +81,7 @@ def _repeat(
     """Solve H(θ + 0v) v = h v for its smallest h by repetition from ± the rows of `starts`, shape (K, D, P)."""
     directions = np.concatenate([starts, -starts], axis=1)
     directions = np.concatenate([directions, directions + 0.3 * np.roll(directions, 1, axis=1)], axis=1)
-    each = np.arange(len(parameters))
+    engine, each = _engine(model), np.arange(len(parameters))
     best, where = np.full(len(parameters), np.inf), directions[:, 0].copy()
     values = np.zeros(directions.shape[:2])
     for rounds, kept in ROUNDS:
@@ -83,7 +92,7 @@ def _repeat(
             directions = np.take_along_axis(directions, chosen[..., None], axis=1)
         for _ in range(rounds):
             directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-            sectors = one_sided_hessians(model, parameters, directions) + rotations[:, None]
+            sectors = _sectors(engine, parameters, directions) + rotations[:, None]
             values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
             lowest = values.argmin(axis=1)
             lower = values[each, lowest] < best

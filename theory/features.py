@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from fractions import Fraction
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -203,12 +202,14 @@ class DensityLaw(FeatureLaw):
         density = np.broadcast_to(given, (*self.batch_shape, n_features))
         chosen = range(n_features) if among is None else among
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
-        states = [list(self.block_patterns(part, density)) for part in parts if part]
-        for combination in product(*states):
-            chance = np.full(self.batch_shape, Fraction(1) if exact else 1.0)
-            for _, factor in combination:
-                chance = chance * factor
-            yield tuple(sorted(i for part, _ in combination for i in part)), np.asarray(chance)
+        certain = np.full(self.batch_shape, Fraction(1) if exact else 1.0)
+        found: list[tuple[ActivePattern, NDArray[Any]]] = [((), certain)]
+        for part in filter(None, parts):
+            states = list(self.block_patterns(part, density))
+            # Patterns of the blocks so far share their product.
+            found = [((*active, *more), chance * factor) for active, chance in found for more, factor in states]
+        for active, chance in found:
+            yield tuple(sorted(active)), np.asarray(chance)
 
     def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw activity patterns, shape (samples, *batch_shape, n_features): one uniform number for each block."""

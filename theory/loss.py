@@ -6,18 +6,21 @@ With G = WᵀW, output i of the model is ReLU(z_i), z_i = b_i + Σ_j G_ij x_j. W
 
 a sum over activity patterns with their probabilities. With x̃ = (x, 1) the gradient in (G_i·, b_i) is
 2 E[x̃ R_1(z_i)] − 2 E[x_i x̃ R_0(z_i)], and the Hessian 2 E[x̃ x̃ᵀ R_0(z_i)] − 2 E[x_i x̃ x̃ᵀ δ(z_i)]. The moments are
-exact (`moments.py`); the chain rule through G = WᵀW does the rest. docs/loss.md has the derivation.
+exact (`moments.py`); the chain rule through G = WᵀW does the rest. docs/loss.md has the derivation. The array
+operations here are the definition; small models on a CPU go through the same steps compiled (`compiled_loss.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import array_api_compat
 import numpy as np
 
 from .autograd import differentiable_gradient, differentiable_loss, needs_gradient
+from .compiled_loss import MAX_FEATURES, CompiledLoss
 from .model import ToyModel
 from .moments import PatternMoments
 from .penalties import gram_penalty, positive_part
@@ -72,39 +75,77 @@ class ExactLoss:
         self.model = model
         like = np.zeros(()) if like is None else like
         self._xp = array_api_compat.array_namespace(like)
-        self._placement = {"dtype": like.dtype, "device": array_api_compat.device(like)}
+        device = array_api_compat.device(like)
+        self._placement = {"dtype": like.dtype, "device": device}
+        self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
         self._sums = SignedSums(model.features, model.n_features, like)
         self._may_enumerate, self._may_invert = method != "spectral", method != "enumeration"
+        self._compiled: CompiledLoss | None = None
+        if self._may_enumerate and model.n_features <= MAX_FEATURES and like.dtype == self._xp.float64:
+            self._compiled = CompiledLoss(model) if str(device) == "cpu" else None
         self._spectral = SpectralLoss(model, like) if method == "spectral" else None
         self._like = like
-        self._importance = self._convert(model.importances())
-        self._second_moment = self._convert(model.densities() * float(model.features.amplitude.second_moment))
-        penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
-        self._interference, self._decay, self._activation = map(self._convert, penalties)
         self._on_gram = bool(model.interference_penalty.any() or model.weight_decay.any())
         self._on_activations = bool(model.activation_penalty.any())
 
     def _convert(self, array: Any) -> Array:
         return self._xp.asarray(np.array(array), **self._placement)
 
+    @cached_property
+    def _importance(self) -> Array:
+        return self._convert(self.model.importances())
+
+    @cached_property
+    def _second_moment(self) -> Array:
+        return self._convert(self.model.densities() * float(self.model.features.amplitude.second_moment))
+
+    @cached_property
+    def _interference(self) -> Array:
+        return self._convert(self.model.interference_penalty)
+
+    @cached_property
+    def _decay(self) -> Array:
+        return self._convert(self.model.weight_decay)
+
+    @cached_property
+    def _activation(self) -> Array:
+        return self._convert(self.model.activation_penalty)
+
+    def _by_compiled_code(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Any:
+        """Return what `CompiledLoss.evaluate` finds; torch's tensors share their memory with NumPy's arrays."""
+        assert self._compiled is not None
+        batch = self._batch(weights.shape[:-2], bias.shape[:-1])
+        if self._is_numpy:
+            # Without a batch, numbers instead of arrays without dimensions.
+            return tuple(array[()] for array in self._compiled.evaluate(weights, bias, order, batch, outputs=outputs))
+        arrays = weights.detach().numpy(), bias.detach().numpy()
+        return tuple(map(self._xp.asarray, self._compiled.evaluate(*arrays, order, batch, outputs=outputs)))
+
     def loss(self, weights: Array, bias: Array) -> Array:
         """Return L, shape (...); see `expected_loss`."""
-        loss = self._xp.sum(self._importance * self.output_losses(weights, bias), axis=-1)
-        if self._on_gram:
-            loss = loss + gram_penalty(self._xp, weights.mT @ weights, self._interference, self._decay)[0]
+        if self._compiled is not None:
+            (loss,) = self._by_compiled_code(weights, bias, 0)
+        else:
+            loss = self._xp.sum(self._importance * self.output_losses(weights, bias), axis=-1)
+            if self._on_gram:
+                loss = loss + gram_penalty(self._xp, weights.mT @ weights, self._interference, self._decay)[0]
         if self._on_activations:
             loss = loss + self._activation * self._activations(weights, 0)[0]
         return loss
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
         """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
-        value, _, _ = self._outputs(weights, bias, order=0)
-        return value
+        if self._compiled is not None:
+            return self._by_compiled_code(weights, bias, 0, outputs=True)[0]
+        return self._outputs(weights, bias, order=0)[0]
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
         """Return L and its derivatives in the weights and the bias; see `loss_gradient`."""
-        loss, d_gram, d_bias, _ = self._in_gram(weights, bias, 1)
-        d_weights = weights @ (d_gram + d_gram.mT)
+        if self._compiled is not None:
+            loss, d_weights, d_bias = self._by_compiled_code(weights, bias, 1)
+        else:
+            loss, d_gram, d_bias, _ = self._in_gram(weights, bias, 1)
+            d_weights = weights @ (d_gram + d_gram.mT)
         if self._on_activations:
             value, slopes, _ = self._activations(weights, 1)
             loss = loss + self._activation * value
@@ -113,10 +154,13 @@ class ExactLoss:
 
     def loss_gradient_hessian(self, weights: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
         """Return L, its derivatives in the weights and the bias, and its Hessian; see `loss_hessian`."""
-        loss, d_gram, d_bias, rows = self._in_gram(weights, bias, 2)
-        curvature = d_gram + d_gram.mT
-        hessian = self._pull_back(weights, rows, curvature)
-        d_weights = weights @ curvature
+        if self._compiled is not None:
+            loss, d_weights, d_bias, hessian = self._by_compiled_code(weights, bias, 2)
+        else:
+            loss, d_gram, d_bias, rows = self._in_gram(weights, bias, 2)
+            curvature = d_gram + d_gram.mT
+            hessian = self._pull_back(weights, rows, curvature)
+            d_weights = weights @ curvature
         if self._on_activations:
             n = self.model.n_features
             value, slopes, blocks = self._activations(weights, 2)
@@ -246,7 +290,7 @@ class ExactLoss:
         # (R^i W_g)_k, shape (k, i, B), for each g, and W_h R^i W_g.
         towards = [xp.sum(gram_rows * w[g][None, :, None], axis=1) for g in range(m)]
         each = np.arange(n)
-        each = each if array_api_compat.is_numpy_namespace(xp) else xp.asarray(each, device=self._placement["device"])
+        each = each if self._is_numpy else xp.asarray(each, device=self._placement["device"])
         hessian = xp.empty(((m + 1) * n, (m + 1) * n, w.shape[-1]), **self._placement)
         for h in range(m):
             down = slice(h * n, (h + 1) * n)

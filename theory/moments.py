@@ -213,7 +213,8 @@ class Moments:
                     for rows, weight, end in ((lower, at_low, self._low), (upper, at_high, self._high)):
                         part = buffers[q][self._index(rows)]
                         part *= weight[t]
-                        if end not in (0, 1) and powers.any():
+                        # Where the low end is 0, the table has zeros already.
+                        if end != 1 and (end != 0 or self._high == 0) and powers.any():
                             part *= self._powers(end, powers, part)
                         total = part if total is None else total.__iadd__(part)
                 for places, rows in step.factors:

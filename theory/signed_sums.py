@@ -253,6 +253,9 @@ class SignedSums:
         """Return probabilities, shape (patterns, sums, 1 or models)."""
         if self._law.batch_shape:
             models = np.unravel_index(part, batch_shape)
+            # Patterns come first, so the law's batch gets the axes that broadcasting would put before it.
+            more = (1,) * (len(batch_shape) - len(self._law.batch_shape))
+            rows = [row.reshape(len(row), *more, *row.shape[1:]) for row in rows]
             rows = [np.broadcast_to(row, (len(row), *batch_shape))[:, *models] for row in rows]
         else:
             rows = [row[:, None] for row in rows]
