@@ -2,16 +2,18 @@
 
 (a) Each engine's cost of a model's loss, of loss and gradient, and of loss, gradient and Hessian, against the number of
 features; in units of the loss of two features by enumeration with NumPy, in batches, measured in the same run. What an
-engine prepares once (tables, formulas) isn't counted.
-(b) The exact loss of one model against plain Monte Carlo. Its standard error falls like 1/√N: the cost of a sample and
+engine prepares once (tables, formulas, machine code) isn't counted.
+(b) The compiled evaluation against array operations, which evaluate the same recursion, for one model a call and for
+many.
+(c) The exact loss of one model against plain Monte Carlo. Its standard error falls like 1/√N: the cost of a sample and
 the variance of the squared error are measured, and the cost of an error is extrapolated. The sampler is whichever of
 NumPy and torch is faster, in single precision, with one random number per feature. The errors compared are relative to
 the loss: 1e-2, 1e-4, 1e-6, and what the exact engine makes itself. That is its distance from a proven enclosure, at
 least half a unit of the last place, or, where there are too many features to enclose, the estimate that the spectral
 engine gives. The other way round: which standard error Monte Carlo reaches in the exact engine's time.
 
-Costs are processor time on one core, the smallest of a few rounds, and are reported as ratios only. The unit of (a) is
-measured anew beside each row; its largest over its smallest value says how steady the machine was.
+Costs are processor time on one core, the smallest of a few rounds, and are reported as ratios; (b) adds what they are.
+The unit of (a) is measured anew beside each row; its largest over its smallest value says how steady the machine was.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python benchmarks/loss.py [--json]
 """
@@ -39,6 +41,8 @@ DENSITY = 0.1
 HIDDEN = {2: 1, 3: 2, 4: 2, 5: 2, 6: 3, 7: 3, 8: 4, 20: 5, 100: 10, 400: 30}
 # Models per call: enough that what a call costs by itself doesn't count.
 BATCH = {2: 4096, 3: 1024, 4: 256, 5: 128, 6: 32, 7: 16, 8: 4}
+# Models per call for which compiled code is compared with array operations.
+FEW_AND_MANY = (1, 100_000)
 # Features, density.
 COMPARED = ((2, 0.1), (3, 0.1), (5, 0.1), (8, 0.1), (20, 0.1), (400, 0.1), (400, 0.01))
 TARGETS = (1e-2, 1e-4, 1e-6)
@@ -74,6 +78,25 @@ class Cost:
     gradient: float | None
     hessian: float | None
     alone: float
+
+
+@dataclass(frozen=True)
+class Speedup:
+    """What array operations cost, compiled code being 1; processor time, in turn.
+
+    Attributes:
+        n_features: n.
+        batch: models per call.
+        gradient: for loss and gradient.
+        hessian: with the Hessian.
+        microseconds: what compiled code takes for each model of these two, on one core of this machine.
+    """
+
+    n_features: int
+    batch: int
+    gradient: float
+    hessian: float
+    microseconds: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -167,18 +190,22 @@ def enclosed(n: int, order: int) -> Callable[[Points], Any]:
     return lambda points: enclosure(toy_model(n), points[0][0], points[1][0], order=order)
 
 
-def by_numpy(n: int) -> ExactLoss:
-    """Return the engine that all are compared with."""
-    return ExactLoss(toy_model(n), method="enumeration")
+def by_arrays(n: int, like: Any = None) -> ExactLoss:
+    """Return the evaluation by array operations, for small models too; NumPy's is what all are compared with."""
+    exact = ExactLoss(toy_model(n), like=like, method="enumeration")
+    exact._compiled = None
+    return exact
 
 
 def engine_seconds() -> Iterator[Cost]:
     """Yield every engine's costs in seconds."""
     for n, batch in BATCH.items():
-        yield measured("enumeration, NumPy", n, batch, prepared(by_numpy(n), 2))
+        yield measured("enumeration, NumPy", n, batch, prepared(by_arrays(n), 2))
     for n, batch in BATCH.items():
-        exact = ExactLoss(toy_model(n), like=torch.zeros((), dtype=torch.float64), method="enumeration")
+        exact = by_arrays(n, torch.zeros((), dtype=torch.float64))
         yield measured("enumeration, torch", n, batch, prepared(exact, 2), tensors)
+    for n in (2, 3, 4):
+        yield measured("enumeration, compiled", n, BATCH[n], prepared(ExactLoss(toy_model(n)), 2))
     for n, batch in {2: 64, 4: 32, 8: 16, 20: 8, 100: 1, 400: 1}.items():
         yield measured("spectral", n, batch, prepared(ExactLoss(toy_model(n), method="spectral"), 1))
     for n in (2, 3, 4, 5, 6):
@@ -190,7 +217,7 @@ def engine_seconds() -> Iterator[Cost]:
 
 def engine_costs() -> tuple[list[Cost], float]:
     """Return every engine's costs in units of the reference, and the unit's largest over its smallest value."""
-    reference, points = by_numpy(2), random_points(2, BATCH[2])
+    reference, points = by_arrays(2), random_points(2, BATCH[2])
 
     def unit() -> float:
         return core_seconds(lambda: reference.loss(*points)) / BATCH[2]
@@ -207,7 +234,23 @@ def engine_costs() -> tuple[list[Cost], float]:
     return costs, max(units) / min(units)
 
 
-# --- (b) Against Monte Carlo -------------------------------------------------------------------------------------
+# --- (b) Compiled code -------------------------------------------------------------------------------------------
+
+
+def speedups() -> Iterator[Speedup]:
+    """Yield what compiled code gains."""
+    for n in (2, 3, 4):
+        for batch in FEW_AND_MANY:
+            points, ratios, times = random_points(n, batch), [], []
+            for order in (1, 2):
+                arrays, compiled = (prepared(exact, order)[order] for exact in (by_arrays(n), ExactLoss(toy_model(n))))
+                cost = core_seconds(lambda f=compiled, p=points: f(p))  # type: ignore[misc]
+                ratios.append(core_seconds(lambda f=arrays, p=points: f(p)) / cost)  # type: ignore[misc]
+                times.append(1e6 * cost / batch)
+            yield Speedup(n, batch, ratios[0], ratios[1], (times[0], times[1]))
+
+
+# --- (c) Against Monte Carlo -------------------------------------------------------------------------------------
 
 Sampler = Callable[[int], Any]
 
@@ -319,8 +362,18 @@ def engine_table(costs: list[Cost]) -> Table:
     return table
 
 
+def speedup_table(found: list[Speedup]) -> Table:
+    table = Table(title="(b) Cost of array operations, compiled code being 1")
+    for title in ("n", "models per call", "loss + gradient", "with Hessian", "compiled, µs per model and core"):
+        table.add_column(title, justify="right")
+    for s in found:
+        micro = " and ".join(map(number, s.microseconds))
+        table.add_row(str(s.n_features), f"{s.batch:,}", number(s.gradient), number(s.hessian), micro)
+    return table
+
+
 def comparison_table(comparisons: list[Comparison]) -> Table:
-    title = "(b) Cost of Monte Carlo over that of the exact loss, one model per call, at equal relative error"
+    title = "(c) Cost of Monte Carlo over that of the exact loss, one model per call, at equal relative error"
     table = Table(title=title, caption="* Monte Carlo wins")
     titles = ["n", "m", "density", "exact engine", "its error", "sampler"]
     titles += [*(f"at {target:g}" for target in TARGETS), "at its error"]
@@ -342,14 +395,17 @@ def main() -> None:
     torch.set_num_threads(1)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, NumPy {np.__version__}, torch {torch.__version__}"
     costs, spread = engine_costs()
+    gains = list(speedups())
     comparisons = [comparison(n, density) for n, density in COMPARED]
     if arguments.json:
         found = {"machine": machine, "unit_spread": spread, "engines": [asdict(c) for c in costs], "targets": TARGETS}
+        found["compiled"] = [asdict(s) for s in gains]
         print(json.dumps(found | {"monte_carlo": [asdict(c) for c in comparisons]}, indent=2))
         return
     console = Console(width=140)
     console.print(f"{machine}; one thread; the unit varied by a factor of {spread:.1f}")
     console.print(engine_table(costs))
+    console.print(speedup_table(gains))
     console.print(comparison_table(comparisons))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cases import AMPLITUDES
+from engines import arrays
 from helpers import FloatArray, assert_entries_close, assert_same_loss, independent, internals, tolerance
 
 from tegum.theory import (
@@ -64,9 +65,10 @@ def orthogonal_blocks(blocks: tuple[tuple[int, ...], ...], seed: int = 0) -> tup
     return weights, rng.choice([-1.0, 1.0], SIX) * rng.uniform(0.05, 0.3, SIX)
 
 
-def evaluated(model: ToyModel, weights: Any, bias: Any) -> tuple[Any, ...]:
+def evaluated(model: ToyModel, weights: Any, bias: Any, by: ExactLoss | None = None) -> tuple[Any, ...]:
     """Return loss, packed gradient and Hessian as NumPy arrays."""
-    loss, d_weights, d_bias, hessian = ExactLoss(model, like=weights).loss_gradient_hessian(weights, bias)
+    engine = by or ExactLoss(model, like=weights)
+    loss, d_weights, d_bias, hessian = engine.loss_gradient_hessian(weights, bias)
     gradient = np.concatenate([np.asarray(d_weights).reshape(*loss.shape, -1), np.asarray(d_bias)], axis=-1)
     return np.asarray(loss), gradient, np.asarray(hessian)
 
@@ -146,9 +148,7 @@ def test_a_batch_of_laws_broadcasts_along_axes_that_it_lacks(n: int) -> None:
     rng = np.random.default_rng(2)
     model = ToyModel(n, 1, IndependentFeatures(rng.uniform(0.1, 0.9, (4, 1))))
     weights, bias = rng.normal(size=(4, 4, 1, n)), rng.normal(size=(4, 4, n)) / 3
-    engine = ExactLoss(model)
-    engine._compiled = None
-    batch = engine.loss_gradient_hessian(weights, bias)
+    batch = evaluated(model, weights, bias, by=arrays(model))
     for i, j in np.ndindex(4, 4):
         single = model.take(j)
         assert_same(single, tuple(part[i, j] for part in batch), evaluated(single, weights[i, j], bias[i, j]))

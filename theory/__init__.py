@@ -5,7 +5,8 @@ penalties. From there, bottom up:
 
 - `moments` integrates over the part of a cube where a ReLU is on, from its faces (`cells`); `signed_sums` takes
   expectations over the input law, and `loss` makes the exact loss, gradient and Hessian of them, with `penalties`, and
-  inside torch's `autograd`.
+  inside torch's `autograd`. For small models `schedule` writes the same steps out as a list, which `compiled` code runs
+  through for `compiled_loss`.
 - `spectral` does the same for hundreds of features: `blocks`, `few`, `transforms` and `signed_rows` say what is asked,
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
