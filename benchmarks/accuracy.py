@@ -34,7 +34,7 @@ The largest error that was found of every way to evaluate the loss, its gradient
 - **Cases**: every input law × amplitude × penalty, at random points and at degenerate ones: zeros, ties and opposites,
   entries down to 1e-150 and up to 1e4, sizes from 1e-20 to 1e3 in one model, dead outputs, biases on corners of the
   input box or a last bit beside them, polytopes.
-- **Enumeration**: up to four features, "NumPy" and "torch" are compiled code, which "arrays" stands beside: NumPy's array
+- **Enumeration**: up to four features, "NumPy" and "torch" are compiled code, and "arrays" are NumPy's array
   operations, the definition ([loss.md](loss.md)). With more features all are array operations.
 - **Errors** are relative to Σ I_i E[x_i²] + L for losses, and for derivatives to 1 (or the largest importance, if more)
   + the largest entry.
