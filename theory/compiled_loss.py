@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,9 @@ class CompiledLoss:
         known, rows = self._rows
         if known != batch:
             shape = self._model.batch_shape
-            each = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
-            rows = np.ascontiguousarray(np.broadcast_to(each, batch).reshape(-1))
+            rows = np.arange(prod(shape))
+            if shape != batch:
+                rows = np.ascontiguousarray(np.broadcast_to(rows.reshape(shape), batch).reshape(-1))
             self._rows = batch, rows
         return rows
 

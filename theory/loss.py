@@ -78,7 +78,6 @@ class ExactLoss:
         device = array_api_compat.device(like)
         self._placement = {"dtype": like.dtype, "device": device}
         self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
-        self._sums = SignedSums(model.features, model.n_features, like)
         self._may_enumerate, self._may_invert = method != "spectral", method != "enumeration"
         self._compiled: CompiledLoss | None = None
         if self._may_enumerate and model.n_features <= MAX_FEATURES and like.dtype == self._xp.float64:
@@ -90,6 +89,10 @@ class ExactLoss:
 
     def _convert(self, array: Any) -> Array:
         return self._xp.asarray(np.array(array), **self._placement)
+
+    @cached_property
+    def _sums(self) -> SignedSums:
+        return SignedSums(self.model.features, self.model.n_features, self._like)
 
     @cached_property
     def _importance(self) -> Array:
@@ -173,7 +176,9 @@ class ExactLoss:
         return loss, d_weights, d_bias, hessian
 
     def _batch(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        return np.broadcast_shapes(self.model.batch_shape, *map(tuple, shapes))
+        # Mostly they are all the same, and broadcasting by NumPy takes longer than the loss of a model.
+        found = {self.model.batch_shape, *map(tuple, shapes)}
+        return found.pop() if len(found) == 1 else np.broadcast_shapes(*found)
 
     def _columns(self, array: Array, batch: tuple[int, ...], dimensions: int) -> Array:
         """Broadcast to a batch, flatten it and put it last: shape (..., B), with `dimensions` axes before."""
