@@ -201,6 +201,45 @@ def _pull_back(weights: Any, second: Any, curvature: Any, hessian: Any, towards:
             hessian[m * n + i, m * n + j] = second[i, n, n] if i == j else 0.0
 
 
+@numba.njit(nogil=True, inline="never")
+def _overlaps(weights: Any, gram: Any) -> None:
+    """Fill G = WᵀW of one model."""
+    m, n = weights.shape
+    for i in range(n):
+        for j in range(i + 1):
+            overlap = 0.0
+            for h in range(m):
+                overlap += weights[h, i] * weights[h, j]
+            gram[i, j] = overlap
+            gram[j, i] = overlap
+
+
+@numba.njit(nogil=True, inline="never")
+def _gram_penalty(gram: Any, interference: float, decay: float) -> float:
+    """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ_i G_ii."""
+    apart = size = 0.0
+    for i in range(gram.shape[0]):
+        size += gram[i, i]
+        for j in range(gram.shape[0]):
+            if i != j:
+                apart += gram[i, j] * gram[i, j]
+    return interference * apart + decay * size
+
+
+@numba.njit(nogil=True, inline="never")
+def _second_derivatives(rows: Any, row: int, t: int, features: Any, importance: float, second: Any) -> None:
+    """Fill one output's second derivatives, by feature, from the upper triangle that begins at a row."""
+    n = features.shape[0]
+    for c in range(n + 1):
+        i = features[c] if c < n else n
+        for d in range(c, n + 1):
+            j = features[d] if d < n else n
+            bend = importance * rows[row, t]
+            second[i, j] = bend
+            second[j, i] = bend
+            row += 1
+
+
 SIGNATURE = void(
     types.UniTuple(int64, 7),  # type: ignore[no-untyped-call]
     *(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1), _given(int64, 2), _given(int64, 2)),
@@ -286,13 +325,7 @@ def evaluate(
         lanes = models * n
         for k in range(models):
             model, parameter = first + k, parameters[first + k]
-            for i in range(n):
-                for j in range(i + 1):
-                    overlap = 0.0
-                    for h in range(m):
-                        overlap += weights[model, h, i] * weights[model, h, j]
-                    grams[k, i, j] = overlap
-                    grams[k, j, i] = overlap
+            _overlaps(weights[model], grams[k])
             for i in range(n):
                 t = k * n + i
                 for c in range(n):
@@ -315,13 +348,7 @@ def evaluate(
                     output_losses[model, i] = value
                 total += importance[parameter, i] * value
             if interference != 0 or decay != 0:
-                apart, size = 0.0, 0.0
-                for i in range(n):
-                    size += grams[k, i, i]
-                    for j in range(n):
-                        if i != j:
-                            apart += grams[k, i, j] * grams[k, i, j]
-                total += interference * apart + decay * size
+                total += _gram_penalty(grams[k], interference, decay)
             loss[model] = total
             if order == 0:
                 continue
@@ -346,15 +373,8 @@ def evaluate(
             if order == 1:
                 continue
             for i in range(n):
-                row = results + n + 2
-                for c in range(n + 1):
-                    j = features[i, c] if c < n else n
-                    for e in range(c, n + 1):
-                        g = features[i, e] if e < n else n
-                        bend = importance[parameter, i] * rows[row, k * n + i]
-                        second[i, j, g] = bend
-                        second[i, g, j] = bend
-                        row += 1
+                share = importance[parameter, i]
+                _second_derivatives(rows, results + n + 2, k * n + i, features[i], share, second[i])
                 for j in range(n):
                     if j != i:
                         second[i, j, j] += 2 * interference
