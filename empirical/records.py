@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# What became of a model so far.
+RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +24,18 @@ class TrainedModels:
         weights: W, shape (*batch_shape, seeds, n_hidden, n_features), where batch_shape is the `ToyModel`'s.
         bias: b, shape (*batch_shape, seeds, n_features).
         seeds: shape (seeds,).
-        loss: exact expected loss of the result, shape (*batch_shape, seeds).
-        loss_history: loss during training on the objective's own samples, shape (records, *batch_shape, seeds).
+        loss: expected loss of the result, penalties included, shape (*batch_shape, seeds); NaN where it diverged.
+            Exact for the ReLU output model of up to 8 features, and the linear model without penalties.
+        loss_error: standard error of `loss`, same shape: 0 where it is exact. Elsewhere the loss is the mean over
+            65,536 inputs, the same for all seeds.
+        loss_history: loss during training on the objective's own samples, shape (records, *batch_shape, seeds); NaN
+            after a model has stopped.
         history_steps: the step at which each record was taken, shape (records,).
         steps: optimiser steps taken by each model, shape (*batch_shape, seeds).
+        converged: whether a model stopped early because it had converged, shape (*batch_shape, seeds).
+        diverged: whether its parameters are no longer finite, shape (*batch_shape, seeds).
+        second: W₂ of an untied model, shape (*batch_shape, seeds, n_features, n_hidden), else None.
+        architecture: which model was trained.
         status: "finished" or "interrupted".
         reason: what the status rests on.
     """
@@ -33,23 +44,72 @@ class TrainedModels:
     bias: NDArray[np.float64]
     seeds: NDArray[np.int64]
     loss: NDArray[np.float64]
+    loss_error: NDArray[np.float64]
     loss_history: NDArray[np.float64]
     history_steps: NDArray[np.int64]
     steps: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+    diverged: NDArray[np.bool_]
+    second: NDArray[np.float64] | None
+    architecture: str
     status: str
     reason: str
+
+    def best(self) -> BestModels:
+        """Return, for each model of the batch, the seed with the smallest loss.
+
+        Raises:
+            ValueError: if all seeds of a model diverged.
+        """
+        losses = np.where(np.isnan(self.loss), np.inf, self.loss)
+        lost = ~np.isfinite(losses).any(axis=-1)
+        if lost.any():
+            raise ValueError(f"expected a seed that hasn't diverged for each model, got none for {lost.sum()} of them")
+        place = losses.argmin(axis=-1)
+
+        def chosen(array: NDArray[Any]) -> NDArray[Any]:
+            index = place.reshape(place.shape + (1,) * (array.ndim - place.ndim))
+            return np.take_along_axis(array, index, axis=place.ndim).squeeze(axis=place.ndim)
+
+        return BestModels(
+            weights=chosen(self.weights),
+            bias=chosen(self.bias),
+            second=None if self.second is None else chosen(self.second),
+            loss=chosen(self.loss),
+            seed=self.seeds[place],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BestModels:
+    """The best of several seeds by loss, for each model of a batch.
+
+    Attributes:
+        weights: W, shape (*batch_shape, n_hidden, n_features).
+        bias: b, shape (*batch_shape, n_features).
+        second: W₂ of an untied model, else None.
+        loss: shape (*batch_shape,).
+        seed: which it is, shape (*batch_shape,).
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    second: NDArray[np.float64] | None
+    loss: NDArray[np.float64]
+    seed: NDArray[np.int64]
 
 
 @dataclass(eq=False)
 class TrainingState:
-    """Everything that a run needs to go on: one row for each model.
+    """Everything that a run needs to go on: one row for each model. Random numbers follow from seed and step.
 
     Attributes:
         parameters: packed weights and biases, shape (models, P).
-        mean: Adam's first moment, shape (models, P).
+        mean: Adam's first moment or SGD's momentum, shape (models, P).
         square: Adam's second moment, shape (models, P).
         steps: steps taken, shape (models,).
-        streams: positions of the random streams, shape (models, 4).
+        outcome: RUNNING, FINISHED, CONVERGED or DIVERGED, shape (models,).
+        window: sum of the batch losses in the present window of steps, and mean of the one before, shape (models, 2).
         history: losses recorded so far, NaN where none is yet, shape (records, models).
     """
 
@@ -57,8 +117,28 @@ class TrainingState:
     mean: NDArray[Any]
     square: NDArray[Any]
     steps: NDArray[np.int64]
-    streams: NDArray[np.uint64]
+    outcome: NDArray[np.int8]
+    window: NDArray[np.float64]
     history: NDArray[np.float64]
+
+    @classmethod
+    def begin(cls, parameters: NDArray[Any], marks: NDArray[np.int64]) -> TrainingState:
+        """Return the state before the first step.
+
+        Args:
+            parameters: shape (models, P).
+            marks: steps at which losses are recorded.
+        """
+        count = len(parameters)
+        return cls(
+            parameters=parameters,
+            mean=np.zeros_like(parameters),
+            square=np.zeros_like(parameters),
+            steps=np.zeros(count, dtype=np.int64),
+            outcome=np.full(count, RUNNING, dtype=np.int8),
+            window=np.tile([0.0, np.nan], (count, 1)),
+            history=np.full((len(marks), count), np.nan),
+        )
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:
         """Write the state and the run's settings, replacing `path` in one step."""
@@ -78,7 +158,7 @@ class TrainingState:
         try:
             with np.load(path, allow_pickle=False) as file:
                 saved = json.loads(str(file["settings"]))
-                state = cls(**{name: file[name] for name in cls.__dataclass_fields__})
+                state = cls(**{field.name: file[field.name] for field in fields(cls)})
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"checkpoint must be one that train saved, can't read {path}: {error}") from None
         different = sorted(name for name in settings if saved.get(name) != settings[name])

@@ -1,7 +1,7 @@
-"""Training many toy models at once, by Adam on sampled inputs or on the exact loss.
+"""Training many toy models at once: four models, every input law, sampled or exact objective.
 
-Models are trained in groups of a fixed size, each group on one core from its first step to its last. Because the size
-never changes (the last group is filled up), a model's arithmetic is the same whatever it is batched with.
+On a CPU sampled training runs compiled (`kernels.py`), the exact objective and every other device in tensors
+(`groups.py`). A model's result depends on its own parameters and its seed alone.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -20,55 +18,31 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from tegum.theory import Amplitude, ExactLoss, IndependentFeatures, ToyModel, expected_loss
+from tegum.theory import ToyModel
 
-from .models import SampledLoss
-from .records import TrainedModels, TrainingState
-from .sampling import InputStreams, initial_weights
+from .evaluation import losses_of
+from .groups import CompiledGroup, Group, Settings, TensorGroup
+from .models import ARCHITECTURES
+from .optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
+from .progress import Bar
+from .records import CONVERGED, DIVERGED, FINISHED, RUNNING, TrainedModels, TrainingState
+from .sampling import initial_weights, input_table
 
 Objective = Literal["sampled", "exact"]
 
-# Numbers that a group's inputs fill for each step. Smaller groups fit better in cache, but with several threads the
-# interpreter's lock then costs more than the arithmetic; a GPU wants larger ones.
-GROUP_NUMBERS = {"cpu": 1 << 18, "cuda": 1 << 24}
+# Models of a tensor group on the exact objective.
 EXACT_GROUP = {"cpu": 1024, "cuda": 1 << 16}
-# Steps between looks at the stop flag and calls for fresh inputs.
-BLOCK = 8
+# Numbers for each model, step and sample that a tensor group keeps at once, in units of (n_features + n_hidden).
+TENSORS_PER_SAMPLE = 12
+# Share of the device's free memory that a group may fill, and bytes where free memory isn't known.
+MEMORY_SHARE = 0.5
+GROUP_BYTES = 1 << 26
+# Groups for each core, so that all are busy to the end.
+GROUPS_PER_CORE = 8
 RECORDS = 20
 # Pattern probabilities by which a checkpoint knows its input law again.
 PATTERNS_IN_IDENTITY = 256
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-
-
-@dataclass(frozen=True)
-class _Settings:
-    objective: Objective
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    dtype: torch.dtype
-    device: torch.device
-
-
-class _Adam:
-    """AdamW with bias correction (arXiv:1412.6980, arXiv:1711.05101) over packed parameters, shape (models, P)."""
-
-    def __init__(self, mean: Tensor, square: Tensor, learning_rate: float, weight_decay: float) -> None:
-        self.mean, self.square = mean, square
-        self._rate, self._decay = learning_rate, weight_decay
-
-    def update(self, parameters: Tensor, gradient: Tensor, step: int) -> None:
-        """Take step number `step`, counted from 1, in place."""
-        if self._decay:
-            parameters.mul_(1 - self._rate * self._decay)
-        self.mean.lerp_(gradient, 1 - BETAS[0])
-        self.square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        deviation = (self.square / (1 - BETAS[1] ** step)).sqrt_().add_(EPSILON)
-        parameters.addcdiv_(self.mean, deviation, value=-self._rate / (1 - BETAS[0] ** step))
 
 
 def resolve_device(device: str) -> torch.device:
@@ -83,88 +57,11 @@ def resolve_device(device: str) -> torch.device:
         resolved = torch.device(device)
     except RuntimeError:
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}") from None
-    if resolved.type not in GROUP_NUMBERS:
+    if resolved.type not in EXACT_GROUP:
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} was asked for, but torch finds no CUDA device here")
     return resolved
-
-
-class _Group:
-    """Models that are trained together, from `begin` on; rows past the last model repeat it."""
-
-    def __init__(
-        self,
-        model: ToyModel,
-        seeds: NDArray[np.int64],
-        state: TrainingState,
-        rows: slice,
-        size: int,
-        settings: _Settings,
-    ) -> None:
-        self._state, self._rows, self._settings = state, rows, settings
-        self._count = rows.stop - rows.start
-        index = np.minimum(np.arange(rows.start, rows.start + size), rows.stop - 1)
-
-        def place(array: NDArray[Any]) -> Tensor:
-            return torch.tensor(array, dtype=settings.dtype, device=settings.device)
-
-        self._parameters, mean, square = (place(array[index]) for array in (state.parameters, state.mean, state.square))
-        self._adam = _Adam(mean, square, settings.learning_rate, settings.weight_decay)
-        self._step = int(state.steps[rows.start])
-        part, m, n = model.take(index), model.n_hidden, model.n_features
-        self._weights = self._parameters[:, : m * n].view(size, m, n)
-        self._bias = self._parameters[:, m * n :]
-        self._exact: ExactLoss | None = None
-        if settings.objective == "exact":
-            self._exact = ExactLoss(part, like=self._parameters)
-            return
-        importance = place(np.array(part.importances()))
-        self._sampled = SampledLoss(importance, m, settings.batch_size)
-        density = part.densities()
-        chosen = [int(seed) for seed in seeds[index]]
-        self._streams = InputStreams(chosen, density, settings.batch_size, BLOCK, settings.dtype, settings.device)
-        if self._step:
-            self._streams.states = state.streams[index]
-
-    def run(self, stop: threading.Event, advance: Callable[[int], None]) -> None:
-        """Train until the last step or until `stop` is set, then hand the state back."""
-        settings = self._settings
-        marks = record_steps(settings.steps)
-        while self._step < settings.steps and not stop.is_set():
-            block = min(BLOCK, settings.steps - self._step)
-            inputs = None if self._exact else self._streams.draw()
-            for k in range(block):
-                self._advance(inputs[:, k] if inputs is not None else None, marks)
-            advance(self._count * block)
-        self._hand_back()
-
-    def _advance(self, inputs: Tensor | None, marks: NDArray[np.int64]) -> None:
-        if self._exact is not None:
-            loss, d_weights, d_bias = self._exact.loss_and_gradient(self._weights, self._bias)
-        else:
-            assert inputs is not None
-            d_weights, d_bias = self._sampled.gradient(self._weights, self._bias, inputs)
-            loss = None
-        mark = int(np.searchsorted(marks, self._step))
-        if mark < len(marks) and marks[mark] == self._step:
-            if inputs is not None:
-                loss = self._sampled.value(self._weights, self._bias, inputs)
-            self._state.history[mark, self._rows] = loss[: self._count].cpu().numpy()
-        self._step += 1
-        self._adam.update(self._parameters, torch.cat([d_weights.flatten(1), d_bias], dim=1), self._step)
-
-    def _hand_back(self) -> None:
-        state, rows = self._state, self._rows
-        for array, tensor in (
-            (state.parameters, self._parameters),
-            (state.mean, self._adam.mean),
-            (state.square, self._adam.square),
-        ):
-            array[rows] = tensor[: self._count].cpu().numpy()
-        state.steps[rows] = self._step
-        if self._exact is None:
-            state.streams[rows] = self._streams.states[: self._count]
 
 
 def record_steps(steps: int) -> NDArray[np.int64]:
@@ -192,15 +89,28 @@ def _seeds(seeds: int | Sequence[int]) -> NDArray[np.int64]:
     return chosen.astype(np.int64)
 
 
+def _choose(name: str, value: Any, options: Any) -> None:
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+
+
 def train(
     model: ToyModel,
     *,
     seeds: int | Sequence[int] = 8,
+    architecture: str = "relu_output",
     objective: Objective = "sampled",
+    optimiser: Optimiser = "adam",
+    schedule: Schedule = "constant",
     steps: int = 4000,
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
+    momentum: float | None = None,
     weight_decay: float = 0.0,
+    sampling: Literal["plain", "stratified"] = "plain",
+    zero_inputs: Literal["sampled", "exact"] = "sampled",
+    initial_scale: float = 1.0,
+    tolerance: float | None = None,
     device: str = "auto",
     dtype: torch.dtype | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -210,18 +120,28 @@ def train(
     """Train a batch of models, each from several seeds.
 
     The sampled objective is the paper's: fresh inputs from the model's law at every step, Adam, no weight decay
-    (arXiv:2209.10652). The exact objective is Adam on `expected_loss`, without sampling noise. Weights start from
+    (arXiv:2209.10652). The exact objective is `expected_loss`, without sampling noise. Weights start from
     Xavier's normal law of one matrix, biases from zero. A result depends on the model and the seed alone, and is
     bit-identical when repeated on the same device.
 
     Args:
-        model: what to train, with any batch shape; importances and densities may differ between its models.
+        model: what to train, with any batch shape, input law and penalties.
         seeds: how many seeds, 0, 1, …, or a list of them. Every model of the batch is trained from each.
-        objective: "sampled" or "exact".
-        steps: optimiser steps.
+        architecture: "relu_output" x' = ReLU(WᵀWx + b), "linear" x' = WᵀWx + b, "relu_hidden"
+            x' = ReLU(WᵀReLU(Wx) + b), or "absolute_value" y = ReLU(W₂ReLU(W₁x) + b) with target |x|.
+        objective: "sampled" or "exact"; the latter is there for "relu_output".
+        optimiser: "adam", "adamw" or "sgd". Adam with a `weight_decay` is AdamW.
+        schedule: "constant", "linear" (to zero) or "cosine".
+        steps: optimiser steps, at most.
         batch_size: inputs for each model and step of the sampled objective.
-        learning_rate: Adam's, constant.
-        weight_decay: decoupled, as in AdamW; 0 as the theory has none.
+        learning_rate: at the first step.
+        momentum: SGD's μ, default 0.9; Adam's β₁, default 0.9.
+        weight_decay: decoupled, as in AdamW; 0 as the theory has none. (`ToyModel.weight_decay` is a part of the loss.)
+        sampling: "plain", or "stratified" by activity pattern with exact weights: unbiased, with less variance.
+        zero_inputs: "sampled", or "exact": the input x = 0 isn't drawn, its loss is added exactly.
+        initial_scale: factor on the initial weights.
+        tolerance: stop a model early when it has converged. On the exact objective: its gradient norm is at most this.
+            On samples: the mean loss of 200 steps has fallen by less than this share against the 200 before.
         device: "auto", "cpu" or "cuda".
         dtype: torch.float32 or torch.float64; default float32 for the sampled and float64 for the exact objective.
         checkpoint: file that an interrupted run is saved to, and continued from where it exists.
@@ -233,29 +153,67 @@ def train(
         "interrupted", and saved if there is a `checkpoint`.
 
     Raises:
-        ValueError: if an argument is out of range, the device isn't there, the law can't be sampled, or the
+        ValueError: if an argument is out of range, the device isn't there, the law can't be drawn as asked, or the
             checkpoint belongs to another run.
+        MemoryError: if a single model doesn't fit on the device. What was finished is in the checkpoint.
     """
     if not isinstance(model, ToyModel):
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
-    if objective not in ("sampled", "exact"):
-        raise ValueError(f"objective must be 'sampled' or 'exact', got {objective!r}")
-    if objective == "sampled":
-        _check_sampled(model)
+    _choose("architecture", architecture, ARCHITECTURES)
+    _choose("objective", objective, ("sampled", "exact"))
+    _choose("optimiser", optimiser, OPTIMISERS)
+    _choose("schedule", schedule, SCHEDULES)
+    _choose("sampling", sampling, ("plain", "stratified"))
+    _choose("zero_inputs", zero_inputs, ("sampled", "exact"))
     _check_count("steps", steps, 0)
     _check_count("batch_size", batch_size, 1)
     _check_rate("learning_rate", learning_rate, zero=False)
     _check_rate("weight_decay", weight_decay, zero=True)
+    _check_rate("initial_scale", initial_scale, zero=True)
+    momentum = BETAS[0] if momentum is None else momentum
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
+    if tolerance is not None:
+        _check_rate("tolerance", tolerance, zero=False)
     if dtype not in (None, torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-    dtype = dtype or (torch.float64 if objective == "exact" else torch.float32)
-    settings = _Settings(objective, steps, batch_size, learning_rate, weight_decay, dtype, resolve_device(device))
+    _check_together(model, architecture, objective, sampling, zero_inputs)
+    settings = Settings(
+        architecture=ARCHITECTURES[architecture],
+        objective=objective,
+        steps=steps,
+        batch_size=batch_size,
+        rates=learning_rates(schedule, learning_rate, steps),
+        rule=Rule("sgd" if optimiser == "sgd" else "adam", momentum, weight_decay),
+        stratified=sampling == "stratified",
+        exact_zeros=zero_inputs == "exact",
+        tolerance=tolerance,
+        dtype=dtype or (torch.float64 if objective == "exact" else torch.float32),
+        device=resolve_device(device),
+        marks=record_steps(steps),
+    )
     chosen = _seeds(seeds)
     flat, row_seeds = _rows(model, chosen)
+    if objective == "sampled":
+        # A law that can't be drawn as asked says so before anything is computed.
+        input_table(
+            flat.take(slice(0, 1)),
+            batch_size=batch_size,
+            stratified=settings.stratified,
+            exact_zeros=settings.exact_zeros,
+        )
     path = None if checkpoint is None else Path(checkpoint)
-    identity = _identity(flat, row_seeds, settings)
-    state = TrainingState.load(path, identity) if path and path.exists() else _fresh(flat, row_seeds, settings)
-    finished = _run(flat, row_seeds, state, settings, progress, on_progress)
+    identity = _identity(flat, row_seeds, settings, initial_scale)
+    if path and path.exists():
+        state = TrainingState.load(path, identity)
+    else:
+        state = _fresh(flat, row_seeds, settings, initial_scale)
+    try:
+        finished = _run(flat, row_seeds, state, settings, progress, on_progress)
+    except MemoryError:
+        if path:
+            state.save(path, identity)
+        raise
     if path and not finished:
         state.save(path, identity)
     elif path:
@@ -263,14 +221,18 @@ def train(
     return _result(model, chosen, state, settings, finished, path)
 
 
-def _check_sampled(model: ToyModel) -> None:
-    """Raise `ValueError` unless the model's inputs can be drawn, and its loss sampled, during training."""
-    law = model.features
-    expected = "training on sampled inputs takes IndependentFeatures with amplitudes uniform on [0, 1] and no penalties"
-    if not isinstance(law, IndependentFeatures) or law.amplitude != Amplitude(0, 1):
-        raise ValueError(f"{expected}, got {type(law).__name__} with {law.amplitude}; objective='exact' takes any")
-    if model.has_penalty:
-        raise ValueError(f"{expected}, got penalties; objective='exact' takes them")
+def _check_together(model: ToyModel, architecture: str, objective: str, sampling: str, zero_inputs: str) -> None:
+    """Raise `ValueError` for options that exclude each other."""
+    if objective == "exact":
+        if architecture != "relu_output":
+            raise ValueError(f"objective='exact' is there for architecture='relu_output', got {architecture!r}")
+        if sampling != "plain" or zero_inputs != "sampled":
+            raise ValueError(
+                "objective='exact' draws no inputs: expected sampling='plain' and zero_inputs='sampled', got "
+                f"sampling={sampling!r} and zero_inputs={zero_inputs!r}"
+            )
+    if not ARCHITECTURES[architecture].tied and model.interference_penalty.any():
+        raise ValueError(f"an interference penalty needs tied weights, got one for architecture={architecture!r}")
 
 
 def _rows(model: ToyModel, seeds: NDArray[np.int64]) -> tuple[ToyModel, NDArray[np.int64]]:
@@ -281,58 +243,69 @@ def _rows(model: ToyModel, seeds: NDArray[np.int64]) -> tuple[ToyModel, NDArray[
     return flat, np.tile(seeds, cells)
 
 
-def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: _Settings) -> TrainingState:
+def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> TrainingState:
     m, n, count = model.n_hidden, model.n_features, len(seeds)
     dtype = np.float64 if settings.dtype == torch.float64 else np.float32
     unique, where = np.unique(seeds, return_inverse=True)
-    weights = initial_weights([int(seed) for seed in unique], m, n)[where]
-    parameters = np.concatenate([weights.reshape(count, m * n), np.zeros((count, n))], axis=1).astype(dtype)
-    return TrainingState(
-        parameters=parameters,
-        mean=np.zeros_like(parameters),
-        square=np.zeros_like(parameters),
-        steps=np.zeros(count, dtype=np.int64),
-        streams=np.zeros((count, 4), dtype=np.uint64),
-        history=np.full((len(record_steps(settings.steps)), count), np.nan),
-    )
+    drawn = [initial_weights([int(seed) for seed in unique], m, n, scale=scale)]
+    if not settings.architecture.tied:
+        drawn.append(initial_weights([int(seed) for seed in unique], n, m, layer=1, scale=scale))
+    parts = [weights[where].reshape(count, m * n) for weights in drawn]
+    parameters = np.concatenate([*parts, np.zeros((count, n))], axis=1).astype(dtype)
+    return TrainingState.begin(parameters, settings.marks)
 
 
-def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: _Settings) -> dict[str, Any]:
+def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
     penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
     patterns = [chance for _, chance in islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY)]
-    arrays = (model.densities(), model.importances(), seeds, *penalties, *patterns)
+    arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *patterns)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     content += f"{type(model.features).__name__} {model.features.amplitude}".encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,
         "models": len(seeds),
+        "architecture": settings.architecture.name,
         "objective": settings.objective,
         "steps": settings.steps,
         "batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "weight_decay": settings.weight_decay,
+        "optimiser": [settings.rule.kind, settings.rule.momentum, settings.rule.decay],
+        "stratified": settings.stratified,
+        "exact_zeros": settings.exact_zeros,
+        "initial_scale": scale,
+        "tolerance": settings.tolerance,
         "dtype": str(settings.dtype),
         "device": settings.device.type,
-        "cells_and_seeds": hashlib.sha256(content).hexdigest(),
+        "cells_seeds_and_rates": hashlib.sha256(content).hexdigest(),
     }
+
+
+def group_size(model: ToyModel, count: int, settings: Settings) -> int:
+    """Return how many models a group holds: all that fit, and on a CPU few enough to keep every core busy."""
+    cores = os.cpu_count() or 1
+    if settings.objective == "exact":
+        return EXACT_GROUP[settings.device.type]
+    if settings.device.type == "cpu":
+        return max(1, -(-count // (cores * GROUPS_PER_CORE)))
+    numbers = TENSORS_PER_SAMPLE * (model.n_features + model.n_hidden) * settings.batch_size
+    free = torch.cuda.mem_get_info(settings.device)[0] * MEMORY_SHARE if torch.cuda.is_available() else GROUP_BYTES
+    return max(1, min(count, int(free) // (8 * numbers)))
 
 
 def _run(
     model: ToyModel,
     seeds: NDArray[np.int64],
     state: TrainingState,
-    settings: _Settings,
+    settings: Settings,
     progress: bool,
     on_progress: Callable[[int, int], None] | None,
 ) -> bool:
-    """Train all groups, and return whether every model took every step."""
+    """Train all models, and return whether none is left running."""
     kind, count = settings.device.type, len(seeds)
-    size = EXACT_GROUP[kind]
-    if settings.objective == "sampled":
-        size = max(1, GROUP_NUMBERS[kind] // (model.n_features * settings.batch_size))
-    groups = [slice(begin, min(begin + size, count)) for begin in range(0, count, size)]
+    compiled = kind == "cpu" and settings.objective == "sampled"
+    state.outcome[(state.outcome == RUNNING) & (state.steps >= settings.steps)] = FINISHED
+    size = group_size(model, count, settings)
     total, done, lock, stop = count * settings.steps, int(state.steps.sum()), threading.Lock(), threading.Event()
 
     def advance(model_steps: int) -> None:
@@ -340,20 +313,32 @@ def _run(
         with lock:
             done += model_steps
 
-    def work(rows: slice) -> None:
-        if not stop.is_set() and state.steps[rows.start] < settings.steps:
-            _Group(model, seeds, state, rows, size, settings).run(stop, advance)
+    def work(rows: NDArray[np.int64]) -> None:
+        # A checkpoint can hold models at different steps; those that are level go together.
+        running = rows[state.outcome[rows] == RUNNING]
+        for step in np.unique(state.steps[running]):
+            level = running[state.steps[running] == step]
+            if stop.is_set():
+                return
+            group: Group
+            if compiled:
+                group = CompiledGroup(model, seeds, state, level, settings)
+            else:
+                group = TensorGroup(model, seeds, state, level, size, settings)
+            group.run(stop.is_set, advance)
 
     workers = (os.cpu_count() or 1) if kind == "cpu" else 1
+    groups = [np.arange(begin, min(begin + size, count)) for begin in range(0, count, size)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if kind == "cpu" and len(groups) > 1 else threads)
-    with _Bar(progress, total) as bar, ThreadPoolExecutor(workers) as pool:
+    with Bar(progress, total) as bar, ThreadPoolExecutor(workers) as pool:
         jobs = [pool.submit(work, rows) for rows in groups]
         try:
             waiting = set(jobs)
             while waiting:
                 _, waiting = wait(waiting, timeout=0.1)
-                bar.show(done)
+                stopped = int((state.outcome == CONVERGED).sum())
+                bar.show(done, stopped)
                 if on_progress:
                     on_progress(done, total)
         except KeyboardInterrupt:
@@ -363,67 +348,52 @@ def _run(
             stop.set()
             torch.set_num_threads(threads)
     for job in jobs:
-        job.result()
-    return bool((state.steps == settings.steps).all())
-
-
-class _Bar:
-    """A progress bar on standard error, or nothing."""
-
-    def __init__(self, shown: bool, total: int) -> None:
-        self._shown, self._total, self._began = shown, total, time.monotonic()
-
-    def __enter__(self) -> _Bar:
-        if self._shown:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-            rate = TextColumn("{task.fields[rate]}")
-            self._bar = Progress(*columns, rate, TimeRemainingColumn(), console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task("training", total=self._total, rate="")
-        return self
-
-    def show(self, done: int) -> None:
-        """Show how many model-steps are done."""
-        if self._shown:
-            rate = done / max(time.monotonic() - self._began, 1e-3)
-            self._bar.update(self._task, completed=done, rate=f"{rate / 1e6:.2f} M model-steps/s")
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            self._bar.stop()
+        try:
+            job.result()
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(f"a group of {size} models doesn't fit on {settings.device}: {error}") from None
+    return not bool((state.outcome == RUNNING).any())
 
 
 def _result(
     model: ToyModel,
     seeds: NDArray[np.int64],
     state: TrainingState,
-    settings: _Settings,
+    settings: Settings,
     finished: bool,
     path: Path | None,
 ) -> TrainedModels:
     shape, m, n = (*model.batch_shape, len(seeds)), model.n_hidden, model.n_features
-    parameters = state.parameters.astype(np.float64)
-    weights = parameters[:, : m * n].reshape(*shape, m, n)
-    bias = parameters[:, m * n :].reshape(*shape, n)
-    everywhere = model.take((..., np.newaxis))
-    finite = np.asarray(np.isfinite(parameters).all(axis=1)).reshape(shape)
-    some_weights = np.where(finite[..., None, None], weights, 0)
-    losses = expected_loss(everywhere, some_weights, np.where(finite[..., None], bias, 0))
+    parameters = state.parameters.astype(np.float64).reshape(*shape, -1)
+    weights, bias = parameters[..., : m * n].reshape(*shape, m, n), parameters[..., -n:]
+    tied = settings.architecture.tied
+    second = None if tied else parameters[..., m * n : 2 * m * n].reshape(*shape, n, m)
+    finite = np.asarray(np.isfinite(parameters).all(axis=-1))
+    loss, error = losses_of(settings.architecture, model, weights, second, bias, finite)
     saved = f", saved to {path}" if path else ""
+    counts = {
+        "converged": int((state.outcome == CONVERGED).sum()),
+        "diverged": int((state.outcome == DIVERGED).sum()),
+    }
     reason = f"all {settings.steps} steps taken"
     if not finished:
         reason = f"stopped after {state.steps.min()} to {state.steps.max()} of {settings.steps} steps{saved}"
+    elif any(counts.values()):
+        kinds = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
+        reason = f"{kinds} of {len(state.steps)} models, after {state.steps.min()} steps or more"
     return TrainedModels(
         weights=weights,
         bias=bias,
         seeds=seeds,
-        loss=np.where(finite, losses, np.nan),
+        loss=loss,
+        loss_error=error,
         loss_history=state.history.reshape(-1, *shape),
-        history_steps=record_steps(settings.steps),
+        history_steps=settings.marks,
         steps=state.steps.reshape(shape),
+        converged=(state.outcome == CONVERGED).reshape(shape),
+        diverged=~finite,
+        second=second,
+        architecture=settings.architecture.name,
         status="finished" if finished else "interrupted",
         reason=reason,
     )

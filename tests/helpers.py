@@ -21,6 +21,7 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tegum.empirical import TrainedModels
 from tegum.theory import (
     Amplitude,
     AnticorrelatedFeatures,
@@ -438,3 +439,24 @@ def sampled_loss(
         standard_error = float(np.sqrt(max(squares / samples - mean**2, 0.0) / samples))
         if standard_error < target or samples + batch > budget:
             return Estimate(float(mean), standard_error, samples)
+
+
+def trained_by_hand(weights: FloatArray, bias: FloatArray, loss: FloatArray) -> TrainedModels:
+    """Return models of shape (*batch_shape, seeds) as if they had been trained."""
+    shape = loss.shape
+    return TrainedModels(
+        weights=weights,
+        bias=bias,
+        seeds=np.arange(shape[-1]),
+        loss=loss,
+        loss_error=np.zeros(shape),
+        loss_history=np.zeros((1, *shape)),
+        history_steps=np.zeros(1, dtype=np.int64),
+        steps=np.ones(shape, dtype=np.int64),
+        converged=np.zeros(shape, dtype=bool),
+        diverged=np.isnan(loss),
+        second=None,
+        architecture="relu_output",
+        status="finished",
+        reason="made by hand",
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import tolerance
+from helpers import tolerance, trained_by_hand
 
 from tegum.compare import curves_of, load, minima_of, model_of, save
 from tegum.empirical import TrainedModels
@@ -248,17 +248,7 @@ def trained_at(theory: xr.Dataset, which: np.ndarray[Any, Any], off: float) -> T
         np.where(there[..., None, None], weights, 0),
         np.where(there[..., None], bias, 0),
     )
-    return TrainedModels(
-        weights=weights,
-        bias=bias,
-        seeds=np.arange(which.shape[-1]),
-        loss=np.where(there, losses, np.nan),
-        loss_history=np.zeros((1, *which.shape)),
-        history_steps=np.zeros(1, dtype=np.int64),
-        steps=np.ones(which.shape, dtype=np.int64),
-        status="finished",
-        reason="made by hand",
-    )
+    return trained_by_hand(weights, bias, np.where(there, losses, np.nan))
 
 
 @pytest.fixture(scope="module")

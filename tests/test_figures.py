@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import FloatArray, tolerance
+from helpers import FloatArray, tolerance, trained_by_hand
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -24,7 +24,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tegum.compare import agreement, minima_of, model_of
-from tegum.empirical import TrainedModels
 from tegum.theory import BoundaryCurve, diagram_minima, expected_loss
 
 datasets: Any = import_module("tegum.compare.dataset")
@@ -92,17 +91,7 @@ def dataset() -> xr.Dataset:
         # The cheapest comes last, so that the first seed isn't the best one everywhere.
         point = live[min(1 - k, len(live) - 1)]
         weights[i, j, k], bias[i, j, k] = point.weights, point.bias
-    trained = TrainedModels(
-        weights=weights,
-        bias=bias,
-        seeds=np.arange(2),
-        loss=expected_loss(model_of(theory).take((..., np.newaxis)), weights, bias),
-        loss_history=np.zeros((1, 3, 2, 2)),
-        history_steps=np.zeros(1, dtype=np.int64),
-        steps=np.ones((3, 2, 2), dtype=np.int64),
-        status="finished",
-        reason="made by hand",
-    )
+    trained = trained_by_hand(weights, bias, expected_loss(model_of(theory).take((..., np.newaxis)), weights, bias))
     curves = (
         curve("coexistence", ("axis(1) + drop(2)", "digon(1,2)"), "first order", [True] * 3),
         curve("stability", ("merged(1,2)",), "fold", [False] * 3),

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import tolerance
+from helpers import tolerance, trained_by_hand
 
 from tegum.compare import agreement, minima_of, model_of
-from tegum.empirical import TrainedModels
 from tegum.theory import BoundaryCurve, diagram_minima, expected_loss, phase
 
 parts: Any = import_module("tegum.compare.dataset")
@@ -229,17 +228,7 @@ def test_seeds_in_different_minima_are_counted_and_not_averaged() -> None:
     pair = minima[1][0][labels.index("digon(1,2)")]
     assert labels[0] == "axis(1) + drop(2)"
     weights[1, 0, 1:], bias[1, 0, 1:] = pair.weights, pair.bias
-    trained = TrainedModels(
-        weights=weights,
-        bias=bias,
-        seeds=np.arange(3),
-        loss=expected_loss(model_of(theory).take((..., np.newaxis)), weights, bias),
-        loss_history=np.zeros((1, 2, 2, 3)),
-        history_steps=np.zeros(1, dtype=np.int64),
-        steps=np.ones((2, 2, 3), dtype=np.int64),
-        status="finished",
-        reason="made by hand",
-    )
+    trained = trained_by_hand(weights, bias, expected_loss(model_of(theory).take((..., np.newaxis)), weights, bias))
     ledger = agreement(theory.merge(parts.trained_dataset(theory, trained), combine_attrs="override"))
     assert ledger.outcomes == {"global": 10, "other": 2, "unexplained": 0}
     assert ledger.endings == {"digon(1,2)": 11, "axis(1) + drop(2)": 1}

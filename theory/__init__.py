@@ -29,7 +29,7 @@ from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .enclosure import Enclosure, Interval, enclosure
-from .features import FeatureLaw, IndependentFeatures
+from .features import DensityLaw, FeatureLaw, IndependentFeatures
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
@@ -52,6 +52,7 @@ __all__ = [
     "BoundaryCurve",
     "CorrelatedFeatures",
     "CriticalPoint",
+    "DensityLaw",
     "Descent",
     "DiagramMinima",
     "Enclosure",

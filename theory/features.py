@@ -202,14 +202,17 @@ class DensityLaw(FeatureLaw):
         density = np.broadcast_to(given, (*self.batch_shape, n_features))
         chosen = range(n_features) if among is None else among
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
-        certain = np.full(self.batch_shape, Fraction(1) if exact else 1.0)
-        found: list[tuple[ActivePattern, NDArray[Any]]] = [((), certain)]
-        for part in filter(None, parts):
-            states = list(self.block_patterns(part, density))
-            # Patterns of the blocks so far share their product.
-            found = [((*active, *more), chance * factor) for active, chance in found for more, factor in states]
-        for active, chance in found:
-            yield tuple(sorted(active)), np.asarray(chance)
+        states = [list(self.block_patterns(part, density)) for part in parts if part]
+
+        def extended(active: ActivePattern, chance: NDArray[Any], place: int) -> Iterator[Any]:
+            if place == len(states):
+                yield tuple(sorted(active)), np.asarray(chance)
+                return
+            # Patterns share the product over the blocks so far; a caller may stop after a few of them.
+            for more, factor in states[place]:
+                yield from extended((*active, *more), chance * factor, place + 1)
+
+        yield from extended((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), 0)
 
     def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw activity patterns, shape (samples, *batch_shape, n_features): one uniform number for each block."""
