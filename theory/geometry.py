@@ -135,8 +135,8 @@ def superposition(weights: Array) -> Array:
     """Return Σ_{j≠i} (Ŵ_i·W_j)², how strongly other features project onto the direction of each.
 
     0 for a feature that is orthogonal to all others; from 1 on, others together can activate its direction as
-    strongly as the feature itself, if it has norm 1. The source's notebook and replications of it plot the square
-    root of this under the name "polysemanticity".
+    strongly as the feature itself, if it has norm 1. Public replications plot the square root of this under the name
+    "polysemanticity".
 
     Args:
         weights: W, shape (..., n_hidden, n_features).
