@@ -270,6 +270,7 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
         "objective": settings.objective,
         "steps": settings.steps,
         "batch_size": settings.batch_size,
+        "learning_rate": float(settings.rates[0]) if settings.steps else 0.0,
         "optimiser": [settings.rule.kind, settings.rule.momentum, settings.rule.decay],
         "stratified": settings.stratified,
         "exact_zeros": settings.exact_zeros,

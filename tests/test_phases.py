@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -9,13 +10,10 @@ from helpers import FloatArray, corner_outputs, internals, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.theory import dead_outputs, phase, representative
-
-phases = internals("phases")
+from tegum.theory import dead_outputs, phase, representative, tegum_factors
 
 TRIANGLE = np.array([[1.0, -0.5, -0.5], [0.0, 0.75**0.5, -(0.75**0.5)]])
 TETRAHEDRON = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / 3**0.5
-PENTAGON = np.array([np.cos(2 * np.pi * np.arange(5) / 5), np.sin(2 * np.pi * np.arange(5) / 5)])
 
 # Weights, biases, label.
 LABELS: dict[str, tuple[Any, Any, str]] = {
@@ -53,6 +51,18 @@ LABELS: dict[str, tuple[Any, Any, str]] = {
 def test_labels(name: str) -> None:
     weights, bias, label = LABELS[name]
     assert phase(weights, bias) == label
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_join_tegum_factors(name: str) -> None:
+    # But for dead outputs, whose columns a label leaves out.
+    weights, bias, label = LABELS[name]
+    alive = ~dead_outputs(weights, bias)
+    numbers = [[int(i) - 1 for i in part.split(",")] for part in re.findall(r"\(([\d,]+)\)", label)]
+    kept = np.flatnonzero(alive)
+    if len(kept):
+        factors = [[int(kept[i]) for i in factor] for factor in tegum_factors(np.array(weights)[:, kept])]
+        assert factors == [part for part in numbers if alive[part[0]]]
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -109,34 +119,13 @@ def test_tolerance_decides_what_is_negligible(name: str) -> None:
         pytest.param([[1, -1]], [0, 0, 0], r"got \(1, 2\) and \(3,\)", id="long bias"),
         pytest.param([[1, -1]], 0.0, r"got \(1, 2\) and \(\)", id="scalar bias"),
         pytest.param([[1, np.nan]], [0, 0], "must be finite, got NaN or infinite entries", id="NaN weight"),
+        pytest.param([[1, np.inf]], [0, 0], "must be finite, got NaN or infinite entries", id="infinite weight"),
         pytest.param([[1, -1]], [np.inf, 0], "must be finite, got NaN or infinite entries", id="infinite bias"),
     ],
 )
 def test_misuse_is_named(weights: Any, bias: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         phase(weights, bias)
-
-
-@pytest.mark.parametrize(
-    ("edges", "factors"),
-    [
-        pytest.param([], [(0,), (1,), (2,), (3,)], id="none"),
-        pytest.param([(0, 3)], [(0, 3), (1,), (2,)], id="one"),
-        pytest.param([(0, 2), (1, 3)], [(0, 2), (1, 3)], id="two"),
-        pytest.param([(3, 1), (1, 2)], [(0,), (1, 2, 3)], id="path"),
-        pytest.param([(0, 1), (1, 2), (2, 3), (3, 0)], [(0, 1, 2, 3)], id="cycle"),
-    ],
-)
-def test_tegum_factors_are_connected_components(edges: list[tuple[int, int]], factors: list[tuple[int, ...]]) -> None:
-    adjacency = np.zeros((4, 4), dtype=bool)
-    for i, j in edges:
-        adjacency[i, j] = adjacency[j, i] = True
-    assert phases.tegum_factors(adjacency) == factors
-
-
-def test_a_pentagon_is_one_factor_whose_every_pair_interferes() -> None:
-    edges = phases.interference_graph(PENTAGON)
-    np.testing.assert_array_equal(edges, ~np.eye(5, dtype=bool))
 
 
 # --- Dead outputs ------------------------------------------------------------------------------------------------

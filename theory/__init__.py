@@ -15,6 +15,7 @@ penalties. From there, bottom up:
 - `descent` and `curvature` go downhill and judge where they end, in frames that fix `rotations`; `minima` takes a
   census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
   trained weights there.
+- `geometry` measures how features share the hidden space, `factors` tells which of them interfere.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -29,8 +30,17 @@ from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .enclosure import Enclosure, Interval, enclosure
+from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
+from .geometry import (
+    dimensions_per_feature,
+    feature_dimensionality,
+    feature_norms,
+    gram,
+    neuron_polysemanticity,
+    superposition,
+)
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
@@ -80,10 +90,15 @@ __all__ = [
     "descend",
     "diagram_minima",
     "diagram_model",
+    "dimensions_per_feature",
     "enclosure",
     "expected_loss",
+    "feature_dimensionality",
+    "feature_norms",
     "formulas_markdown",
     "global_minimum",
+    "gram",
+    "interference_graph",
     "linear_gradient",
     "linear_loss",
     "linear_optimum",
@@ -91,6 +106,7 @@ __all__ = [
     "loss_gradient",
     "loss_hessian",
     "match",
+    "neuron_polysemanticity",
     "pack",
     "phase",
     "phase_boundaries",
@@ -98,5 +114,8 @@ __all__ = [
     "representative",
     "seed_diagram",
     "stability_limit",
+    "superposition",
+    "tegum_factor_numbers",
+    "tegum_factors",
     "unpack",
 ]

@@ -1,7 +1,7 @@
 """Names for the structure of a model: which features share a tegum factor, and in which shape.
 
-Features whose overlap G_ij isn't negligible against ‖W_i‖‖W_j‖ are joined in a graph; its connected components are
-the tegum factors (docs/phases.md). A label follows from the weights and biases alone, never from a list of candidates.
+Tegum factors (`factors.py`) are the connected components of the graph of features that interfere (docs/phases.md).
+A label follows from the weights and biases alone, never from a list of candidates.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .factors import TOLERANCE, negligible_columns, tegum_factors
 from .features import FloatArray
-
-# Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest or of 1, count as zero.
-TOLERANCE = 1e-3
 
 
 def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.bool_]:
@@ -34,40 +32,6 @@ def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.boo
     weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
     largest = bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1)
     return np.asarray(largest <= -margin)
-
-
-def interference_graph(weights: FloatArray, tolerance: float = TOLERANCE) -> NDArray[np.bool_]:
-    """Return which pairs of features interfere: |G_ij| > tolerance ‖W_i‖‖W_j‖ for i ≠ j.
-
-    Args:
-        weights: W, shape (n_hidden, n_features).
-        tolerance: relative size under which an overlap counts as zero.
-
-    Returns:
-        A symmetric boolean matrix, shape (n_features, n_features), false on the diagonal.
-    """
-    gram = weights.T @ weights
-    norms = np.sqrt(np.diag(gram))
-    edges = np.abs(gram) > tolerance * np.outer(norms, norms)
-    np.fill_diagonal(edges, False)
-    return np.asarray(edges)
-
-
-def tegum_factors(edges: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """Return the connected components of an interference graph, each an ascending tuple of features."""
-    unseen = set(range(len(edges)))
-    factors = []
-    while unseen:
-        stack, factor = [min(unseen)], set()
-        while stack:
-            i = stack.pop()
-            if i in factor:
-                continue
-            factor.add(i)
-            stack += [int(j) for j in np.flatnonzero(edges[i]) if int(j) not in factor]
-        unseen -= factor
-        factors.append(tuple(sorted(factor)))
-    return factors
 
 
 def _shape(weights: FloatArray, tolerance: float) -> str:
@@ -136,7 +100,7 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         Tegum factors joined by " + ", ordered by their first feature.
 
     Raises:
-        ValueError: if the shapes don't fit or an entry isn't finite.
+        ValueError: if the shapes don't fit, an entry isn't finite, or the tolerance isn't in [0, 1).
 
     Example:
         >>> phase([[1.0, -1.0]], [0.0, 0.0])
@@ -152,16 +116,14 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         )
     if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
         raise ValueError("weights and bias must be finite, got NaN or infinite entries")
-    norms = np.linalg.norm(weights, axis=0)
     dead = dead_outputs(weights, bias)
-    dropped = ~dead & (norms <= tolerance * max(norms.max(), 1.0))
+    dropped = ~dead & negligible_columns(weights, tolerance)
     named: list[tuple[tuple[int, ...], str]] = []
     for state, name in ((dead, "dead"), (dropped, "drop")):
         named += [((int(i),), name) for i in np.flatnonzero(state)]
     stored = np.flatnonzero(~dead & ~dropped)
-    columns = weights[:, stored]
-    for factor in tegum_factors(interference_graph(columns, tolerance)):
-        features = tuple(int(stored[i]) for i in factor)
-        named.append((features, _shape(columns[:, list(factor)], tolerance)))
+    for factor in tegum_factors(weights[:, stored], tolerance) if len(stored) else ():
+        features = stored[list(factor)]
+        named.append((tuple(features.tolist()), _shape(weights[:, features], tolerance)))
     labels = [f"{name}({','.join(str(i + 1) for i in features)})" for features, name in sorted(named)]
     return " + ".join(labels)
