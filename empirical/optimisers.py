@@ -44,6 +44,7 @@ class Rule:
             mean.mul_(self.momentum).add_(gradient)
             parameters.sub_(rate * mean)
             return
+        step = step.to(parameters.dtype)
         mean.lerp_(gradient, 1 - self.momentum)
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         deviation = (square / (1 - BETAS[1] ** step)).sqrt_().add_(EPSILON)

@@ -278,7 +278,7 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
         "tolerance": settings.tolerance,
         "dtype": str(settings.dtype),
         "device": settings.device.type,
-        "cells_seeds_and_rates": hashlib.sha256(content).hexdigest(),
+        "rows_and_rates": hashlib.sha256(content).hexdigest(),
     }
 
 

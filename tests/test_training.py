@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tegum.empirical import TrainedModels, resolve_device, train
-from tegum.empirical.models import SampledLoss, relu_output
-from tegum.empirical.sampling import InputStreams, initial_weights
+from tegum.empirical.inputs import Inputs
+from tegum.empirical.sampling import initial_weights, input_table
 from tegum.theory import (
     CorrelatedFeatures,
     IndependentFeatures,
@@ -21,6 +21,8 @@ from tegum.theory import (
     diagram_model,
     expected_loss,
     global_minimum,
+    linear_optimum,
+    loss_gradient,
 )
 
 SIGMAS = 5.0
@@ -29,8 +31,11 @@ EXACT_EXCESS = 1e-6
 CPU = torch.device("cpu")
 
 
-def streams(density: list[float], *, samples: int = 4096, dtype: torch.dtype = torch.float64) -> InputStreams:
-    return InputStreams([5], np.array([density]), samples, 8, dtype, CPU)
+def inputs(density: list[float], *, samples: int) -> np.ndarray[Any, Any]:
+    """Return one model's inputs, shape (n_features, samples)."""
+    model = ToyModel(len(density), 1, IndependentFeatures([density]))
+    table = input_table(model, batch_size=samples)
+    return Inputs(table, [5], len(density), samples, torch.float64, CPU).draw(torch.tensor(0))[0].numpy()
 
 
 def quick(model: ToyModel, **options: Any) -> TrainedModels:
@@ -55,8 +60,7 @@ def test_initial_scale_is_that_of_one_matrix() -> None:
 
 # Mistake 2: a mask that broadcasts over features, so that they always fire together.
 def test_features_fire_independently() -> None:
-    x = streams([0.3, 0.1]).draw()[0].numpy()
-    on = (x > 0).transpose(1, 0, 2).reshape(2, -1)
+    on = inputs([0.3, 0.1], samples=32_768) > 0
     count = on.shape[1]
     for rate, expected in ((on[0], 0.3), (on[1], 0.1), (on[0] & on[1], 0.03)):
         error = (expected * (1 - expected) / count) ** 0.5
@@ -64,9 +68,9 @@ def test_features_fire_independently() -> None:
 
 
 def test_amplitudes_are_uniform_whatever_the_density() -> None:
-    x = streams([0.02, 1.0], samples=20_000).draw()[0].numpy()
+    x = inputs([0.02, 1.0], samples=160_000)
     for feature in (0, 1):
-        active = x[:, feature][x[:, feature] > 0]
+        active = x[feature][x[feature] > 0]
         error = (1 / 12 / len(active)) ** 0.5
         assert abs(active.mean() - 1 / 2) < SIGMAS * error
         assert active.max() <= 1
@@ -113,23 +117,6 @@ def test_the_history_starts_from_the_loss_of_the_initial_weights() -> None:
     assert (trained.loss_history[-1] < trained.loss_history[0]).all()
 
 
-@pytest.mark.parametrize("sizes", [(2, 1), (5, 2), (7, 3)], ids=str)
-def test_the_written_out_gradient_is_autograd_s(sizes: tuple[int, int]) -> None:
-    n, m = sizes
-    generator = torch.Generator().manual_seed(1)
-    weights = torch.randn(4, m, n, generator=generator, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(4, n, generator=generator, dtype=torch.float64, requires_grad=True)
-    inputs = torch.rand(4, n, 50, generator=generator, dtype=torch.float64)
-    importance = torch.rand(4, n, generator=generator, dtype=torch.float64)
-    loss = (importance * ((relu_output(weights, bias, inputs) - inputs) ** 2).mean(dim=-1)).sum()
-    loss.backward()
-    d_weights, d_bias = SampledLoss(importance, m, 50).gradient(weights.detach(), bias.detach(), inputs)
-    assert weights.grad is not None
-    assert bias.grad is not None
-    torch.testing.assert_close(d_weights, weights.grad, rtol=FLOAT64_ROUNDING, atol=FLOAT64_ROUNDING)
-    torch.testing.assert_close(d_bias, bias.grad, rtol=FLOAT64_ROUNDING, atol=FLOAT64_ROUNDING)
-
-
 @pytest.mark.parametrize("objective", ["sampled", "exact"])
 def test_a_model_depends_on_its_seed_alone(objective: str) -> None:
     together = quick(GRID, objective=objective, seeds=[0, 3, 9])
@@ -156,12 +143,13 @@ def stop_after(share: float) -> Callable[[int, int], None]:
 @pytest.mark.parametrize("objective", ["sampled", "exact"])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, objective: str) -> None:
     checkpoint = tmp_path / "run" / "training.npz"
-    options: dict[str, Any] = {"objective": objective, "steps": 3000, "batch_size": 256}
+    steps = {"sampled": 200_000, "exact": 6_000}[objective]
+    options: dict[str, Any] = {"objective": objective, "steps": steps, "batch_size": 64}
     first = quick(GRID, checkpoint=checkpoint, on_progress=stop_after(0.0), **options)
     assert first.status == "interrupted"
     assert str(checkpoint) in first.reason
     assert checkpoint.exists()
-    assert (first.steps < 3000).any()
+    assert (first.steps < steps).any()
     second = quick(GRID, checkpoint=checkpoint, **options)
     whole = quick(GRID, **options)
     assert second.status == "finished"
@@ -172,10 +160,10 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, o
 
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path: Path) -> None:
     checkpoint = tmp_path / "training.npz"
-    quick(GRID, checkpoint=checkpoint, on_progress=stop_after(0.0), steps=3000, batch_size=256)
+    quick(GRID, checkpoint=checkpoint, on_progress=stop_after(0.0), steps=400_000)
     before = checkpoint.read_bytes()
     with pytest.raises(ValueError, match=r"another run: expected learning_rate = 0\.01, got 0\.001"):
-        quick(GRID, checkpoint=checkpoint, steps=3000, batch_size=256, learning_rate=0.01)
+        quick(GRID, checkpoint=checkpoint, steps=400_000, learning_rate=0.01)
     assert checkpoint.read_bytes() == before
 
 
@@ -220,7 +208,18 @@ def test_auto_is_a_device_that_is_there() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objective": "guessed"}, "'sampled' or 'exact', got 'guessed'"),
+        ({"objective": "guessed"}, "objective must be one of sampled, exact, got 'guessed'"),
+        ({"architecture": "deep"}, "architecture must be one of linear, relu_output, relu_hidden, absolute_value"),
+        ({"optimiser": "lion"}, "optimiser must be one of adam, adamw, sgd, got 'lion'"),
+        ({"schedule": "step"}, "schedule must be one of constant, linear, cosine, got 'step'"),
+        ({"sampling": "sobol"}, "sampling must be one of plain, stratified, got 'sobol'"),
+        ({"zero_inputs": "no"}, "zero_inputs must be one of sampled, exact, got 'no'"),
+        ({"momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
+        ({"tolerance": 0.0}, "tolerance must be finite and positive, got 0.0"),
+        ({"initial_scale": -1.0}, "initial_scale must be finite and not negative"),
+        ({"objective": "exact", "architecture": "linear"}, "is there for architecture='relu_output', got 'linear'"),
+        ({"objective": "exact", "sampling": "stratified"}, "draws no inputs"),
+        ({"sampling": "stratified", "batch_size": 3}, "batch_size of at least 4, got 3"),
         ({"steps": -1}, "steps must be an integer of at least 0, got -1"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be finite and positive, got 0.0"),
@@ -268,10 +267,126 @@ def test_the_exact_objective_trains_any_law_and_penalty(name: str) -> None:
     np.testing.assert_array_equal(trained.loss, expected_loss(model, trained.weights, trained.bias))
 
 
+@pytest.mark.parametrize("sampling", ["plain", "stratified"])
+@pytest.mark.parametrize("zero_inputs", ["sampled", "exact"])
 @pytest.mark.parametrize("name", OTHER_MODELS)
-def test_sampling_says_what_it_cannot_draw(name: str) -> None:
-    with pytest.raises(ValueError, match=r"sampled inputs takes IndependentFeatures .* no penalties, got"):
-        train(OTHER_MODELS[name], objective="sampled", steps=1)
+def test_sampled_training_takes_any_law_and_penalty(name: str, sampling: Any, zero_inputs: Any) -> None:
+    model = OTHER_MODELS[name]
+    start = train(model, seeds=4, steps=0)
+    trained = train(
+        model, seeds=4, steps=400, batch_size=256, learning_rate=0.01, sampling=sampling, zero_inputs=zero_inputs
+    )
+    assert (trained.loss < start.loss).all()
+
+
+@pytest.mark.parametrize("architecture", ["linear", "relu_hidden", "absolute_value"])
+def test_other_architectures_learn(architecture: str) -> None:
+    amplitude = "symmetric" if architecture == "absolute_value" else "uniform"
+    model = ToyModel(3, 6, IndependentFeatures(0.2, amplitude=amplitude), (1.0, 0.8, 0.6))
+    start = train(model, seeds=4, steps=0, architecture=architecture)
+    trained = train(model, seeds=4, steps=1500, batch_size=256, learning_rate=0.01, architecture=architecture)
+    assert (trained.loss + 5 * trained.loss_error < 0.5 * start.loss).all()
+    assert (trained.second is not None) == (architecture == "absolute_value")
+    exact = architecture == "linear"
+    assert (trained.loss_error == 0).all() == exact
+
+
+def test_the_linear_model_reaches_its_closed_form() -> None:
+    model = ToyModel(3, 2, IndependentFeatures(0.4), (1.0, 0.7, 0.4))
+    trained = train(
+        model, seeds=4, steps=3000, batch_size=512, learning_rate=0.01, schedule="cosine", architecture="linear"
+    )
+    assert trained.best().loss / linear_optimum(model).loss - 1 < 0.01
+
+
+def test_a_sampled_loss_is_within_its_error_of_the_exact_one() -> None:
+    model = ToyModel(9, 3, IndependentFeatures(0.1))
+    trained = train(model, seeds=2, steps=200, batch_size=64)
+    exact = expected_loss(model, trained.weights, trained.bias)
+    assert (trained.loss_error > 0).all()
+    assert (np.abs(trained.loss - exact) < SIGMAS * trained.loss_error).all()
+
+
+# --- Stopping early, optimisers, best of k --------------------------------------------------------------------------
+
+
+def test_a_model_stops_when_its_gradient_has_vanished() -> None:
+    model = diagram_model(2, 1, np.array([0.5, 0.1]), 1.0)
+    options: dict[str, Any] = {
+        "objective": "exact",
+        "seeds": 3,
+        "steps": 6000,
+        "learning_rate": 0.02,
+        "schedule": "cosine",
+    }
+    trained = train(model, tolerance=1e-3, **options)
+    assert trained.converged.all()
+    assert (trained.steps < 6000).all()
+    assert len(np.unique(trained.steps)) > 1
+    in_weights, in_bias = loss_gradient(model.take((..., None)), trained.weights, trained.bias)
+    norm = np.sqrt((in_weights**2).sum(axis=(-2, -1)) + (in_bias**2).sum(axis=-1))
+    assert (norm <= 1e-3 * (1 + FLOAT64_ROUNDING)).all()
+    assert "6 converged of 6 models" in trained.reason
+    # Whatever it is batched with.
+    alone = train(model.take(1), tolerance=1e-3, **options)
+    assert np.array_equal(alone.weights, trained.weights[1])
+    assert np.array_equal(alone.steps, trained.steps[1])
+
+
+def test_a_sampled_model_stops_when_it_no_longer_gets_better() -> None:
+    options: dict[str, Any] = {"seeds": 4, "steps": 200_000, "batch_size": 64, "learning_rate": 0.01}
+    trained = train(diagram_model(2, 1, np.array([0.5, 0.1]), 1.0), tolerance=1e-4, **options)
+    assert trained.converged.all()
+    assert (trained.steps % 200 == 0).all()
+    assert (trained.steps < 200_000).all()
+    alone = train(diagram_model(2, 1, 0.1, 1.0), tolerance=1e-4, **options)
+    assert np.array_equal(alone.weights, trained.weights[1])
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_every_optimiser_and_schedule_gets_better(optimiser: Any, schedule: Any) -> None:
+    options: dict[str, Any] = {"optimiser": optimiser, "schedule": schedule}
+    rate = 0.2 if optimiser == "sgd" else 0.01
+    start = quick(GRID, steps=0)
+    trained = quick(GRID, steps=800, learning_rate=rate, **options)
+    assert (trained.loss < start.loss).all()
+
+
+def test_divergence_of_sampled_models_is_reported() -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.5), np.array([[1.0, 1.0], [1e30, 1e30]]))
+    trained = train(model, seeds=2, steps=500, batch_size=64, optimiser="sgd", learning_rate=0.01)
+    assert trained.diverged.tolist() == [[False, False], [True, True]]
+    assert np.isnan(trained.loss[1]).all()
+    assert "2 diverged of 4 models" in trained.reason
+    alone = train(model.take(0), seeds=2, steps=500, batch_size=64, optimiser="sgd", learning_rate=0.01)
+    assert np.array_equal(alone.weights, trained.weights[0])
+    with pytest.raises(ValueError, match="got none for 1 of them"):
+        trained.best()
+
+
+def test_the_best_seed_is_the_one_of_smallest_loss() -> None:
+    trained = quick(GRID, seeds=[4, 7, 9])
+    best = trained.best()
+    assert best.loss.shape == (2, 3)
+    np.testing.assert_array_equal(best.loss, trained.loss.min(axis=-1))
+    np.testing.assert_array_equal(best.seed, np.array([4, 7, 9])[trained.loss.argmin(axis=-1)])
+    np.testing.assert_array_equal(expected_loss(GRID, best.weights, best.bias), best.loss)
+
+
+def test_the_initial_scale_is_a_factor() -> None:
+    small, usual = (quick(GRID, steps=0, initial_scale=scale, dtype=torch.float64) for scale in (0.1, 1.0))
+    np.testing.assert_allclose(small.weights, 0.1 * usual.weights, rtol=FLOAT64_ROUNDING)
+
+
+def test_a_device_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: Any) -> None:
+        raise torch.cuda.OutOfMemoryError("no room")
+
+    monkeypatch.setattr("tegum.empirical.groups.CompiledGroup.run", full)
+    with pytest.raises(MemoryError, match="doesn't fit on cpu: no room"):
+        quick(GRID, checkpoint=tmp_path / "state.npz")
+    assert (tmp_path / "state.npz").exists()
 
 
 def test_a_checkpoint_knows_the_penalties_of_its_run(tmp_path: Path) -> None:
