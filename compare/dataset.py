@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical import TrainedModels
+from tegum.empirical import TrainedModels, read_zarr, write_zarr
 from tegum.theory import (
     SAME_LOSS,
     BoundaryCurve,
@@ -202,17 +200,7 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
 
 def save(dataset: xr.Dataset, path: Path) -> None:
     """Write a phase diagram to a zarr store, replacing what is there only when all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    plain = dataset.copy(deep=False)
-    plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
-    plain.to_zarr(partial, mode="w", consolidated=False)
-    if path.exists():
-        path.rename(old)
-    partial.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    write_zarr(dataset, path)
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -224,11 +212,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     where = Path(path)
     if not where.exists():
         raise ValueError(f"expected a phase diagram (a zarr folder), but {where} doesn't exist")
-    try:
-        dataset: xr.Dataset = xr.open_zarr(where, consolidated=False).load()
-        dataset.attrs = {name: json.loads(value) for name, value in dataset.attrs.items()}
-    except Exception as error:
-        raise ValueError(f"expected a phase diagram (a zarr folder), can't read {where}: {error}") from None
+    dataset = read_zarr(where, "a phase diagram (a zarr folder)")
     found = dataset.attrs.get("format")
     if found != FORMAT:
         raise ValueError(f"expected a dataset of format {FORMAT!r}, got {found!r} in {where}")
