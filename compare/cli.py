@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +12,6 @@ from .console import console, print_json, print_table
 
 if TYPE_CHECKING:
     from tegum.theory import CriticalPoint, ToyModel
-
-    from .ledger import Ledger
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,49 +65,70 @@ def diagram(
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled",
     device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for dataset, figure and ledger.")] = Path("out"),
-    source: Annotated[Path | None, typer.Option("--from", help="Redraw this dataset instead of computing one.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Draw this instead: a dataset (.zarr), weights (.npz, .pt, .safetensors) or a table of cells (.csv).",
+        ),
+    ] = None,
+    layout: Layout = "auto",
+    log_sparsity: Annotated[
+        str, typer.Option(help="Column log_sparsity of a table: 'density', 'inverse-density', 'sparsity' or 'auto'.")
+    ] = "auto",
+    log_base: Annotated[str, typer.Option(help="Base of a table's logarithms, a number or e.")] = "10",
+    overlap: Annotated[str, typer.Option(help="Column last_polysemanticity of a table: 'root' or 'squares'.")] = "root",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Distance up to which a table's cell is near a minimum; default 0.05.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
+    from .diagram_command import (
+        STORE_NAME,
+        TABLE_SUFFIX,
+        WEIGHT_SUFFIXES,
+        show_diagram,
+        show_table,
+        weights_diagram,
+    )
+
+    if source is not None and source.suffix == TABLE_SUFFIX:
+        meaning, sizes = (log_sparsity, log_base, overlap), (features, hidden)
+        show_table(source, out, sizes=sizes, cells=cells, meaning=meaning, tolerance=tolerance, as_json=as_json)
+        return
+    if source is not None and source.suffix in WEIGHT_SUFFIXES:
+        with _Stages() as stages:
+            dataset = weights_diagram(source, out / STORE_NAME, layout, stages.report)
+        show_diagram(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
+        return
     from .dataset import load
     from .diagram import DATASET_NAME, DiagramSettings, InterruptedRunError, phase_diagram
-    from .ledger import agreement
 
     if source is not None:
         dataset = load(source)
-        sizes = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
-        if sizes != (features, hidden):
-            raise ValueError(f"expected a dataset of n={features}, m={hidden}, got one of n={sizes[0]}, m={sizes[1]}")
-    else:
-        settings = DiagramSettings(
-            n_features=features,
-            n_hidden=hidden,
-            cells=cells,
-            seeds=seeds,
-            steps=steps,
-            batch_size=batch,
-            objective=objective,
-            device=device,
-        )
-        try:
-            with _Stages() as stages:
-                dataset = phase_diagram(settings, out=out, report=stages.report)
-        except InterruptedRunError as stop:
-            sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
-            raise typer.Exit(130) from None
-    ledger = agreement(dataset)
-    from .figures import phase_diagram_figure, save_figure
-
-    picture, book = out / "diagram.png", out / "ledger.json"
-    out.mkdir(parents=True, exist_ok=True)
-    book.write_text(json.dumps(ledger.as_json(), indent=2) + "\n")
-    save_figure(phase_diagram_figure(dataset, ledger), picture)
-    if as_json:
-        print_json(ledger.as_json())
+        found = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
+        if found != (features, hidden):
+            raise ValueError(f"expected a dataset of n={features}, m={hidden}, got one of n={found[0]}, m={found[1]}")
+        show_diagram(dataset, out, kept=None, as_json=as_json)
         return
-    _print_ledger(ledger)
-    kept = "" if source is not None else f", {out / DATASET_NAME}"
-    console().print(f"Wrote {picture}, {book}{kept}.")
+    settings = DiagramSettings(
+        n_features=features,
+        n_hidden=hidden,
+        cells=cells,
+        seeds=seeds,
+        steps=steps,
+        batch_size=batch,
+        objective=objective,
+        device=device,
+    )
+    try:
+        with _Stages() as stages:
+            dataset = phase_diagram(settings, out=out, report=stages.report)
+    except InterruptedRunError as stop:
+        sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
+        raise typer.Exit(130) from None
+    show_diagram(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
 
 
 class _Stages:
@@ -121,12 +139,13 @@ class _Stages:
 
         columns = (TextColumn("{task.description:16}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=console(stderr=True))
-        self._bars.start()
         self._tasks: dict[str, Any] = {}
         return self
 
     def report(self, stage: str, share: float) -> None:
         """Show how far a stage is; a new stage ends the ones before."""
+        # Bad input, found before the first stage, stays the only line.
+        self._bars.start()
         if stage not in self._tasks:
             self._finish()
             self._tasks[stage] = self._bars.add_task(stage, total=None if share == 0.0 and stage != "training" else 1.0)
@@ -140,39 +159,6 @@ class _Stages:
         if kind is None:
             self._finish()
         self._bars.stop()
-
-
-def _print_ledger(ledger: Ledger) -> None:
-    meaning = {
-        "global": "ended in the cheapest minimum",
-        "other": "ended in another minimum that theory lists",
-        "unexplained": "ended in none",
-    }
-    rows = [[meaning[name], f"{count}", f"{ledger.share(name):.2%}"] for name, count in ledger.outcomes.items()]
-    rows += [
-        [f"  of the others: {phase}", f"{count}", f"{count / ledger.runs:.2%}"]
-        for phase, count in ledger.other_endings.items()
-    ]
-    print_table(f"{ledger.runs} trained runs in {ledger.cells} cells", ["", "runs", "share"], rows)
-    facts = [
-        [
-            "best seed in the cheapest phase, cells off a boundary",
-            f"{ledger.best_agreement:.2%} of {ledger.best_cells}",
-        ],
-        ["published candidates name another phase", f"{ledger.published_wrong:.2%} of cells"],
-        ["polishing moved a run by (median, 99 %)", f"{ledger.distance_median:.2g}, {ledger.distance_99:.2g}"],
-        [
-            "excess loss before polishing (median, 99 %)",
-            f"{ledger.excess_loss_median:.2g}, {ledger.excess_loss_99:.2g}",
-        ],
-        ["runs that polishing led through a saddle", f"{ledger.escapes}"],
-    ]
-    for omission in ledger.omissions:
-        at = f"{omission.density:.3g}, {omission.importance:.3g}"
-        facts.append([f"no candidate stands for {omission.phase}", f"cheapest in {omission.cells} cells"])
-        facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
-        facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
-    print_table("Agreement of training with theory", ["", "value"], facts)
 
 
 @app.command()
