@@ -2,8 +2,8 @@
 
 `phase_diagram` computes exact minima, boundaries and trained models as one dataset (`diagram`, `dataset`); `agreement`
 accounts for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command
-line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for each
-cell (`cell_table`). Names are loaded when they are first used, so that the command line starts without torch.
+line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
+each cell (`cell_table`). Names are loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib

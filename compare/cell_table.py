@@ -76,7 +76,7 @@ class CellTable:
         if step <= 1:
             return self
         note = (
-            f"every {step}th of {self.norm.shape[0]} densities and of {self.norm.shape[1]} importances was compared; "
+            f"of {self.norm.shape[0]} densities and {self.norm.shape[1]} importances one in {step} was compared; "
             f"--cells {max(self.norm.shape)} compares all"
         )
         return replace(

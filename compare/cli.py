@@ -158,7 +158,8 @@ class _Stages:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._finish()
-        self._bars.stop()
+        if self._tasks:
+            self._bars.stop()
 
 
 @app.command()

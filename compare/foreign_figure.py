@@ -98,7 +98,7 @@ def _distance(figure: Figure, axes: Axes, dataset: xr.Dataset, account: TableAcc
     mesh: Any = draw_cells(axes, dataset, distance, cmap="Greys", vmin=0.0, vmax=largest)
     plane(axes, dataset)
     bar = figure.colorbar(mesh, ax=axes, pad=0.02, aspect=25)
-    bar.set_label("distance in (length, overlap); line: tolerance")
+    bar.set_label("distance (line: tolerance)")
     bar.ax.axhline(account.tolerance, color="#D55E00", linewidth=1.5)
 
 

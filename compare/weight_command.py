@@ -12,6 +12,7 @@ from .weights import read_many
 
 # Models that a table shows; JSON has all.
 SHOWN = 20
+SHORT = {"unexplained": "none"}
 MEANING = {
     "global": "end in the cheapest minimum",
     "other": "end in another minimum that theory lists",
@@ -59,18 +60,21 @@ def _show_batch(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
+    searched = any("nearest_minimum" in model for model in report["models"])
     rows = []
     for model in report["models"][:SHOWN]:
         place = ", ".join(map(str, model["index"]))
-        row = [place, _number(model["density"]), _relative(model["importance"]), model["phase"] or "diverged"]
-        row += ["" if model["loss"] is None else f"{model['loss']:.8g}"]
+        loss = "" if model["loss"] is None else f"{model['loss']:.6g}"
+        row = [place, _number(model["density"]), _relative(model["importance"]), loss]
         if "nearest_minimum" in model:
             near = model["nearest_minimum"]
-            row += [near["phase"], f"{near['distance']:.2g}", model["outcome"]]
-        rows.append(row + [""] * (8 - len(row)))
+            row += [near["phase"], f"{near['distance']:.2g}", SHORT.get(model["outcome"], model["outcome"])]
+        else:
+            row += [model["phase"] or "", *(["", "diverged"] if searched else [])]
+        rows.append(row)
     count = report["count"]
     shown = "" if count <= SHOWN else f", the first {SHOWN}; --json has all"
-    columns = ["model", "density", "importance", "phase", "loss", "ended in", "distance", "account"]
+    columns = ["model", "1-S", "r", "loss", *(["ended in", "moved", "account"] if searched else ["phase"])]
     print_table(f"{count} models of {path}{shown}", columns, rows)
     outcomes = report["outcomes"]
     accounts = [
@@ -81,7 +85,7 @@ def _show_batch(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
     phases = Counter(model["phase"] or "diverged" for model in report["models"])
     accounts += [[f"  look like {label}", f"{k}", f"{k / count:.2%}"] for label, k in phases.most_common()]
     print_table("What becomes of them on the exact loss", ["", "models", "share"], accounts)
-    if not outcomes:
+    if not searched:
         console().print("Minima are searched for in models of up to 4 features.")
 
 

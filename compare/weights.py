@@ -240,7 +240,7 @@ def _fits(array: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
 
 def _is_for_models(array: NDArray[np.float64], batch: tuple[int, ...], n: int) -> bool:
     """Whether an array has one value for each model, and no axis over features."""
-    return array.ndim == 0 or (_fits(array, batch) and not _fits(array, (*batch, n)))
+    return array.size == 1 or (_fits(array, batch) and not _fits(array, (*batch, n)))
 
 
 def _for_features(name: str, array: NDArray[np.float64], batch: tuple[int, ...], n: int) -> NDArray[np.float64]:
