@@ -160,7 +160,7 @@ def _print_account(account: TableAccount) -> None:
     screen = console()
     if account.outcomes["between"]:
         screen.print(
-            "A cell between minima is what an average over seeds gives when they ended in different minima: a state\n"
+            "A cell between minima is what an average over seeds gives when they ended in different minima: a state "
             "that no model is in. Label each run and count instead (pass the weights of all seeds)."
         )
     for note in account.notes:
