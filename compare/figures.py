@@ -15,6 +15,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from tegum.theory import SAME_LOSS, BoundaryCurve
@@ -53,6 +54,8 @@ STYLE: Any = {
 }
 # Characters in a line of notes over the panels.
 NOTE_WIDTH = 120
+# Axes that cover a smaller ratio are numbered between powers of ten as well.
+SHORT_AXIS = 20
 DENSITY_LABEL = "feature density 1−S"
 # Line styles of the exact curves, all black over white so that they show on every colour.
 CURVE_STYLES: dict[str, tuple[Any, float]] = {
@@ -71,8 +74,12 @@ def plane(axes: Axes, dataset: xr.Dataset) -> Axes:
     axes.set_ylim(importance[0], importance[-1])
     axes.set_xlabel(DENSITY_LABEL)
     axes.set_ylabel(f"relative importance $I_{dataset.attrs['n_features']}/I_1$")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_major_formatter("{x:g}")
+    for axis, ends in ((axes.xaxis, density), (axes.yaxis, importance)):
+        axis.set_major_formatter("{x:g}")
+        # Powers of ten alone would leave a short axis without numbers.
+        short = ends[-1] / ends[0] < SHORT_AXIS
+        axis.set_minor_locator(LogLocator(subs=(2, 5) if short else tuple(range(2, 10))))
+        axis.set_minor_formatter("{x:g}" if short else NullFormatter())
     return axes
 
 

@@ -193,9 +193,9 @@ def compare_table(
 
     Returns:
         The exact part of a phase diagram, with "foreign_norm" and "foreign_overlap" as measured, "exact_norm" and
-        "exact_overlap" of the cheapest minimum (NaN where it doesn't store the last feature), "foreign_distance" from
-        the nearest minimum, "foreign_nearest" its index, "foreign_outcome" a number of `TABLE_OUTCOMES`, and
-        "foreign_undecided" and "foreign_single", whether theory predicts one pair only.
+        "exact_overlap" of the cheapest minimum (of several that cost the same the nearest; NaN where it doesn't store
+        the last feature), "foreign_distance" from the nearest minimum, "foreign_nearest" its index, "foreign_outcome" a
+        number of `TABLE_OUTCOMES`, "foreign_undecided", and "foreign_single", whether theory predicts one pair only.
 
     Raises:
         ValueError: if the tolerance isn't positive and finite, or the sizes aren't published ones.
@@ -239,7 +239,9 @@ def _judged(
     else:
         corners = np.concatenate(segments)
         outcome = "between" if len(kept) > 1 and _hull_distance(measured, corners) <= tolerance else "none"
-    norm, exact_overlap, _ = last_feature(points[0].weights, overlap)
+    # Copies under exchanges of equal features cost the same; the one nearest to the measurement is shown.
+    shown = kept[int(np.where(cheap, distances, np.inf).argmin())]
+    norm, exact_overlap, _ = last_feature(points[shown].weights, overlap)
     return {
         "exact_norm": norm,
         "exact_overlap": exact_overlap if norm else np.nan,

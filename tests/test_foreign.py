@@ -233,6 +233,19 @@ def test_what_lies_nowhere_is_near_none(tmp_path: Path, exact: DiagramMinima) ->
     assert dataset["foreign_distance"].values[1, 2] > 2
 
 
+def test_of_minima_that_cost_the_same_the_nearest_is_shown() -> None:
+    # Three equal features: any of them may be the one with a dimension of its own.
+    diagram = diagram_minima([0.3, 0.4], [1.0, 1.1], n_features=3, n_hidden=2)
+    points = diagram.live(0, 0)
+    labels = [point.phase for point in points if point.loss < points[0].loss + tolerance("law")]
+    assert len(labels) == 3
+    for point in points[:3]:
+        norm, overlap, _ = foreign.last_feature(point.weights)
+        entry = foreign._judged(diagram, (0, 0), np.array([norm, overlap]), "root", foreign.TOLERANCE)
+        assert (entry["exact_norm"], entry["exact_overlap"]) == pytest.approx((norm, overlap), abs=1e-3)
+        assert foreign.TABLE_OUTCOMES[entry["foreign_outcome"]] == "global"
+
+
 def test_squares_are_the_root_squared(tmp_path: Path, exact: DiagramMinima) -> None:
     measured = pairs(exact, lambda found: found[0])
     squared = measured.copy()
@@ -361,6 +374,10 @@ def test_the_figure_names_its_axes(tmp_path: Path, exact: DiagramMinima) -> None
     legend = [entry.get_text() for entry in figure.legends[0].get_texts()]
     assert legend[0] == "near the cheapest minimum: 100.0%"
     assert any("length" in text for text in texts(figure))
+    # These axes cover less than a decade.
+    figure.canvas.draw()
+    numbers = [label.get_text() for label in panels[3].get_xticklabels(minor=True)]
+    assert {"0.2", "0.5"} <= set(numbers)
     # Panels of one quantity have one scale.
     for measured, theory in ((0, 1), (3, 4)):
         limits = [panels[k].collections[0].get_clim() for k in (measured, theory)]
