@@ -2,37 +2,51 @@
 
 `phase_diagram` computes exact minima, boundaries and trained models as one dataset (`diagram`, `dataset`); `agreement`
 accounts for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command
-line. Names are loaded when they are first used, so that the command line starts without torch.
+line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
+each cell (`cell_table`). Names are loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cell_table import CellTable, ColumnMeaning, read_table
     from .dataset import curves_of, load, minima_of, model_of, save
     from .diagram import DiagramSettings, InterruptedRunError, phase_diagram
+    from .foreign import TableAccount, compare_table, foreign_diagram, table_account
     from .ledger import Ledger, agreement
-    from .weights import read_weights
+    from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
+    "CellTable",
+    "ColumnMeaning",
     "DiagramSettings",
     "InterruptedRunError",
     "Ledger",
+    "TableAccount",
+    "WeightBatch",
     "agreement",
+    "compare_table",
     "curves_of",
+    "foreign_diagram",
     "load",
     "minima_of",
     "model_of",
     "phase_diagram",
+    "read_many",
+    "read_table",
     "read_weights",
     "save",
+    "table_account",
 ]
 
 _HOMES = {
+    "cell_table": ("CellTable", "ColumnMeaning", "read_table"),
     "dataset": ("curves_of", "load", "minima_of", "model_of", "save"),
     "diagram": ("DiagramSettings", "InterruptedRunError", "phase_diagram"),
+    "foreign": ("TableAccount", "compare_table", "foreign_diagram", "table_account"),
     "ledger": ("Ledger", "agreement"),
-    "weights": ("read_weights",),
+    "weights": ("WeightBatch", "read_many", "read_weights"),
 }
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .console import console, print_json, print_table
+
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tegum.theory import CriticalPoint, ToyModel
-
-    from .ledger import Ledger
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,31 +24,10 @@ Features = Annotated[int, typer.Option("--features", help="Number of features n.
 Hidden = Annotated[int, typer.Option("--hidden", help="Number of hidden dimensions m.")]
 Density = Annotated[float, typer.Option("--density", help="Feature density 1-S, in (0, 1].")]
 Importance = Annotated[float, typer.Option("--importance", help="Importance of the last feature against the others.")]
+Layout = Annotated[
+    str, typer.Option(help="Axes of W in a file: 'hidden-feature', 'feature-hidden', or 'auto' to tell by their sizes.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
-
-
-def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for column in columns:
-        words = column in ("", "phase", "status", "curve", "ends")
-        whole = column in ("phase", "loss", "gradient", "status")
-        table.add_column(column, justify="left" if words else "right", no_wrap=whole)
-    for row in rows:
-        table.add_row(*row)
-    _console().print(table)
 
 
 def _point_json(point: CriticalPoint) -> dict[str, Any]:
@@ -89,49 +65,70 @@ def diagram(
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled",
     device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for dataset, figure and ledger.")] = Path("out"),
-    source: Annotated[Path | None, typer.Option("--from", help="Redraw this dataset instead of computing one.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Draw this instead: a dataset (.zarr), weights (.npz, .pt, .safetensors) or a table of cells (.csv).",
+        ),
+    ] = None,
+    layout: Layout = "auto",
+    log_sparsity: Annotated[
+        str, typer.Option(help="Column log_sparsity of a table: 'density', 'inverse-density', 'sparsity' or 'auto'.")
+    ] = "auto",
+    log_base: Annotated[str, typer.Option(help="Base of a table's logarithms, a number or e.")] = "10",
+    overlap: Annotated[str, typer.Option(help="Column last_polysemanticity of a table: 'root' or 'squares'.")] = "root",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Distance up to which a table's cell is near a minimum; default 0.05.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
+    from .diagram_command import (
+        STORE_NAME,
+        TABLE_SUFFIX,
+        WEIGHT_SUFFIXES,
+        show_diagram,
+        show_table,
+        weights_diagram,
+    )
+
+    if source is not None and source.suffix == TABLE_SUFFIX:
+        meaning, sizes = (log_sparsity, log_base, overlap), (features, hidden)
+        show_table(source, out, sizes=sizes, cells=cells, meaning=meaning, tolerance=tolerance, as_json=as_json)
+        return
+    if source is not None and source.suffix in WEIGHT_SUFFIXES:
+        with _Stages() as stages:
+            dataset = weights_diagram(source, out / STORE_NAME, layout, stages.report)
+        show_diagram(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
+        return
     from .dataset import load
     from .diagram import DATASET_NAME, DiagramSettings, InterruptedRunError, phase_diagram
-    from .ledger import agreement
 
     if source is not None:
         dataset = load(source)
-        sizes = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
-        if sizes != (features, hidden):
-            raise ValueError(f"expected a dataset of n={features}, m={hidden}, got one of n={sizes[0]}, m={sizes[1]}")
-    else:
-        settings = DiagramSettings(
-            n_features=features,
-            n_hidden=hidden,
-            cells=cells,
-            seeds=seeds,
-            steps=steps,
-            batch_size=batch,
-            objective=objective,
-            device=device,
-        )
-        try:
-            with _Stages() as stages:
-                dataset = phase_diagram(settings, out=out, report=stages.report)
-        except InterruptedRunError as stop:
-            sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
-            raise typer.Exit(130) from None
-    ledger = agreement(dataset)
-    from .figures import phase_diagram_figure, save_figure
-
-    picture, book = out / "diagram.png", out / "ledger.json"
-    out.mkdir(parents=True, exist_ok=True)
-    book.write_text(json.dumps(ledger.as_json(), indent=2) + "\n")
-    save_figure(phase_diagram_figure(dataset, ledger), picture)
-    if as_json:
-        _print_json(ledger.as_json())
+        found = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
+        if found != (features, hidden):
+            raise ValueError(f"expected a dataset of n={features}, m={hidden}, got one of n={found[0]}, m={found[1]}")
+        show_diagram(dataset, out, kept=None, as_json=as_json)
         return
-    _print_ledger(ledger)
-    kept = "" if source is not None else f", {out / DATASET_NAME}"
-    _console().print(f"Wrote {picture}, {book}{kept}.")
+    settings = DiagramSettings(
+        n_features=features,
+        n_hidden=hidden,
+        cells=cells,
+        seeds=seeds,
+        steps=steps,
+        batch_size=batch,
+        objective=objective,
+        device=device,
+    )
+    try:
+        with _Stages() as stages:
+            dataset = phase_diagram(settings, out=out, report=stages.report)
+    except InterruptedRunError as stop:
+        sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
+        raise typer.Exit(130) from None
+    show_diagram(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
 
 
 class _Stages:
@@ -141,13 +138,14 @@ class _Stages:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description:16}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, console=_console(stderr=True))
-        self._bars.start()
+        self._bars = Progress(*columns, console=console(stderr=True))
         self._tasks: dict[str, Any] = {}
         return self
 
     def report(self, stage: str, share: float) -> None:
         """Show how far a stage is; a new stage ends the ones before."""
+        # Bad input, found before the first stage, stays the only line.
+        self._bars.start()
         if stage not in self._tasks:
             self._finish()
             self._tasks[stage] = self._bars.add_task(stage, total=None if share == 0.0 and stage != "training" else 1.0)
@@ -160,40 +158,8 @@ class _Stages:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._finish()
-        self._bars.stop()
-
-
-def _print_ledger(ledger: Ledger) -> None:
-    meaning = {
-        "global": "ended in the cheapest minimum",
-        "other": "ended in another minimum that theory lists",
-        "unexplained": "ended in none",
-    }
-    rows = [[meaning[name], f"{count}", f"{ledger.share(name):.2%}"] for name, count in ledger.outcomes.items()]
-    rows += [
-        [f"  of the others: {phase}", f"{count}", f"{count / ledger.runs:.2%}"]
-        for phase, count in ledger.other_endings.items()
-    ]
-    _table(f"{ledger.runs} trained runs in {ledger.cells} cells", ["", "runs", "share"], rows)
-    facts = [
-        [
-            "best seed in the cheapest phase, cells off a boundary",
-            f"{ledger.best_agreement:.2%} of {ledger.best_cells}",
-        ],
-        ["published candidates name another phase", f"{ledger.published_wrong:.2%} of cells"],
-        ["polishing moved a run by (median, 99 %)", f"{ledger.distance_median:.2g}, {ledger.distance_99:.2g}"],
-        [
-            "excess loss before polishing (median, 99 %)",
-            f"{ledger.excess_loss_median:.2g}, {ledger.excess_loss_99:.2g}",
-        ],
-        ["runs that polishing led through a saddle", f"{ledger.escapes}"],
-    ]
-    for omission in ledger.omissions:
-        at = f"{omission.density:.3g}, {omission.importance:.3g}"
-        facts.append([f"no candidate stands for {omission.phase}", f"cheapest in {omission.cells} cells"])
-        facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
-        facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
-    _table("Agreement of training with theory", ["", "value"], facts)
+        if self._tasks:
+            self._bars.stop()
 
 
 @app.command()
@@ -209,7 +175,7 @@ def minima(
 
     points = local_minima(_model(features, hidden, density, importance))
     if as_json:
-        _print_json([_point_json(point) for point in points])
+        print_json([_point_json(point) for point in points])
         return
     rows = [
         [
@@ -223,7 +189,7 @@ def minima(
         for p in points
     ]
     title = f"Local minima at density {density:g}, relative importance {importance:g}"
-    _table(title, ["phase", "loss", "weights", "bias", "gradient", "status"], rows)
+    print_table(title, ["phase", "loss", "weights", "bias", "gradient", "status"], rows)
 
 
 @app.command()
@@ -252,74 +218,33 @@ def derive(
         for output in formula.outputs
     ]
     if as_json:
-        _print_json(outputs)
+        print_json(outputs)
         return
-    console = _console()
+    screen = console()
     for output in outputs:
-        console.print(f"[bold]E(x_{output['output']} - x'_{output['output']})²[/bold]")
+        screen.print(f"[bold]E(x_{output['output']} - x'_{output['output']})²[/bold]")
         for region in output["regions"]:
-            console.print(f"  if {region['assumptions']}:", markup=False, soft_wrap=True)
-            console.print(f"    {region['loss']}", markup=False, soft_wrap=True)
+            screen.print(f"  if {region['assumptions']}:", markup=False, soft_wrap=True)
+            screen.print(f"    {region['loss']}", markup=False, soft_wrap=True)
 
 
 @app.command()
 def loss(
     weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt or .safetensors.")],
-    density: Density,
-    importance: Importance = 1.0,
+    density: Annotated[
+        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
+    ] = None,
+    importance: Annotated[
+        float | None,
+        typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
+    ] = None,
+    layout: Layout = "auto",
     as_json: Json = False,
 ) -> None:
     """Print exact loss, gradient norm and phase of your own trained weights, and up to 4 features the minimum below."""
-    import numpy as np
+    from .weight_command import show_losses
 
-    from tegum.theory import (
-        MAX_SEARCHED_FEATURES,
-        SAME_LOSS,
-        expected_loss,
-        local_minima,
-        loss_gradient,
-        match,
-        phase,
-        polish,
-    )
-
-    from .weights import read_weights
-
-    matrix, bias = read_weights(weights)
-    model = _model(matrix.shape[1], matrix.shape[0], density, importance)
-    value = float(expected_loss(model, matrix, bias))
-    gradient = loss_gradient(model, matrix, bias)
-    norm = float(np.sqrt(sum((part**2).sum() for part in gradient)))
-    result: dict[str, Any] = {"loss": value, "gradient_norm": norm, "phase": phase(matrix, bias)}
-    rows = [["weights given", result["phase"], f"{value:.10g}", f"{norm:.2e}", ""]]
-    # Minima are searched for in small models only.
-    if model.n_features <= MAX_SEARCHED_FEATURES:
-        below = polish(model.take((None,)), matrix[None], bias[None])
-        points = local_minima(model)
-        listed = int(match([points], below)[0])
-        moved = float(below.moved[0])
-        near = {
-            "phase": phase(below.weights[0], below.bias[0]),
-            "loss": float(below.loss[0]),
-            "weights": below.weights[0].tolist(),
-            "bias": below.bias[0].tolist(),
-            "distance": moved,
-            "listed_as": listed if listed >= 0 else None,
-            "is_global": listed >= 0 and points[listed].loss <= points[0].loss + SAME_LOSS,
-        }
-        result |= {"nearest_minimum": near, "global_minimum": {"phase": points[0].phase, "loss": points[0].loss}}
-        rows += [
-            ["minimum below", near["phase"], f"{near['loss']:.10g}", f"{below.gradient_norm[0]:.1e}", f"{moved:.4g}"],
-            ["global minimum", points[0].phase, f"{points[0].loss:.10g}", f"{points[0].gradient_norm:.1e}", ""],
-        ]
-    if as_json:
-        _print_json(result)
-        return
-    _table(
-        f"{weights} at density {density:g}, relative importance {importance:g}",
-        ["", "phase", "loss", "gradient", "distance"],
-        rows,
-    )
+    show_losses(weights, density, importance, layout, as_json=as_json)
 
 
 @app.command()
@@ -342,7 +267,7 @@ def boundary(
     else:
         raise ValueError(f"expected one or two phases, got {len(phases)}")
     if as_json:
-        _print_json(
+        print_json(
             [
                 {
                     "kind": c.kind,
@@ -372,7 +297,7 @@ def boundary(
                 c.reason,
             ]
         )
-    _table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
+    print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
 
 
 def main() -> None:

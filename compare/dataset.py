@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical import TrainedModels
+from tegum.empirical import TrainedModels, read_zarr, write_zarr
 from tegum.theory import (
     SAME_LOSS,
     BoundaryCurve,
@@ -160,13 +158,36 @@ def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
 
 def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
     """Return the trained runs of a phase diagram, polished on the exact loss and looked up among its minima."""
-    cells = trained.loss.shape
+    dataset = runs_dataset(theory, trained.weights, trained.bias, trained.loss, trained.seeds)
+    dataset = dataset.assign_coords(record=trained.history_steps)
+    dataset["loss_history"] = (("record", *RUN), trained.loss_history)
+    return dataset
+
+
+def runs_dataset(
+    theory: xr.Dataset,
+    weights: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    loss: NDArray[np.float64],
+    seeds: NDArray[np.int64],
+) -> xr.Dataset:
+    """Return runs of whatever origin, polished on the exact loss and looked up among the minima of their cells.
+
+    Args:
+        theory: the exact part of a phase diagram.
+        weights: W, shape (density, importance, seed, n_hidden, n_features).
+        bias: b, shape (density, importance, seed, n_features).
+        loss: exact loss, NaN for runs that diverged, shape (density, importance, seed).
+        seeds: labels of the runs of a cell, shape (seed,).
+    """
+    cells = loss.shape
     count = int(np.prod(cells))
-    n_hidden, n_features = trained.weights.shape[-2:]
+    n_hidden, n_features = weights.shape[-2:]
     index = np.unravel_index(np.arange(count), cells)
     model = model_of(theory).take(index[:2])
-    weights, bias = trained.weights.reshape(count, n_hidden, n_features), trained.bias.reshape(count, n_features)
-    finite = np.isfinite(trained.loss.ravel())
+    given_weights, given_bias = weights, bias
+    weights, bias = weights.reshape(count, n_hidden, n_features), bias.reshape(count, n_features)
+    finite = np.isfinite(loss.ravel())
     # A run that diverged is polished from zero, and entered as unexplained.
     polished = polish(model, np.where(finite[:, None, None], weights, 0), np.where(finite[:, None], bias, 0))
     minima = minima_of(theory).minima
@@ -179,7 +200,7 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
     names = PhaseNames(theory.attrs["phases"])
     labels = np.array([phase(w, b) for w, b in zip(polished.weights, polished.bias, strict=True)], dtype=object)
     run: dict[str, NDArray[np.generic]] = {
-        "trained_loss": trained.loss,
+        "trained_loss": loss,
         "polished_loss": polished.loss.reshape(cells),
         "polish_distance": np.where(finite, polished.moved, np.nan).reshape(cells),
         "escapes": polished.escapes.reshape(cells),
@@ -190,29 +211,17 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
     variables |= {name: (RUN, array) for name, array in run.items()}
     for name, (matrix, vector) in {
-        "trained": (trained.weights, trained.bias),
+        "trained": (given_weights, given_bias),
         "polished": (polished.weights, polished.bias),
     }.items():
         variables[f"{name}_weights"] = ((*RUN, "hidden", "feature"), matrix.reshape(*cells, n_hidden, n_features))
         variables[f"{name}_bias"] = ((*RUN, "feature"), vector.reshape(*cells, n_features))
-    variables["loss_history"] = (("record", *RUN), trained.loss_history)
-    coords = {"seed": trained.seeds, "record": trained.history_steps}
-    return xr.Dataset(variables, coords=coords, attrs=theory.attrs | {"phases": names.names})
+    return xr.Dataset(variables, coords={"seed": seeds}, attrs=theory.attrs | {"phases": names.names})
 
 
 def save(dataset: xr.Dataset, path: Path) -> None:
     """Write a phase diagram to a zarr store, replacing what is there only when all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    plain = dataset.copy(deep=False)
-    plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
-    plain.to_zarr(partial, mode="w", consolidated=False)
-    if path.exists():
-        path.rename(old)
-    partial.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    write_zarr(dataset, path)
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -224,11 +233,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     where = Path(path)
     if not where.exists():
         raise ValueError(f"expected a phase diagram (a zarr folder), but {where} doesn't exist")
-    try:
-        dataset: xr.Dataset = xr.open_zarr(where, consolidated=False).load()
-        dataset.attrs = {name: json.loads(value) for name, value in dataset.attrs.items()}
-    except Exception as error:
-        raise ValueError(f"expected a phase diagram (a zarr folder), can't read {where}: {error}") from None
+    dataset = read_zarr(where, "a phase diagram (a zarr folder)")
     found = dataset.attrs.get("format")
     if found != FORMAT:
         raise ValueError(f"expected a dataset of format {FORMAT!r}, got {found!r} in {where}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from tegum.empirical import resolve_device, train
 from tegum.theory import check_superposition, diagram_minima, phase_boundaries, seed_diagram
@@ -100,7 +101,10 @@ def phase_diagram(
     """
     settings = settings or DiagramSettings()
     folder = None if out is None else Path(out)
-    dataset = _exact_part(settings, folder, report)
+    store = None if folder is None else folder / DATASET_NAME
+    density, importance = (np.geomspace(*ends, settings.cells) for ends in (DENSITY_RANGE, IMPORTANCE_RANGE))
+    n, m = settings.n_features, settings.n_hidden
+    dataset = exact_part(density, importance, n, m, store=store, report=report)
     dataset.attrs["settings"] = asdict(settings)
     report("training", 0.0)
     trained = train(
@@ -117,8 +121,8 @@ def phase_diagram(
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)
     report("polishing", 0.0)
-    dataset = _merged(dataset, trained_dataset(dataset, trained))
-    _keep(dataset, folder)
+    dataset = merged(dataset, trained_dataset(dataset, trained))
+    _keep(dataset, store)
     return dataset
 
 
@@ -126,38 +130,51 @@ class InterruptedRunError(Exception):
     """Training was stopped; what was finished is kept, and the same call goes on from there."""
 
 
-def _exact_part(settings: DiagramSettings, folder: Path | None, report: Report) -> xr.Dataset:
-    """Return minima and boundaries, from `folder` where they are there already."""
-    density = np.geomspace(*DENSITY_RANGE, settings.cells)
-    importance = np.geomspace(*IMPORTANCE_RANGE, settings.cells)
+def exact_part(
+    density: NDArray[np.float64],
+    importance: NDArray[np.float64],
+    n_features: int,
+    n_hidden: int,
+    *,
+    store: Path | None = None,
+    report: Report = _quiet,
+) -> xr.Dataset:
+    """Return minima and boundaries of a grid, from `store` where they are there already.
+
+    Args:
+        density: grid of 1 − S, ascending.
+        importance: grid of the last feature's importance against the others', ascending.
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        store: where to keep them, and to look for them.
+        report: called with the name of each stage.
+    """
     dataset = None
-    if folder is not None and (folder / DATASET_NAME).exists():
-        dataset = load(folder / DATASET_NAME)
-        same = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (settings.n_features, settings.n_hidden)
+    if store is not None and store.exists():
+        dataset = load(store)
+        same = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (n_features, n_hidden)
         if not (
             same and np.array_equal(dataset["density"], density) and np.array_equal(dataset["importance"], importance)
         ):
             dataset = None
     if dataset is None:
         report("exact minima", 0.0)
-        n, m = settings.n_features, settings.n_hidden
-        dataset = theory_dataset(diagram_minima(density, importance, n_features=n, n_hidden=m))
-        _keep(dataset, folder)
+        dataset = theory_dataset(diagram_minima(density, importance, n_features=n_features, n_hidden=n_hidden))
+        _keep(dataset, store)
     if "curve_density" not in dataset:
         report("exact boundaries", 0.0)
-        dataset = _merged(
-            dataset, curves_dataset(phase_boundaries(seed_diagram(settings.n_features, settings.n_hidden)))
-        )
-        _keep(dataset, folder)
+        dataset = merged(dataset, curves_dataset(phase_boundaries(seed_diagram(n_features, n_hidden))))
+        _keep(dataset, store)
     return dataset.drop_dims(["seed", "record"], errors="ignore")
 
 
-def _merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
-    merged = dataset.merge(more)
-    merged.attrs = dataset.attrs | more.attrs
-    return merged
+def merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
+    """Return two parts of a phase diagram as one; attributes of the second win."""
+    both = dataset.merge(more)
+    both.attrs = dataset.attrs | more.attrs
+    return both
 
 
-def _keep(dataset: xr.Dataset, folder: Path | None) -> None:
-    if folder is not None:
-        save(dataset, folder / DATASET_NAME)
+def _keep(dataset: xr.Dataset, store: Path | None) -> None:
+    if store is not None:
+        save(dataset, store)

@@ -15,6 +15,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from tegum.theory import SAME_LOSS, BoundaryCurve
@@ -53,6 +54,8 @@ STYLE: Any = {
 }
 # Characters in a line of notes over the panels.
 NOTE_WIDTH = 120
+# Axes that cover a smaller ratio are numbered between powers of ten as well.
+SHORT_AXIS = 20
 DENSITY_LABEL = "feature density 1−S"
 # Line styles of the exact curves, all black over white so that they show on every colour.
 CURVE_STYLES: dict[str, tuple[Any, float]] = {
@@ -62,7 +65,8 @@ CURVE_STYLES: dict[str, tuple[Any, float]] = {
 }
 
 
-def _plane(axes: Axes, dataset: xr.Dataset) -> Axes:
+def plane(axes: Axes, dataset: xr.Dataset) -> Axes:
+    """Make axes the plane of a phase diagram, density and relative importance on log scales."""
     density, importance = dataset["density"].values, dataset["importance"].values
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -70,8 +74,12 @@ def _plane(axes: Axes, dataset: xr.Dataset) -> Axes:
     axes.set_ylim(importance[0], importance[-1])
     axes.set_xlabel(DENSITY_LABEL)
     axes.set_ylabel(f"relative importance $I_{dataset.attrs['n_features']}/I_1$")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_major_formatter("{x:g}")
+    for axis, ends in ((axes.xaxis, density), (axes.yaxis, importance)):
+        axis.set_major_formatter("{x:g}")
+        # Powers of ten alone would leave a short axis without numbers.
+        short = ends[-1] / ends[0] < SHORT_AXIS
+        axis.set_minor_locator(LogLocator(subs=(2, 5) if short else tuple(range(2, 10))))
+        axis.set_minor_formatter("{x:g}" if short else NullFormatter())
     return axes
 
 
@@ -82,7 +90,8 @@ def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]])))
 
 
-def _cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style: object) -> object:
+def draw_cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style: object) -> object:
+    """Colour each cell by its value, shape (density, importance)."""
     x, y = _edges(dataset["density"].values), _edges(dataset["importance"].values)
     return axes.pcolormesh(x, y, values.T, rasterized=True, **style)  # type: ignore[arg-type]
 
@@ -103,8 +112,8 @@ def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Ax
     names, codes = np.unique(labels, return_inverse=True)
     levels = np.arange(len(names) + 1) - 0.5
     colours = ListedColormap([to_rgb(colour(str(name))) for name in names])
-    _cells(axes, dataset, codes.reshape(labels.shape), cmap=colours, norm=BoundaryNorm(levels, len(names)))
-    return _plane(axes, dataset)
+    draw_cells(axes, dataset, codes.reshape(labels.shape), cmap=colours, norm=BoundaryNorm(levels, len(names)))
+    return plane(axes, dataset)
 
 
 def draw_curve(
@@ -148,7 +157,7 @@ def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
     """Shade the share of seeds that ended outside the cheapest minimum; hatch cells with several exact minima."""
     names = phase_classes(dataset)
     share = (dataset["outcome"].values != OUTCOMES.index("global")).mean(axis=-1)
-    mesh = _cells(axes, dataset, share, cmap="Greys", vmin=0.0, vmax=1.0)
+    mesh = draw_cells(axes, dataset, share, cmap="Greys", vmin=0.0, vmax=1.0)
     codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
     live = (codes >= 0) & (np.char.find(names[codes], "dead") < 0)
     # Copies of the cheapest under exchanges of equal features cost the same.
@@ -158,7 +167,7 @@ def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
         axes.contourf(x, y, several.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9)  # type: ignore[arg-type]
     bar.set_label("share of seeds in another minimum")
-    return _plane(axes, dataset)
+    return plane(axes, dataset)
 
 
 def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:

@@ -34,10 +34,10 @@ class TrainedModels:
         steps: optimiser steps taken by each model, shape (*batch_shape, seeds).
         converged: whether a model stopped early because it had converged, shape (*batch_shape, seeds).
         diverged: whether its parameters are no longer finite, shape (*batch_shape, seeds).
-        second: W₂ of an untied model, shape (*batch_shape, seeds, n_features, n_hidden), else None.
         architecture: which model was trained.
         status: "finished" or "interrupted".
         reason: what the status rests on.
+        second: W₂ of an untied model, shape (*batch_shape, seeds, n_features, n_hidden), else None.
     """
 
     weights: NDArray[np.float64]
@@ -50,10 +50,10 @@ class TrainedModels:
     steps: NDArray[np.int64]
     converged: NDArray[np.bool_]
     diverged: NDArray[np.bool_]
-    second: NDArray[np.float64] | None
     architecture: str
     status: str
     reason: str
+    second: NDArray[np.float64] | None = None
 
     def best(self) -> BestModels:
         """Return, for each model of the batch, the seed with the smallest loss.

@@ -66,7 +66,7 @@ def test_the_written_out_gradient_is_autograd_s(architecture: str, sizes: tuple[
     if second is not None:
         loss = loss + (strength[:, 1] * (second**2).sum(dim=(-2, -1))).sum()
     loss = loss + (strength[:, 2] * (weight[:, None] * hidden.abs()).sum(dim=(-2, -1))).sum()
-    loss.backward()
+    torch.autograd.backward(loss)
     sampled = SampledLoss(kind, importance, strength, weight, empty)
     found = sampled(weights.detach(), None if second is None else second.detach(), bias.detach(), inputs)
     assert float(found[0].sum()) == pytest.approx(float(loss.detach()), rel=ROUNDING)

@@ -35,7 +35,8 @@ def inputs(density: list[float], *, samples: int) -> np.ndarray[Any, Any]:
     """Return one model's inputs, shape (n_features, samples)."""
     model = ToyModel(len(density), 1, IndependentFeatures([density]))
     table = input_table(model, batch_size=samples)
-    return Inputs(table, [5], len(density), samples, torch.float64, CPU).draw(torch.tensor(0))[0].numpy()
+    drawn = Inputs(table, [5], len(density), samples, torch.float64, CPU).draw(torch.tensor(0))
+    return np.asarray(drawn[0])
 
 
 def quick(model: ToyModel, **options: Any) -> TrainedModels:

@@ -1,0 +1,48 @@
+"""Labelled datasets in zarr stores, replaced only when all is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def write_zarr(dataset: xr.Dataset, path: Path) -> None:
+    """Write a dataset to a zarr store, replacing what is there only when all is written; attributes become JSON."""
+    import zarr
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    plain = dataset.copy(deep=False)
+    plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
+    # A chunk that isn't written is one that got lost.
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        plain.to_zarr(partial, mode="w", consolidated=False)
+    if path.exists():
+        path.rename(old)
+    partial.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_zarr(path: Path, what: str) -> xr.Dataset:
+    """Read a dataset that `write_zarr` wrote.
+
+    Raises:
+        ValueError: if it can't be read, saying that `what` was expected.
+    """
+    import xarray as xr
+
+    try:
+        dataset: xr.Dataset = xr.open_zarr(path, consolidated=False, mask_and_scale=False).load()
+        dataset.attrs = {name: json.loads(value) for name, value in dataset.attrs.items()}
+        for variable in dataset.variables.values():
+            variable.attrs.pop("_FillValue", None)
+    except Exception as error:
+        raise ValueError(f"expected {what}, can't read {path}: {error}") from None
+    return dataset
