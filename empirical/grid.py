@@ -200,14 +200,14 @@ def _axis(name: str, given: Any, *, least: int | None) -> tuple[tuple[Any, ...],
     kind = "a number" if least is None else f"a whole number of at least {least}"
     expected = f"{name} must be {kind} or a one-dimensional sequence of them"
     try:
-        array = np.asarray(given if isinstance(given, np.ndarray) or np.ndim(given) == 0 else list(given))
-        good = array.dtype.kind in ("fiu" if least is None else "iu")
+        array = np.asarray(given)
     except (TypeError, ValueError):
-        good = False
-    if not good or array.ndim > 1 or (least is not None and (array < least).any()):
-        raise ValueError(f"{expected}, got {given!r}")
+        raise ValueError(f"{expected}, got {given!r}") from None
     if array.size == 0:
         raise ValueError(f"{expected}, got an empty one")
+    good = array.dtype.kind in ("fiu" if least is None else "iu") and array.ndim <= 1
+    if not good or (least is not None and (array < least).any()):
+        raise ValueError(f"{expected}, got {given!r}")
     values = tuple(array.ravel().tolist() if least is not None else array.astype(np.float64).ravel().tolist())
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)

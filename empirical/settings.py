@@ -108,25 +108,26 @@ def _probe(law: FeatureLaw, n: int, count: int) -> NDArray[np.float64]:
     return total
 
 
-def settings_of(grid: Grid, options: Mapping[str, Any], variables: list[str]) -> dict[str, Any]:
+def settings_of(grid: Grid, options: Mapping[str, Any], named: set[str], variables: list[str]) -> dict[str, Any]:
     """Return all settings of a sweep as JSON values."""
     return {
         "axes": {axis: list(grid.values[axis]) for axis in AXES},
         "dimensions": list(grid.dimensions),
         "laws": law_record(grid),
         "options": recorded(options),
+        # Those that were asked for; the others are what train did by default when the sweep was begun.
+        "named": sorted(named),
         "chunk": grid.chunk,
         "variables": variables,
     }
 
 
-def check_same(stored: Mapping[str, Any], asked: Mapping[str, Any], named: set[str], chunk: Any, where: Any) -> None:
+def check_same(stored: Mapping[str, Any], asked: Mapping[str, Any], chunk: Any, where: Any) -> None:
     """Raise `ValueError` if a store's settings differ from those of the call that wants to go on with it.
 
     Args:
         stored: the store's settings.
         asked: the call's, defaults included.
-        named: the options that the call names; of the others, those of the store hold.
         chunk: the call's chunk; if None, the store's holds.
         where: the store.
     """
@@ -147,12 +148,11 @@ def check_same(stored: Mapping[str, Any], asked: Mapping[str, Any], named: set[s
         for n, probe in ours["probe"].items():
             if not np.allclose(probe, theirs["probe"][n], rtol=0, atol=SAME_LAW):
                 raise ValueError(f"{where} holds another sweep: the law {name!r} of {n} features has changed")
-    for name, ours in asked["options"].items():
-        if name not in stored["options"]:
-            if name in named:
-                differ(f"option {name}", "not known when it was begun", ours)
-        elif name in named and stored["options"][name] != ours:
-            differ(f"option {name}", stored["options"][name], ours)
+    # An option that neither names is as it was by default when the sweep was begun.
+    for name in sorted({*stored["named"], *asked["named"]}):
+        theirs = stored["options"].get(name, "unknown when it was begun")
+        if name in asked["options"] and theirs != asked["options"][name]:
+            differ(f"option {name}", theirs, asked["options"][name])
     for name, theirs in stored["options"].items():
         if name not in asked["options"]:
             raise ValueError(f"{where} was trained with {name} = {theirs!r}, an option that train no longer has")

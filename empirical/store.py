@@ -94,8 +94,8 @@ class Store:
         for name, (dimensions, values) in self._coordinates().items():
             array = np.array(values)
             text = array.dtype.kind == "U"
-            kind, fill = ("str", "") if text else (array.dtype, 0)
-            target = _create(group, name, array.shape, array.shape, kind, fill, dimensions)
+            kind = "str" if text else str(array.dtype)
+            target = _create(group, name, array.shape, array.shape, kind, "" if text else 0, dimensions)
             target[...] = array
         for name in (MARKS, WORK):
             group.create_group(name)
@@ -118,27 +118,33 @@ class Store:
         number, writer = attributes.get("format_version"), attributes.get("tegum_version")
         if number != FORMAT_VERSION:
             raise ValueError(
-                f"expected a sweep of format version {FORMAT_VERSION} in {path}, got {number!r}, written by tegum {writer}"
+                f"expected a sweep of format version {FORMAT_VERSION} in {path}, got {number!r}, written by tegum "
+                f"{writer}"
             )
         try:
-            names = ("axes", "dimensions", "laws", "options", "chunk", "variables")
+            names = ("axes", "dimensions", "laws", "options", "named", "chunk", "variables")
             settings = {name: json.loads(attributes[name]) for name in names}
             values = {axis: tuple(settings["axes"][axis]) for axis in AXES}
             grid = Grid(values, tuple(settings["dimensions"]), settings["chunk"], {})
             store = cls(path, grid, settings)
-        except (KeyError, TypeError, ValueError) as error:
+            expected = store._layout()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"expected the settings of a sweep in {path / 'zarr.json'}, can't read {error}") from None
-        store._check()
+        store._check(expected)
         return store
 
-    def _check(self) -> None:
-        """Raise `ValueError` unless all arrays are there and as the settings say."""
-        expected: dict[str, tuple[Any, ...]] = {
+    def _layout(self) -> dict[str, tuple[Any, ...]]:
+        """Return shape, chunks, dimensions and type of all arrays; coordinates may have any type."""
+        layout: dict[str, tuple[Any, ...]] = {
             name: (self._shape(name), self._chunk_shape(name), self._names(name), np.dtype(kind))
             for name, (kind, _, _) in self._arrays.items()
         }
         for name, (dimensions, values) in self._coordinates().items():
-            expected[name] = (np.shape(values), np.shape(values), dimensions, None)
+            layout[name] = (np.shape(values), np.shape(values), dimensions, None)
+        return layout
+
+    def _check(self, expected: Mapping[str, tuple[Any, ...]]) -> None:
+        """Raise `ValueError` unless all arrays are there and as the settings say."""
         for name, (shape, chunks, dimensions, kind) in expected.items():
             where = self.path / name
             _json(where / "zarr.json", f"the metadata of the array {name!r}")

@@ -134,14 +134,14 @@ def sweep(
     chosen, named = training_options(options, elsewhere=executor is not None)
     _rehearse(grid, chosen)
     reported = {field.name for field in fields(TrainedModels)}
-    asked = settings_of(grid, chosen, [name for name in VARIABLES if name in reported])
+    asked = settings_of(grid, chosen, named, [name for name in VARIABLES if name in reported])
     begun = where.exists() and not (where.is_dir() and not any(where.iterdir()))
     if begun and not resume:
         raise ValueError(f"expected a new folder with resume=False, but {where} exists; a sweep never replaces one")
     if not begun:
         Store.create(where, grid, asked)
     store = Store.open(where)
-    check_same(store.settings, asked, named, chunk, where)
+    check_same(store.settings, asked, chunk, where)
     missing = sorted(set(store.settings["variables"]) - reported)
     if missing:
         raise ValueError(f"{where} has variables that training here doesn't report: {', '.join(missing)}")

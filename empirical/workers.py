@@ -143,8 +143,11 @@ class _Pool:
     """Processes of the sweep's own."""
 
     def __init__(self, workers: int) -> None:
-        # Not forked: torch's threads don't survive it.
-        context = multiprocessing.get_context("spawn")
+        # Never forked from this process: torch's threads don't survive it. On Linux a fresh process loads torch once
+        # and forks the workers.
+        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+        if sys.platform == "linux":
+            context.set_forkserver_preload(["__main__", __name__])
         self._stop = context.Event()
         self.executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(self._stop,))
 
