@@ -13,7 +13,7 @@ from typing import Any
 from .claims import Claims
 from .grid import Grid, Unit
 from .store import WORK, Store
-from .workers import Crew, Results, Work, is_loss_of_worker, worker_count
+from .workers import UNGUARDED, Crew, Results, Work, is_loss_of_worker, worker_count
 
 # How often a unit is tried whose worker dies, and how many units may fail before the rest isn't tried any more.
 TRIES = 3
@@ -21,10 +21,6 @@ FAILURES = 3
 # Seconds between looks at what is in flight, and at units that other processes have claimed; the latter grow.
 LOOK, LONGEST_LOOK = 0.1, 5.0
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-UNGUARDED = (
-    "worker processes start by importing the script that called sweep, so that the call must stand under "
-    "`if __name__ == '__main__':`"
-)
 
 
 class Rounds:
@@ -169,6 +165,7 @@ class Rounds:
             future = self._crew.submit(Work(self._grid.model(unit), seeds, self._options, variables))
         except BrokenExecutor as error:
             if not self._crew.renewable:
+                self._salvage()
                 raise RuntimeError(f"the executor broke before {self._grid.describe(unit)}; {self._saved()}") from error
             future = Future()
             future.set_exception(error)
@@ -193,6 +190,7 @@ class Rounds:
                 self._suspects.extend(lost)
                 return
         elif isinstance(error, BrokenExecutor):
+            self._salvage()
             raise RuntimeError(f"the executor broke in {self._grid.describe(unit)}; {self._saved()}") from error
         self._tries[unit.number] += 1
         if self._tries[unit.number] < TRIES:

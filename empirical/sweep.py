@@ -18,7 +18,7 @@ from .rounds import Rounds, SweepBar
 from .settings import check_same, settings_of, stored_options, training_options
 from .store import VARIABLES, Store
 from .training import train
-from .workers import check_executor
+from .workers import check_executor, check_main_process
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,7 @@ def sweep(
         ('finished', {'n_hidden': 2, 'density': 2, 'seed': 4, 'hidden': 2, 'feature': 3})
     """
     where = Path(path)
+    check_main_process()
     check_executor(executor)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a positive integer, got {workers!r}")

@@ -25,6 +25,10 @@ from .training import train
 
 # Units in flight for each worker: one that is trained and one that waits.
 AHEAD = 2
+UNGUARDED = (
+    "worker processes start by importing the script that called sweep, so that the call must stand under "
+    "`if __name__ == '__main__':`"
+)
 
 Results = dict[str, NDArray[Any]]
 
@@ -205,6 +209,16 @@ class Crew:
         if self._borrowed is not None:
             # Takes back what was asked of Dask; the client itself goes on.
             self._borrowed.shutdown(wait=False)
+
+
+def check_main_process() -> None:
+    """Raise `RuntimeError` in a worker process that is still importing its parent's script.
+
+    There a call of `sweep` would wait for the units that its parent waits for.
+    """
+    # Set by multiprocessing for just as long as that takes, which it looks at itself before it starts a process.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(UNGUARDED)
 
 
 def check_executor(executor: Any) -> None:

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from importlib import import_module
@@ -141,11 +143,11 @@ sweep(sys.argv[1], workers=2, **SMALL)
 def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(UNGUARDED)
-    run = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    process = python(run, script, tmp_path / "a")
-    out, err = process.communicate()
-    # Run like this the script isn't what workers import, and all is well; it must at least not hang.
-    assert (process.returncode, out) == (0, ""), err
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, str(script), str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "the call must stand under `if __name__ == '__main__':`" in done.stderr.splitlines()[-4]
 
 
 def test_no_dask_is_imported_unless_a_client_is_passed(tmp_path: Path) -> None:
