@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .sweeping import sweep
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Exact theory and training of toy models of superposition, x' = ReLU(W^T W x + b).",
 )
+
+app.command()(sweep)
 
 Features = Annotated[int, typer.Option("--features", help="Number of features n.")]
 Hidden = Annotated[int, typer.Option("--hidden", help="Number of hidden dimensions m.")]

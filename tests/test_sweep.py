@@ -98,7 +98,10 @@ def test_every_axis_can_be_a_dimension(tmp_path: Path) -> None:
         "activation_penalty": [0.0, 0.3],
         "seed": [4, 9],
     }
-    laws = {"independent": IndependentFeatures, "grouped": lambda density: CorrelatedFeatures(density, [(0, 1)])}
+    laws: dict[str, Any] = {
+        "independent": IndependentFeatures,
+        "grouped": lambda density: CorrelatedFeatures(density, [(0, 1)]),
+    }
     given = {{"importance": "relative_importance", "seed": "seeds"}.get(name, name): axes[name] for name in axes}
     found = sweep(tmp_path / "all", law=laws, objective="exact", steps=3, workers=1, **given)
     assert found.dataset["loss"].dims == ("law", *axes)
@@ -277,7 +280,7 @@ def test_options_not_named_are_those_that_it_was_begun_with(tmp_path: Path, monk
     small_sweep(tmp_path / "a", on_progress=interrupt_after(2))
     expected = small_sweep(tmp_path / "b")
     # A later version of train with another default.
-    defaults = train.__kwdefaults__ | {"learning_rate": 0.5}
+    defaults = dict(train.__kwdefaults__ or {}) | {"learning_rate": 0.5}
     monkeypatch.setattr(train, "__kwdefaults__", defaults)
     same_models(small_sweep(tmp_path / "a").dataset, expected.dataset)
 
@@ -348,6 +351,22 @@ def garbage(path: Path) -> None:
     path.write_bytes(b"\x00garbage")
 
 
+def newer(path: Path) -> None:
+    replace_attribute(path, "tegum_version", "9.0")
+    replace_attribute(path, "format_version", 2)
+
+
+def something_else(path: Path) -> None:
+    shutil.rmtree(path)
+    path.mkdir()
+    (path / "thesis.tex").write_text("...")
+
+
+def a_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("...")
+
+
 CORRUPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no metadata": (lambda path: (path / "zarr.json").unlink(), "expected the metadata of a sweep in .*doesn't exist"),
     "garbage metadata": (lambda path: garbage(path / "zarr.json"), "expected the metadata of a sweep .*can't read"),
@@ -367,16 +386,16 @@ CORRUPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "garbage coordinate": (lambda path: garbage(chunk_files(path, "density")[0]), "the array 'density'"),
     "another format": (lambda path: replace_attribute(path, "format", "a diagram"), "format 'tegum sweep'.*a diagram"),
     "a newer format": (
-        lambda path: (replace_attribute(path, "tegum_version", "9.0"), replace_attribute(path, "format_version", 2)),
+        newer,
         "format version 1 .* got 2, written by tegum 9.0",
     ),
     "garbage settings": (lambda path: replace_attribute(path, "axes", "{"), "expected the settings of a sweep"),
     "other settings": (lambda path: replace_attribute(path, "chunk", '"a"'), "expected the settings of a sweep"),
     "a folder of something else": (
-        lambda path: (shutil.rmtree(path), path.mkdir(), (path / "thesis.tex").write_text("...")),
+        something_else,
         "expected the metadata of a sweep",
     ),
-    "a file": (lambda path: (shutil.rmtree(path), path.write_text("...")), "expected the metadata of a sweep"),
+    "a file": (a_file, "expected the metadata of a sweep"),
 }
 
 
