@@ -23,7 +23,7 @@ AXES = (*SHARED, *BATCHED, "seed")
 WHOLE_NUMBERS = {"n_features": 1, "n_hidden": 1, "seed": 0}
 # What a unit may hold: as many models as training takes at a time, and not more than fits beside its inputs.
 UNIT_MODELS = 1024
-UNIT_BYTES = 64 << 20
+UNIT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ class Rounds:
                 time.sleep(LOOK)
             report()
             if len(self._failed) >= FAILURES:
+                self._salvage()
                 return
 
     def _send(self) -> None:

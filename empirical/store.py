@@ -8,6 +8,7 @@ compress), so that a chunk's file is the array's bytes, and the same results are
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,7 @@ class Store:
         """Make an empty store, all at once; if another process made one meanwhile, that stays."""
         store = cls(path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial"), grid, settings)
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_litter(path.parent.glob(f"{glob.escape(path.name)}.*.partial"))
         try:
             store._lay_out()
             try:
@@ -262,15 +264,19 @@ class Store:
 
     def tidy(self) -> None:
         """Remove files that processes which were killed long ago have left."""
-        for file in (self.path / WORK).glob("*.partial"):
-            with contextlib.suppress(OSError):
-                if time.time() - file.stat().st_mtime > LITTER_AGE:
-                    file.unlink()
+        _remove_litter((self.path / WORK).glob("*.partial"))
 
     def dataset(self) -> xr.Dataset:
         """Return the dataset, read from disk when it is used."""
         dataset: xr.Dataset = xr.open_zarr(self.path, chunks=None)
         return dataset
+
+
+def _remove_litter(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > LITTER_AGE:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _create(

@@ -240,12 +240,19 @@ def worker_count(executor: Any, workers: int | None, units: int, device: str) ->
         device: which one is trained on; processes don't share a GPU unless asked to.
     """
     if executor is None:
-        return max(1, min(workers or (1 if device.startswith("cuda") else os.cpu_count() or 1), units))
+        return max(1, min(workers or (1 if device.startswith("cuda") else _cores()), units))
     if workers is not None:
         return workers
     if _is_client(executor):
         return max(1, sum(int(threads) for threads in executor.nthreads().values()))
-    return int(getattr(executor, "_max_workers", None) or os.cpu_count() or 1)
+    return int(getattr(executor, "_max_workers", None) or _cores())
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, which on a cluster are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def is_loss_of_worker(error: BaseException) -> bool:

@@ -54,7 +54,7 @@ for file, moment in moments:
             store.zarr.consolidate_metadata = lambda *_: die()
         else:
             store.Store._put = dying(file, moment)
-        small_sweep(folder / f"{file} {moment}")
+        small_sweep(folder / f"{file} {moment}", n_features=2)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (file, moment, status)
@@ -95,15 +95,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, bytes
     return {0: contents(folder / "four")} | {steps: contents(folder / str(steps)) for steps in (FEW, MANY)}
 
 
-def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(
-    tmp_path: Path, whole: dict[int, dict[str, bytes]]
-) -> None:
-    small_sweep(tmp_path / "reference")
+def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Path) -> None:
     # The variables, done, and the mark.
+    small_sweep(tmp_path / "reference", n_features=2)
     files = len(read_sweep(tmp_path / "reference").dataset) + 1
-    moments = [(file, moment) for file in range(files) for moment in ("before", "half", "unrenamed", "renamed")]
-    # In the second unit too, so that there is something to lose.
-    moments += [(files + 1, "half"), (2 * files - 1, "unrenamed"), (2 * files - 1, "renamed"), (0, "laying out")]
+    expected = contents(tmp_path / "reference")
+    moments = [(0, "laying out"), (0, "before")]
+    moments += [(file, moment) for file in range(files) for moment in ("half", "renamed")]
+    moments += [(files - 2, "unrenamed"), (files - 1, "unrenamed")]
+    # In the second unit too, where there is something to lose.
+    moments += [(files + 1, "half"), (2 * files - 1, "unrenamed"), (2 * files - 1, "renamed")]
     output(python(DYING, tmp_path, json.dumps(moments)))
     for file, moment in moments:
         path = tmp_path / f"{file} {moment}"
@@ -115,12 +116,12 @@ def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(
             # Whatever the dataset calls done is there.
             found = read_sweep(path).dataset.load()
             assert bool(found["loss"].where(found["done"], 0.0).notnull().all())
-        rest = small_sweep(path)
-        assert (rest.status, rest.trained, rest.damaged) == ("finished", UNITS - saved, ())
-        assert contents(path) == whole[0]
+        rest = small_sweep(path, n_features=2)
+        assert (rest.status, rest.trained, rest.damaged) == ("finished", UNITS // 2 - saved, ())
+        assert contents(path) == expected
 
 
-@pytest.mark.parametrize("units", [0, 2, 5])
+@pytest.mark.parametrize("units", [0, 4])
 def test_killed_from_outside_at_any_time(tmp_path: Path, whole: dict[int, dict[str, bytes]], units: int) -> None:
     path = tmp_path / "a"
     process = python(PLAIN, path, "1", str(MANY))
