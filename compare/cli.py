@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
+from .sweeping import sweep
 
 if TYPE_CHECKING:
     from tegum.theory import CriticalPoint, ToyModel
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Exact theory and training of toy models of superposition, x' = ReLU(W^T W x + b).",
 )
+
+app.command()(sweep)
 
 Features = Annotated[int, typer.Option("--features", help="Number of features n.")]
 Hidden = Annotated[int, typer.Option("--hidden", help="Number of hidden dimensions m.")]

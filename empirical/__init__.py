@@ -5,6 +5,10 @@ by their equations and the gradient written out, `sampling` turns any input law 
 counter-based random numbers, `kernels` does both compiled for a CPU, `optimisers` has the rules and schedules, `groups`
 keeps models together, `evaluation` their losses, `records` what is returned and `persistence` how it is kept in files.
 `plateaus` finds the levels between which a recorded series jumps.
+
+`sweep` trains whole grids of them into a dataset on disk: `grid` says which models and in which units of work,
+`settings` what a sweep was asked to do, `store` keeps the dataset, `claims` share it between processes, `workers` train
+the units, and `rounds` see to it that all get done.
 """
 
 from .models import ARCHITECTURES, Architecture
@@ -12,6 +16,7 @@ from .persistence import from_dataset, load_models, save_models, to_dataset
 from .plateaus import Jump, Plateau, Plateaus, plateaus
 from .records import BestModels, TrainedModels
 from .stores import read_zarr, write_zarr
+from .sweep import Sweep, read_sweep, sweep
 from .training import resolve_device, train
 
 __all__ = [
@@ -21,13 +26,16 @@ __all__ = [
     "Jump",
     "Plateau",
     "Plateaus",
+    "Sweep",
     "TrainedModels",
     "from_dataset",
     "load_models",
     "plateaus",
+    "read_sweep",
     "read_zarr",
     "resolve_device",
     "save_models",
+    "sweep",
     "to_dataset",
     "train",
     "write_zarr",

@@ -38,12 +38,6 @@ TRAILING = {
     "loss": (),
     "steps": (),
 }
-    "weights": ("hidden", "feature"),
-    "second": ("feature", "hidden"),
-    "bias": ("feature",),
-    "loss": (),
-    "steps": (),
-}
 # How further fields may be laid out, the first that fits.
 LAYOUTS = ((), ("hidden", "feature"), ("feature", "hidden"), ("feature",), ("hidden",))
 # In a dataset these two label their dimensions.

@@ -1,0 +1,306 @@
+"""The dataset of a sweep on disk: a zarr store whose chunks are the units of work.
+
+A chunk is written to a file of its own beside the data, flushed, and renamed into its place; a unit's chunks come
+first, and last its mark, a file with a SHA-256 of each of them. Chunks are not compressed (trained weights hardly
+compress), so that a chunk's file is the array's bytes, and the same results are the same files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+import warnings
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from .grid import AXES, WHOLE_NUMBERS, Grid, Unit
+
+FORMAT = "tegum sweep"
+FORMAT_VERSION = 1
+# Type, value where nothing was trained, and dimensions beside the axes.
+VARIABLES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
+    "weights": ("<f8", np.nan, ("hidden", "feature")),
+    "bias": ("<f8", np.nan, ("feature",)),
+    "loss": ("<f8", np.nan, ()),
+    "steps": ("<i8", 0, ()),
+    "converged": ("|b1", False, ()),
+    "diverged": ("|b1", False, ()),
+}
+DONE = ("|b1", False, ())
+MARKS, WORK = "marks", "work"
+# After so many seconds a file that was never finished is litter.
+LITTER_AGE = 3600.0
+
+State = Literal["done", "missing", "damaged"]
+
+
+class Store:
+    """A sweep's dataset on disk.
+
+    Args:
+        path: the folder.
+        grid: the models.
+        settings: what `settings_of` returned; part of the store's attributes.
+    """
+
+    def __init__(self, path: Path, grid: Grid, settings: Mapping[str, Any]) -> None:
+        """Take note of where everything is; nothing is read or written."""
+        self.path, self.grid, self.settings = path, grid, settings
+        m, n = grid.widest
+        self._lengths = {"hidden": m, "feature": n}
+        self._arrays = {name: VARIABLES[name] for name in settings["variables"]} | {"done": DONE}
+
+    @classmethod
+    def create(cls, path: Path, grid: Grid, settings: Mapping[str, Any]) -> None:
+        """Make an empty store, all at once; if another process made one meanwhile, that stays."""
+        store = cls(path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial"), grid, settings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_litter(path.parent.glob(f"{glob.escape(path.name)}.*.partial"))
+        try:
+            store._lay_out()
+            try:
+                store.path.rename(path)
+            except OSError:
+                # A folder with content isn't renamed over; the caller looks what is in it.
+                if not path.exists():
+                    raise
+        finally:
+            shutil.rmtree(store.path, ignore_errors=True)
+
+    def _lay_out(self) -> None:
+        scalars = [axis for axis in AXES if axis not in self.grid.dimensions and axis != "law"]
+        attributes = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "tegum_version": version("tegum"),
+            **{name: json.dumps(value) for name, value in self.settings.items()},
+            # By which xarray knows the values of axes that don't vary.
+            "coordinates": " ".join(scalars),
+        }
+        group = zarr.create_group(self.path, zarr_format=3, attributes=attributes)
+        for name, (kind, fill, _) in self._arrays.items():
+            _create(group, name, self._shape(name), self._chunk_shape(name), np.dtype(kind), fill, self._names(name))
+        for name, (dimensions, values) in self._coordinates().items():
+            array = np.array(values)
+            text = array.dtype.kind == "U"
+            kind = "str" if text else str(array.dtype)
+            target = _create(group, name, array.shape, array.shape, kind, "" if text else 0, dimensions)
+            target[...] = array
+        for name in (MARKS, WORK):
+            group.create_group(name)
+        with warnings.catch_warnings():
+            # Metadata in one place aren't in zarr's specification yet; readers that don't know of them ignore them.
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(self.path)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Return the store in a folder.
+
+        Raises:
+            ValueError: if there is none, its metadata are damaged, or it is something else.
+        """
+        attributes = _json(path / "zarr.json", "the metadata of a sweep").get("attributes", {})
+        found = attributes.get("format")
+        if found != FORMAT:
+            raise ValueError(f"expected a sweep (format {FORMAT!r}) in {path}, got format {found!r}")
+        number, writer = attributes.get("format_version"), attributes.get("tegum_version")
+        if number != FORMAT_VERSION:
+            raise ValueError(
+                f"expected a sweep of format version {FORMAT_VERSION} in {path}, got {number!r}, written by tegum "
+                f"{writer}"
+            )
+        try:
+            names = ("axes", "dimensions", "laws", "options", "named", "chunk", "variables")
+            settings = {name: json.loads(attributes[name]) for name in names}
+            values = {axis: tuple(settings["axes"][axis]) for axis in AXES}
+            grid = Grid(values, tuple(settings["dimensions"]), settings["chunk"], {})
+            store = cls(path, grid, settings)
+            expected = store._layout()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"expected the settings of a sweep in {path / 'zarr.json'}, can't read {error}") from None
+        store._check(expected)
+        return store
+
+    def _layout(self) -> dict[str, tuple[Any, ...]]:
+        """Return shape, chunks, dimensions and type of all arrays; coordinates may have any type."""
+        layout: dict[str, tuple[Any, ...]] = {
+            name: (self._shape(name), self._chunk_shape(name), self._names(name), np.dtype(kind))
+            for name, (kind, _, _) in self._arrays.items()
+        }
+        for name, (dimensions, values) in self._coordinates().items():
+            layout[name] = (np.shape(values), np.shape(values), dimensions, None)
+        return layout
+
+    def _check(self, expected: Mapping[str, tuple[Any, ...]]) -> None:
+        """Raise `ValueError` unless all arrays are there and as the settings say."""
+        for name, (shape, chunks, dimensions, kind) in expected.items():
+            where = self.path / name
+            _json(where / "zarr.json", f"the metadata of the array {name!r}")
+            try:
+                array = zarr.open_array(where, mode="r", zarr_format=3)
+                names = getattr(array.metadata, "dimension_names", None) or ()
+                found = (array.shape, array.chunks, tuple(names))
+                same_kind = kind is None or (array.dtype == kind and array.compressors == ())
+                values = np.asarray(array[...]) if kind is None else None
+            # Whatever zarr can't make sense of.
+            except Exception as error:
+                raise ValueError(f"expected the array {name!r} of a sweep in {where}, can't read it: {error}") from None
+            if found != (shape, chunks, dimensions) or not same_kind:
+                raise ValueError(
+                    f"expected the array {name!r} in {where} with shape, chunks and dimensions "
+                    f"{(shape, chunks, dimensions)}, uncompressed, got {found} of type {array.dtype}"
+                )
+            if values is not None and not np.array_equal(values, np.asarray(self._coordinates()[name][1])):
+                raise ValueError(
+                    f"expected the coordinate {name!r} in {where} to be as in the settings, got {values!r}"
+                )
+        (self.path / WORK).mkdir(exist_ok=True)
+        (self.path / MARKS).mkdir(exist_ok=True)
+
+    def _coordinates(self) -> dict[str, tuple[tuple[str, ...], Any]]:
+        """Return dimensions and values of the coordinates."""
+        coordinates: dict[str, tuple[tuple[str, ...], Any]] = {}
+        for axis in AXES:
+            kind = str if axis == "law" else np.int64 if axis in WHOLE_NUMBERS else np.float64
+            array = np.array(self.grid.values[axis], dtype=kind)
+            if axis in self.grid.dimensions:
+                coordinates[axis] = ((axis,), array)
+            elif axis != "law":
+                coordinates[axis] = ((), array[0])
+        # Numbered from 1, as in the labels of phases.
+        return coordinates | {name: ((name,), np.arange(1, size + 1)) for name, size in self._lengths.items()}
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        return (*self.grid.dimensions, *self._arrays[name][2])
+
+    def _rest(self, name: str) -> tuple[int, ...]:
+        return tuple(self._lengths[dimension] for dimension in self._arrays[name][2])
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return self.grid.shape + self._rest(name)
+
+    def _chunk_shape(self, name: str) -> tuple[int, ...]:
+        return self.grid.chunk_shape + self._rest(name)
+
+    def _file(self, name: str, unit: Unit) -> Path:
+        """Return the file of a unit's chunk, as zarr's format names it."""
+        return self.path.joinpath(name, "c", *map(str, unit.place), *("0" for _ in self._rest(name)))
+
+    def _mark(self, unit: Unit) -> Path:
+        return self.path / MARKS / f"{unit.number:08d}.json"
+
+    def _bytes(self, name: str, unit: Unit, values: NDArray[Any]) -> bytes:
+        """Return a chunk's bytes: the values of a unit, filled up to the size of a chunk."""
+        kind, fill, _ = self._arrays[name]
+        chunk = np.full(self._chunk_shape(name), fill, dtype=kind)
+        # Values come with one dimension of models and one of seeds.
+        shape = self.grid.block_shape(unit) + values.shape[2:]
+        chunk[tuple(slice(0, length) for length in shape)] = values.reshape(shape)
+        return chunk.tobytes()
+
+    def write(self, unit: Unit, results: Mapping[str, NDArray[Any]]) -> None:
+        """Write the results of a unit, and then its mark.
+
+        Args:
+            unit: which.
+            results: each variable, shape (models, seeds, ...) of the unit's own sizes.
+        """
+        sums, everywhere = {}, np.ones(self.grid.block_shape(unit), dtype=bool)
+        for name in self._arrays:
+            content = self._bytes(name, unit, everywhere.reshape(-1, 1) if name == "done" else results[name])
+            self._put(self._file(name, unit), content)
+            sums[name] = hashlib.sha256(content).hexdigest()
+        self._put(self._mark(unit), json.dumps({"sha256": sums}).encode())
+
+    def _put(self, path: Path, content: bytes) -> None:
+        """Write a file so that at every moment it is either whole or as it was."""
+        partial = self.path / WORK / f"{uuid.uuid4().hex}.partial"
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def state(self, unit: Unit) -> State:
+        """Return whether a unit is finished, by its mark and the checksums in it."""
+        try:
+            sums = json.loads(self._mark(unit).read_bytes())["sha256"]
+        except FileNotFoundError:
+            return "missing"
+        except (ValueError, KeyError, TypeError):
+            return "damaged"
+        for name in self._arrays:
+            try:
+                content = self._file(name, unit).read_bytes()
+            except FileNotFoundError:
+                return "damaged"
+            if not isinstance(sums, dict) or hashlib.sha256(content).hexdigest() != sums.get(name):
+                return "damaged"
+        return "done"
+
+    def forget(self, unit: Unit) -> None:
+        """Take back the mark of a damaged unit, and the word of the dataset that it is done."""
+        self._mark(unit).unlink(missing_ok=True)
+        self._file("done", unit).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove files that processes which were killed long ago have left."""
+        _remove_litter((self.path / WORK).glob("*.partial"))
+
+    def dataset(self) -> xr.Dataset:
+        """Return the dataset, read from disk when it is used."""
+        dataset: xr.Dataset = xr.open_zarr(self.path, chunks=None)
+        return dataset
+
+
+def _remove_litter(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > LITTER_AGE:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _create(
+    group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], kind: Any, fill: Any, names: Any
+) -> Any:
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=kind,
+        fill_value=fill,
+        dimension_names=names,
+        compressors=None,
+        filters=None,
+    )
+
+
+def _json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"expected {what} in {path}, which doesn't exist") from None
+    except ValueError as error:
+        raise ValueError(f"expected {what} in {path}, can't read it: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"expected {what} in {path}, got {type(content).__name__}")
+    return content

@@ -1,0 +1,236 @@
+"""Sweeps whose process is killed, at every moment of writing and at any other, and sweeps that share a store.
+
+Processes are really killed, by SIGKILL. Where one is to die at a given moment it kills itself there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from sweeps import UNITS, contents, marks, output, python, small_sweep
+
+from tegum.empirical import read_sweep
+
+# Forks a process for every moment of writing the first unit and of laying out the store, which dies there.
+# A moment is (number of the file, what has happened to it).
+DYING = """
+import json, os, signal, sys
+from importlib import import_module
+from pathlib import Path
+from sweeps import small_sweep
+store = import_module("tegum.empirical.store")
+put = store.Store._put
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def dying(file, moment):
+    count = [-1]
+    def dying_put(self, path, content):
+        count[0] += 1
+        if count[0] != file:
+            return put(self, path, content)
+        if moment == "before":
+            die()
+        if moment == "half":
+            (self.path / "work" / "half.partial").write_bytes(content[: len(content) // 2])
+            die()
+        if moment == "unrenamed":
+            store.os.replace = lambda *_: die()
+        put(self, path, content)
+        die()
+    return dying_put
+
+folder, moments = Path(sys.argv[1]), json.loads(sys.argv[2])
+for file, moment in moments:
+    child = os.fork()
+    if child == 0:
+        if moment == "laying out":
+            store.zarr.consolidate_metadata = lambda *_: die()
+        else:
+            store.Store._put = dying(file, moment)
+        small_sweep(folder / f"{file} {moment}", n_features=2)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (file, moment, status)
+"""
+# Trains from one unit to the next as fast as it can, and says what it did.
+PLAIN = """
+import sys
+from importlib import import_module
+from pathlib import Path
+from sweeps import small_sweep
+if __name__ == "__main__":
+    if "without locks" in sys.argv:
+        import_module("tegum.empirical.claims").locks = None
+    options = {"steps": int(sys.argv[3]), "chunk": 1, "workers": int(sys.argv[2])}
+    print(small_sweep(Path(sys.argv[1]), **options).trained)
+"""
+FEW, MANY = 4, 100
+# Seconds after which a test gives up waiting.
+PATIENCE = 120.0
+
+
+def until(reached: object, *, what: str) -> None:
+    """Wait until a condition holds."""
+    assert callable(reached)
+    end = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, bytes]]:
+    """What uninterrupted sweeps write: of four units, and of eight with few and with many steps."""
+    folder = tmp_path_factory.mktemp("whole")
+    small_sweep(folder / "four")
+    for steps in (FEW, MANY):
+        small_sweep(folder / str(steps), steps=steps, chunk=1)
+    return {0: contents(folder / "four")} | {steps: contents(folder / str(steps)) for steps in (FEW, MANY)}
+
+
+def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Path) -> None:
+    # The variables, done, and the mark.
+    small_sweep(tmp_path / "reference", n_features=2)
+    files = len(read_sweep(tmp_path / "reference").dataset) + 1
+    expected = contents(tmp_path / "reference")
+    moments = [(0, "laying out"), (0, "before")]
+    moments += [(file, moment) for file in range(files) for moment in ("half", "renamed")]
+    moments += [(files - 2, "unrenamed"), (files - 1, "unrenamed")]
+    # In the second unit too, where there is something to lose.
+    moments += [(files + 1, "half"), (2 * files - 1, "unrenamed"), (2 * files - 1, "renamed")]
+    output(python(DYING, tmp_path, json.dumps(moments)))
+    for file, moment in moments:
+        path = tmp_path / f"{file} {moment}"
+        saved = (file + (moment == "renamed")) // files
+        if moment == "laying out":
+            assert not path.exists()
+        else:
+            assert len(marks(path)) == saved
+            # Whatever the dataset calls done is there.
+            found = read_sweep(path).dataset.load()
+            assert bool(found["loss"].where(found["done"], 0.0).notnull().all())
+        rest = small_sweep(path, n_features=2)
+        assert (rest.status, rest.trained, rest.damaged) == ("finished", UNITS // 2 - saved, ())
+        assert contents(path) == expected
+
+
+@pytest.mark.parametrize("units", [0, 4])
+def test_killed_from_outside_at_any_time(tmp_path: Path, whole: dict[int, dict[str, bytes]], units: int) -> None:
+    path = tmp_path / "a"
+    process = python(PLAIN, path, "1", str(MANY))
+    until(lambda: path.exists() and len(marks(path)) >= units, what="no unit was finished")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    saved = len(marks(path))
+    assert units <= saved < 2 * UNITS
+    rest = small_sweep(path, steps=MANY, chunk=1)
+    assert (rest.trained, rest.damaged) == (2 * UNITS - saved, ())
+    assert contents(path) == whole[MANY]
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that a process has started, and theirs."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            # After the name, which is in parentheses, state and parent follow.
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if parent == process:
+            found += [int(folder.name), *children(int(folder.name))]
+    return found
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc to find a process's children")
+def test_killed_with_workers_it_leaves_none_behind(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
+    path = tmp_path / "a"
+    process = python(PLAIN, path, "2", str(MANY))
+    until(lambda: path.exists() and len(marks(path)) >= 1, what="no unit was finished")
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    until(lambda: not any(map(alive, workers)), what="workers outlived the sweep")
+    small_sweep(path, steps=MANY, chunk=1)
+    assert contents(path) == whole[MANY]
+
+
+@pytest.mark.parametrize("words", [(), ("without locks",)], ids=["with locks", "without locks"])
+def test_two_processes_share_a_store(
+    tmp_path: Path, whole: dict[int, dict[str, bytes]], words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "a"
+    both = [python(PLAIN, path, "1", str(MANY), *words) for _ in range(2)]
+    trained = [int(output(process)) for process in both]
+    assert contents(path) == whole[MANY]
+    assert read_sweep(path).status == "finished"
+    # With claims nothing is trained twice; without, work may be done twice, to the same effect.
+    assert sum(trained) == 2 * UNITS if not words else sum(trained) >= 2 * UNITS
+
+
+def test_a_claim_ends_with_its_process(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
+    path = tmp_path / "a"
+    process = python(PLAIN, path, "1", "100000")
+    until(lambda: (path / "work" / "claims").exists(), what="nothing was claimed")
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    found = small_sweep(tmp_path / "b", steps=FEW, chunk=1)
+    assert found.trained == 2 * UNITS
+    assert contents(tmp_path / "b") == whole[FEW]
+
+
+FULL = """
+import errno, resource, sys
+from pathlib import Path
+from sweeps import small_sweep
+
+def fill(done, total):
+    # A file may not grow past this size from now on: the first chunk that is larger can't be written.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
+
+try:
+    small_sweep(Path(sys.argv[1]), on_progress=fill)
+except OSError as error:
+    assert error.errno == errno.EFBIG, error
+    print(error)
+"""
+
+
+def test_a_file_that_cannot_grow_is_like_a_full_disk(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
+    said = output(python(FULL, tmp_path / "a"))
+    assert "no space is left" in said
+    assert "0 of 4 units are done and saved" in said
+    assert small_sweep(tmp_path / "a").trained == UNITS
+    assert contents(tmp_path / "a") == whole[0]
+
+
+def test_ctrl_c_at_a_terminal_reaches_all_processes_and_ends_them(
+    tmp_path: Path, whole: dict[int, dict[str, bytes]]
+) -> None:
+    path = tmp_path / "a"
+    code = PLAIN.replace("print(", "import os; os.setpgrp(); print(")
+    process = python(code, path, "2", str(MANY))
+    until(lambda: path.exists() and len(marks(path)) >= 1, what="no unit was finished")
+    os.killpg(process.pid, signal.SIGINT)
+    trained = int(output(process))
+    assert trained == len(marks(path)) < 2 * UNITS
+    assert small_sweep(path, steps=MANY, chunk=1).trained == 2 * UNITS - trained
+    assert contents(path) == whole[MANY]
