@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -72,7 +73,7 @@ def table_file(folder: Path, content: str) -> Path:
     [
         pytest.param(ColumnMeaning(), 10.0, 1, "density", id="as the replication writes it"),
         pytest.param(ColumnMeaning(), 10.0, -1, "inverse-density", id="its inverse, by the sign"),
-        pytest.param(ColumnMeaning("density", np.e), np.e, 1, "density", id="natural logarithms"),
+        pytest.param(ColumnMeaning("density", math.e), math.e, 1, "density", id="natural logarithms"),
         pytest.param(ColumnMeaning(base=2.0), 2.0, -1, "inverse-density", id="binary logarithms"),
     ],
 )
@@ -102,7 +103,7 @@ def test_suspicious_logarithms_are_noted(tmp_path: Path) -> None:
         tmp_path, "\n".join([",".join(["log_sparsity", "log_weight", "last_norm", "last_polysemanticity"]), *rows])
     )
     assert any("pass --log-base e" in note for note in read_table(path).notes)
-    assert not any("pass --log-base" in note for note in read_table(path, ColumnMeaning(base=np.e)).notes)
+    assert not any("pass --log-base" in note for note in read_table(path, ColumnMeaning(base=math.e)).notes)
 
 
 GOOD = text(np.ones((3, 4, 2))).splitlines()

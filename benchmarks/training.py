@@ -1,0 +1,142 @@
+"""Ratios of sampled and exact training against the published recipe, measured side by side in one run.
+
+(i) Model-steps per second at the published batch size and semantics: fresh uniform sparse inputs, Adam in effect
+(weight decay 0), float32, batch 1024. The recipe is written out plainly in `phase_diagram.py`: batched einsum,
+autograd, AdamW. Time to set up and to evaluate the result is left out: ours is the difference between two runs.
+(ii) Variance of the sampled loss at the exact optimum of two features: plain, with x = 0 added exactly, and stratified
+by activity pattern.
+(iii) Time to train the published 256 x 256 x 16 phase diagram on the exact loss, from random starts (`--full`).
+
+    .venv/bin/python benchmarks/training.py [--full] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from typing import Any
+
+import numpy as np
+import torch
+from phase_diagram import BATCH, Recipe, grid, timed
+
+from tegum.empirical import train
+from tegum.empirical.inputs import Inputs
+from tegum.empirical.models import ARCHITECTURES, SampledLoss
+from tegum.empirical.sampling import input_table
+from tegum.theory import IndependentFeatures, ToyModel, global_minimum
+
+# Sizes with the number of models, and steps of ours and of the recipe.
+SIZES = {
+    (2, 1): (256, 800, 8),
+    (5, 2): (128, 600, 8),
+    (20, 5): (32, 400, 8),
+    (80, 20): (8, 300, 8),
+    (400, 30): (4, 100, 8),
+}
+ROUNDS = 5
+DENSITIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
+BATCHES = 4000
+
+
+def throughput(n: int, m: int, device: torch.device) -> dict[str, float]:
+    """Measure (i) for one size: both in turn, the median of the ratios."""
+    models, steps, recipe_steps = SIZES[n, m]
+    model = ToyModel(n, m, IndependentFeatures(np.geomspace(0.01, 1, models)[:, None]))
+    recipe = Recipe(model, 1, device)
+    recipe.step()
+
+    def ours(count: int) -> float:
+        return timed(lambda: train(model, seeds=1, steps=count, batch_size=BATCH, device=device.type))
+
+    ours(steps)
+    mine, theirs = [], []
+    for _ in range(ROUNDS):
+        theirs.append(timed(lambda: [recipe.step() for _ in range(recipe_steps)]) / recipe_steps)
+        mine.append((ours(2 * steps) - ours(steps)) / steps)
+    ratios = np.array(theirs) / np.array(mine)
+    return {
+        "models": models,
+        "recipe_us_per_model_step": float(np.median(theirs)) / models * 1e6,
+        "tegum_us_per_model_step": float(np.median(mine)) / models * 1e6,
+        "ratio": float(np.median(ratios)),
+        "ratio_min": float(ratios.min()),
+        "ratio_max": float(ratios.max()),
+    }
+
+
+def variance(density: float) -> dict[str, float]:
+    """Measure (ii) at one density, for 1,024 inputs a batch: how many times less variance than plain sampling."""
+    model = ToyModel(2, 1, IndependentFeatures(np.full((1, 1), density)))
+    best = global_minimum(model.take(0))
+    weights, bias = torch.from_numpy(best.weights[None]), torch.from_numpy(best.bias[None])
+    found = []
+    for stratified, exact_zeros in ((False, False), (False, True), (True, False)):
+        table = input_table(model, batch_size=BATCH, stratified=stratified, exact_zeros=exact_zeros)
+        inputs = Inputs(table, [1], 2, BATCH, torch.float64, torch.device("cpu"))
+        loss = SampledLoss(
+            ARCHITECTURES["relu_output"],
+            torch.ones(1, 2, dtype=torch.float64),
+            torch.zeros(1, 3),
+            inputs.weight,
+            torch.from_numpy(table.empty),
+        )
+        losses = [float(loss(weights, None, bias, inputs.draw(torch.tensor(k)))[0]) for k in range(BATCHES)]
+        found.append(float(np.var(losses)))
+    return {"exact_zeros": found[0] / found[1], "stratified": found[0] / found[2]}
+
+
+def full_diagram(device: torch.device) -> dict[str, float]:
+    """Measure (iii)."""
+    model, ended = grid(256), {}
+
+    def run() -> None:
+        ended["trained"] = train(
+            model,
+            seeds=16,
+            objective="exact",
+            steps=1500,
+            learning_rate=0.02,
+            schedule="cosine",
+            tolerance=1e-6,
+            device=device.type,
+        )
+
+    seconds = timed(run)
+    trained = ended["trained"]
+    return {
+        "models": 256 * 256 * 16,
+        "seconds": seconds,
+        "converged": float(trained.converged.mean()),
+        "median_steps": float(np.median(trained.steps)),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="measure (iii) as well")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} cores, {platform.machine()}"
+    result: dict[str, Any] = {"device": name, "torch": torch.__version__}
+    result["throughput"] = {f"n={n}, m={m}": throughput(n, m, device) for n, m in SIZES}
+    result["variance"] = {f"density {density:g}": variance(density) for density in DENSITIES}
+    if arguments.full:
+        result["full_diagram"] = full_diagram(device)
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+        return
+    print(f"{name}, torch {torch.__version__}")
+    for part in ("throughput", "variance"):
+        for case, values in result[part].items():
+            print(f"  {part}, {case}: " + ", ".join(f"{key} = {value:.4g}" for key, value in values.items()))
+    if arguments.full:
+        print("  full diagram: " + ", ".join(f"{key} = {value:.6g}" for key, value in result["full_diagram"].items()))
+
+
+if __name__ == "__main__":
+    main()
