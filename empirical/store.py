@@ -30,11 +30,13 @@ from .grid import AXES, WHOLE_NUMBERS, Grid, Unit
 
 FORMAT = "tegum sweep"
 FORMAT_VERSION = 1
-# Type, value where nothing was trained, and dimensions beside the axes.
+# Whatever of it a training reports is kept. Type, value where nothing was trained, and dimensions beside the axes.
 VARIABLES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "weights": ("<f8", np.nan, ("hidden", "feature")),
     "bias": ("<f8", np.nan, ("feature",)),
     "loss": ("<f8", np.nan, ()),
+    "loss_error": ("<f8", np.nan, ()),
+    "second": ("<f8", np.nan, ("feature", "hidden")),
     "steps": ("<i8", 0, ()),
     "converged": ("|b1", False, ()),
     "diverged": ("|b1", False, ()),

@@ -13,7 +13,6 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from .grid import Grid, LawOfDensity, make_grid
-from .records import TrainedModels
 from .rounds import Rounds, SweepBar
 from .settings import check_same, settings_of, stored_options, training_options
 from .store import VARIABLES, Store
@@ -133,8 +132,7 @@ def sweep(
     }
     grid = make_grid(axes, law, chunk)
     chosen, named = training_options(options, elsewhere=executor is not None)
-    _rehearse(grid, chosen)
-    reported = {field.name for field in fields(TrainedModels)}
+    reported = _rehearse(grid, chosen)
     asked = settings_of(grid, chosen, named, [name for name in VARIABLES if name in reported])
     begun = where.exists() and not (where.is_dir() and not any(where.iterdir()))
     if begun and not resume:
@@ -202,8 +200,11 @@ def _damage(units: tuple[int, ...] | list[int], what: str) -> str:
     return f"; units that didn't fit their checksums, {what}: {', '.join(map(str, units))}" if units else ""
 
 
-def _rehearse(grid: Grid, options: Mapping[str, Any]) -> None:
+def _rehearse(grid: Grid, options: Mapping[str, Any]) -> set[str]:
     """Train a few models of each kind for no step, so that `train` refuses what it will refuse before anything is made.
+
+    Returns:
+        What training reports.
 
     Raises:
         ValueError: if a value is out of range, or training can't be done with these options.
@@ -212,7 +213,10 @@ def _rehearse(grid: Grid, options: Mapping[str, Any]) -> None:
     brief = dict(options) | {"device": "cpu"}
     if isinstance(steps, (int, np.integer)) and steps > 0:
         brief["steps"] = 0
+    reported: set[str] = set()
     for model in grid.samples():
         penalties = (model.interference_penalty, model.weight_decay, model.activation_penalty)
         rows = sorted({0, model.batch_shape[0] - 1, *(int(penalty.argmax()) for penalty in penalties)})
-        train(model.take(np.array(rows)), seeds=[grid.values["seed"][0]], **brief)
+        trained = train(model.take(np.array(rows)), seeds=[grid.values["seed"][0]], **brief)
+        reported |= {field.name for field in fields(trained) if getattr(trained, field.name) is not None}
+    return reported

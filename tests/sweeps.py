@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
 }
 UNITS = 4
 # What a unit is written to, in this order.
-FILES = ("weights", "bias", "loss", "steps", "converged", "diverged", "done", "marks")
+FILES = ("weights", "bias", "loss", "loss_error", "steps", "converged", "diverged", "done", "marks")
 
 
 def contents(path: Path) -> dict[str, bytes]:

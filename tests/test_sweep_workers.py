@@ -23,7 +23,7 @@ from tegum.theory import IndependentFeatures
 workers: Any = import_module("tegum.empirical.workers")
 rounds: Any = import_module("tegum.empirical.rounds")
 # Enough for a worker to be in the middle of it when it is killed.
-STEPS = 200
+STEPS = 200_000
 
 
 @pytest.fixture(scope="module")
