@@ -2,8 +2,8 @@
 
 `advance` takes a few models through a few steps without returning to the interpreter; threads run it side by side. It
 works on blocks of 256 samples, small enough to stay in the cache from drawing to gradient. `inputs.py` and `models.py`
-are the definition of what is computed here, in torch; tests hold the two equal. Numba compiles at the first call and
-keeps the result on disk.
+are the definition of what is computed here, in torch; tests hold the two equal. Numba compiles at a process's
+first call.
 """
 
 from __future__ import annotations
@@ -22,13 +22,9 @@ BLOCK_NUMBERS, AMPLITUDES, FIRST_ACTIVE = 0, 1, 2
 
 
 # Sums may be reordered, which vectorisation needs; NaN and infinity keep their meaning.
-def _compiled(function: Any) -> Any:
-    options: Any = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:
-        # Nowhere to write.
-        return njit(**options)(function)
+# Nothing is kept on disk: numba's code read back from there rounds differently in the last bit from the code that a
+# process compiles for itself, and processes must agree.
+_compiled: Any = njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
 
 
 @_compiled

@@ -18,6 +18,10 @@ from sweeps import UNITS, contents, marks, output, python, small_sweep
 
 from tegum.empirical import read_sweep
 
+# Each of many processes compiles the training loop.
+pytestmark = pytest.mark.slow
+
+
 # Forks a process for every moment of writing the first unit and of laying out the store, which dies there.
 # A moment is (number of the file, what has happened to it).
 DYING = """
@@ -249,6 +253,7 @@ def test_ctrl_c_at_a_terminal_reaches_all_processes_and_ends_them(
     until(lambda: path.exists() and len(marks(path)) >= 1, what="no unit was finished")
     os.killpg(process.pid, signal.SIGINT)
     trained = int(output(process))
-    assert trained == len(marks(path)) < 2 * UNITS
+    # On a slow machine the signal may arrive after the last unit.
+    assert trained == len(marks(path)) <= 2 * UNITS
     assert small_sweep(path, steps=MANY, chunk=1).trained == 2 * UNITS - trained
     assert contents(path) == whole[MANY]

@@ -20,6 +20,10 @@ from sweeps import SMALL, UNITS, Deadly, contents, marks, output, python, small_
 from tegum.empirical import read_sweep
 from tegum.theory import IndependentFeatures
 
+# Each of many processes compiles the training loop.
+pytestmark = pytest.mark.slow
+
+
 workers: Any = import_module("tegum.empirical.workers")
 rounds: Any = import_module("tegum.empirical.rounds")
 # Enough for a worker to be in the middle of it when it is killed.
