@@ -24,7 +24,8 @@ BLOCK_NUMBERS, AMPLITUDES, FIRST_ACTIVE = 0, 1, 2
 # Sums may be reordered, which vectorisation needs; NaN and infinity keep their meaning.
 # Nothing is kept on disk: numba's code read back from there rounds differently in the last bit from the code that a
 # process compiles for itself, and processes must agree.
-_compiled: Any = njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+def _compiled(function: Any) -> Any:
+    return njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")(function)
 
 
 @_compiled
