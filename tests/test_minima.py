@@ -178,6 +178,27 @@ def test_polishing_leaves_a_saddle_that_attracts_from_one_side() -> None:
     assert match([local_minima(model.take(0))], polished).tolist() == [0]
 
 
+def test_polishing_leaves_a_saddle_that_is_flat_to_rounding() -> None:
+    # At density 1 the first two features merge as x' = (x_1 + x_2) / 2, W_1 = W_2 and b = 0: that costs 1/12.
+    model = diagram_model(3, 2, np.array([1.0]), np.array([2.15]))
+    weights = np.array([[[0.5**0.5, 0.5**0.5, 0.0], [0.0, 0.0, 1.0]]])
+    polished = polish(model, weights, np.zeros((1, 3)))
+    assert polished.escapes.tolist() == [1]
+    assert polished.loss[0] < expected_loss(model, weights, np.zeros((1, 3)))[0]
+    points = local_minima(model.take(0))
+    assert points[match([points], polished)[0]].phase == "merged(1,2) + axis(3)"
+
+
+@pytest.mark.parametrize("depth", [1e-6, 1.0])
+def test_polishing_stays_where_all_outputs_are_off(depth: float) -> None:
+    model = diagram_model(2, 1, np.array([0.3]), np.array([0.7]))
+    polished = polish(model, np.array([[[0.1, -0.2]]]), np.array([[-0.01, -0.04]]) - depth)
+    assert polished.minimum.all()
+    assert polished.escapes.tolist() == [0]
+    points = local_minima(model.take(0))
+    assert points[match([points], polished)[0]].phase == "dead(1) + dead(2)"
+
+
 def test_a_state_that_theory_does_not_list_is_matched_to_none() -> None:
     model = diagram_model(2, 1, np.array([0.1]), np.array([1.0]))
     polished = polish(model, np.array([[[1.0, -1.0]]]), np.zeros((1, 2)))

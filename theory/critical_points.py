@@ -16,8 +16,10 @@ from .phases import dead_outputs, phase
 from .rotations import SMALL, in_frame
 
 GRADIENT_TOLERANCE = 1e-12
-# Curvatures below this count as flat. It is far above rounding and far below what separates phases.
+# Curvatures below this share of the largest count as flat. It is far above rounding and far below what separates phases.
 FLAT = 1e-9
+# Where all outputs are off there is no curvature but rounding's.
+LEAST_SCALE = 1e-6
 # Distance, number of directions: a flat critical point is a minimum if no descent from there ends lower.
 ESCAPE = 1e-3
 ESCAPES = 16
@@ -109,14 +111,35 @@ def invariants(parameters: FloatArray, n_hidden: int) -> FloatArray:
     return np.concatenate([gram.reshape(len(gram), -1), np.where(off, 0.0, bias), off], axis=-1)
 
 
-def _falls(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> NDArray[np.bool_]:
-    """Return whether a descent from close by ends lower: then a flat critical point isn't a minimum."""
+def flatness(hessians: FloatArray) -> FloatArray:
+    """Return the size below which a curvature counts as none, shape (K,), by the Hessians there, shape (K, P, P)."""
+    return np.asarray(FLAT * np.maximum(np.linalg.norm(hessians, ord=2, axis=(-2, -1)), LEAST_SCALE))
+
+
+def below(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return whether a descent from close by ends lower, and where: then a flat critical point isn't a minimum.
+
+    Outputs that are off are put further below zero first, which changes no loss: a point at the rim of their manifold is
+    a minimum like the others there.
+
+    Args:
+        model: batch shape (K,).
+        parameters: packed critical points, shape (K, P).
+        losses: there, shape (K,).
+
+    Returns:
+        Shape (K,), and the lowest end for each point, shape (K, P).
+    """
     count, size = parameters.shape
+    weights, bias = unpack(parameters, model.n_hidden)
+    parameters = pack(weights, bias - dead_outputs(weights, bias))
     shifts = np.random.default_rng(0).normal(size=(count, ESCAPES, size))
     shifts /= np.linalg.norm(shifts, axis=-1, keepdims=True)
     near = (parameters[:, None] + ESCAPE * shifts).reshape(-1, size)
-    ends = descend(model.take(np.repeat(np.arange(count), ESCAPES)), near).loss.reshape(count, ESCAPES)
-    return np.asarray(ends.min(axis=1) < losses - 1e-3 * ESCAPE**2 * losses)
+    ends = descend(model.take(np.repeat(np.arange(count), ESCAPES)), near)
+    found = ends.loss.reshape(count, ESCAPES)
+    lowest = ends.parameters.reshape(count, ESCAPES, size)[np.arange(count), found.argmin(axis=1)]
+    return np.asarray(found.min(axis=1) < losses - 1e-3 * ESCAPE**2 * losses), lowest
 
 
 def examine(model: ToyModel, parameters: FloatArray) -> tuple[list[CriticalPoint], FloatArray]:
@@ -134,11 +157,11 @@ def examine(model: ToyModel, parameters: FloatArray) -> tuple[list[CriticalPoint
     losses, gradients, hessians = expand(ExactLoss(model), parameters)
     spectra = np.linalg.eigvalsh(hessians)
     curvatures, directions = smallest_curvature(model, parameters)
-    flat = FLAT * np.maximum(np.abs(spectra).max(axis=-1), FLAT)
+    flat = flatness(hessians)
     saddle = curvatures < -flat
     undecided = np.flatnonzero(np.abs(curvatures) <= flat)
     if len(undecided):
-        saddle[undecided] = _falls(model.take(undecided), parameters[undecided], losses[undecided])
+        saddle[undecided], _ = below(model.take(undecided), parameters[undecided], losses[undecided])
     off = dead_outputs(weights, bias)
     points = []
     for k in range(len(parameters)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, invariants, snap
+from .critical_points import ESCAPE, GRADIENT_TOLERANCE, CriticalPoint, below, flatness, invariants, snap
 from .curvature import smallest_curvature
 from .descent import chunks, descend, expand, pack, unpack
 from .features import FloatArray
@@ -52,8 +52,8 @@ class Polished:
 def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
     """Follow each of a batch of weights to the local minimum of the exact loss below it.
 
-    A descent can end at a saddle that attracts from one side of a kink; it then goes on along the direction of
-    smallest curvature, on the side that ends lower.
+    A descent can end at a saddle that attracts from one side of a kink, or at one that is flat; it then goes on along
+    the direction of smallest curvature, on the side that ends lower, or from the lowest end of descents from around it.
 
     Args:
         model: batch shape (K,).
@@ -76,14 +76,19 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
         best = downhill.loss.reshape(-1, tries).argmin(axis=1) + tries * np.arange(len(todo))
         parameters[todo], losses[todo], norms[todo] = settled[best], downhill.loss[best], settled_norms[best]
         curvature, directions = _in_chunks(model.take(todo), parameters[todo])
-        scale = np.abs(np.linalg.norm(expand(ExactLoss(model.take(todo)), parameters[todo])[2], axis=(-2, -1)))
-        falling = curvature < -FLAT * np.maximum(scale, FLAT)
+        tolerance = flatness(expand(ExactLoss(model.take(todo)), parameters[todo])[2])
+        falling = curvature < -tolerance
+        starts = parameters[todo][:, None] + ESCAPE * np.stack([directions, -directions], axis=1)
+        flat = np.flatnonzero((np.abs(curvature) <= tolerance) & (norms[todo] <= GRADIENT_TOLERANCE))
+        if len(flat):
+            rows = todo[flat]
+            falling[flat], lower = below(model.take(rows), parameters[rows], losses[rows])
+            starts[flat] = lower[:, None]
         minimum[todo] = ~falling & (norms[todo] <= GRADIENT_TOLERANCE)
-        todo = todo[falling]
+        starts, todo = starts[falling], todo[falling]
         if not len(todo):
             break
         escapes[todo] += 1
-        starts = parameters[todo][:, None] + ESCAPE * np.stack([directions[falling], -directions[falling]], axis=1)
     ends = unpack(parameters, model.n_hidden)
     return Polished(*ends, losses, norms, minimum, escapes, distance((weights, bias), ends))
 
