@@ -16,7 +16,7 @@ from .phases import dead_outputs, phase
 from .rotations import SMALL, in_frame
 
 GRADIENT_TOLERANCE = 1e-12
-# Curvatures below this share of the largest count as flat. It is far above rounding and far below what separates phases.
+# Curvatures below this share of the largest count as flat: far above rounding, far below what separates phases.
 FLAT = 1e-9
 # Where all outputs are off there is no curvature but rounding's.
 LEAST_SCALE = 1e-6
@@ -119,8 +119,8 @@ def flatness(hessians: FloatArray) -> FloatArray:
 def below(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
     """Return whether a descent from close by ends lower, and where: then a flat critical point isn't a minimum.
 
-    Outputs that are off are put further below zero first, which changes no loss: a point at the rim of their manifold is
-    a minimum like the others there.
+    Outputs that are off are put further below zero first, which changes no loss: a point at the rim of their manifold
+    is a minimum like the others there.
 
     Args:
         model: batch shape (K,).
