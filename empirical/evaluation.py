@@ -84,7 +84,7 @@ def _batch_losses(architecture: Architecture, model: ToyModel, parameters: Float
         marks=np.arange(BATCHES),
     )
     count = len(parameters)
-    state = TrainingState.begin(parameters, settings.marks)
+    state = TrainingState.begin(parameters, settings.marks, parameters.shape[1])
     seeds = np.full(count, EVALUATION_SEED)
     CompiledGroup(model, seeds, state, np.arange(count), settings).run(lambda: False, lambda _: None)
     return state.history.T

@@ -1,7 +1,8 @@
-"""Models that are trained together, from one look at the stop flag to the next: compiled, in tensors, or exactly.
+"""Models that are trained together on sampled inputs, compiled or in tensors.
 
-All three read and write rows of one `TrainingState`. A model's result doesn't depend on its neighbours: compiled loops
-take one model at a time, and tensor groups have a fixed size (rows past the last model repeat it).
+Both read and write rows of one `TrainingState`, as does `exact_group.py`. A model's result doesn't depend on its
+neighbours: compiled loops take one model at a time, and tensor groups have a fixed size (rows past the last model
+repeat it).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tegum.theory import ExactLoss, ToyModel
+from tegum.theory import ToyModel
 
 from .inputs import Inputs, seed_words
 from .models import Architecture, SampledLoss
@@ -56,7 +57,7 @@ class Group(Protocol):
         """Train until every model is done or `stopped`, and hand the state back; `advance` hears of model-steps."""
 
 
-def _settle(state: TrainingState, rows: NDArray[np.int64], settings: Settings) -> None:
+def settle(state: TrainingState, rows: NDArray[np.int64], settings: Settings) -> None:
     """Note which of the models that were running have diverged or taken their last step."""
     running = rows[state.outcome[rows] == RUNNING]
     finite = np.isfinite(state.parameters[running]).all(axis=1)
@@ -156,7 +157,8 @@ class CompiledGroup:
             EPSILON,
             rule.decay,
         )
-        parameters, mean, square = (array[rows] for array in (state.parameters, state.mean, state.square))
+        parameters, size = state.parameters[rows], state.parameters.shape[1]
+        moments = [np.ascontiguousarray(state.memory[rows, k * size : (k + 1) * size]) for k in range(rule.moments)]
         law = table_arrays(self._table)
         while (running := state.outcome[rows] == RUNNING).any() and not stopped():
             step = int(state.steps[rows[running][0]])
@@ -165,8 +167,8 @@ class CompiledGroup:
             losses = np.zeros((len(rows), taken))
             kernels.advance(
                 parameters,
-                mean,
-                square,
+                moments[0],
+                moments[-1],
                 self._keys,
                 running,
                 step,
@@ -183,16 +185,16 @@ class CompiledGroup:
                 losses,
             )
             mine = rows[running]
-            for array, new in ((state.parameters, parameters), (state.mean, mean), (state.square, square)):
-                array[mine] = new[running]
+            state.parameters[mine] = parameters[running]
+            state.memory[mine] = np.concatenate([moment[running] for moment in moments], axis=1)
             _follow_losses(state, mine, losses[running], settings)
             state.steps[mine] += taken
-            _settle(state, mine, settings)
+            settle(state, mine, settings)
             advance(len(mine) * taken)
 
 
 class TensorGroup:
-    """Training in tensors, on sampled inputs or on the exact loss: any device."""
+    """Sampled training in tensors: any device."""
 
     def __init__(
         self,
@@ -212,63 +214,47 @@ class TensorGroup:
         def place(array: NDArray[Any]) -> Tensor:
             return torch.tensor(array, dtype=dtype, device=device)
 
-        self._parameters, self._mean, self._square = (
-            place(array[index]) for array in (state.parameters, state.mean, state.square)
-        )
+        self._parameters = place(state.parameters[index])
+        wide = state.parameters.shape[1]
+        self._moments = [place(state.memory[index, k * wide : (k + 1) * wide]) for k in range(settings.rule.moments)]
         part, m, n = model.take(index), model.n_hidden, model.n_features
         self._weights = self._parameters[:, : m * n].view(size, m, n)
         tied = settings.architecture.tied
         self._second = None if tied else self._parameters[:, m * n : 2 * m * n].view(size, n, m)
         self._bias = self._parameters[:, -n:]
-        self._exact: ExactLoss | None = None
-        if settings.objective == "exact":
-            self._exact = ExactLoss(part, like=self._parameters)
-        else:
-            table = input_table(
-                part, batch_size=settings.batch_size, stratified=settings.stratified, exact_zeros=settings.exact_zeros
-            )
-            self._inputs = Inputs(table, seeds[index], n, settings.batch_size, dtype, device)
-            self._sampled = SampledLoss(
-                settings.architecture,
-                place(np.array(part.importances())),
-                place(penalties_of(part)),
-                self._inputs.weight,
-                place(table.empty),
-            )
+        table = input_table(
+            part, batch_size=settings.batch_size, stratified=settings.stratified, exact_zeros=settings.exact_zeros
+        )
+        self._inputs = Inputs(table, seeds[index], n, settings.batch_size, dtype, device)
+        self._sampled = SampledLoss(
+            settings.architecture,
+            place(np.array(part.importances())),
+            place(penalties_of(part)),
+            self._inputs.weight,
+            place(table.empty),
+        )
         self._rates = place(settings.rates)
         self._step = torch.zeros((), dtype=torch.int64, device=device)
         self._active = torch.ones(size, 1, dtype=torch.bool, device=device)
         self._losses = torch.zeros(size, BLOCK, dtype=torch.float64, device=device)
-        self._norms = torch.zeros(size, BLOCK, dtype=torch.float64, device=device)
         self._graph: Any = None
 
     def _advance(self) -> None:
         """Take one step. Everything happens on the device and in place, so that a CUDA graph can replay it."""
-        if self._exact is not None:
-            loss, d_weights, d_bias = self._exact.loss_and_gradient(self._weights, self._bias)
-            parts = [d_weights.flatten(1), d_bias]
-        else:
-            inputs = self._inputs.draw(self._step)
-            loss, d_weights, d_second, d_bias = self._sampled(self._weights, self._second, self._bias, inputs)
-            parts = [d.flatten(1) for d in (d_weights, d_second, d_bias) if d is not None]
-        gradient = torch.cat(parts, dim=1)
+        inputs = self._inputs.draw(self._step)
+        loss, d_weights, d_second, d_bias = self._sampled(self._weights, self._second, self._bias, inputs)
+        gradient = torch.cat([d.flatten(1) for d in (d_weights, d_second, d_bias) if d is not None], dim=1)
         place = (self._step % BLOCK).view(1, 1).expand(len(loss), 1)
         self._losses.scatter_(1, place, loss[:, None].double())
-        self._norms.scatter_(1, place, torch.linalg.vector_norm(gradient, dim=1, keepdim=True).double())
-        active = self._active
-        if self._exact is not None and self._settings.tolerance is not None:
-            # A model whose gradient has vanished stays where it is.
-            active = active & (self._norms.gather(1, place) > self._settings.tolerance)
-            self._active.copy_(active)
-        held = [tensor.clone() for tensor in (self._parameters, self._mean, self._square)]
         rate = self._rates[self._step]
         self._step += 1
-        self._settings.rule.update(self._parameters, gradient, self._mean, self._square, rate, self._step)
-        for tensor, before in zip((self._parameters, self._mean, self._square), held, strict=True):
-            tensor.copy_(torch.where(active, tensor, before))
+        step = self._step.to(self._parameters.dtype)
+        parameters, moments = self._settings.rule.update(self._parameters, gradient, tuple(self._moments), rate, step)
+        for tensor, new in zip((self._parameters, *self._moments), (parameters, *moments), strict=True):
+            tensor.copy_(torch.where(self._active, new, tensor))
 
     def _block(self, count: int) -> None:
-        if self._settings.device.type != "cuda" or self._exact is not None:
+        if self._settings.device.type != "cuda":
             for _ in range(count):
                 self._advance()
             return
@@ -279,7 +265,8 @@ class TensorGroup:
 
     def _capture(self) -> None:
         """Record one step as a CUDA graph: a replay launches all of its kernels at once."""
-        kept = [t.clone() for t in (self._parameters, self._mean, self._square, self._step, self._losses, self._norms)]
+        changing = self._parameters, *self._moments, self._step, self._losses
+        kept = [tensor.clone() for tensor in changing]
         side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -289,9 +276,7 @@ class TensorGroup:
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             self._advance()
-        for tensor, before in zip(
-            (self._parameters, self._mean, self._square, self._step, self._losses, self._norms), kept, strict=True
-        ):
+        for tensor, before in zip(changing, kept, strict=True):
             tensor.copy_(before)
 
     def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
@@ -306,27 +291,11 @@ class TensorGroup:
             self._step.fill_(step)
             self._block(taken)
             mine, here = rows[running], np.flatnonzero(running)
-            for array, tensor in (
-                (state.parameters, self._parameters),
-                (state.mean, self._mean),
-                (state.square, self._square),
-            ):
-                array[mine] = tensor[: len(rows)].cpu().numpy()[here]
+            state.parameters[mine] = self._parameters[: len(rows)].cpu().numpy()[here]
+            state.memory[mine] = torch.cat(self._moments, dim=1)[: len(rows)].cpu().numpy()[here]
             columns = slice(step % BLOCK, step % BLOCK + taken)
             losses = self._losses[: len(rows)].cpu().numpy()[here, columns]
-            steps = np.full(len(mine), taken)
-            if self._exact is not None:
-                if settings.tolerance is not None:
-                    small = self._norms[: len(rows)].cpu().numpy()[here, columns] <= settings.tolerance
-                    reached = small.any(axis=1)
-                    steps = np.where(reached, small.argmax(axis=1), taken)
-                    losses = np.where(np.arange(taken) <= steps[:, None], losses, np.nan)
-                    state.outcome[mine[reached]] = CONVERGED
-                for place, mark in enumerate(settings.marks):
-                    if step <= mark < step + taken:
-                        state.history[place, mine] = losses[:, mark - step]
-            else:
-                _follow_losses(state, mine, losses, settings)
-            state.steps[mine] += steps
-            _settle(state, mine, settings)
+            _follow_losses(state, mine, losses, settings)
+            state.steps[mine] += taken
+            settle(state, mine, settings)
             advance(len(mine) * taken)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-Optimiser = Literal["adam", "adamw", "sgd"]
+from .lbfgs import memory_size
+
+Optimiser = Literal["adam", "adamw", "sgd", "lbfgs"]
 Schedule = Literal["constant", "linear", "cosine"]
 
-OPTIMISERS = ("adam", "adamw", "sgd")
+OPTIMISERS = ("adam", "adamw", "sgd", "lbfgs")
 SCHEDULES = ("constant", "linear", "cosine")
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+# NumPy arrays or torch tensors.
+Array = Any
 
 
 @dataclass(frozen=True)
@@ -23,32 +26,49 @@ class Rule:
     """How parameters follow a gradient g.
 
     Adam (arXiv:1412.6980) with bias correction, and decoupled decay for AdamW (arXiv:1711.05101); or SGD with momentum,
-    v ← μ v + g.
+    v ← μ v + g. L-BFGS has a file of its own, `lbfgs.py`.
 
     Attributes:
-        kind: "adam" or "sgd".
+        kind: "adam", "sgd" or "lbfgs".
         momentum: μ for SGD, β₁ for Adam.
         decay: decoupled weight decay: parameters are multiplied by 1 − rate · decay at each step.
     """
 
-    kind: Literal["adam", "sgd"]
+    kind: Literal["adam", "sgd", "lbfgs"]
     momentum: float
     decay: float
 
+    @property
+    def moments(self) -> int:
+        """How many numbers the rule remembers for each parameter: Adam's two moments, or SGD's momentum."""
+        return {"adam": 2, "sgd": 1, "lbfgs": 0}[self.kind]
+
+    def memory_size(self, n_parameters: int) -> int:
+        """Return how many numbers the rule remembers for a model of so many parameters."""
+        return memory_size(n_parameters) if self.kind == "lbfgs" else self.moments * n_parameters
+
     def update(
-        self, parameters: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rate: Tensor, step: Tensor
-    ) -> None:
-        """Take step number `step`, counted from 1, in place. All but `rate` and `step` have shape (models, P)."""
-        parameters.mul_(1 - rate * self.decay)
+        self, parameters: Array, gradient: Array, moments: tuple[Array, ...], rate: Any, step: Any
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Return the parameters and moments after step number `step`, counted from 1.
+
+        Args:
+            parameters: any shape.
+            gradient: same shape.
+            moments: as many as `moments` says, same shape, zero before the first step.
+            rate: learning rate of the step, a number or a scalar tensor.
+            step: its number, a number or a scalar tensor.
+        """
+        kept = (1 - rate * self.decay) * parameters
         if self.kind == "sgd":
-            mean.mul_(self.momentum).add_(gradient)
-            parameters.sub_(rate * mean)
-            return
-        step = step.to(parameters.dtype)
-        mean.lerp_(gradient, 1 - self.momentum)
-        square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        deviation = (square / (1 - BETAS[1] ** step)).sqrt_().add_(EPSILON)
-        parameters.sub_(rate / (1 - self.momentum**step) * mean / deviation)
+            (velocity,) = moments
+            velocity = self.momentum * velocity + gradient
+            return kept - rate * velocity, (velocity,)
+        mean, square = moments
+        mean = mean + (1 - self.momentum) * (gradient - mean)
+        square = BETAS[1] * square + (1 - BETAS[1]) * gradient * gradient
+        deviation = (square / (1 - BETAS[1] ** step)) ** 0.5 + EPSILON
+        return kept - rate / (1 - self.momentum**step) * mean / deviation, (mean, square)
 
 
 def learning_rates(schedule: Schedule, rate: float, steps: int) -> NDArray[np.float64]:

@@ -105,8 +105,8 @@ class TrainingState:
 
     Attributes:
         parameters: packed weights and biases, shape (models, P).
-        mean: Adam's first moment or SGD's momentum, shape (models, P).
-        square: Adam's second moment, shape (models, P).
+        memory: what the optimiser remembers: Adam's first and second moments, SGD's momentum, or a packed
+            `lbfgs.Search`, shape (models, any).
         steps: steps taken, shape (models,).
         outcome: RUNNING, FINISHED, CONVERGED or DIVERGED, shape (models,).
         window: sum of the batch losses in the present window of steps, and mean of the one before, shape (models, 2).
@@ -114,26 +114,25 @@ class TrainingState:
     """
 
     parameters: NDArray[Any]
-    mean: NDArray[Any]
-    square: NDArray[Any]
+    memory: NDArray[Any]
     steps: NDArray[np.int64]
     outcome: NDArray[np.int8]
     window: NDArray[np.float64]
     history: NDArray[np.float64]
 
     @classmethod
-    def begin(cls, parameters: NDArray[Any], marks: NDArray[np.int64]) -> TrainingState:
+    def begin(cls, parameters: NDArray[Any], marks: NDArray[np.int64], memory_size: int) -> TrainingState:
         """Return the state before the first step.
 
         Args:
             parameters: shape (models, P).
             marks: steps at which losses are recorded.
+            memory_size: numbers that the optimiser remembers for each model.
         """
         count = len(parameters)
         return cls(
             parameters=parameters,
-            mean=np.zeros_like(parameters),
-            square=np.zeros_like(parameters),
+            memory=np.zeros((count, memory_size), dtype=parameters.dtype),
             steps=np.zeros(count, dtype=np.int64),
             outcome=np.full(count, RUNNING, dtype=np.int8),
             window=np.tile([0.0, np.nan], (count, 1)),

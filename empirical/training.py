@@ -1,7 +1,7 @@
 """Training many toy models at once: four models, every input law, sampled or exact objective.
 
-On a CPU sampled training runs compiled (`kernels.py`), the exact objective and every other device in tensors
-(`groups.py`). A model's result depends on its own parameters and its seed alone.
+On a CPU sampled training runs compiled (`kernels.py`), elsewhere in tensors (`groups.py`); the exact objective has
+groups of its own (`exact_group.py`). A model's result depends on its own parameters and its seed alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tegum.theory import ToyModel
 
 from .evaluation import losses_of
+from .exact_group import ExactGroup
 from .groups import CompiledGroup, Group, Settings, TensorGroup
 from .models import ARCHITECTURES
 from .optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
@@ -31,8 +32,8 @@ from .sampling import initial_weights, input_table
 
 Objective = Literal["sampled", "exact"]
 
-# Models of a tensor group on the exact objective.
-EXACT_GROUP = {"cpu": 1024, "cuda": 1 << 16}
+# Most models of a group on the exact objective.
+EXACT_GROUP = {"cpu": 1 << 13, "cuda": 1 << 16}
 # Numbers for each model, step and sample that a tensor group keeps at once, in units of (n_features + n_hidden).
 TENSORS_PER_SAMPLE = 12
 # Share of the device's free memory that a group may fill, and bytes where free memory isn't known.
@@ -41,6 +42,7 @@ GROUP_BYTES = 1 << 26
 # Groups for each core, so that all are busy to the end.
 GROUPS_PER_CORE = 8
 RECORDS = 20
+LEARNING_RATE = 1e-3
 # Pattern probabilities by which a checkpoint knows its input law again.
 PATTERNS_IN_IDENTITY = 256
 
@@ -104,7 +106,7 @@ def train(
     schedule: Schedule = "constant",
     steps: int = 4000,
     batch_size: int = 1024,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     momentum: float | None = None,
     weight_decay: float = 0.0,
     sampling: Literal["plain", "stratified"] = "plain",
@@ -130,11 +132,12 @@ def train(
         architecture: "relu_output" x' = ReLU(WᵀWx + b), "linear" x' = WᵀWx + b, "relu_hidden"
             x' = ReLU(WᵀReLU(Wx) + b), or "absolute_value" y = ReLU(W₂ReLU(W₁x) + b) with target |x|.
         objective: "sampled" or "exact"; the latter is there for "relu_output".
-        optimiser: "adam", "adamw" or "sgd". Adam with a `weight_decay` is AdamW.
+        optimiser: "adam", "adamw", "sgd", or for the exact objective "lbfgs", which evaluates the loss once a step.
+            Adam with a `weight_decay` is AdamW.
         schedule: "constant", "linear" (to zero) or "cosine".
         steps: optimiser steps, at most.
         batch_size: inputs for each model and step of the sampled objective.
-        learning_rate: at the first step.
+        learning_rate: at the first step, default 1e-3. L-BFGS has none, it finds the lengths of its steps.
         momentum: SGD's μ, default 0.9; Adam's β₁, default 0.9.
         weight_decay: decoupled, as in AdamW; 0 as the theory has none. (`ToyModel.weight_decay` is a part of the loss.)
         sampling: "plain", or "stratified" by activity pattern with exact weights: unbiased, with less variance.
@@ -167,6 +170,9 @@ def train(
     _choose("zero_inputs", zero_inputs, ("sampled", "exact"))
     _check_count("steps", steps, 0)
     _check_count("batch_size", batch_size, 1)
+    if optimiser == "lbfgs":
+        _check_lbfgs(objective, schedule, learning_rate, momentum, weight_decay)
+    learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     _check_rate("learning_rate", learning_rate, zero=False)
     _check_rate("weight_decay", weight_decay, zero=True)
     _check_rate("initial_scale", initial_scale, zero=True)
@@ -184,7 +190,7 @@ def train(
         steps=steps,
         batch_size=batch_size,
         rates=learning_rates(schedule, learning_rate, steps),
-        rule=Rule("sgd" if optimiser == "sgd" else "adam", momentum, weight_decay),
+        rule=Rule("adam" if optimiser == "adamw" else optimiser, momentum, weight_decay),
         stratified=sampling == "stratified",
         exact_zeros=zero_inputs == "exact",
         tolerance=tolerance,
@@ -221,6 +227,19 @@ def train(
     return _result(model, chosen, state, settings, finished, path)
 
 
+def _check_lbfgs(objective: str, *options: Any) -> None:
+    """Raise `ValueError` for options that L-BFGS doesn't have."""
+    if objective != "exact":
+        raise ValueError(f"optimiser='lbfgs' needs a loss without noise: expected objective='exact', got {objective!r}")
+    names, absent = ("schedule", "learning_rate", "momentum", "weight_decay"), ("constant", None, None, 0)
+    for name, value, none in zip(names, options, absent, strict=True):
+        if value != none:
+            raise ValueError(
+                f"optimiser='lbfgs' finds the lengths of its steps: expected no {name}, got {value!r}; a weight decay "
+                "that is part of the loss belongs to the ToyModel"
+            )
+
+
 def _check_together(model: ToyModel, architecture: str, objective: str, sampling: str, zero_inputs: str) -> None:
     """Raise `ValueError` for options that exclude each other."""
     if objective == "exact":
@@ -252,7 +271,7 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
         drawn.append(initial_weights([int(seed) for seed in unique], n, m, layer=1, scale=scale))
     parts = [weights[where].reshape(count, m * n) for weights in drawn]
     parameters = np.concatenate([*parts, np.zeros((count, n))], axis=1).astype(dtype)
-    return TrainingState.begin(parameters, settings.marks)
+    return TrainingState.begin(parameters, settings.marks, settings.rule.memory_size(parameters.shape[1]))
 
 
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
@@ -286,7 +305,8 @@ def group_size(model: ToyModel, count: int, settings: Settings) -> int:
     """Return how many models a group holds: all that fit, and on a CPU few enough to keep every core busy."""
     cores = os.cpu_count() or 1
     if settings.objective == "exact":
-        return EXACT_GROUP[settings.device.type]
+        most = EXACT_GROUP[settings.device.type]
+        return most if settings.device.type == "cuda" else max(1, min(most, -(-count // cores)))
     if settings.device.type == "cpu":
         return max(1, -(-count // (cores * GROUPS_PER_CORE)))
     numbers = TENSORS_PER_SAMPLE * (model.n_features + model.n_hidden) * settings.batch_size
@@ -322,7 +342,9 @@ def _run(
             if stop.is_set():
                 return
             group: Group
-            if compiled:
+            if settings.objective == "exact":
+                group = ExactGroup(model, state, level, size, settings)
+            elif compiled:
                 group = CompiledGroup(model, seeds, state, level, settings)
             else:
                 group = TensorGroup(model, seeds, state, level, size, settings)

@@ -103,25 +103,27 @@ def test_compiled_training_is_training_in_tensors(
     size = m * n * (1 if kind.tied else 2) + n
     start = np.random.default_rng(3).normal(size=(models, size), scale=0.5)
     seeds, rows = np.array([1, 2, 3]), np.arange(models)
-    one, two = (TrainingState.begin(start.copy(), settings.marks) for _ in range(2))
+    one, two = (TrainingState.begin(start.copy(), settings.marks, rule.memory_size(size)) for _ in range(2))
     CompiledGroup(model, seeds, one, rows, settings).run(lambda: False, lambda _: None)
     TensorGroup(model, seeds, two, rows, models, settings).run(lambda: False, lambda _: None)
     assert (one.parameters != start).any(axis=1).all()
     np.testing.assert_allclose(one.history, two.history, rtol=1e-9, atol=0)
     np.testing.assert_allclose(one.parameters, two.parameters, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(one.memory, two.memory, rtol=0, atol=1e-8)
     assert one.steps.tolist() == two.steps.tolist() == [steps] * models
 
 
 @pytest.mark.parametrize("rule", [Rule("adam", 0.9, 0.1), Rule("sgd", 0.8, 0.1)], ids=["adamw", "sgd"])
 def test_the_optimisers_are_torch_s(rule: Rule) -> None:
     start = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(1, 6)
-    ours, mean, square = start.clone(), torch.zeros_like(start), torch.zeros_like(start)
+    ours = start.clone()
+    moments = tuple(torch.zeros_like(start) for _ in range(rule.moments))
     theirs = torch.nn.Parameter(start.clone())
     if rule.kind == "adam":
         reference: Any = torch.optim.AdamW([theirs], lr=0.05, weight_decay=0.1)
     else:
         reference = torch.optim.SGD([theirs], lr=0.05, momentum=0.8)
-    compiled = [tensor[0].numpy().copy() for tensor in (ours, mean, square)]
+    compiled = [tensor[0].numpy().copy() for tensor in (ours, moments[0], moments[-1])]
     kernels: Any = import_module("tegum.empirical.kernels")
     code = kernels.SGD if rule.kind == "sgd" else kernels.ADAM
     for step in range(1, 9):
@@ -135,7 +137,7 @@ def test_the_optimisers_are_torch_s(rule: Rule) -> None:
             compiled[0], np.sin(3 * compiled[0] + step), compiled[1], compiled[2], step, 0.05,
             (code, rule.momentum, 0.999, 1e-8, rule.decay),
         )  # fmt: skip
-        rule.update(ours, gradient, mean, square, torch.tensor(0.05, dtype=torch.float64), torch.tensor(step))
+        ours, moments = rule.update(ours, gradient, moments, 0.05, step)
         torch.testing.assert_close(ours, theirs.detach(), rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(compiled[0], ours[0], rtol=0, atol=1e-9)
 

@@ -43,6 +43,7 @@ def quick(model: ToyModel, **options: Any) -> TrainedModels:
     return train(model, **({"steps": 60, "batch_size": 64, "seeds": 2} | options))
 
 
+LBFGS: dict[str, Any] = {"objective": "exact", "optimiser": "lbfgs"}
 GRID = diagram_model(2, 1, np.array([[0.05], [0.3]]), np.array([0.5, 1.0, 2.0]))
 
 
@@ -118,17 +119,20 @@ def test_the_history_starts_from_the_loss_of_the_initial_weights() -> None:
     assert (trained.loss_history[-1] < trained.loss_history[0]).all()
 
 
-@pytest.mark.parametrize("objective", ["sampled", "exact"])
-def test_a_model_depends_on_its_seed_alone(objective: str) -> None:
-    together = quick(GRID, objective=objective, seeds=[0, 3, 9])
-    alone = quick(GRID.take((1, 2)), objective=objective, seeds=[9])
+KINDS: dict[str, dict[str, Any]] = {"sampled": {}, "exact": {"objective": "exact"}, "lbfgs": LBFGS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_depends_on_its_seed_alone(kind: str) -> None:
+    together = quick(GRID, seeds=[0, 3, 9], **KINDS[kind])
+    alone = quick(GRID.take((1, 2)), seeds=[9], **KINDS[kind])
     assert np.array_equal(together.weights[1, 2, 2], alone.weights[0])
     assert np.array_equal(together.bias[1, 2, 2], alone.bias[0])
 
 
-@pytest.mark.parametrize("objective", ["sampled", "exact"])
-def test_training_is_bit_identical_when_repeated(objective: str) -> None:
-    one, two = (quick(GRID, objective=objective) for _ in range(2))
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_is_bit_identical_when_repeated(kind: str) -> None:
+    one, two = (quick(GRID, **KINDS[kind]) for _ in range(2))
     assert np.array_equal(one.weights, two.weights)
     assert np.array_equal(one.loss_history, two.loss_history)
 
@@ -141,11 +145,11 @@ def stop_after(share: float) -> Callable[[int, int], None]:
     return stop
 
 
-@pytest.mark.parametrize("objective", ["sampled", "exact"])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, objective: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, kind: str) -> None:
     checkpoint = tmp_path / "run" / "training.npz"
-    steps = {"sampled": 200_000, "exact": 6_000}[objective]
-    options: dict[str, Any] = {"objective": objective, "steps": steps, "batch_size": 64}
+    steps = {"sampled": 200_000, "exact": 6_000, "lbfgs": 3_000}[kind]
+    options = {"steps": steps, "batch_size": 64} | KINDS[kind]
     first = quick(GRID, checkpoint=checkpoint, on_progress=stop_after(0.0), **options)
     assert first.status == "interrupted"
     assert str(checkpoint) in first.reason
@@ -211,13 +215,17 @@ def test_auto_is_a_device_that_is_there() -> None:
     [
         ({"objective": "guessed"}, "objective must be one of sampled, exact, got 'guessed'"),
         ({"architecture": "deep"}, "architecture must be one of linear, relu_output, relu_hidden, absolute_value"),
-        ({"optimiser": "lion"}, "optimiser must be one of adam, adamw, sgd, got 'lion'"),
+        ({"optimiser": "lion"}, "optimiser must be one of adam, adamw, sgd, lbfgs, got 'lion'"),
         ({"schedule": "step"}, "schedule must be one of constant, linear, cosine, got 'step'"),
         ({"sampling": "sobol"}, "sampling must be one of plain, stratified, got 'sobol'"),
         ({"zero_inputs": "no"}, "zero_inputs must be one of sampled, exact, got 'no'"),
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
         ({"tolerance": 0.0}, "tolerance must be finite and positive, got 0.0"),
         ({"initial_scale": -1.0}, "initial_scale must be finite and not negative"),
+        ({"optimiser": "lbfgs"}, "needs a loss without noise: expected objective='exact', got 'sampled'"),
+        (LBFGS | {"learning_rate": 0.1}, "finds the lengths of its steps: expected no learning_rate, got 0.1"),
+        (LBFGS | {"schedule": "cosine"}, "expected no schedule, got 'cosine'"),
+        (LBFGS | {"weight_decay": 0.1}, "expected no weight_decay, got 0.1"),
         ({"objective": "exact", "architecture": "linear"}, "is there for architecture='relu_output', got 'linear'"),
         ({"objective": "exact", "sampling": "stratified"}, "draws no inputs"),
         ({"sampling": "stratified", "batch_size": 3}, "batch_size of at least 4, got 3"),
@@ -332,6 +340,31 @@ def test_a_model_stops_when_its_gradient_has_vanished() -> None:
     alone = train(model.take(1), tolerance=1e-3, **options)
     assert np.array_equal(alone.weights, trained.weights[1])
     assert np.array_equal(alone.steps, trained.steps[1])
+
+
+def test_lbfgs_converges_in_a_few_dozen_evaluations() -> None:
+    trained = train(GRID, seeds=8, steps=300, tolerance=1e-9, **LBFGS)
+    assert trained.converged.all()
+    assert np.median(trained.steps) < 60
+    in_weights, in_bias = loss_gradient(GRID.take((..., None)), trained.weights, trained.bias)
+    norm = np.sqrt((in_weights**2).sum(axis=(-2, -1)) + (in_bias**2).sum(axis=-1))
+    assert (norm <= 1e-9 * (1 + FLOAT64_ROUNDING)).all()
+    cheapest = [global_minimum(GRID.take((i, j))).loss for i in range(2) for j in range(3)]
+    np.testing.assert_allclose(trained.best().loss.ravel(), cheapest, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_features", [5, 9])
+def test_lbfgs_trains_more_features_than_are_compiled(n_features: int) -> None:
+    # Five features are enumerated by arrays, nine that all interact are inverted from their transforms.
+    model = ToyModel(n_features, 2, IndependentFeatures(0.1))
+    trained = train(model, seeds=2, steps=25, **LBFGS)
+    assert (trained.loss < 0.9 * trained.loss_history[0]).all()
+    assert (np.diff(trained.loss_history, axis=0) <= 0).all()
+
+
+def test_a_model_that_starts_beyond_all_floats_is_reported() -> None:
+    trained = train(diagram_model(2, 1, 0.3, 0.7), seeds=2, steps=20, initial_scale=1e200, **LBFGS)
+    assert trained.diverged.all()
 
 
 def test_a_sampled_model_stops_when_it_no_longer_gets_better() -> None:
