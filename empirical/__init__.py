@@ -11,6 +11,7 @@ keeps models together, `evaluation` their losses, `records` what is returned and
 the units, and `rounds` see to it that all get done.
 """
 
+from .dynamics import METRICS, Recorded, Recorder
 from .models import ARCHITECTURES, Architecture
 from .persistence import from_dataset, load_models, save_models, to_dataset
 from .plateaus import Jump, Plateau, Plateaus, plateaus
@@ -21,11 +22,14 @@ from .training import resolve_device, train
 
 __all__ = [
     "ARCHITECTURES",
+    "METRICS",
     "Architecture",
     "BestModels",
     "Jump",
     "Plateau",
     "Plateaus",
+    "Recorded",
+    "Recorder",
     "Sweep",
     "TrainedModels",
     "from_dataset",

@@ -97,9 +97,10 @@ class ExactGroup:
         with np.errstate(all="ignore"):
             while (running := rows[state.outcome[rows] == RUNNING]).size and not stopped():
                 step = int(state.steps[running[0]])
-                taken = min(BLOCK, settings.steps - step)
+                taken = min(BLOCK, settings.steps_until_record(rows, step))
                 self._advance(running, step, taken)
                 settle(state, running, settings)
+                settings.record(state, running)
                 advance(len(running) * taken)
 
     def _advance(self, rows: NDArray[np.int64], step: int, taken: int) -> None:

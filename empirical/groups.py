@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from .models import Architecture, SampledLoss
 from .optimisers import BETAS, EPSILON, Rule
 from .records import CONVERGED, DIVERGED, FINISHED, RUNNING, TrainingState
 from .sampling import InputTable, input_table
+
+if TYPE_CHECKING:
+    from .dynamics import Film
 
 # Steps whose losses are averaged to see whether a sampled run still gets better.
 WINDOW = 200
@@ -48,6 +51,17 @@ class Settings:
     dtype: torch.dtype
     device: torch.device
     marks: NDArray[np.int64]
+    film: Film | None = None
+
+    def steps_until_record(self, rows: NDArray[np.int64], step: int) -> int:
+        """Return how many steps some rows may take at once; all of a group's are recorded at the same steps."""
+        left = self.steps - step
+        return left if self.film is None else min(left, self.film.steps_until_record(rows, step))
+
+    def record(self, state: TrainingState, rows: NDArray[np.int64]) -> None:
+        """Record those of some rows that are at a step to be recorded."""
+        if self.film is not None:
+            self.film.take(state, rows)
 
 
 class Group(Protocol):
@@ -163,7 +177,7 @@ class CompiledGroup:
         while (running := state.outcome[rows] == RUNNING).any() and not stopped():
             step = int(state.steps[rows[running][0]])
             most = max(1, CALL // (int(running.sum()) * batch * n * (5 * m + 8)))
-            taken = min(most, WINDOW - step % WINDOW, settings.steps - step)
+            taken = min(most, WINDOW - step % WINDOW, settings.steps_until_record(rows, step))
             losses = np.zeros((len(rows), taken))
             kernels.advance(
                 parameters,
@@ -190,6 +204,7 @@ class CompiledGroup:
             _follow_losses(state, mine, losses[running], settings)
             state.steps[mine] += taken
             settle(state, mine, settings)
+            settings.record(state, mine)
             advance(len(mine) * taken)
 
 
@@ -285,7 +300,7 @@ class TensorGroup:
         # Rows that have stopped keep their steps; the others are all at the same one.
         while (running := state.outcome[rows] == RUNNING).any() and not stopped():
             step = int(state.steps[rows[running][0]])
-            taken = min(BLOCK - step % BLOCK, settings.steps - step)
+            taken = min(BLOCK - step % BLOCK, settings.steps_until_record(rows, step))
             on = np.isin(self._index, rows[running])
             self._active.copy_(torch.as_tensor(on[:, None]))
             self._step.fill_(step)
@@ -298,4 +313,5 @@ class TensorGroup:
             _follow_losses(state, mine, losses, settings)
             state.steps[mine] += taken
             settle(state, mine, settings)
+            settings.record(state, mine)
             advance(len(mine) * taken)

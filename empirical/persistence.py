@@ -42,6 +42,8 @@ TRAILING = {
 LAYOUTS = ((), ("hidden", "feature"), ("feature", "hidden"), ("feature",), ("hidden",))
 # In a dataset these two label their dimensions.
 LABELS = {"seeds": "seed", "history_steps": "record"}
+# A recording is a dataset of its own.
+APART = ("recorded",)
 # What a file may hold besides the record: the models that were trained.
 MODEL_NAMES = ("feature_density", "feature_importance", "active_probability")
 
@@ -187,7 +189,7 @@ def _parts(trained: TrainedModels) -> tuple[Arrays, dict[str, str]]:
     """Return the record's arrays and its words; optional fields that are None are left out."""
     if not isinstance(trained, TrainedModels):
         raise ValueError(f"expected TrainedModels, got {type(trained).__name__}")
-    values = {field.name: getattr(trained, field.name) for field in fields(trained)}
+    values = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name not in APART}
     values = {name: value for name, value in values.items() if value is not None}
     words = {name: value for name, value in values.items() if isinstance(value, str)}
     return {name: np.asarray(value) for name, value in values.items() if name not in words}, words
@@ -310,7 +312,7 @@ def _required(field: Field[Any]) -> bool:
 def _record(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any], where: str) -> TrainedModels:
     """Return the record of arrays and attributes, all of them checked."""
     _check_format(attributes, where)
-    known = {field.name: field for field in fields(TrainedModels)}
+    known = {field.name: field for field in fields(TrainedModels) if field.name not in APART}
     there = {name: value for name, value in attributes.items() if name in known and isinstance(value, str)}
     kept = {name: array for name, array in arrays.items() if name not in MODEL_NAMES}
     missing = sorted(name for name, field in known.items() if _required(field) and name not in (*kept, *there))

@@ -7,10 +7,13 @@ import os
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .dynamics import Recorded
 
 # What became of a model so far.
 RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
@@ -38,6 +41,7 @@ class TrainedModels:
         status: "finished" or "interrupted".
         reason: what the status rests on.
         second: W₂ of an untied model, shape (*batch_shape, seeds, n_features, n_hidden), else None.
+        recorded: the series that a `Recorder` asked for, else None. Files of trained models don't hold it.
     """
 
     weights: NDArray[np.float64]
@@ -54,6 +58,7 @@ class TrainedModels:
     status: str
     reason: str
     second: NDArray[np.float64] | None = None
+    recorded: Recorded | None = None
 
     def best(self) -> BestModels:
         """Return, for each model of the batch, the seed with the smallest loss.
@@ -111,6 +116,7 @@ class TrainingState:
         outcome: RUNNING, FINISHED, CONVERGED or DIVERGED, shape (models,).
         window: sum of the batch losses in the present window of steps, and mean of the one before, shape (models, 2).
         history: losses recorded so far, NaN where none is yet, shape (records, models).
+        recorded: what a `Film` has taken so far, NaN elsewhere, shape `Film.shape`.
     """
 
     parameters: NDArray[Any]
@@ -119,15 +125,23 @@ class TrainingState:
     outcome: NDArray[np.int8]
     window: NDArray[np.float64]
     history: NDArray[np.float64]
+    recorded: NDArray[np.float64]
 
     @classmethod
-    def begin(cls, parameters: NDArray[Any], marks: NDArray[np.int64], memory_size: int) -> TrainingState:
+    def begin(
+        cls,
+        parameters: NDArray[Any],
+        marks: NDArray[np.int64],
+        memory_size: int,
+        recorded: tuple[int, int, int] = (0, 0, 0),
+    ) -> TrainingState:
         """Return the state before the first step.
 
         Args:
             parameters: shape (models, P).
             marks: steps at which losses are recorded.
             memory_size: numbers that the optimiser remembers for each model.
+            recorded: shape of what a film will take.
         """
         count = len(parameters)
         return cls(
@@ -137,6 +151,7 @@ class TrainingState:
             outcome=np.full(count, RUNNING, dtype=np.int8),
             window=np.tile([0.0, np.nan], (count, 1)),
             history=np.full((len(marks), count), np.nan),
+            recorded=np.full(recorded, np.nan),
         )
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from .grid import AXES, Grid
 from .training import resolve_device, train
 
 # What a sweep decides for itself.
-OWN = ("model", "seeds", "checkpoint", "progress", "on_progress")
+OWN = ("model", "seeds", "record", "checkpoint", "progress", "on_progress")
 # Features whose joint activity a law is known again by, and how far its probabilities may be rounded differently.
 PROBED_FEATURES = 8
 SAME_LAW = 1e-9

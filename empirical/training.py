@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tegum.theory import ToyModel
 
+from .dynamics import Film, Recorder
 from .evaluation import losses_of
 from .exact_group import ExactGroup
 from .groups import CompiledGroup, Group, Settings, TensorGroup
@@ -115,6 +116,7 @@ def train(
     tolerance: float | None = None,
     device: str = "auto",
     dtype: torch.dtype | None = None,
+    record: Recorder | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -147,6 +149,7 @@ def train(
             On samples: the mean loss of 200 steps has fallen by less than this share against the 200 before.
         device: "auto", "cpu" or "cuda".
         dtype: torch.float32 or torch.float64; default float32 for the sampled and float64 for the exact objective.
+        record: metrics to record on the way, of which models and when; `TrainedModels.recorded` has them.
         checkpoint: file that an interrupted run is saved to, and continued from where it exists.
         progress: whether to show a progress bar on standard error.
         on_progress: called now and then with the model-steps done and to be done.
@@ -184,6 +187,11 @@ def train(
     if dtype not in (None, torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
     _check_together(model, architecture, objective, sampling, zero_inputs)
+    chosen = _seeds(seeds)
+    flat, row_seeds = _rows(model, chosen)
+    film = None
+    if record is not None:
+        film = Film.of(record, ARCHITECTURES[architecture], flat, (*model.batch_shape, len(chosen)), steps)
     settings = Settings(
         architecture=ARCHITECTURES[architecture],
         objective=objective,
@@ -197,9 +205,8 @@ def train(
         dtype=dtype or (torch.float64 if objective == "exact" else torch.float32),
         device=resolve_device(device),
         marks=record_steps(steps),
+        film=film,
     )
-    chosen = _seeds(seeds)
-    flat, row_seeds = _rows(model, chosen)
     if objective == "sampled":
         # A law that can't be drawn as asked says so before anything is computed.
         input_table(
@@ -214,6 +221,7 @@ def train(
         state = TrainingState.load(path, identity)
     else:
         state = _fresh(flat, row_seeds, settings, initial_scale)
+        settings.record(state, np.arange(len(row_seeds)))
     try:
         finished = _run(flat, row_seeds, state, settings, progress, on_progress)
     except MemoryError:
@@ -271,7 +279,9 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
         drawn.append(initial_weights([int(seed) for seed in unique], n, m, layer=1, scale=scale))
     parts = [weights[where].reshape(count, m * n) for weights in drawn]
     parameters = np.concatenate([*parts, np.zeros((count, n))], axis=1).astype(dtype)
-    return TrainingState.begin(parameters, settings.marks, settings.rule.memory_size(parameters.shape[1]))
+    memory_size = settings.rule.memory_size(parameters.shape[1])
+    film = settings.film
+    return TrainingState.begin(parameters, settings.marks, memory_size, film.shape if film else (0, 0, 0))
 
 
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
@@ -279,6 +289,8 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
     penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
     patterns = [chance for _, chance in islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY)]
     arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *patterns)
+    if settings.film is not None:
+        arrays += (settings.film.steps, settings.film.rows)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     content += f"{type(model.features).__name__} {model.features.amplitude}".encode()
     return {
@@ -296,6 +308,7 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
         "initial_scale": scale,
         "tolerance": settings.tolerance,
         "dtype": str(settings.dtype),
+        "record": list(settings.film.metrics) if settings.film else [],
         "device": settings.device.type,
         "rows_and_rates": hashlib.sha256(content).hexdigest(),
     }
@@ -351,7 +364,8 @@ def _run(
             group.run(stop.is_set, advance)
 
     workers = (os.cpu_count() or 1) if kind == "cpu" else 1
-    groups = [np.arange(begin, min(begin + size, count)) for begin in range(0, count, size)]
+    parts = settings.film.divide(count) if settings.film else [np.arange(count)]
+    groups = [part[begin : begin + size] for part in parts for begin in range(0, len(part), size)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if kind == "cpu" and len(groups) > 1 else threads)
     with Bar(progress, total) as bar, ThreadPoolExecutor(workers) as pool:
@@ -416,6 +430,9 @@ def _result(
         converged=(state.outcome == CONVERGED).reshape(shape),
         diverged=~finite,
         second=second,
+        recorded=settings.film.develop(state, np.tile(seeds, len(state.steps) // len(seeds)), shape)
+        if settings.film
+        else None,
         architecture=settings.architecture.name,
         status="finished" if finished else "interrupted",
         reason=reason,
