@@ -113,7 +113,7 @@ def test_an_interrupted_recording_goes_on(tmp_path: Path, kind: str) -> None:
     steps = {"sampled": 100_000, "exact": 4_000, "lbfgs": 2_000}[kind]
     recorder = Recorder(range(0, steps + 1, steps // 10), ("weights",), SOME)
 
-    def stop(done: int, total: int) -> None:
+    def stop(*_: int) -> None:
         raise KeyboardInterrupt
 
     checkpoint = tmp_path / "state.npz"
