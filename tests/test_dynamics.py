@@ -85,7 +85,7 @@ def test_an_untied_model_has_a_second_matrix_to_record() -> None:
 @pytest.mark.parametrize("kind", ["exact", "lbfgs"])
 def test_a_model_that_has_converged_keeps_its_last_value(kind: str) -> None:
     # Adam's rate ends at zero, so that its gradients vanish early, and L-BFGS's anyway.
-    rates = {} if kind == "lbfgs" else {"learning_rate": 0.02}
+    rates: dict[str, Any] = {} if kind == "lbfgs" else {"learning_rate": 0.02}
     trained = run(kind, 400, tolerance=1e-3, record=Recorder(range(0, 401, 5), ("weights",)), **rates)
     series = trained.recorded
     assert series is not None
