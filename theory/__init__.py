@@ -15,7 +15,8 @@ penalties. From there, bottom up:
 - `descent` and `curvature` go downhill and judge where they end, in frames that fix `rotations`; `minima` takes a
   census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
   trained weights there.
-- `geometry` measures how features share the hidden space, `factors` tells which of them interfere.
+- `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
+  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -49,7 +50,10 @@ from .model import ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
 from .polishing import SAME_LOSS, Polished, match, polish
+from .polytopes import Polytope, points_of_gram, tegum_product
+from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
+from .solids import polytope
 from .spectral import SpectralLoss
 
 __all__ = [
@@ -72,12 +76,15 @@ __all__ = [
     "IndependentFeatures",
     "Interval",
     "KHotFeatures",
+    "Likeness",
     "LinearOptimum",
     "LossFormula",
     "OneHotFeatures",
     "OutputLoss",
     "Polished",
+    "Polytope",
     "PublishedLoss",
+    "Recognised",
     "Region",
     "SpectralLoss",
     "TableFeatures",
@@ -99,6 +106,7 @@ __all__ = [
     "global_minimum",
     "gram",
     "interference_graph",
+    "likeness",
     "linear_gradient",
     "linear_loss",
     "linear_optimum",
@@ -110,12 +118,16 @@ __all__ = [
     "pack",
     "phase",
     "phase_boundaries",
+    "points_of_gram",
     "polish",
+    "polytope",
+    "recognise",
     "representative",
     "seed_diagram",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",
     "tegum_factors",
+    "tegum_product",
     "unpack",
 ]
