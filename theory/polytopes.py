@@ -2,7 +2,7 @@
 
 A `Polytope` has its corners as columns of unit length, like W. Everything else is computed from them: exactly where it
 is asked for exactly, in float64 otherwise. `solids.py` has the constructors by name, and `recognition.py` tells which
-one a Gram matrix is. docs/polytopes.md derives what is used here.
+one a Gram matrix is. docs/geometry.md says more.
 """
 
 from __future__ import annotations
