@@ -1,7 +1,8 @@
 """Models that are trained together, from one look at the stop flag to the next: compiled, in tensors, or exactly.
 
 All three read and write rows of one `TrainingState`. A model's result doesn't depend on its neighbours: compiled loops
-take one model at a time, and tensor groups have a fixed size (rows past the last model repeat it).
+take one model at a time, and tensor groups have a fixed size (rows past the last model repeat it). That size depends on
+the device's memory; operations of another size can round differently in the last bit.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -122,7 +123,7 @@ def train(
     The sampled objective is the paper's: fresh inputs from the model's law at every step, Adam, no weight decay
     (arXiv:2209.10652). The exact objective is `expected_loss`, without sampling noise. Weights start from
     Xavier's normal law of one matrix, biases from zero. A result depends on the model and the seed alone, and is
-    bit-identical when repeated on the same device.
+    bit-identical when repeated on the same device; on a GPU, if as many models are trained together.
 
     Args:
         model: what to train, with any batch shape, input law and penalties.
@@ -155,7 +156,8 @@ def train(
     Raises:
         ValueError: if an argument is out of range, the device isn't there, the law can't be drawn as asked, or the
             checkpoint belongs to another run.
-        MemoryError: if a single model doesn't fit on the device. What was finished is in the checkpoint.
+        MemoryError: if a single model doesn't fit on the device; groups that don't are halved. What was trained is in
+            the checkpoint.
     """
     if not isinstance(model, ToyModel):
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
@@ -204,21 +206,24 @@ def train(
         )
     path = None if checkpoint is None else Path(checkpoint)
     identity = _identity(flat, row_seeds, settings, initial_scale)
+    state = _fresh(flat, row_seeds, settings, initial_scale)
     if path and path.exists():
-        state = TrainingState.load(path, identity)
-    else:
-        state = _fresh(flat, row_seeds, settings, initial_scale)
+        state = TrainingState.load(path, identity, state)
     try:
         finished = _run(flat, row_seeds, state, settings, progress, on_progress)
-    except MemoryError:
+        if path and not finished:
+            state.save(path, identity)
+        result = _result(model, chosen, state, settings, finished, path)
+    # Whatever ends a run, be it Ctrl-C while losses are worked out, what is trained isn't lost.
+    except BaseException:
         if path:
             state.save(path, identity)
         raise
-    if path and not finished:
-        state.save(path, identity)
-    elif path:
-        path.unlink(missing_ok=True)
-    return _result(model, chosen, state, settings, finished, path)
+    if path and finished:
+        # One that stays behind does no harm; losing the result would.
+        with suppress(OSError):
+            path.unlink()
+    return result
 
 
 def _check_together(model: ToyModel, architecture: str, objective: str, sampling: str, zero_inputs: str) -> None:
@@ -258,10 +263,11 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
     penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
-    patterns = [chance for _, chance in islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY)]
-    arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *patterns)
+    patterns = list(islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY))
+    chances = [chance for _, chance in patterns]
+    arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *chances)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
-    content += f"{type(model.features).__name__} {model.features.amplitude}".encode()
+    content += f"{type(model.features).__name__} {model.features.amplitude} {[on for on, _ in patterns]}".encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,
@@ -314,32 +320,45 @@ def _run(
         with lock:
             done += model_steps
 
+    def together(rows: NDArray[np.int64], room: int) -> None:
+        group: Group
+        if compiled:
+            group = CompiledGroup(model, seeds, state, rows, settings)
+        else:
+            group = TensorGroup(model, seeds, state, rows, room, settings)
+        group.run(stop.is_set, advance)
+
     def work(rows: NDArray[np.int64]) -> None:
-        # A checkpoint can hold models at different steps; those that are level go together.
-        running = rows[state.outcome[rows] == RUNNING]
-        for step in np.unique(state.steps[running]):
-            level = running[state.steps[running] == step]
-            if stop.is_set():
-                return
-            group: Group
-            if compiled:
-                group = CompiledGroup(model, seeds, state, level, settings)
+        nonlocal size
+        while not stop.is_set() and len(running := rows[state.outcome[rows] == RUNNING]):
+            # A checkpoint, or a group that didn't fit, can leave models at different steps; those that are level go
+            # together.
+            room, steps = size, state.steps[running]
+            try:
+                together(running[steps == steps.min()][:room], room)
+            except torch.cuda.OutOfMemoryError as error:
+                if room == 1:
+                    raise MemoryError(f"a single model doesn't fit on {settings.device}: {error}") from None
+                size = min(size, -(-room // 2))
             else:
-                group = TensorGroup(model, seeds, state, level, size, settings)
-            group.run(stop.is_set, advance)
+                continue
+            # Here, not above, nothing holds on to the group any more.
+            torch.cuda.empty_cache()
 
     workers = (os.cpu_count() or 1) if kind == "cpu" else 1
     groups = [np.arange(begin, min(begin + size, count)) for begin in range(0, count, size)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if kind == "cpu" and len(groups) > 1 else threads)
-    with Bar(progress, total) as bar, ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(work, rows) for rows in groups]
+    with Bar(progress, total, done) as bar, ThreadPoolExecutor(workers) as pool:
+        jobs: list[Future[None]] = []
         try:
+            jobs.extend(pool.submit(work, rows) for rows in groups)
             waiting = set(jobs)
             while waiting:
                 _, waiting = wait(waiting, timeout=0.1)
-                stopped = int((state.outcome == CONVERGED).sum())
-                bar.show(done, stopped)
+                early = (state.outcome == CONVERGED) | (state.outcome == DIVERGED)
+                left_out = int((settings.steps - state.steps[early]).sum())
+                bar.show(done, total - left_out, int((state.outcome == CONVERGED).sum()))
                 if on_progress:
                     on_progress(done, total)
         except KeyboardInterrupt:
@@ -349,10 +368,7 @@ def _run(
             stop.set()
             torch.set_num_threads(threads)
     for job in jobs:
-        try:
-            job.result()
-        except torch.cuda.OutOfMemoryError as error:
-            raise MemoryError(f"a group of {size} models doesn't fit on {settings.device}: {error}") from None
+        job.result()
     return not bool((state.outcome == RUNNING).any())
 
 
