@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
+from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
 from .sweeping import sweep
+from .training_command import train
 
 if TYPE_CHECKING:
     from tegum.theory import CriticalPoint, ToyModel
@@ -21,16 +23,14 @@ app = typer.Typer(
     help="Exact theory and training of toy models of superposition, x' = ReLU(W^T W x + b).",
 )
 
-app.command()(sweep)
+app.command(cls=TrainingCommand)(train)
+app.command(cls=TrainingCommand)(sweep)
 
-Features = Annotated[int, typer.Option("--features", help="Number of features n.")]
-Hidden = Annotated[int, typer.Option("--hidden", help="Number of hidden dimensions m.")]
 Density = Annotated[float, typer.Option("--density", help="Feature density 1-S, in (0, 1].")]
 Importance = Annotated[float, typer.Option("--importance", help="Importance of the last feature against the others.")]
 Layout = Annotated[
     str, typer.Option(help="Axes of W in a file: 'hidden-feature', 'feature-hidden', or 'auto' to tell by their sizes.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def _point_json(point: CriticalPoint) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def diagram(
             dataset = phase_diagram(settings, out=out, report=stages.report)
     except InterruptedRunError as stop:
         sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     show_diagram(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
 
 
@@ -233,7 +233,7 @@ def derive(
 
 @app.command()
 def loss(
-    weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt or .safetensors.")],
+    weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt, .safetensors or .zarr.")],
     density: Annotated[
         float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
     ] = None,
@@ -309,7 +309,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
         sys.stderr.write("tegum: interrupted\n")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"tegum: {_line(error)}\n")
         sys.exit(2)

@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import (
+    COUNTED,
+    FAILED,
+    INTERRUPTED,
+    WHOLE_GRID,
+    AmplitudeWords,
+    Group,
+    Json,
+    Law,
+    Seeds,
+    law_maker,
+    whole_numbers,
+    with_training_options,
+)
+
 if TYPE_CHECKING:
     from tegum.empirical import Sweep
 
 GRID = "a number, a list as 0.1,0.3, or LOW:HIGH:COUNT, evenly spaced in the logarithm"
-WHOLE_GRID = "a number, a list as 2,3,5, or LOW:HIGH for all in between"
-FAILED, INTERRUPTED = 1, 130
 
 
+@with_training_options
 def sweep(
     density: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S: {GRID}.")],
     out: Annotated[Path, typer.Option(help="Folder of the dataset; one that was begun is gone on with.")],
@@ -25,36 +39,54 @@ def sweep(
     ] = "1",
     features: Annotated[str, typer.Option(help=f"Axis of the number of features n: {WHOLE_GRID}.")] = "2",
     hidden: Annotated[str, typer.Option(help=f"Axis of the number of hidden dimensions m: {WHOLE_GRID}.")] = "1",
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or a list of them.")] = "8",
-    steps: Annotated[int, typer.Option(help="Optimiser steps of each run.")] = 4000,
-    batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 1024,
-    objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled",
-    device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto",
+    law: Law = "independent",
+    group: Group = None,
+    amplitude: AmplitudeWords = "uniform",
+    interference_penalty: Annotated[
+        str, typer.Option(help=f"Axis of the penalty on squared overlaps, part of the loss: {GRID}.")
+    ] = "0",
+    weight_penalty: Annotated[
+        str, typer.Option(help=f"Axis of the penalty on squared weights, part of the loss: {GRID}.")
+    ] = "0",
+    activation_penalty: Annotated[
+        str, typer.Option(help=f"Axis of the penalty on hidden activations, part of the loss: {GRID}.")
+    ] = "0",
+    seeds: Seeds = "8",
     workers: Annotated[int | None, typer.Option(help="Processes; default one for each core.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Json = False,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Train a grid of models into a labelled dataset on disk that survives interruptions."""
     axes: dict[str, Any] = {
         "density": _numbers("density", density),
         "relative_importance": _numbers("importance", importance),
-        "n_features": _whole_numbers("features", features),
-        "n_hidden": _whole_numbers("hidden", hidden),
-        "seeds": _whole_numbers("seeds", seeds),
+        "n_features": whole_numbers("features", features),
+        "n_hidden": whole_numbers("hidden", hidden),
+        "interference_penalty": _numbers("interference-penalty", interference_penalty),
+        "weight_decay": _numbers("weight-penalty", weight_penalty),
+        "activation_penalty": _numbers("activation-penalty", activation_penalty),
+        "seeds": whole_numbers("seeds", seeds),
     }
+    if law in COUNTED:
+        raise ValueError(f"--law {law} sets how many features are on, and has no axis of densities: see tegum train")
+    if law != "independent" or amplitude != "uniform":
+        sizes = axes["n_features"]
+        axes["law"] = law_maker(law, group, amplitude, min(sizes, default=0) if isinstance(sizes, list) else sizes)
+    if "weight_decay" in options:
+        # A sweep knows the penalty by that name.
+        options["decoupled_weight_decay"] = options.pop("weight_decay")
     from tegum.empirical import sweep as run_sweep
 
     try:
         run = run_sweep(
             out,
             **axes,
-            steps=steps,
-            batch_size=batch,
-            objective=objective,
-            device=device,
+            **options,
             workers=workers,
             progress=True,
         )
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         sys.stderr.write("tegum: " + " ".join("; ".join([str(error), *getattr(error, "__notes__", [])]).split()) + "\n")
         raise typer.Exit(FAILED) from None
     if run.status == "interrupted":
@@ -101,16 +133,4 @@ def _numbers(name: str, text: str) -> float | list[float]:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"--{name} must be {GRID}, got {text!r}") from None
-    return values if "," in text else values[0]
-
-
-def _whole_numbers(name: str, text: str) -> int | list[int]:
-    """Return the whole numbers that a text stands for; see `_numbers`."""
-    try:
-        if ":" in text:
-            low, high = text.split(":")
-            return list(range(int(low), int(high) + 1))
-        values = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--{name} must be {WHOLE_GRID}, got {text!r}") from None
     return values if "," in text else values[0]

@@ -1,7 +1,8 @@
-"""A user's own trained weights, one model or a batch, read from .npz, .pt or .safetensors files (docs/foreign.md)."""
+"""A user's own trained weights, one model or a batch, read from files of several kinds (docs/foreign.md)."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ SPARSITY_NAMES = ("sparsity", "feature_sparsity")
 IMPORTANCE_NAMES = ("importance", "relative_importance", "feature_importance")
 # Which of the last two axes of W is which.
 LAYOUTS = ("auto", "hidden-feature", "feature-hidden")
+LAYOUT_NAME = "weight layout"
+# Files that `save_models` wrote, and what these hold for each model, whatever its seeds.
+OURS = "tegum trained models"
+PER_MODEL = ("feature_density", "feature_importance")
 # Densities given twice, in float32, agree to this.
 SAME_DENSITY = 1e-6
 
@@ -37,12 +42,36 @@ def _pt(path: Path) -> dict[str, Any]:
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
-    from safetensors.numpy import load_file
+    from safetensors import safe_open
 
-    return dict(load_file(path))
+    with safe_open(path, framework="numpy") as file:
+        words = file.metadata() or {}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return arrays | _of_ours({name: words[name] for name in ("format", "architecture") if name in words})
 
 
-READERS = {".npz": _npz, ".pt": _pt, ".pth": _pt, ".safetensors": _safetensors}
+def _zarr(path: Path) -> dict[str, Any]:
+    from tegum.empirical import read_zarr
+
+    dataset = read_zarr(path, "trained models")
+    arrays = {str(name): variable.values for name, variable in dataset.data_vars.items()}
+    # Models have no axis over seeds; with one of length 1 they broadcast against weights.
+    arrays |= {name: arrays[name][..., None, :] for name in PER_MODEL if name in arrays}
+    return arrays | _of_ours({name: json.dumps(value) for name, value in dataset.attrs.items()})
+
+
+def _of_ours(words: Mapping[str, str]) -> dict[str, Any]:
+    """Return the layout of weights that `save_models` wrote, which needn't be told from their sizes."""
+    # Other people's files may have a format as well, which needn't be JSON.
+    if not words.get("format", "").startswith(f'"{OURS}'):
+        return {}
+    architecture = json.loads(words.get("architecture", "null"))
+    if architecture != "relu_output":
+        raise ValueError(f"expected models of architecture 'relu_output', whose loss is known, got {architecture!r}")
+    return {LAYOUT_NAME: np.array(LAYOUTS[1])}
+
+
+READERS = {".npz": _npz, ".pt": _pt, ".pth": _pt, ".safetensors": _safetensors, ".zarr": _zarr}
 
 
 def _arrays(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
@@ -55,7 +84,7 @@ def _arrays(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     reader = READERS.get(path.suffix)
     if reader is None:
         raise ValueError(f"weights must be a {', '.join(READERS)} file, got {path.name!r}")
-    if not path.is_file():
+    if not (path.is_dir() if reader is _zarr else path.is_file()):
         raise ValueError(f"weights file {path} doesn't exist")
     try:
         arrays = reader(path)
@@ -170,7 +199,7 @@ def _batch(arrays: Mapping[str, Any], layout: str) -> WeightBatch:
     weights = _numbers("weights", _first(arrays, WEIGHT_NAMES), finite=False)
     if weights.ndim < 2 or 0 in weights.shape:
         raise ValueError(f"expected weights of shape (..., n_hidden, n_features), got {weights.shape}")
-    weights = _hidden_first(weights, layout)
+    weights = _hidden_first(weights, str(arrays.get(LAYOUT_NAME, layout)) if layout == LAYOUTS[0] else layout)
     batch, (m, n) = weights.shape[:-2], weights.shape[-2:]
     given = _first(arrays, BIAS_NAMES)
     bias = np.zeros(n) if given is None else _numbers("bias", given, finite=False)

@@ -2,7 +2,7 @@
 
 Both read and write rows of one `TrainingState`, as does `exact_group.py`. A model's result doesn't depend on its
 neighbours: compiled loops take one model at a time, and tensor groups have a fixed size (rows past the last model
-repeat it).
+repeat it). That size depends on the device's memory; operations of another size can round differently in the last bit.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import time
 class Bar:
     """A progress bar on standard error, or nothing."""
 
-    def __init__(self, shown: bool, total: int) -> None:
-        """Set a bar up over `total` model-steps."""
-        self._shown, self._total, self._began = shown, total, time.monotonic()
+    def __init__(self, shown: bool, total: int, before: int = 0) -> None:
+        """Set a bar up over `total` model-steps, of which some were done `before`."""
+        self._shown, self._total, self._before, self._began = shown, total, before, time.monotonic()
 
     def __enter__(self) -> Bar:
         if self._shown:
@@ -24,12 +24,12 @@ class Bar:
             self._task = self._bar.add_task("training", total=self._total, rate="")
         return self
 
-    def show(self, done: int, converged: int = 0) -> None:
-        """Show how many model-steps are done, and how many models have converged."""
+    def show(self, done: int, total: int, converged: int) -> None:
+        """Show how many model-steps are done of how many that are left to take, and how many models have converged."""
         if self._shown:
             ended = f", {converged} models converged" if converged else ""
-            rate = done / max(time.monotonic() - self._began, 1e-3)
-            self._bar.update(self._task, completed=done, rate=f"{rate / 1e6:.2f} M model-steps/s{ended}")
+            rate = (done - self._before) / max(time.monotonic() - self._began, 1e-3)
+            self._bar.update(self._task, completed=done, total=total, rate=f"{rate:,.0f} model-steps/s{ended}")
 
     def __exit__(self, *_: object) -> None:
         if self._shown:

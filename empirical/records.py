@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,23 +162,39 @@ class TrainingState:
         os.replace(partial, path)
 
     @classmethod
-    def load(cls, path: Path, settings: dict[str, Any]) -> TrainingState:
+    def load(cls, path: Path, settings: dict[str, Any], fresh: TrainingState) -> TrainingState:
         """Read the state of a run with these settings.
+
+        Args:
+            path: file that `save` wrote.
+            settings: those of the run that goes on.
+            fresh: its state before the first step, whose shapes and types the saved one must have.
 
         Raises:
             ValueError: if the file can't be read or belongs to another run.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                saved = json.loads(str(file["settings"]))
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                saved = dict(json.loads(str(file["settings"])))
                 state = cls(**{field.name: file[field.name] for field in fields(cls)})
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"checkpoint must be one that train saved, can't read {path}: {error}") from None
-        different = sorted(name for name in settings if saved.get(name) != settings[name])
+        # A hostile or truncated file can fail in any way its reader knows.
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(
+                f"checkpoint must be one that train saved, can't read {path}: {reason}; remove it to begin a new run"
+            ) from None
+        different = [name for name in settings if saved.get(name) != settings[name]]
         if different:
             name = different[0]
             raise ValueError(
                 f"checkpoint {path} belongs to another run: expected {name} = {settings[name]!r}, "
-                f"got {saved.get(name)!r}"
+                f"got {saved.get(name)!r}; remove it to begin a new run"
             )
+        for name, expected in vars(fresh).items():
+            found = getattr(state, name)
+            if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+                raise ValueError(
+                    f"checkpoint must be one that train saved: expected {name} of shape {expected.shape} and type "
+                    f"{expected.dtype} in {path}, got {found.shape} and {found.dtype}; remove it to begin a new run"
+                )
         return state

@@ -10,7 +10,8 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from tegum.theory import ToyModel
 
+from .arguments import check_choice, check_count, check_lbfgs, check_rate, check_together, seed_numbers
 from .dynamics import Film, Recorder
 from .evaluation import losses_of
 from .exact_group import ExactGroup
@@ -72,31 +74,6 @@ def record_steps(steps: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, max(steps - 1, 0), min(RECORDS, steps)).round().astype(np.int64))
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-
-
-def _check_rate(name: str, value: float, *, zero: bool) -> None:
-    if not (np.isfinite(value) and (value > 0 or (zero and value == 0))):
-        raise ValueError(f"{name} must be finite and {'not negative' if zero else 'positive'}, got {value!r}")
-
-
-def _seeds(seeds: int | Sequence[int]) -> NDArray[np.int64]:
-    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
-        _check_count("seeds", seeds, 1)
-        return np.arange(seeds)
-    chosen = np.asarray(seeds)
-    if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu" or (chosen < 0).any():
-        raise ValueError(f"seeds must be a number of seeds or a list of non-negative integers, got {seeds!r}")
-    return chosen.astype(np.int64)
-
-
-def _choose(name: str, value: Any, options: Any) -> None:
-    if value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
-
-
 def train(
     model: ToyModel,
     *,
@@ -126,7 +103,7 @@ def train(
     The sampled objective is the paper's: fresh inputs from the model's law at every step, Adam, no weight decay
     (arXiv:2209.10652). The exact objective is `expected_loss`, without sampling noise. Weights start from
     Xavier's normal law of one matrix, biases from zero. A result depends on the model and the seed alone, and is
-    bit-identical when repeated on the same device.
+    bit-identical when repeated on the same device; on a GPU, if as many models are trained together.
 
     Args:
         model: what to train, with any batch shape, input law and penalties.
@@ -161,33 +138,34 @@ def train(
     Raises:
         ValueError: if an argument is out of range, the device isn't there, the law can't be drawn as asked, or the
             checkpoint belongs to another run.
-        MemoryError: if a single model doesn't fit on the device. What was finished is in the checkpoint.
+        MemoryError: if a single model doesn't fit on the device; groups that don't are halved. What was trained is in
+            the checkpoint.
     """
     if not isinstance(model, ToyModel):
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
-    _choose("architecture", architecture, ARCHITECTURES)
-    _choose("objective", objective, ("sampled", "exact"))
-    _choose("optimiser", optimiser, OPTIMISERS)
-    _choose("schedule", schedule, SCHEDULES)
-    _choose("sampling", sampling, ("plain", "stratified"))
-    _choose("zero_inputs", zero_inputs, ("sampled", "exact"))
-    _check_count("steps", steps, 0)
-    _check_count("batch_size", batch_size, 1)
+    check_choice("architecture", architecture, ARCHITECTURES)
+    check_choice("objective", objective, ("sampled", "exact"))
+    check_choice("optimiser", optimiser, OPTIMISERS)
+    check_choice("schedule", schedule, SCHEDULES)
+    check_choice("sampling", sampling, ("plain", "stratified"))
+    check_choice("zero_inputs", zero_inputs, ("sampled", "exact"))
+    check_count("steps", steps, 0)
+    check_count("batch_size", batch_size, 1)
     if optimiser == "lbfgs":
-        _check_lbfgs(objective, schedule, learning_rate, momentum, weight_decay)
+        check_lbfgs(objective, schedule, learning_rate, momentum, weight_decay)
     learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
-    _check_rate("learning_rate", learning_rate, zero=False)
-    _check_rate("weight_decay", weight_decay, zero=True)
-    _check_rate("initial_scale", initial_scale, zero=True)
+    check_rate("learning_rate", learning_rate, zero=False)
+    check_rate("weight_decay", weight_decay, zero=True)
+    check_rate("initial_scale", initial_scale, zero=True)
     momentum = BETAS[0] if momentum is None else momentum
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
     if tolerance is not None:
-        _check_rate("tolerance", tolerance, zero=False)
+        check_rate("tolerance", tolerance, zero=False)
     if dtype not in (None, torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-    _check_together(model, architecture, objective, sampling, zero_inputs)
-    chosen = _seeds(seeds)
+    check_together(model, architecture, objective, sampling, zero_inputs)
+    chosen = seed_numbers(seeds)
     flat, row_seeds = _rows(model, chosen)
     film = None
     if record is not None:
@@ -217,49 +195,26 @@ def train(
         )
     path = None if checkpoint is None else Path(checkpoint)
     identity = _identity(flat, row_seeds, settings, initial_scale)
+    state = _fresh(flat, row_seeds, settings, initial_scale)
     if path and path.exists():
-        state = TrainingState.load(path, identity)
+        state = TrainingState.load(path, identity, state)
     else:
-        state = _fresh(flat, row_seeds, settings, initial_scale)
         settings.record(state, np.arange(len(row_seeds)))
     try:
         finished = _run(flat, row_seeds, state, settings, progress, on_progress)
-    except MemoryError:
+        if path and not finished:
+            state.save(path, identity)
+        result = _result(model, chosen, state, settings, finished, path)
+    # Whatever ends a run, be it Ctrl-C while losses are worked out, what is trained isn't lost.
+    except BaseException:
         if path:
             state.save(path, identity)
         raise
-    if path and not finished:
-        state.save(path, identity)
-    elif path:
-        path.unlink(missing_ok=True)
-    return _result(model, chosen, state, settings, finished, path)
-
-
-def _check_lbfgs(objective: str, *options: Any) -> None:
-    """Raise `ValueError` for options that L-BFGS doesn't have."""
-    if objective != "exact":
-        raise ValueError(f"optimiser='lbfgs' needs a loss without noise: expected objective='exact', got {objective!r}")
-    names, absent = ("schedule", "learning_rate", "momentum", "weight_decay"), ("constant", None, None, 0)
-    for name, value, none in zip(names, options, absent, strict=True):
-        if value != none:
-            raise ValueError(
-                f"optimiser='lbfgs' finds the lengths of its steps: expected no {name}, got {value!r}; a weight decay "
-                "that is part of the loss belongs to the ToyModel"
-            )
-
-
-def _check_together(model: ToyModel, architecture: str, objective: str, sampling: str, zero_inputs: str) -> None:
-    """Raise `ValueError` for options that exclude each other."""
-    if objective == "exact":
-        if architecture != "relu_output":
-            raise ValueError(f"objective='exact' is there for architecture='relu_output', got {architecture!r}")
-        if sampling != "plain" or zero_inputs != "sampled":
-            raise ValueError(
-                "objective='exact' draws no inputs: expected sampling='plain' and zero_inputs='sampled', got "
-                f"sampling={sampling!r} and zero_inputs={zero_inputs!r}"
-            )
-    if not ARCHITECTURES[architecture].tied and model.interference_penalty.any():
-        raise ValueError(f"an interference penalty needs tied weights, got one for architecture={architecture!r}")
+    if path and finished:
+        # One that stays behind does no harm; losing the result would.
+        with suppress(OSError):
+            path.unlink()
+    return result
 
 
 def _rows(model: ToyModel, seeds: NDArray[np.int64]) -> tuple[ToyModel, NDArray[np.int64]]:
@@ -287,12 +242,13 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
     penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
-    patterns = [chance for _, chance in islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY)]
-    arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *patterns)
+    patterns = list(islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY))
+    chances = [chance for _, chance in patterns]
+    arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *chances)
     if settings.film is not None:
         arrays += (settings.film.steps, settings.film.rows)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
-    content += f"{type(model.features).__name__} {model.features.amplitude}".encode()
+    content += f"{type(model.features).__name__} {model.features.amplitude} {[on for on, _ in patterns]}".encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,
@@ -347,35 +303,48 @@ def _run(
         with lock:
             done += model_steps
 
+    def together(rows: NDArray[np.int64], room: int) -> None:
+        group: Group
+        if settings.objective == "exact":
+            group = ExactGroup(model, state, rows, room, settings)
+        elif compiled:
+            group = CompiledGroup(model, seeds, state, rows, settings)
+        else:
+            group = TensorGroup(model, seeds, state, rows, room, settings)
+        group.run(stop.is_set, advance)
+
     def work(rows: NDArray[np.int64]) -> None:
-        # A checkpoint can hold models at different steps; those that are level go together.
-        running = rows[state.outcome[rows] == RUNNING]
-        for step in np.unique(state.steps[running]):
-            level = running[state.steps[running] == step]
-            if stop.is_set():
-                return
-            group: Group
-            if settings.objective == "exact":
-                group = ExactGroup(model, state, level, size, settings)
-            elif compiled:
-                group = CompiledGroup(model, seeds, state, level, settings)
+        nonlocal size
+        while not stop.is_set() and len(running := rows[state.outcome[rows] == RUNNING]):
+            # A checkpoint, or a group that didn't fit, can leave models at different steps; those that are level go
+            # together.
+            room, steps = size, state.steps[running]
+            try:
+                together(running[steps == steps.min()][:room], room)
+            except torch.cuda.OutOfMemoryError as error:
+                if room == 1:
+                    raise MemoryError(f"a single model doesn't fit on {settings.device}: {error}") from None
+                size = min(size, -(-room // 2))
             else:
-                group = TensorGroup(model, seeds, state, level, size, settings)
-            group.run(stop.is_set, advance)
+                continue
+            # Here, not above, nothing holds on to the group any more.
+            torch.cuda.empty_cache()
 
     workers = (os.cpu_count() or 1) if kind == "cpu" else 1
     parts = settings.film.divide(count) if settings.film else [np.arange(count)]
     groups = [part[begin : begin + size] for part in parts for begin in range(0, len(part), size)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if kind == "cpu" and len(groups) > 1 else threads)
-    with Bar(progress, total) as bar, ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(work, rows) for rows in groups]
+    with Bar(progress, total, done) as bar, ThreadPoolExecutor(workers) as pool:
+        jobs: list[Future[None]] = []
         try:
+            jobs.extend(pool.submit(work, rows) for rows in groups)
             waiting = set(jobs)
             while waiting:
                 _, waiting = wait(waiting, timeout=0.1)
-                stopped = int((state.outcome == CONVERGED).sum())
-                bar.show(done, stopped)
+                early = (state.outcome == CONVERGED) | (state.outcome == DIVERGED)
+                left_out = int((settings.steps - state.steps[early]).sum())
+                bar.show(done, total - left_out, int((state.outcome == CONVERGED).sum()))
                 if on_progress:
                     on_progress(done, total)
         except KeyboardInterrupt:
@@ -385,10 +354,7 @@ def _run(
             stop.set()
             torch.set_num_threads(threads)
     for job in jobs:
-        try:
-            job.result()
-        except torch.cuda.OutOfMemoryError as error:
-            raise MemoryError(f"a group of {size} models doesn't fit on {settings.device}: {error}") from None
+        job.result()
     return not bool((state.outcome == RUNNING).any())
 
 

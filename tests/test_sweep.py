@@ -345,6 +345,15 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path: Path, changes: d
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_missing_cuda_device_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match="device 'cuda' was asked for, but torch finds no CUDA device here"):
+        small_sweep(tmp_path / "a", device="cuda")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_option_that_cannot_be_written_down_is_refused() -> None:
     with pytest.raises(ValueError, match="write down"):
         settings_module.recorded({"schedule": object()})

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+options: Any = import_module("tegum.compare.options")
 sweeping: Any = import_module("tegum.compare.sweeping")
 cli: Any = import_module("tegum.compare.cli")
 empirical: Any = import_module("tegum.empirical")
@@ -58,9 +59,9 @@ def test_axes_in_words(text: str, values: Any) -> None:
 def test_whole_axes_in_words(text: str, values: Any) -> None:
     if values is None:
         with pytest.raises(ValueError, match="--features must be"):
-            sweeping._whole_numbers("features", text)
+            options.whole_numbers("features", text)
     else:
-        assert sweeping._whole_numbers("features", text) == values
+        assert options.whole_numbers("features", text) == values
 
 
 def test_the_command_trains_a_grid(

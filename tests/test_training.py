@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ from tegum.theory import (
     linear_optimum,
     loss_gradient,
 )
+
+# Behind the package's face: what makes a device seem small.
+training: Any = import_module("tegum.empirical.training")
+groups: Any = import_module("tegum.empirical.groups")
+exact_group: Any = import_module("tegum.empirical.exact_group")
 
 SIGMAS = 5.0
 FLOAT64_ROUNDING = 1e-12
@@ -444,3 +450,75 @@ def test_a_checkpoint_knows_the_penalties_of_its_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="checkpoint"):
         run(0.2, stop=False)
     assert run(0.1, stop=False).status == "finished"
+
+
+def small_device(monkeypatch: pytest.MonkeyPatch, most: int, steps: int = 0) -> list[int]:
+    """Let groups of more than `most` models run out of memory, after some steps; return the sizes tried."""
+    tried: list[int] = []
+    advance = exact_group.ExactGroup._advance
+
+    def full(group: Any, rows: Any, step: int, taken: int) -> None:
+        if not tried or tried[-1] != len(rows):
+            tried.append(len(rows))
+        if len(rows) > most and step >= steps:
+            raise torch.cuda.OutOfMemoryError("no room")
+        advance(group, rows, step, taken)
+
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(exact_group.ExactGroup, "_advance", full)
+    return tried
+
+
+@pytest.mark.parametrize("steps", [0, 16], ids=["at once", "halfway"])
+def test_groups_that_do_not_fit_are_halved(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    options: dict[str, Any] = {"objective": "exact", "seeds": 4, "steps": 40}
+    whole = quick(GRID, **options)
+    tried = small_device(monkeypatch, most=7, steps=steps)
+    parts = quick(GRID, **options)
+    assert parts.status == "finished"
+    assert tried == [24, 12, 6]
+    assert (parts.steps == 40).all()
+    np.testing.assert_array_equal(parts.weights, whole.weights)
+    np.testing.assert_array_equal(parts.loss_history, whole.loss_history)
+
+
+def test_models_that_were_done_are_kept_when_one_does_not_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"objective": "exact", "steps": 40, "checkpoint": tmp_path / "state.npz"}
+    whole = quick(GRID, steps=40, objective="exact")
+    with monkeypatch.context() as patch:
+        patch.setitem(training.EXACT_GROUP, "cpu", 4)
+        tried = small_device(patch, most=0, steps=16)
+        with pytest.raises(MemoryError, match="a single model doesn't fit on cpu: no room"):
+            quick(GRID, **options)
+    assert sorted(set(tried)) == [1, 2, 4]
+    with np.load(tmp_path / "state.npz") as saved:
+        assert saved["steps"].max() == 16
+    np.testing.assert_array_equal(quick(GRID, **options).weights, whole.weights)
+
+
+def test_what_others_have_trained_is_kept_when_one_group_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 400, "checkpoint": tmp_path / "state.npz"}
+    whole = quick(GRID, **options)
+    run = groups.CompiledGroup.run
+
+    def fail(group: Any, *arguments: Any) -> None:
+        if 0 in group._rows:
+            raise RuntimeError("a fault of the device")
+        run(group, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(groups.CompiledGroup, "run", fail)
+        with pytest.raises(RuntimeError, match="a fault of the device"):
+            quick(GRID, **options)
+    with np.load(tmp_path / "state.npz") as saved:
+        assert (saved["steps"] == 400).sum() >= whole.steps.size // 2
+    np.testing.assert_array_equal(quick(GRID, **options).weights, whole.weights)
+
+
+def test_a_checkpoint_knows_the_groups_of_its_law(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "state.npz"
+    options: dict[str, Any] = {"checkpoint": checkpoint, "steps": 200_000}
+    one, other = (ToyModel(3, 1, CorrelatedFeatures(0.3, [group])) for group in ((0, 1), (1, 2)))
+    assert quick(one, on_progress=stop_after(0.0), **options).status == "interrupted"
+    with pytest.raises(ValueError, match="belongs to another run"):
+        quick(other, **options)

@@ -166,7 +166,7 @@ def test_something_else_under_the_right_name_is_refused(tmp_path: Path, suffix: 
 
 @pytest.mark.parametrize("name", ["model.npy", "model.csv", "model", "model.npz.bak"])
 def test_other_file_types_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=f"weights must be a .npz, .pt, .pth, .safetensors file, got '{name}'"):
+    with pytest.raises(ValueError, match=f"weights must be a .npz, .pt, .pth, .safetensors, .zarr file, got '{name}'"):
         read_weights(tmp_path / name)
 
 
