@@ -63,6 +63,10 @@ class ExactLoss:
         method: "enumeration" of activity patterns, "spectral" for many features (`SpectralLoss`), or "auto", which
             enumerates unless more features interact than that can do.
 
+    Attributes:
+        model: what is being asked.
+        spectral: the spectral engine, with its estimate of the last evaluation's error; None as long as it isn't used.
+
     Raises:
         ValueError: if the method is unknown, or spectral evaluation is asked for and the law isn't one of independent
             blocks of features.
@@ -82,7 +86,7 @@ class ExactLoss:
         self._compiled: CompiledLoss | None = None
         if self._may_enumerate and model.n_features <= MAX_FEATURES and like.dtype == self._xp.float64:
             self._compiled = CompiledLoss(model) if str(device) == "cpu" else None
-        self._spectral = SpectralLoss(model, like) if method == "spectral" else None
+        self.spectral = SpectralLoss(model, like) if method == "spectral" else None
         self._like = like
         self._on_gram = bool(model.interference_penalty.any() or model.weight_decay.any())
         self._on_activations = bool(model.activation_penalty.any())
@@ -212,9 +216,9 @@ class ExactLoss:
                 "the Hessian is exact enumeration's, which handles up to eight features that interact; got "
                 f"n_features={self.model.n_features} with more, or method='spectral'"
             )
-        if self._spectral is None:
-            self._spectral = SpectralLoss(self.model, self._like)
-        return self._spectral
+        if self.spectral is None:
+            self.spectral = SpectralLoss(self.model, self._like)
+        return self.spectral
 
     def _outputs(self, weights: Array, bias: Array, order: int) -> tuple[Array, Array | None, Array | None]:
         """Return each output's E(x_i − x'_i)² and, up to `order`, its derivatives in (G_i·, b_i).
