@@ -151,10 +151,10 @@ class CompiledGroup:
         rule = settings.rule
         packed = (
             kernels.SGD if rule.kind == "sgd" else kernels.ADAM,
-            rule.momentum,
+            float(rule.momentum),
             BETAS[1],
             EPSILON,
-            rule.decay,
+            float(rule.decay),
         )
         parameters, mean, square = (array[rows] for array in (state.parameters, state.mean, state.square))
         law = table_arrays(self._table)
