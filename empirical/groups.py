@@ -166,10 +166,10 @@ class CompiledGroup:
         rule = settings.rule
         packed = (
             kernels.SGD if rule.kind == "sgd" else kernels.ADAM,
-            rule.momentum,
+            float(rule.momentum),
             BETAS[1],
             EPSILON,
-            rule.decay,
+            float(rule.decay),
         )
         parameters, size = state.parameters[rows], state.parameters.shape[1]
         moments = [np.ascontiguousarray(state.memory[rows, k * size : (k + 1) * size]) for k in range(rule.moments)]

@@ -2,16 +2,20 @@
 
 `advance` takes a few models through a few steps without returning to the interpreter; threads run it side by side. It
 works on blocks of 256 samples, small enough to stay in the cache from drawing to gradient. `inputs.py` and `models.py`
-are the definition of what is computed here, in torch; tests hold the two equal. Numba compiles at a process's
-first call.
+are the definition of what is computed here, in torch; tests hold the two equal.
+
+The first call on a machine compiles, for some seconds, and keeps the machine code; later processes load it.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from threading import Lock
+from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import boolean, float64, from_dtype, int64, njit, types, uint32, void
 
 # Positions of a block: each gives four samples, one for each word of Philox's output.
 POSITIONS = 64
@@ -22,10 +26,15 @@ BLOCK_NUMBERS, AMPLITUDES, FIRST_ACTIVE = 0, 1, 2
 
 
 # Sums may be reordered, which vectorisation needs; NaN and infinity keep their meaning.
-# Nothing is kept on disk: numba's code read back from there rounds differently in the last bit from the code that a
-# process compiles for itself, and processes must agree.
+OPTIONS: Any = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+
+
+# All parts are inlined into `_advance`, so that its machine code is complete. A part that it called would exist twice:
+# as compiled by itself, and as a copy that was optimised again, its sums reordered again, along with `_advance`. Both
+# have one name, and the linker takes the first that it meets: the former in a process that compiles, the latter in
+# those that load `_advance` from disk.
 def _compiled(function: Any) -> Any:
-    return njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")(function)
+    return njit(forceinline=True, **OPTIONS)(function)
 
 
 @_compiled
@@ -286,8 +295,7 @@ def _update(parameters: Any, gradient: Any, mean: Any, square: Any, step: int, r
         parameters[k] = kept * parameters[k] - scale * mean[k] / deviation
 
 
-@_compiled
-def advance(
+def _advance(
     parameters: Any,
     mean: Any,
     square: Any,
@@ -389,3 +397,44 @@ def advance(
                         d_weights[a, i] += d_second[i, a]
             losses[r, step] = loss
             _update(packed, gradient, mean[r], square[r], first_step + step + 1, rates[step], rule)
+
+
+def _signature(number: Any) -> Any:
+    # One for each type of numbers: arrays laid out in another way would get code of their own, which may round
+    # differently.
+    tuple_of: Any = types.BaseTuple.from_types
+    rows, masks, counts = float64[:, ::1], boolean[:, ::1], int64[::1]
+    law = tuple_of([int64, counts, counts, counts, rows, rows, rows, rows, masks, tuple_of([float64] * 2), int64])
+    return void(
+        *(number[:, ::1], number[:, ::1], number[:, ::1], uint32[:, ::1], boolean[::1], int64, float64[::1]),
+        *(law, int64[:, ::1], rows, float64[::1], number[:, ::1], rows),
+        *(tuple_of([int64] * 3), tuple_of([boolean] * 4), tuple_of([int64, *[float64] * 4]), rows),
+    )
+
+
+def _keep(function: Any, signature: Any) -> Any:
+    """Compile a function for one signature, and keep its machine code if it may be written somewhere."""
+    try:
+        return njit(signature, cache=True, **OPTIONS)(function)
+    except (RuntimeError, OSError):
+        # Nowhere to write.
+        return njit(signature, **OPTIONS)(function)
+
+
+@cache
+def _advance_in(dtype: Any) -> Any:
+    # Numba numbers a function's files in the order in which its signatures are compiled. With a name for each
+    # signature, two processes that compile at the same time write the same file.
+    named = FunctionType(_advance.__code__, globals())
+    named.__qualname__ = f"advance_{dtype}"
+    return _keep(named, _signature(from_dtype(dtype)))
+
+
+_compiling = Lock()
+
+
+def advance(parameters: Any, *others: Any) -> None:
+    """Run `_advance`, compiled for the type of the parameters, float32 or float64."""
+    with _compiling:
+        compiled = _advance_in(parameters.dtype)
+    compiled(parameters, *others)

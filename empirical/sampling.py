@@ -60,6 +60,11 @@ class InputTable:
     hot: int
     stratified: bool
 
+    def __post_init__(self) -> None:
+        """Lay the arrays out in rows, which is what the compiled loop takes."""
+        for name in PER_MODEL:
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
+
     def take(self, rows: Any) -> InputTable:
         """Return the table of some of the models."""
         own = {name: getattr(self, name)[rows] for name in PER_MODEL}

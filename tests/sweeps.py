@@ -51,7 +51,8 @@ def python(code: str, *words: str | Path) -> subprocess.Popen[str]:
     """Start a process that runs code, with this folder's modules at hand."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     command = [sys.executable, "-c", code, *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
 def output(process: subprocess.Popen[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from importlib import import_module
 from pathlib import Path
@@ -18,9 +19,7 @@ from sweeps import UNITS, contents, marks, output, python, small_sweep
 
 from tegum.empirical import read_sweep
 
-# Each of many processes compiles the training loop.
-pytestmark = pytest.mark.slow
-
+claims: Any = import_module("tegum.empirical.claims")
 
 # Forks a process for every moment of writing the first unit and of laying out the store, which dies there.
 # A moment is (number of the file, what has happened to it).
@@ -69,21 +68,41 @@ for file, moment in moments:
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (file, moment, status)
 """
-# Trains from one unit to the next as fast as it can, and says what it did.
+# Trains from one unit to the next as fast as it can, and says how many. With a number of marks and of looks at them
+# it says when it has seen so many marks so often, and goes no further before it is told to.
 PLAIN = """
-import sys
+import os, sys
 from importlib import import_module
 from pathlib import Path
-from sweeps import small_sweep
+from sweeps import marks, small_sweep
+path, workers, steps, wanted, left, *words = [Path(sys.argv[1]), *map(int, sys.argv[2:6]), *sys.argv[6:]]
+
+def hold(done, total):
+    global left
+    if left and len(marks(path)) >= wanted:
+        left -= 1
+        if not left:
+            print("held", flush=True)
+            sys.stdin.readline()
+
 if __name__ == "__main__":
-    if "without locks" in sys.argv:
+    if "without locks" in words:
         import_module("tegum.empirical.claims").locks = None
-    options = {"steps": int(sys.argv[3]), "chunk": 1, "workers": int(sys.argv[2])}
-    print(small_sweep(Path(sys.argv[1]), **options).trained)
+    if "own group" in words:
+        os.setpgrp()
+    print(small_sweep(path, steps=steps, chunk=1, workers=workers, on_progress=hold).trained)
 """
 FEW, MANY = 4, 200_000
 # Seconds after which a test gives up waiting.
 PATIENCE = 120.0
+
+
+def held(path: Path, workers: int, *words: str, marks: int = 1, looks: int = 1) -> subprocess.Popen[str]:
+    """Start a sweep in another process, and return once it holds still."""
+    process = python(PLAIN, path, *map(str, (workers, MANY, marks, looks)), *words)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n", process.communicate()
+    return process
 
 
 def until(reached: object, *, what: str) -> None:
@@ -131,18 +150,17 @@ def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Pa
         assert contents(path) == expected
 
 
-@pytest.mark.parametrize("units", [3])
-def test_killed_from_outside_at_any_time(tmp_path: Path, whole: dict[int, dict[str, bytes]], units: int) -> None:
-    path = tmp_path / "a"
-    process = python(PLAIN, path, "1", str(MANY))
-    until(lambda: path.exists() and len(marks(path)) >= units, what="no unit was finished")
+# At the first look the sweep is between two units, at the second it trains.
+@pytest.mark.parametrize("looks", [1, 2], ids=["between units", "in the middle of a unit"])
+def test_killed_from_outside_at_any_time(tmp_path: Path, whole: dict[int, dict[str, bytes]], looks: int) -> None:
+    path, units = tmp_path / "a", 3
+    process = held(path, 1, marks=units, looks=looks)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    saved = len(marks(path))
-    assert units <= saved < 2 * UNITS
+    assert len(marks(path)) == units
     rest = small_sweep(path, steps=MANY, chunk=1)
-    assert (rest.trained, rest.damaged) == (2 * UNITS - saved, ())
+    assert (rest.trained, rest.damaged) == (2 * UNITS - units, ())
     assert contents(path) == whole[MANY]
 
 
@@ -171,8 +189,7 @@ def alive(process: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc to find a process's children")
 def test_killed_with_workers_it_leaves_none_behind(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
     path = tmp_path / "a"
-    process = python(PLAIN, path, "2", str(MANY))
-    until(lambda: path.exists() and len(marks(path)) >= 1, what="no unit was finished")
+    process = held(path, 2)
     workers = children(process.pid)
     assert len(workers) >= 2
     process.send_signal(signal.SIGKILL)
@@ -183,32 +200,43 @@ def test_killed_with_workers_it_leaves_none_behind(tmp_path: Path, whole: dict[i
     assert contents(path) == whole[MANY]
 
 
-@pytest.mark.parametrize("words", [(), ("without locks",)], ids=["with locks", "without locks"])
+@pytest.mark.parametrize("locks", [True, False], ids=["with locks", "without locks"])
 def test_two_processes_share_a_store(
-    tmp_path: Path, whole: dict[int, dict[str, bytes]], words: tuple[str, ...]
+    tmp_path: Path, whole: dict[int, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, locks: bool
 ) -> None:
     path = tmp_path / "a"
-    both = [python(PLAIN, path, "1", str(MANY), *words) for _ in range(2)]
-    trained = [int(output(process)) for process in both]
+    if not locks:
+        monkeypatch.setattr(claims, "locks", None)
+    # The other one goes on when each has finished a unit.
+    other = held(path, 1, *(() if locks else ("without locks",)))
+
+    def release(_done: int, _total: int) -> None:
+        if len(marks(path)) == 2:
+            assert other.stdin is not None
+            print(file=other.stdin, flush=True)
+
+    mine = small_sweep(path, steps=MANY, chunk=1, on_progress=release)
+    theirs = int(output(other))
     assert contents(path) == whole[MANY]
-    assert read_sweep(path).status == "finished"
+    assert mine.status == read_sweep(path).status == "finished"
+    assert min(mine.trained, theirs) >= 1
     # With claims nothing is trained twice; without, work may be done twice, to the same effect.
-    assert sum(trained) == 2 * UNITS if not words else sum(trained) >= 2 * UNITS
+    total = mine.trained + theirs
+    assert total == 2 * UNITS if locks else total >= 2 * UNITS
 
 
+# Loads the module alone, which needs nothing of ours.
 CLAIMING = """
-import sys, time
-from importlib import import_module
+import runpy, sys
 from pathlib import Path
-claims = import_module("tegum.empirical.claims").Claims(Path(sys.argv[1]))
+claims = runpy.run_path(sys.argv[2])["Claims"](Path(sys.argv[1]))
 print(claims.locked, claims.take(3), claims.take(4), claims.release(4), flush=True)
-time.sleep(600)
+sys.stdin.readline()
 """
 
 
 def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
-    claims: Any = import_module("tegum.empirical.claims")
-    process = python(CLAIMING, tmp_path / "claims")
+    process = python(CLAIMING, tmp_path / "claims", claims.__file__)
     assert process.stdout is not None
     assert process.stdout.readline() == "True True True None\n"
     with claims.Claims(tmp_path / "claims") as mine:
@@ -248,12 +276,9 @@ def test_ctrl_c_at_a_terminal_reaches_all_processes_and_ends_them(
     tmp_path: Path, whole: dict[int, dict[str, bytes]]
 ) -> None:
     path = tmp_path / "a"
-    code = PLAIN.replace("print(", "import os; os.setpgrp(); print(")
-    process = python(code, path, "2", str(MANY))
-    until(lambda: path.exists() and len(marks(path)) >= 1, what="no unit was finished")
+    process = held(path, 2, "own group")
     os.killpg(process.pid, signal.SIGINT)
     trained = int(output(process))
-    # On a slow machine the signal may arrive after the last unit.
-    assert trained == len(marks(path)) <= 2 * UNITS
+    assert 1 <= trained == len(marks(path)) < 2 * UNITS
     assert small_sweep(path, steps=MANY, chunk=1).trained == 2 * UNITS - trained
     assert contents(path) == whole[MANY]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice, product
 
 import numpy as np
-from scipy.stats import qmc
 
 from .features import FloatArray
 from .loss import ExactLoss
@@ -54,6 +53,9 @@ def starting_points(model: ToyModel, starts: int) -> FloatArray:
     Returns:
         Packed parameters, shape (K, P) with K ≥ starts.
     """
+    # Loading it takes half a second, which whoever only trains needn't wait for.
+    from scipy.stats import qmc
+
     m, n = model.n_hidden, model.n_features
     unit = qmc.Sobol(m * n, scramble=True, rng=np.random.default_rng(2209_10652)).random(starts)
     weights = WEIGHT_RANGE * (2 * unit - 1).reshape(starts, m, n)
