@@ -60,7 +60,7 @@ def spectral_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> flo
             warnings.simplefilter("error", RuntimeWarning)
             spectral = SpectralLoss(model, max_nodes=SPECTRAL_NODES)
             engine = ExactLoss(model, method="spectral")
-            engine._spectral = spectral
+            engine.spectral = spectral
             loss = float(engine.loss(weights, bias))
     except RuntimeWarning:
         # Overlaps of extreme sizes overflow.

@@ -1,8 +1,8 @@
 """The best use of hidden dimensions for many equal features: which polytope, at which density.
 
-Features in different tegum factors add up, so with n ≫ m the optimum fills the hidden space with copies of one polytope:
-the one that saves most for each dimension it takes. With ℓ₀ = Var x the cost of a feature that isn't represented, a
-polytope of k corners in d dimensions saves
+Features in different tegum factors add up, so with n ≫ m the optimum fills the hidden space with copies of one
+polytope: the one that saves most for each dimension it takes. With ℓ₀ = Var x the cost of a feature that isn't
+represented, a polytope of k corners in d dimensions saves
 
     gain = (k ℓ₀ − L) / d,
 
@@ -120,7 +120,9 @@ class _Family:
         self.free_height = name == "antiprism"
         k, d = self.solid.n, self.solid.dim
         one_on = density is None
-        law: FeatureLaw = OneHotFeatures(size) if density is None else IndependentFeatures(density, size)
+        law: FeatureLaw = (
+            OneHotFeatures(amplitude=size) if density is None else IndependentFeatures(density, amplitude=size)
+        )
         spectral = not one_on and k > MOST_ENUMERATED
         self._engine = ExactLoss(ToyModel(k, d, law), method="spectral" if spectral else "auto")
         self._spectral = self._engine.spectral
@@ -167,7 +169,8 @@ class _Family:
     def search(self, start: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and the place of the minimum that a quasi-Newton search finds."""
         options = {"ftol": 0.0, "gtol": 1e-13 * self._square * self._weight, "maxls": 40}
-        found = minimize(self.evaluate, start, jac=True, method="L-BFGS-B", bounds=self.bounds(), options=options)
+        search: Any = minimize
+        found = search(self.evaluate, start, jac=True, method="L-BFGS-B", bounds=self.bounds(), options=options)
         return float(found.fun), np.asarray(found.x)
 
     def polished(self, x: FloatArray) -> tuple[FloatArray, float, bool]:
@@ -388,7 +391,7 @@ def finite_packing(n_features: int, n_hidden: int, packing: BestPacking) -> Fini
     found = milp(
         -saved / scale,
         constraints=LinearConstraint(sizes, -np.inf, [n_features, n_hidden]),
-        integrality=np.ones(len(shapes)),
+        integrality=np.ones(len(shapes), dtype=int),
         bounds=Bounds(0, np.inf),
         options={"mip_rel_gap": 0.0},
     )
