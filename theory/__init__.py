@@ -16,7 +16,8 @@ penalties. From there, bottom up:
   census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
   trained weights there.
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
-  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is.
+  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is, and
+  `packing` which one uses the hidden space best.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -47,6 +48,16 @@ from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
+from .packing import (
+    BestPacking,
+    FinitePacking,
+    Packed,
+    Transition,
+    best_packing,
+    finite_packing,
+    packed,
+    packing_transitions,
+)
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
 from .polishing import SAME_LOSS, Polished, match, polish
@@ -63,6 +74,7 @@ __all__ = [
     "SAME_LOSS",
     "Amplitude",
     "AnticorrelatedFeatures",
+    "BestPacking",
     "BoundaryCurve",
     "CorrelatedFeatures",
     "CriticalPoint",
@@ -72,6 +84,7 @@ __all__ = [
     "Enclosure",
     "ExactLoss",
     "FeatureLaw",
+    "FinitePacking",
     "Formula",
     "IndependentFeatures",
     "Interval",
@@ -81,6 +94,7 @@ __all__ = [
     "LossFormula",
     "OneHotFeatures",
     "OutputLoss",
+    "Packed",
     "Polished",
     "Polytope",
     "PublishedLoss",
@@ -89,6 +103,8 @@ __all__ = [
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
+    "Transition",
+    "best_packing",
     "census",
     "check_superposition",
     "coexistence_curve",
@@ -102,6 +118,7 @@ __all__ = [
     "expected_loss",
     "feature_dimensionality",
     "feature_norms",
+    "finite_packing",
     "formulas_markdown",
     "global_minimum",
     "gram",
@@ -116,6 +133,8 @@ __all__ = [
     "match",
     "neuron_polysemanticity",
     "pack",
+    "packed",
+    "packing_transitions",
     "phase",
     "phase_boundaries",
     "points_of_gram",

@@ -1,0 +1,169 @@
+"""Best packings: against exact minima, critical in every direction, limits, transitions, integer programs."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tegum.theory import (
+    BestPacking,
+    IndependentFeatures,
+    ToyModel,
+    best_packing,
+    diagram_model,
+    expected_loss,
+    finite_packing,
+    global_minimum,
+    loss_gradient,
+    packed,
+    packing_transitions,
+    polytope,
+    tegum_product,
+)
+from tegum.theory.packing import ATLAS
+
+EXACT = 1e-12
+SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
+
+
+@pytest.mark.parametrize(
+    ("name", "density", "phase"), [("digon", 0.1, "digon(1,2)"), ("triangle", 0.7, "triangle(1,2,3)")]
+)
+def test_small_polytopes_are_the_exact_global_minima(name: str, density: float, phase: str) -> None:
+    k, d = polytope(name).n, polytope(name).dim
+    best = global_minimum(diagram_model(k, d, density, 1.0))
+    assert best.phase == phase
+    assert packed(name, density).loss == pytest.approx(best.loss, abs=EXACT)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("name", ["digon", "triangle", "tetrahedron", "pentagon", "antiprism", "cube"])
+def test_the_best_scale_bias_and_height_are_critical_in_every_direction(name: str, density: float) -> None:
+    one = packed(name, density)
+    solid = polytope(name)
+    points = solid.points.copy()
+    if one.height > 0:
+        points[:2] *= np.sqrt(1.5 * (1 - one.height))
+        points[2] *= np.sqrt(3 * one.height)
+    model = ToyModel(solid.n, solid.dim, IndependentFeatures(density))
+    in_weights, in_bias = loss_gradient(model, one.scale**0.5 * points, np.full(solid.n, one.bias))
+    assert max(np.abs(in_weights).max(), np.abs(in_bias).max()) < 1e-9
+    found = expected_loss(model, one.scale**0.5 * points, np.full(solid.n, one.bias))
+    assert abs(one.loss - found) <= one.error + EXACT * found
+    assert one.status == "optimal"
+
+
+def test_an_axis_is_stored_without_loss() -> None:
+    one = packed("axis", 0.2)
+    assert (one.loss, one.gain) == (pytest.approx(0, abs=1e-15), pytest.approx(0.2 / 3 - 0.2**2 / 4))
+
+
+@pytest.mark.parametrize("name", ["digon", "pentagon", "antiprism", "icosahedron"])
+def test_one_feature_on_is_the_limit_of_small_densities(name: str) -> None:
+    limit = packed(name, None)
+    near = [abs(packed(name, density).loss / density - limit.loss) for density in (1e-3, 1e-4)]
+    assert near[0] < 0.05
+    assert near[1] == pytest.approx(near[0] / 10, rel=0.2)
+
+
+def test_starting_from_a_neighbour_ends_in_the_same_place() -> None:
+    near = packed("pentagon", 0.22)
+    one, other = packed("pentagon", 0.2), packed("pentagon", 0.2, near=near)
+    assert one.loss == pytest.approx(other.loss, abs=EXACT)
+
+
+@pytest.mark.parametrize("amplitude", ["uniform", "constant"])
+def test_dense_features_are_packed_less_tightly(amplitude: str) -> None:
+    # The order that training shows as 1/(1−S) grows: 3/4 or more, 2/3, 1/2, 2/5.
+    order = [best_packing(density, amplitude=amplitude, among=SMALL).best.name for density in (0.95, 0.7, 0.4, 0.15)]
+    if amplitude == "uniform":
+        assert order == ["tetrahedron", "triangle", "digon", "pentagon"]
+    sizes = [polytope(name).n / polytope(name).dim for name in order]
+    assert sizes == sorted(sizes)
+
+
+def test_the_record_is_sorted_and_its_margin_is_that_of_the_best_two() -> None:
+    found = best_packing(0.3, among=SMALL)
+    gains = [one.gain for one in (found.best, *found.others)]
+    assert gains == sorted(gains, reverse=True)
+    assert found.margin == gains[0] - gains[1]
+    assert {found.best.name, *(one.name for one in found.others)} == set(SMALL)
+
+
+def test_every_polytope_of_the_atlas_has_like_corners_and_an_optimum() -> None:
+    for name in ATLAS:
+        one = packed(name, None)
+        assert one.status == "optimal"
+        assert one.gain > 0
+
+
+def test_transitions_are_where_gains_are_equal() -> None:
+    _, found = packing_transitions(np.array([1.2, 1.6, 2.0, 4.0, 6.0]), among=SMALL)
+    assert [(one.before, one.after) for one in found] == [
+        ("tetrahedron", "triangle"),
+        ("triangle", "digon"),
+        ("digon", "pentagon"),
+    ]
+    for one in found:
+        assert one.error < 1e-8
+        pair = [packed(name, 1 / one.inverse_density) for name in (one.before, one.after)]
+        assert pair[0].gain == pytest.approx(pair[1].gain, abs=1e-11)
+
+
+def test_a_polytope_that_is_best_in_between_is_found() -> None:
+    # Triangle and digon take turns between the two ends of a single interval.
+    _, found = packing_transitions(np.array([1.2, 6.0]), among=SMALL)
+    assert [one.after for one in found] == ["triangle", "digon", "pentagon"]
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 3), (7, 4), (4, 4), (12, 4), (3, 5)])
+def test_the_integer_program_finds_what_trying_everything_finds(n: int, m: int) -> None:
+    packing = best_packing(0.6, among=SMALL)
+    shapes = (packing.best, *packing.others)
+    most = 0.0
+    for copies in product(*(range(m // one.dim + 1) for one in shapes)):
+        dims = sum(c * one.dim for c, one in zip(copies, shapes, strict=True))
+        corners = sum(c * one.corners for c, one in zip(copies, shapes, strict=True))
+        if dims <= m and corners <= n:
+            most = max(most, sum(c * one.gain * one.dim for c, one in zip(copies, shapes, strict=True)))
+    found = finite_packing(n, m, packing)
+    assert found.status == "optimal"
+    assert found.loss == pytest.approx(n * (0.2 - 0.09) - most, abs=EXACT)
+    assert found.used <= m
+    assert found.stored <= n
+
+
+def test_a_finite_packing_costs_what_its_model_costs() -> None:
+    packing: BestPacking = best_packing(0.7, among=SMALL)
+    found = finite_packing(6, 3, packing)
+    assert found.copies == {"triangle": 1, "digon": 1}
+    shapes = {one.name: one for one in (packing.best, *packing.others)}
+    whole = tegum_product(*(polytope(name) for name in found.copies))
+    scales = np.concatenate([np.full(shapes[name].corners, shapes[name].scale) for name in found.copies])
+    biases = np.concatenate([np.full(shapes[name].corners, shapes[name].bias) for name in found.copies])
+    weights = np.concatenate([whole.points * np.sqrt(scales), np.zeros((3, 1))], axis=1)
+    loss = expected_loss(ToyModel(6, 3, IndependentFeatures(0.7)), weights, np.append(biases, 0.35))
+    assert found.loss == pytest.approx(float(loss), abs=EXACT)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: packed("digon", 0.0), r"density must lie in \(0, 1\).* got 0.0"),
+        (lambda: packed("digon", 1.0), r"density must lie in \(0, 1\)"),
+        (lambda: packed("triangular bipyramid", 0.1), "corners of a packed polytope must be alike"),
+        (lambda: packed("sphere", 0.1), "expected a polytope among"),
+        (lambda: packed("digon", 0.1, amplitude="loud"), "amplitude must be"),
+        (lambda: best_packing(0.1, among=()), "got none"),
+        (lambda: packing_transitions(np.array([2.0, 1.5])), "must ascend from above 1"),
+        (lambda: packing_transitions(np.array([1.0, 1.5])), "must ascend from above 1"),
+        (lambda: finite_packing(0, 1, best_packing(0.1, among=SMALL)), "must be positive, got n_features=0"),
+        (lambda: finite_packing(3, 1, best_packing(None, among=SMALL)), "needs a density"),
+    ],
+)
+def test_bad_input_is_named(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
