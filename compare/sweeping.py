@@ -35,8 +35,8 @@ def sweep(
 ) -> None:
     """Train a grid of models into a labelled dataset on disk that survives interruptions."""
     axes: dict[str, Any] = {
-        "density": _numbers("density", density),
-        "relative_importance": _numbers("importance", importance),
+        "density": numbers("density", density),
+        "relative_importance": numbers("importance", importance),
         "n_features": _whole_numbers("features", features),
         "n_hidden": _whole_numbers("hidden", hidden),
         "seeds": _whole_numbers("seeds", seeds),
@@ -83,7 +83,7 @@ def _dimensions(run: Sweep) -> str:
     return ", ".join(f"{name} {size}" for name, size in run.dataset["weights"].sizes.items())
 
 
-def _numbers(name: str, text: str) -> float | list[float]:
+def numbers(name: str, text: str) -> float | list[float]:
     """Return the values that a text stands for; one alone is no dimension.
 
     Raises:
@@ -105,7 +105,7 @@ def _numbers(name: str, text: str) -> float | list[float]:
 
 
 def _whole_numbers(name: str, text: str) -> int | list[int]:
-    """Return the whole numbers that a text stands for; see `_numbers`."""
+    """Return the whole numbers that a text stands for; see `numbers`."""
     try:
         if ":" in text:
             low, high = text.split(":")

@@ -14,7 +14,7 @@ penalties. From there, bottom up:
   form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
 - `descent` and `curvature` go downhill and judge where they end, in frames that fix `rotations`; `minima` takes a
   census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
-  trained weights there.
+  trained weights there. `flow` follows the gradient flow itself, and `early_growth` its beginning from small weights.
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
@@ -29,9 +29,11 @@ from .catalogue import FORMULAS, formulas_markdown
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
 from .enclosure import Enclosure, Interval, enclosure
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
+from .flow import Flow, gradient_flow
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
 from .geometry import (
     dimensions_per_feature,
@@ -68,6 +70,7 @@ __all__ = [
     "Enclosure",
     "ExactLoss",
     "FeatureLaw",
+    "Flow",
     "Formula",
     "IndependentFeatures",
     "Interval",
@@ -91,13 +94,16 @@ __all__ = [
     "diagram_minima",
     "diagram_model",
     "dimensions_per_feature",
+    "early_growth",
     "enclosure",
     "expected_loss",
     "feature_dimensionality",
     "feature_norms",
     "formulas_markdown",
     "global_minimum",
+    "gradient_flow",
     "gram",
+    "growth_rates",
     "interference_graph",
     "linear_gradient",
     "linear_loss",
@@ -112,7 +118,9 @@ __all__ = [
     "phase_boundaries",
     "polish",
     "representative",
+    "same_sign_share",
     "seed_diagram",
+    "small_separatrix",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",
