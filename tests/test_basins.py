@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ AXIS, MIRRORED, PAIR, MERGED = "axis(1) + drop(2)", "drop(1) + axis(2)", "digon(
 SETTINGS = BasinSettings(
     density=(0.3, 0.8),
     importance=(0.25, 0.45, 0.7, 1.0, 4.0),
-    initial_scale=(0.1, 1.0),
+    initial_scale=(0.1,),
     seeds=16,
     steps=400,
     batch_size=64,
@@ -53,18 +54,23 @@ def no_curves(_: object) -> tuple[BoundaryCurve, ...]:
     return ()
 
 
+def without_boundaries(patch: pytest.MonkeyPatch) -> None:
+    """Search minima from fewer starts, and trace nothing."""
+    patch.setattr(stages, "diagram_minima", partial(diagram_minima, starts=16))
+    patch.setattr(stages, "seed_diagram", lambda *_: None)
+    patch.setattr(stages, "phase_boundaries", no_curves)
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the tracing of all boundaries, which has tests of its own."""
-    monkeypatch.setattr(stages, "seed_diagram", lambda *_: None)
-    monkeypatch.setattr(stages, "phase_boundaries", no_curves)
+    without_boundaries(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def shares() -> xr.Dataset:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "seed_diagram", lambda *_: None)
-        patch.setattr(stages, "phase_boundaries", no_curves)
+        without_boundaries(patch)
         return basin_shares(SETTINGS)
 
 
@@ -231,7 +237,6 @@ def test_figures_show_every_objective_and_scale(shares: xr.Dataset) -> None:
     figure = figures.basins_figure(shares, [(0.3, 0.45), (0.8, 1.0)])
     assert isinstance(figure, Figure)
     texts = [axes.get_xlabel() for axes in figure.axes]
-    # Two scales of five maps, of which the last row is labelled.
     assert texts.count("feature density 1−S") == 5
     assert sum(text.startswith("initial scale") for text in texts) == 2
     planes = [[basin_plane(0.3, 0.5, extent=extent, points=4)] for extent in (2.0, 0.02)]
