@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 INTERRUPTED = 130
+# Columns of the printed account.
+KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
 # Cells whose basins are drawn in the plane of initial weights, and how far the planes reach.
 PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
 EXTENTS = (2.5, 0.05)
@@ -85,19 +87,22 @@ def print_basins(dataset: xr.Dataset, out: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(account)
         return
-    names = [n for n in dataset["phase"].values.tolist() if any(b["ends"][n]["runs"] for b in account["blocks"])]
-    # States with an output switched off are one column.
-    dead = [name for name in names if "dead" in name]
-    names = [name for name in names if name not in dead]
     rows = []
     for block in account["blocks"]:
-        shares = [block["ends"][name]["share"] for name in names]
-        shares.append(sum(block["ends"][name]["share"] for name in dead))
+        shares = dict.fromkeys(KINDS, 0.0)
+        for name, end in block["ends"].items():
+            shares[_kind(name)] += 100 * end["share"]
         rows.append(
-            [f"{block['objective']}, scale {block['initial_scale']:g}", *(f"{100 * share:.2f}" for share in shares)]
+            [f"{block['objective']} {block['initial_scale']:g}", *(f"{share:.2f}" for share in shares.values())]
         )
-    runs = account["blocks"][0]["runs"]
-    title = f"Percent of {runs} runs of all cells that ended in"
-    print_table(title, ["", *(name.replace(" + ", "\n+ ") for name in names), "dead output"], rows)
+    title = f"Percent of {account['blocks'][0]['runs']} runs of all cells, by objective and initial scale"
+    print_table(title, ["", *KINDS], rows)
     files = ", ".join(str(out / name) for name in ("basins.png", "basin-planes.png", "basins.json", "basins.zarr"))
     console().print(f"Wrote {files}.", soft_wrap=True)
+
+
+def _kind(name: str) -> str:
+    """Return the column that a phase counts in."""
+    words = ("dead", "digon", "merged", "axis", "saddle")
+    kinds = ("dead output", "digon", "merged", "axis + drop", "saddle")
+    return next((kind for word, kind in zip(words, kinds, strict=True) if word in name), "none")

@@ -34,7 +34,7 @@ from .figures import (
 )
 
 # Cells (density, relative importance) whose shares are drawn against the initial scale.
-SHOWN_CELLS = ((0.1, 1.0), (0.3, 0.46), (0.7, 1.0))
+SHOWN_CELLS = ((0.1, 0.1), (0.3, 0.46), (0.7, 1.0))
 MARKERS = {"digon(1,2)": "o", "merged(1,2)": "s", "axis(1) + drop(2)": "^", "drop(1) + axis(2)": "v", SADDLE: "D"}
 SADDLE_COLOUR = "#5E3270"
 SADDLE_TEXT = "at rest on a saddle"
