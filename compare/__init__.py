@@ -3,13 +3,16 @@
 `phase_diagram` computes exact minima, boundaries and trained models as one dataset (`diagram`, `dataset`); `agreement`
 accounts for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
-each cell (`cell_table`). Names are loaded when they are first used, so that the command line starts without torch.
+each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
+weights they come from. Names are loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .basin_planes import basin_plane
+    from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
     from .cell_table import CellTable, ColumnMeaning, read_table
     from .dataset import curves_of, load, minima_of, model_of, save
     from .diagram import DiagramSettings, InterruptedRunError, phase_diagram
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
+    "BasinSettings",
     "CellTable",
     "ColumnMeaning",
     "DiagramSettings",
@@ -26,10 +30,13 @@ __all__ = [
     "TableAccount",
     "WeightBatch",
     "agreement",
+    "basin_plane",
+    "basin_shares",
     "compare_table",
     "curves_of",
     "foreign_diagram",
     "load",
+    "load_basins",
     "minima_of",
     "model_of",
     "phase_diagram",
@@ -38,9 +45,12 @@ __all__ = [
     "read_weights",
     "save",
     "table_account",
+    "wilson_interval",
 ]
 
 _HOMES = {
+    "basin_planes": ("basin_plane",),
+    "basins": ("BasinSettings", "basin_shares", "load_basins", "wilson_interval"),
     "cell_table": ("CellTable", "ColumnMeaning", "read_table"),
     "dataset": ("curves_of", "load", "minima_of", "model_of", "save"),
     "diagram": ("DiagramSettings", "InterruptedRunError", "phase_diagram"),

@@ -10,7 +10,7 @@ import typer
 
 from .console import console, print_json, print_table
 from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
-from .sweeping import sweep
+from .sweeping import GRID, sweep
 from .training_command import train
 
 if TYPE_CHECKING:
@@ -301,6 +301,44 @@ def boundary(
             ]
         )
     print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
+
+
+@app.command()
+def basins(
+    density: Annotated[
+        str, typer.Option(help=f"Axis of the feature density 1-S, two values or more: {GRID}.")
+    ] = "0.01:1:13",
+    importance: Annotated[
+        str, typer.Option(help="Axis of the second feature's importance against the first's, likewise.")
+    ] = "0.1:10:13",
+    scales: Annotated[
+        str, typer.Option(help="Axis of the initial scale, a factor on Xavier's initial weights, likewise.")
+    ] = "0.01,0.1,0.3,1,2",
+    seeds: Annotated[int, typer.Option(help="Runs in each cell.")] = 64,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of a sampled run.")] = 3000,
+    batch: Annotated[int, typer.Option(help="Inputs per step of a sampled run.")] = 256,
+    device: Annotated[str, typer.Option(help="Of the sampled runs: 'auto', 'cpu' or 'cuda'.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for dataset, figures and account.")] = Path("out/basins"),
+    as_json: Json = False,
+) -> None:
+    """Count which minimum seeds end in, for two features in one dimension: gradient flow beside sampled training."""
+    from .basins_command import print_basins, show_basins
+    from .sweeping import numbers
+
+    axes: dict[str, Any] = {
+        # Rounded, so that equal importance is exactly 1.
+        name: [float(f"{value:.12g}") for value in (values if isinstance(values, list) else [values])]
+        for name, option, text in (
+            ("density", "density", density),
+            ("importance", "importance", importance),
+            ("initial_scale", "scales", scales),
+        )
+        for values in (numbers(option, text),)
+    }
+    axes |= {"seeds": seeds, "steps": steps, "batch_size": batch, "device": device}
+    with _Stages() as stages:
+        dataset = show_basins(axes, out, stages.report)
+    print_basins(dataset, out, as_json=as_json)
 
 
 def main() -> None:

@@ -59,13 +59,13 @@ def sweep(
 ) -> None:
     """Train a grid of models into a labelled dataset on disk that survives interruptions."""
     axes: dict[str, Any] = {
-        "density": _numbers("density", density),
-        "relative_importance": _numbers("importance", importance),
+        "density": numbers("density", density),
+        "relative_importance": numbers("importance", importance),
         "n_features": whole_numbers("features", features),
         "n_hidden": whole_numbers("hidden", hidden),
-        "interference_penalty": _numbers("interference-penalty", interference_penalty),
-        "weight_decay": _numbers("weight-penalty", weight_penalty),
-        "activation_penalty": _numbers("activation-penalty", activation_penalty),
+        "interference_penalty": numbers("interference-penalty", interference_penalty),
+        "weight_decay": numbers("weight-penalty", weight_penalty),
+        "activation_penalty": numbers("activation-penalty", activation_penalty),
         "seeds": whole_numbers("seeds", seeds),
     }
     if law in COUNTED:
@@ -115,7 +115,7 @@ def _dimensions(run: Sweep) -> str:
     return ", ".join(f"{name} {size}" for name, size in run.dataset["weights"].sizes.items())
 
 
-def _numbers(name: str, text: str) -> float | list[float]:
+def numbers(name: str, text: str) -> float | list[float]:
     """Return the values that a text stands for; one alone is no dimension.
 
     Raises:

@@ -46,9 +46,9 @@ def run(monkeypatch: pytest.MonkeyPatch, words: str) -> Any:
 def test_axes_in_words(text: str, values: Any) -> None:
     if values is None:
         with pytest.raises(ValueError, match="--density must be a number, a list"):
-            sweeping._numbers("density", text)
+            sweeping.numbers("density", text)
     else:
-        found = sweeping._numbers("density", text)
+        found = sweeping.numbers("density", text)
         assert isinstance(found, list) == isinstance(values, list)
         np.testing.assert_allclose(found, values, rtol=1e-15)
 

@@ -14,7 +14,7 @@ penalties. From there, bottom up:
   form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
 - `descent` and `curvature` go downhill and judge where they end, in frames that fix `rotations`; `minima` takes a
   census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
-  trained weights there.
+  trained weights there. `flow` follows the gradient flow itself, and `early_growth` its beginning from small weights.
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
   what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is, and
   `packing` which one uses the hidden space best.
@@ -31,9 +31,11 @@ from .catalogue import FORMULAS, formulas_markdown
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
 from .enclosure import Enclosure, Interval, enclosure
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
+from .flow import Flow, gradient_flow
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
 from .geometry import (
     dimensions_per_feature,
@@ -85,6 +87,7 @@ __all__ = [
     "ExactLoss",
     "FeatureLaw",
     "FinitePacking",
+    "Flow",
     "Formula",
     "IndependentFeatures",
     "Interval",
@@ -114,6 +117,7 @@ __all__ = [
     "diagram_minima",
     "diagram_model",
     "dimensions_per_feature",
+    "early_growth",
     "enclosure",
     "expected_loss",
     "feature_dimensionality",
@@ -121,7 +125,9 @@ __all__ = [
     "finite_packing",
     "formulas_markdown",
     "global_minimum",
+    "gradient_flow",
     "gram",
+    "growth_rates",
     "interference_graph",
     "likeness",
     "linear_gradient",
@@ -142,7 +148,9 @@ __all__ = [
     "polytope",
     "recognise",
     "representative",
+    "same_sign_share",
     "seed_diagram",
+    "small_separatrix",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",
