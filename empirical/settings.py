@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tegum.theory import FeatureLaw
 
 from .grid import AXES, Grid
-from .training import resolve_device, train
+from .training import LEARNING_RATE, resolve_device, train
 
 # What a sweep decides for itself.
 OWN = ("model", "seeds", "record", "checkpoint", "progress", "on_progress")
@@ -47,7 +47,10 @@ def training_options(given: Mapping[str, Any], *, elsewhere: bool) -> tuple[dict
         options["device"] = resolve_device("auto").type
     elif not elsewhere:
         resolve_device(options["device"])
-    return known | options, named
+    options = known | options
+    if options["learning_rate"] is None and options["optimiser"] != "lbfgs":
+        options["learning_rate"] = LEARNING_RATE
+    return options, named
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:

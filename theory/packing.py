@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ HEIGHTS = (0.05, 0.8)
 MOST_ENUMERATED = 5
 # Relative step of differences of gradients, and rounding of an enumerated loss.
 DIFFERENCE, ROUNDING = 1e-5, 1e-15
+# Densities within this factor lead from one optimum to the other.
+CLOSE = 1.2
 # Transitions are located to this in 1/(1−S).
 LOCATED = 1e-11
 
@@ -206,7 +209,7 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
         name: of a polytope whose corners are all alike (`ATLAS`).
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: as in the input laws.
-        near: the same polytope at a density nearby, to start from.
+        near: the same polytope at a density so close that its optimum leads to the one here, to start from alone.
 
     Returns:
         The record. Its loss is the least that was found from several starts, not proved to be the least.
@@ -227,7 +230,7 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
     square = family._square
     starts = [[0.0, bias * square] for bias in STARTS]
     if near is not None and near.status == "optimal":
-        starts = [[np.log(near.scale), near.bias]]
+        starts = [[float(np.log(near.scale)), near.bias]]
     heights = [1 / 3] if near is None or not near.height > 0 else [near.height]
     places = [np.array([*start, *(heights if family.free_height else [])]) for start in starts]
     _, x = min((family.search(place) for place in places), key=lambda pair: pair[0])
@@ -255,7 +258,7 @@ def best_packing(
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: "uniform", "constant" (Bernoulli features), or another `Amplitude`.
         among: names of polytopes.
-        near: the result at a density nearby, to start from.
+        near: the result at another density, to start from if that is within `CLOSE`.
 
     Returns:
         The record, with every polytope of the atlas.
@@ -272,7 +275,7 @@ def best_packing(
     """
     if not among:
         raise ValueError("expected polytopes to choose from, got none")
-    known = {} if near is None else {one.name: one for one in (near.best, *near.others)}
+    known = _close(near, density)
     found = [packed(name, density, amplitude=amplitude, near=known.get(name)) for name in among]
     found.sort(key=lambda one: -one.gain)
     margin = found[0].gain - found[1].gain if len(found) > 1 else float("inf")
@@ -304,42 +307,47 @@ def packing_transitions(
         near = packings[-1] if packings else None
         packings.append(best_packing(1 / place, amplitude=amplitude, among=among, near=near))
     transitions: list[Transition] = []
-    for k in range(len(places) - 1):
-        here, there = packings[k].best.name, packings[k + 1].best.name
-        begin = places[k]
-        while here != there:
-            at, error = _crossing(here, there, begin, places[k + 1], amplitude, packings[k])
-            # Another polytope may be best in between.
-            middle = best_packing(1 / at, amplitude=amplitude, among=among, near=packings[k])
-            between = middle.best.name
-            if between not in (here, there) and middle.best.gain > max(_gains(middle, here, there)) + LOCATED:
-                at, error = _crossing(here, between, begin, at, amplitude, packings[k])
-                transitions.append(Transition(at, here, between, error))
-                here, begin = between, at
-                continue
-            transitions.append(Transition(at, here, there, error))
-            here = there
+    for here, there in pairwise(packings):
+        transitions += _between(here, there, amplitude, among)
     return tuple(packings), tuple(transitions)
 
 
-def _gains(packing: BestPacking, *names: str) -> list[float]:
-    return [one.gain for one in (packing.best, *packing.others) if one.name in names]
+def _close(packing: BestPacking | None, density: float | None) -> dict[str, Packed]:
+    """Return the polytopes of a packing by name, none if its density isn't close."""
+    if packing is None or packing.density is None or density is None:
+        return {}
+    if max(packing.density / density, density / packing.density) > CLOSE:
+        return {}
+    return {one.name: one for one in (packing.best, *packing.others)}
 
 
-def _crossing(
-    before: str, after: str, begin: float, end: float, amplitude: Any, near: BestPacking
-) -> tuple[float, float]:
-    """Return where two gains are the same, and an error bound."""
-    starts = {one.name: one for one in (near.best, *near.others)}
+def _between(here: BestPacking, there: BestPacking, amplitude: Any, among: Sequence[str]) -> list[Transition]:
+    """Return the transitions between two densities, in order."""
+    before, after = here.best.name, there.best.name
+    if before == after:
+        return []
+    place, error = _crossing(here, there, amplitude)
+    middle = best_packing(1 / place, amplitude=amplitude, among=among, near=here)
+    pair = [one.gain for one in (middle.best, *middle.others) if one.name in (before, after)]
+    if middle.best.name in (before, after) or middle.best.gain <= max(pair) + LOCATED:
+        return [Transition(place, before, after, error)]
+    # Another polytope is best in between.
+    return _between(here, middle, amplitude, among) + _between(middle, there, amplitude, among)
+
+
+def _crossing(here: BestPacking, there: BestPacking, amplitude: Any) -> tuple[float, float]:
+    """Return where the best polytopes of two densities gain the same, and an error bound."""
+    names = here.best.name, there.best.name
+    assert here.density is not None
+    assert there.density is not None
 
     def difference(place: float) -> tuple[float, float]:
-        pair = [packed(name, 1 / place, amplitude=amplitude, near=starts[name]) for name in (before, after)]
-        scale = place  # Gains per unit of density, so that slopes keep their size.
-        return (pair[1].gain - pair[0].gain) * scale, (
-            pair[0].error / pair[0].dim + pair[1].error / pair[1].dim
-        ) * scale
+        near = _close(here, 1 / place) or _close(there, 1 / place)
+        pair = [packed(name, 1 / place, amplitude=amplitude, near=near.get(name)) for name in names]
+        # Times 1/p, so that slopes keep their size.
+        return (pair[1].gain - pair[0].gain) * place, sum(one.error / one.dim for one in pair) * place
 
-    place = float(brentq(lambda y: difference(y)[0], begin, end, xtol=LOCATED, rtol=4e-16))
+    place = float(brentq(lambda y: difference(y)[0], 1 / here.density, 1 / there.density, xtol=LOCATED, rtol=1e-15))
     step = 1e-4 * place
     slope = (difference(place + step)[0] - difference(place - step)[0]) / (2 * step)
     return place, difference(place)[1] / abs(slope) + LOCATED
