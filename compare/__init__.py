@@ -4,7 +4,8 @@
 accounts for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
-weights they come from. Names are loaded when they are first used, so that the command line starts without torch.
+weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb` and the symmetries of
+`point_groups`. Names are loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from .basin_planes import basin_plane
     from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
     from .cell_table import CellTable, ColumnMeaning, read_table
+    from .coulomb import coulomb_energy
     from .dataset import curves_of, load, minima_of, model_of, save
     from .diagram import DiagramSettings, InterruptedRunError, phase_diagram
     from .foreign import TableAccount, compare_table, foreign_diagram, table_account
     from .ledger import Ledger, agreement
+    from .thomson import ThomsonMinimum, thomson_minimum
     from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
@@ -28,11 +31,13 @@ __all__ = [
     "InterruptedRunError",
     "Ledger",
     "TableAccount",
+    "ThomsonMinimum",
     "WeightBatch",
     "agreement",
     "basin_plane",
     "basin_shares",
     "compare_table",
+    "coulomb_energy",
     "curves_of",
     "foreign_diagram",
     "load",
@@ -45,6 +50,7 @@ __all__ = [
     "read_weights",
     "save",
     "table_account",
+    "thomson_minimum",
     "wilson_interval",
 ]
 
@@ -52,10 +58,12 @@ _HOMES = {
     "basin_planes": ("basin_plane",),
     "basins": ("BasinSettings", "basin_shares", "load_basins", "wilson_interval"),
     "cell_table": ("CellTable", "ColumnMeaning", "read_table"),
+    "coulomb": ("coulomb_energy",),
     "dataset": ("curves_of", "load", "minima_of", "model_of", "save"),
     "diagram": ("DiagramSettings", "InterruptedRunError", "phase_diagram"),
     "foreign": ("TableAccount", "compare_table", "foreign_diagram", "table_account"),
     "ledger": ("Ledger", "agreement"),
+    "thomson": ("ThomsonMinimum", "thomson_minimum"),
     "weights": ("WeightBatch", "read_many", "read_weights"),
 }
 

@@ -341,6 +341,34 @@ def basins(
     print_basins(dataset, out, as_json=as_json)
 
 
+@app.command()
+def packing(
+    density: Annotated[
+        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1); default all, with a figure.")
+    ] = None,
+    amplitude: Annotated[
+        str, typer.Option(help="Of active features: 'uniform', 'symmetric' or 'constant'.")
+    ] = "uniform",
+    features: Annotated[
+        int | None, typer.Option("--features", help="Number n of features to pack, with --hidden.")
+    ] = None,
+    hidden: Annotated[int | None, typer.Option("--hidden", help="Number m of dimensions to pack them in.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
+    as_json: Json = False,
+) -> None:
+    """Find which polytopes use the hidden space best for many equal features, and where that changes."""
+    from .packing_command import show_packing, show_transitions
+
+    if (features is None) != (hidden is None) or (features is not None and density is None):
+        raise ValueError("a finite packing needs --density, --features and --hidden together")
+    if density is not None:
+        sizes = None if features is None or hidden is None else (features, hidden)
+        show_packing(density, amplitude, sizes, as_json=as_json)
+        return
+    with _Stages() as stages:
+        show_transitions(out, amplitude, stages.report, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     try:

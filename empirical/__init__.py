@@ -2,8 +2,8 @@
 
 `train` trains every model of a `ToyModel` batch from several seeds and returns `TrainedModels`. `models` has the models
 by their equations and the gradient written out, `sampling` turns any input law into a table, `inputs` draws from it by
-counter-based random numbers, `kernels` does both compiled for a CPU, `optimisers` has the rules and schedules, `lbfgs`
-a search of its own, `groups` and `exact_group` keep models together, `evaluation` their losses, `records` what is
+counter-based random numbers, `kernels` does both compiled for a CPU, `arguments` says what is refused, `optimisers` has
+the rules and schedules, `groups` and `exact_group` keep models together, `evaluation` their losses, `records` what is
 returned and `persistence` how it is kept in files. `dynamics` records metrics on the way, and `plateaus` finds the
 levels between which such a series jumps.
 

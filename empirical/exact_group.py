@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import ExactLoss, ToyModel
+from tegum.theory import ExactLoss, Lbfgs, ToyModel
 
 from .groups import Settings, settle
-from .lbfgs import Search
 from .optimisers import Rule
 from .records import CONVERGED, RUNNING, TrainingState
 
@@ -29,7 +28,7 @@ BLOCK = 16
 
 @dataclass(frozen=True, eq=False)
 class _Follower:
-    """Models that follow their gradients by a `Rule` with moments; the counterpart of `lbfgs.Search`.
+    """Models that follow their gradients by a `Rule` with moments; the counterpart of `Lbfgs`.
 
     Attributes:
         rule: Adam or SGD.
@@ -113,16 +112,16 @@ class ExactGroup:
             moments = memory.reshape(settings.rule.moments, *point.shape)
             follower = _Follower(settings.rule, point, tuple(moments))
         elif step:
-            follower = Search.unpack(memory, len(point))
+            follower = Lbfgs.unpack(memory, len(point))
         else:
-            follower = Search.begin(point)
+            follower = Lbfgs.begin(point)
         engine = self._loss(filled, point)
         going = self._place(np.ones(len(filled))) > 0
         steps = np.full(len(filled), taken)
         losses = np.full((taken, len(filled)), np.nan)
         for k in range(taken):
             loss, gradient = self._evaluate(engine, follower.trial)
-            if isinstance(follower, Search):
+            if isinstance(follower, Lbfgs):
                 after = follower.advance(loss, gradient)
                 moving, loss, spent = going, after.loss, k + 1
                 resting = going & self._small(after.gradient_norm)
@@ -155,14 +154,14 @@ class ExactGroup:
     def _hand_back(
         self,
         rows: NDArray[np.int64],
-        follower: Search | _Follower,
+        follower: Lbfgs | _Follower,
         steps: NDArray[np.int64],
         losses: NDArray[np.float64],
         going: NDArray[np.bool_],
     ) -> None:
         state, count = self._state, len(rows)
         point = _host(follower.point)
-        if isinstance(follower, Search):
+        if isinstance(follower, Lbfgs):
             memory = _host(follower.pack())
             # From where the loss isn't finite no search leads away.
             point = np.where(np.isfinite(_host(follower.loss)), point, np.nan)

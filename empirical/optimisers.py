@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .lbfgs import memory_size
+from tegum.theory import Lbfgs
 
 Optimiser = Literal["adam", "adamw", "sgd", "lbfgs"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -26,7 +26,7 @@ class Rule:
     """How parameters follow a gradient g.
 
     Adam (arXiv:1412.6980) with bias correction, and decoupled decay for AdamW (arXiv:1711.05101); or SGD with momentum,
-    v ← μ v + g. L-BFGS has a file of its own, `lbfgs.py`.
+    v ← μ v + g. L-BFGS is theory's `Lbfgs`.
 
     Attributes:
         kind: "adam", "sgd" or "lbfgs".
@@ -45,7 +45,7 @@ class Rule:
 
     def memory_size(self, n_parameters: int) -> int:
         """Return how many numbers the rule remembers for a model of so many parameters."""
-        return memory_size(n_parameters) if self.kind == "lbfgs" else self.moments * n_parameters
+        return Lbfgs.memory_size(n_parameters) if self.kind == "lbfgs" else self.moments * n_parameters
 
     def update(
         self, parameters: Array, gradient: Array, moments: tuple[Array, ...], rate: Any, step: Any

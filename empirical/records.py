@@ -110,7 +110,7 @@ class TrainingState:
     Attributes:
         parameters: packed weights and biases, shape (models, P).
         memory: what the optimiser remembers: Adam's first and second moments, SGD's momentum, or a packed
-            `lbfgs.Search`, shape (models, any).
+            `Lbfgs`, shape (models, any).
         steps: steps taken, shape (models,).
         outcome: RUNNING, FINISHED, CONVERGED or DIVERGED, shape (models,).
         window: sum of the batch losses in the present window of steps, and mean of the one before, shape (models, 2).

@@ -10,9 +10,8 @@ import pytest
 import torch
 from scipy.optimize import minimize, rosen, rosen_der
 
-from tegum.empirical.lbfgs import Search, memory_size
 from tegum.empirical.optimisers import OPTIMISERS, Rule
-from tegum.theory import ExactLoss, IndependentFeatures, ToyModel
+from tegum.theory import ExactLoss, IndependentFeatures, Lbfgs, ToyModel
 
 Array = Any
 Function = Callable[[Array], tuple[Array, Array]]
@@ -36,8 +35,8 @@ def kinked(x: Array) -> tuple[Array, Array]:
     return (curvature * x * x).sum(0) / 2, curvature * x
 
 
-def run(function: Function, start: Array, evaluations: int) -> Search:
-    search = Search.begin(start)
+def run(function: Function, start: Array, evaluations: int) -> Lbfgs:
+    search = Lbfgs.begin(start)
     for _ in range(evaluations):
         search = search.advance(*function(search.trial))
     return search
@@ -59,7 +58,7 @@ def test_known_minima_are_reached(function: Function, optimum: float) -> None:
 
 def test_it_needs_about_as_many_evaluations_as_scipy() -> None:
     def spent(start: Array) -> int:
-        search, count = Search.begin(start[:, None]), 0
+        search, count = Lbfgs.begin(start[:, None]), 0
         while not count or search.gradient_norm[0] > SMALL:
             search, count = search.advance(*rosenbrock(search.trial)), count + 1
         return count
@@ -72,7 +71,7 @@ def test_it_needs_about_as_many_evaluations_as_scipy() -> None:
 
 
 def test_the_loss_never_rises() -> None:
-    search, last = Search.begin(STARTS), np.inf
+    search, last = Lbfgs.begin(STARTS), np.inf
     for _ in range(100):
         search = search.advance(*rosenbrock(search.trial))
         # Where only rounding is left, slopes decide.
@@ -128,14 +127,14 @@ def test_what_is_not_finite_stays_with_its_model(bad: float) -> None:
 def test_packing_keeps_everything() -> None:
     search = run(rosenbrock, STARTS, 20)
     packed = search.pack()
-    assert packed.shape == (memory_size(5), 40) == (Rule("lbfgs", 0.9, 0.0).memory_size(5), 40)
-    again = Search.unpack(packed, 5)
+    assert packed.shape == (Lbfgs.memory_size(5), 40) == (Rule("lbfgs", 0.9, 0.0).memory_size(5), 40)
+    again = Lbfgs.unpack(packed, 5)
     for name, value in vars(search).items():
         np.testing.assert_array_equal(getattr(again, name), value)
     np.testing.assert_array_equal(run(rosenbrock, STARTS, 50).point, _go_on(again, 30).point)
 
 
-def _go_on(search: Search, evaluations: int) -> Search:
+def _go_on(search: Lbfgs, evaluations: int) -> Lbfgs:
     for _ in range(evaluations):
         search = search.advance(*rosenbrock(search.trial))
     return search

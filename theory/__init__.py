@@ -12,9 +12,10 @@ penalties. From there, bottom up:
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
-- `descent` and `curvature` go downhill and judge where they end, in frames that fix `rotations`; `minima` takes a
-  census of the local minima at a point, `diagram` over a grid, `phases` names what is found, and `polishing` leads
-  trained weights there. `flow` follows the gradient flow itself, and `early_growth` its beginning from small weights.
+- `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
+  judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
+  `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
+  gradient flow itself, and `early_growth` its beginning from small weights.
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
   what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is, and
   `packing` which one uses the hidden space best.
@@ -46,6 +47,7 @@ from .geometry import (
     superposition,
 )
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
+from .lbfgs import Lbfgs
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
@@ -92,6 +94,7 @@ __all__ = [
     "IndependentFeatures",
     "Interval",
     "KHotFeatures",
+    "Lbfgs",
     "Likeness",
     "LinearOptimum",
     "LossFormula",

@@ -12,7 +12,7 @@ proved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ from .model import ToyModel
 from .patterns import OneHotFeatures
 from .polytopes import SAME
 from .solids import polytope
+from .spectral import SpectralLoss
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.
 ATLAS = (
@@ -43,6 +44,7 @@ SMALLEST_SCALE = 1e-3
 HEIGHTS = (0.05, 0.8)
 # More corners than this are cheaper to invert from transforms than to enumerate (docs/benchmarks.md).
 MOST_ENUMERATED = 5
+TOLERANCE = 1e-13
 # Relative step of differences of gradients, and rounding of an enumerated loss.
 DIFFERENCE, ROUNDING = 1e-5, 1e-15
 # Densities within this factor lead from one optimum to the other.
@@ -126,9 +128,9 @@ class _Family:
         law: FeatureLaw = (
             OneHotFeatures(amplitude=size) if density is None else IndependentFeatures(density, amplitude=size)
         )
-        spectral = not one_on and k > MOST_ENUMERATED
-        self._engine = ExactLoss(ToyModel(k, d, law), method="spectral" if spectral else "auto")
-        self._spectral = self._engine.spectral
+        model = ToyModel(k, d, law)
+        self._spectral = SpectralLoss(model, tolerance=TOLERANCE) if not one_on and k > MOST_ENUMERATED else None
+        self._engine = ExactLoss(model) if self._spectral is None else None
         chance = 1.0 if density is None else density
         mean, square = chance * float(size.mean), chance * float(size.second_moment)
         # Of many features of which one is on, each is on so seldom that its mean is nothing beside its square.
@@ -149,7 +151,14 @@ class _Family:
     def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
         points, length = self.corners(x), np.exp(x[0] / 2)
-        loss, d_weights, d_bias = self._engine.loss_and_gradient(length * points, np.full(self.solid.n, x[1]))
+        weights, bias = length * points, np.full(self.solid.n, x[1])
+        if self._engine is not None:
+            loss, d_weights, d_bias = self._engine.loss_and_gradient(weights, bias)
+        else:
+            assert self._spectral is not None
+            outputs, slopes_of = self._spectral.outputs_and_slopes(weights, bias)
+            loss, d_gram, d_bias = outputs.sum(), slopes_of[:, :-1], slopes_of[:, -1]
+            d_weights = weights @ (d_gram + d_gram.T)
         slopes = [length * (d_weights * points).sum() / 2, d_bias.sum()]
         if self.free_height:
             steps = np.array([-0.5 / (1 - x[2]), -0.5 / (1 - x[2]), 0.5 / x[2]])[:, None]
@@ -283,7 +292,11 @@ def best_packing(
 
 
 def packing_transitions(
-    inverse_densities: FloatArray, *, amplitude: Any = "uniform", among: Sequence[str] = ATLAS
+    inverse_densities: FloatArray,
+    *,
+    amplitude: Any = "uniform",
+    among: Sequence[str] = ATLAS,
+    on_progress: Callable[[float], None] | None = None,
 ) -> tuple[tuple[BestPacking, ...], tuple[Transition, ...]]:
     """Return the best packing along a line of densities, and where it changes.
 
@@ -292,6 +305,7 @@ def packing_transitions(
             and at neither is missed.
         amplitude: as in `best_packing`.
         among: names of polytopes.
+        on_progress: called with the share of densities that are done.
 
     Returns:
         The packings, and the transitions between neighbouring ones, located by bisection on the difference of gains.
@@ -306,6 +320,8 @@ def packing_transitions(
     for place in places:
         near = packings[-1] if packings else None
         packings.append(best_packing(1 / place, amplitude=amplitude, among=among, near=near))
+        if on_progress is not None:
+            on_progress(len(packings) / len(places))
     transitions: list[Transition] = []
     for here, there in pairwise(packings):
         transitions += _between(here, there, amplitude, among)

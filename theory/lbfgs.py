@@ -29,17 +29,12 @@ FIRST_STEP = 0.1
 ROUNDING = 4.0
 
 
-def memory_size(n_parameters: int) -> int:
-    """Return how many numbers `Search.pack` needs for a model of so many parameters."""
-    return 3 * n_parameters + 4 + HISTORY * (2 * n_parameters + 1)
-
-
 def _dot(xp: Any, a: Array, b: Array) -> Array:
     return xp.sum(a * b, axis=-2)
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class Lbfgs:
     """The state of R models with P parameters.
 
     Attributes:
@@ -66,8 +61,13 @@ class Search:
     low: Array
     high: Array
 
+    @staticmethod
+    def memory_size(n_parameters: int) -> int:
+        """Return how many numbers `pack` needs for a model of so many parameters."""
+        return 3 * n_parameters + 4 + HISTORY * (2 * n_parameters + 1)
+
     @classmethod
-    def begin(cls, point: Array) -> Search:
+    def begin(cls, point: Array) -> Lbfgs:
         """Return the state before the first evaluation, which is that of the point itself."""
         xp = array_api_compat.array_namespace(point)
         none = xp.zeros_like(point)
@@ -94,7 +94,7 @@ class Search:
         return xp.concat([xp.reshape(getattr(self, field.name), (-1, models)) for field in fields(self)])
 
     @classmethod
-    def unpack(cls, numbers: Array, n_parameters: int) -> Search:
+    def unpack(cls, numbers: Array, n_parameters: int) -> Lbfgs:
         """Return the state that `pack` packed."""
         xp = array_api_compat.array_namespace(numbers)
         vector, pairs, each = (n_parameters,), (HISTORY, n_parameters), (HISTORY,)
@@ -108,13 +108,17 @@ class Search:
             begin += size
         return cls(*parts)
 
-    def where(self, mask: Array, other: Search) -> Search:
+    def where(self, mask: Array, other: Lbfgs) -> Lbfgs:
         """Return this state for the models of a mask, shape (R,), and the other one elsewhere."""
         xp = array_api_compat.array_namespace(self.point)
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
-        return Search(*(xp.where(mask, mine, theirs) for mine, theirs in pairs))
+        return Lbfgs(*(xp.where(mask, mine, theirs) for mine, theirs in pairs))
 
-    def advance(self, loss: Array, gradient: Array) -> Search:
+    def take(self, models: Any) -> Lbfgs:
+        """Return the state of some of the models, given by an index of the last axis."""
+        return Lbfgs(*(getattr(self, field.name)[..., models] for field in fields(self)))
+
+    def advance(self, loss: Array, gradient: Array) -> Lbfgs:
         """Return the state after an evaluation.
 
         Args:
@@ -137,7 +141,7 @@ class Search:
         direction = _direction(xp, after, moves, turns, inverses)
         fresh = accepted | stuck
         zero = xp.zeros_like(low)
-        return Search(
+        return Lbfgs(
             point=xp.where(accepted, self.trial, self.point),
             gradient=after,
             direction=xp.where(fresh, direction, self.direction),

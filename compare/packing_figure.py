@@ -1,0 +1,100 @@
+"""The figure of best packings: what each polytope saves over 1/(1−S), and the dimensionality of the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from tegum.theory import BestPacking, Packed, Transition
+
+from .figures import OTHER_COLOUR, STYLE
+
+# Okabe and Ito's colours (DOI 10.1038/nmeth.1618), and line styles that tell them apart in grey.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
+DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (4, 2)), "-")
+# The fractions at which the paper finds features to stick (arXiv:2209.10652).
+STICKY = {"3/4": 3 / 4, "2/3": 2 / 3, "1/2": 1 / 2, "2/5": 2 / 5, "3/8": 3 / 8}
+TICKS = (1, 2, 3, 5, 10, 20, 50, 100)
+
+
+def packing_figure(packings: Sequence[BestPacking], transitions: Sequence[Transition]) -> Figure:
+    """Draw the gains of polytopes relative to the best one, and the best one's dimensionality d/k.
+
+    Args:
+        packings: along 1/(1−S), ascending.
+        transitions: between them.
+    """
+    places = np.array([1 / packing.density for packing in packings if packing.density])
+    gains: dict[str, list[float]] = {}
+    for packing in packings:
+        top = packing.best.gain
+        for one in (packing.best, *packing.others):
+            gains.setdefault(one.name, []).append(one.gain / top)
+    best = list(dict.fromkeys(packing.best.name for packing in packings))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 5.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
+        for name, values in gains.items():
+            if name not in best:
+                upper.plot(places, values, color=OTHER_COLOUR, linewidth=0.6, zorder=1)
+        for k, name in enumerate(best):
+            upper.plot(
+                places, gains[name], color=COLOURS[k % len(COLOURS)], linestyle=DASHES[k % len(DASHES)], label=name
+            )
+        others = [name for name in gains if name not in best]
+        upper.plot([], [], color=OTHER_COLOUR, linewidth=0.6, label=f"{len(others)} others")
+        upper.set_ylim(0.8, 1.005)
+        upper.set_ylabel("saved for each dimension, best = 1")
+        upper.legend(loc="lower left", ncols=3, frameon=False)
+        upper.set_title("(a) what polytopes of equal features save", loc="left")
+        _dimensionality(lower, places, packings, transitions)
+        for axes in (upper, lower):
+            axes.set_xscale("log")
+            axes.set_xlim(places[0], places[-1])
+            axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if tick <= places[-1] * 1.001]))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
+            for change in transitions:
+                axes.axvline(change.inverse_density, color="#000000", linewidth=0.4, linestyle=":")
+        lower.set_xlabel("inverse feature density 1/(1−S)")
+    return figure
+
+
+def _dimensionality(
+    axes: Any, places: np.ndarray[Any, Any], packings: Sequence[BestPacking], transitions: Sequence[Transition]
+) -> None:
+    """Draw d/k of the best polytope as steps, with its names and the paper's fractions."""
+    shapes: dict[str, Packed] = {}
+    for packing in packings:
+        shapes |= {one.name: one for one in (packing.best, *packing.others)}
+    names = [packings[0].best.name, *(one.after for one in transitions)]
+    edges = [places[0], *(one.inverse_density for one in transitions), places[-1]]
+    for label, value in STICKY.items():
+        axes.axhline(value, color=OTHER_COLOUR, linewidth=0.5)
+        axes.text(1.005, value, label, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
+    heights = [shapes[name].dim / shapes[name].corners for name in names]
+    axes.stairs(heights, edges, baseline=None, color="#000000", linewidth=1.6)
+    span = np.log(places[-1] / places[0])
+    for name, height, begin, end in zip(names, heights, edges, edges[1:], strict=True):
+        wide = np.log(end / begin) > 0.12 * span
+        axes.annotate(
+            name,
+            (np.sqrt(begin * end), height),
+            xytext=(0, 4 if wide else 14),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            arrowprops=None if wide else {"arrowstyle": "-", "linewidth": 0.4},
+        )
+    axes.set_ylim(0.1, 0.95)
+    axes.set_ylabel("d/k of the best")
+    axes.set_title(
+        "(b) its fraction of a dimension for each feature; grey: where the paper sees features stick", loc="left"
+    )
