@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from tegum.theory import machine_code
 
 FloatArray = NDArray[np.float64]
 
@@ -44,13 +45,13 @@ def _sum_pairs(points: Any, begin: int, end: int, energy: Any, gradient: Any) ->
         energy[r] = total / 2
 
 
-_compiled: Any = numba.njit(
+_compiled = machine_code(
+    _sum_pairs,
     "void(float64[:,:,::1], int64, int64, float64[::1], float64[:,:,::1])",
     nogil=True,
-    cache=True,
     fastmath={"reassoc", "contract", "arcp", "nsz"},
     error_model="numpy",
-)(_sum_pairs)
+)
 
 
 def coulomb_energy(points: ArrayLike) -> Any:

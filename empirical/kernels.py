@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numba import boolean, float64, from_dtype, int64, njit, types, uint32, void
 
+from tegum.theory import machine_code
+
 # Positions of a block: each gives four samples, one for each word of Philox's output.
 POSITIONS = 64
 SAMPLES = 4 * POSITIONS
@@ -412,22 +414,13 @@ def _signature(number: Any) -> Any:
     )
 
 
-def _keep(function: Any, signature: Any) -> Any:
-    """Compile a function for one signature, and keep its machine code if it may be written somewhere."""
-    try:
-        return njit(signature, cache=True, **OPTIONS)(function)
-    except (RuntimeError, OSError):
-        # Nowhere to write.
-        return njit(signature, **OPTIONS)(function)
-
-
 @cache
 def _advance_in(dtype: Any) -> Any:
     # Numba numbers a function's files in the order in which its signatures are compiled. With a name for each
     # signature, two processes that compile at the same time write the same file.
     named = FunctionType(_advance.__code__, globals())
     named.__qualname__ = f"advance_{dtype}"
-    return _keep(named, _signature(from_dtype(dtype)))
+    return machine_code(named, _signature(from_dtype(dtype)), **OPTIONS)
 
 
 _compiling = Lock()

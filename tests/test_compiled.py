@@ -175,21 +175,6 @@ def test_results_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> No
 # --- Compilation -------------------------------------------------------------------------------------------------
 
 
-def test_without_a_place_to_keep_machine_code_it_still_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numba
-    from numba.core.caching import CacheImpl
-
-    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
-    signature = numba.int64(numba.int64)
-    with pytest.raises(RuntimeError, match="cannot cache"):
-        numba.njit(signature, cache=True)(_double)
-    assert internals("compiled")._compile(signature)(_double)(21) == 42
-
-
-def _double(x: int) -> int:
-    return 2 * x
-
-
 def test_there_is_one_signature() -> None:
     # Two processes that compile at the same time write the same file.
     evaluations(ExactLoss(independent(2, 1)), np.ones((1, 2), dtype=np.float32), [0, 0] * np.ones(2, dtype=np.int64))

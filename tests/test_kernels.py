@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from sweeps import output, python
@@ -59,26 +58,3 @@ def test_each_type_has_its_own_file_and_one_signature() -> None:
         assert len(compiled.signatures) == 1
         names.add(compiled.py_func.__qualname__)
     assert names == {"advance_float32", "advance_float64"}
-
-
-def test_without_a_place_to_keep_machine_code_it_still_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    from numba.core.caching import CacheImpl
-
-    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
-    with pytest.raises(RuntimeError, match="cannot cache"):
-        numba.njit(numba.int64(numba.int64), cache=True)(_double)
-    assert kernels._keep(_double, numba.int64(numba.int64))(21) == 42
-
-
-def test_a_disk_that_is_full_does_not_keep_it_from_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    from numba.core.caching import IndexDataCacheFile
-
-    def full(*_: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(IndexDataCacheFile, "save", full)
-    assert kernels._keep(_double, numba.int64(numba.int64))(21) == 42
-
-
-def _double(x: int) -> int:
-    return 2 * x

@@ -6,7 +6,7 @@ penalties. From there, bottom up:
 - `moments` integrates over the part of a cube where a ReLU is on, from its faces (`cells`); `signed_sums` takes
   expectations over the input law, and `loss` makes the exact loss, gradient and Hessian of them, with `penalties`, and
   inside torch's `autograd`. For small models `schedule` writes the same steps out as a list, which `compiled` code runs
-  through for `compiled_loss`.
+  through for `compiled_loss` (`machine_code`).
 - `spectral` does the same for hundreds of features: `blocks`, `few`, `transforms` and `signed_rows` say what is asked,
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
@@ -50,6 +50,7 @@ from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .lbfgs import Lbfgs
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
+from .machine_code import machine_code
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
 from .packing import (
@@ -139,6 +140,7 @@ __all__ = [
     "local_minima",
     "loss_gradient",
     "loss_hessian",
+    "machine_code",
     "match",
     "neuron_polysemanticity",
     "pack",

@@ -18,6 +18,8 @@ import numba
 import numpy as np
 from numba import boolean, float64, int32, int64, types, void
 
+from .machine_code import machine_code
+
 Function = Callable[..., Any]
 
 # Intervals of z shorter than this count as a point, as in `moments.py`.
@@ -30,20 +32,6 @@ BLOCK_NUMBERS, MOST_LANES = 1 << 17, 128
 
 def _given(dtype: Any, dimensions: int) -> Any:
     return types.Array(dtype, dimensions, "C", readonly=True)
-
-
-def _compile(signature: Any) -> Callable[[Function], Function]:
-    """Return a decorator that compiles for one signature and keeps the machine code, if it may write somewhere."""
-
-    def decorate(function: Function) -> Function:
-        try:
-            kept: Function = numba.njit(signature, nogil=True, cache=True)(function)
-        except (RuntimeError, OSError):
-            # Nowhere to write.
-            kept = numba.njit(signature, nogil=True)(function)
-        return kept
-
-    return decorate
 
 
 @numba.njit(nogil=True, inline="never")
@@ -251,8 +239,7 @@ SIGNATURE = void(
 )
 
 
-@_compile(SIGNATURE)
-def evaluate(
+def _evaluate(
     layout: tuple[int, ...],
     constant_rows: Any,
     constants: Any,
@@ -379,3 +366,6 @@ def evaluate(
                     if j != i:
                         second[i, j, j] += 2 * interference
             _pull_back(weights[model], second, d_gram, hessian[model], towards)
+
+
+evaluate: Function = machine_code(_evaluate, SIGNATURE, nogil=True)
