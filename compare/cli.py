@@ -369,6 +369,26 @@ def packing(
         show_transitions(out, amplitude, stages.report, as_json=as_json)
 
 
+@app.command()
+def thomson(
+    n: Annotated[int, typer.Argument(help="Number of points, at least 2.")],
+    dim: Annotated[int, typer.Option(help="Dimensions of space.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Find the lowest Coulomb energy of points on a sphere (the Thomson problem)."""
+    from .thomson import thomson_minimum
+
+    found = thomson_minimum(n, dim, seed=seed)
+    if as_json:
+        arrays = {"points", "hessian_eigenvalues", "degrees"}
+        print_json({name: value.tolist() if name in arrays else value for name, value in vars(found).items()})
+        return
+    symmetry = f", symmetry {found.point_group}" if found.point_group else ""
+    evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
+    sys.stdout.write(f"{n} points in {dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     try:
