@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tegum.theory import BestPacking, Packed, Transition
 
 # Where packings are computed along 1/(1−S) if no density is given.
-LOWEST, HIGHEST, POINTS = 1.01, 100.0, 50
+LOWEST, HIGHEST, POINTS = 1.01, 100.0, 30
 
 
 def show_packing(density: float, amplitude: str, sizes: tuple[int, int] | None, *, as_json: bool) -> None:
@@ -53,9 +53,10 @@ def show_transitions(out: Path, amplitude: str, report: Callable[[str, float], N
     packings, transitions = packing_transitions(
         places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
     )
-    save_figure(packing_figure(packings, transitions), out / "packing.png")
     account = {"amplitude": amplitude, "transitions": [dict(vars(one)) for one in transitions]}
+    out.mkdir(parents=True, exist_ok=True)
     (out / "packing.json").write_text(json.dumps(account, indent=2) + "\n")
+    save_figure(packing_figure(packings, transitions), out / "packing.png")
     if as_json:
         print_json(account)
         return

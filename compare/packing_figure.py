@@ -82,7 +82,7 @@ def _dimensionality(
     heights = [shapes[name].dim / shapes[name].corners for name in names]
     axes.stairs(heights, edges, baseline=None, color="#000000", linewidth=1.6)
     span = np.log(places[-1] / places[0])
-    for name, height, begin, end in zip(names, heights, edges, edges[1:], strict=True):
+    for name, height, begin, end in zip(names, heights, edges[:-1], edges[1:], strict=True):
         wide = np.log(end / begin) > 0.12 * span
         axes.annotate(
             name,
