@@ -36,7 +36,7 @@ def packing_figure(packings: Sequence[BestPacking], transitions: Sequence[Transi
         top = packing.best.gain
         for one in (packing.best, *packing.others):
             gains.setdefault(one.name, []).append(one.gain / top)
-    best = list(dict.fromkeys(packing.best.name for packing in packings))
+    best = list(dict.fromkeys([packings[0].best.name, *(one.after for one in transitions)]))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 5.2), layout="constrained")
         FigureCanvasAgg(figure)
@@ -52,7 +52,7 @@ def packing_figure(packings: Sequence[BestPacking], transitions: Sequence[Transi
         upper.plot([], [], color=OTHER_COLOUR, linewidth=0.6, label=f"{len(others)} others")
         upper.set_ylim(0.8, 1.005)
         upper.set_ylabel("saved for each dimension, best = 1")
-        upper.legend(loc="lower left", ncols=3, frameon=False)
+        upper.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         upper.set_title("(a) what polytopes of equal features save", loc="left")
         _dimensionality(lower, places, packings, transitions)
         for axes in (upper, lower):
@@ -78,23 +78,17 @@ def _dimensionality(
     edges = [places[0], *(one.inverse_density for one in transitions), places[-1]]
     for label, value in STICKY.items():
         axes.axhline(value, color=OTHER_COLOUR, linewidth=0.5)
-        axes.text(1.005, value, label, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
+        # The last two are too close for a line each.
+        place = {"2/5": "bottom", "3/8": "top"}.get(label, "center")
+        axes.text(1.005, value, label, transform=axes.get_yaxis_transform(), fontsize=7, va=place)
     heights = [shapes[name].dim / shapes[name].corners for name in names]
     axes.stairs(heights, edges, baseline=None, color="#000000", linewidth=1.6)
     span = np.log(places[-1] / places[0])
     for name, height, begin, end in zip(names, heights, edges[:-1], edges[1:], strict=True):
         wide = np.log(end / begin) > 0.12 * span
-        axes.annotate(
-            name,
-            (np.sqrt(begin * end), height),
-            xytext=(0, 4 if wide else 14),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7,
-            arrowprops=None if wide else {"arrowstyle": "-", "linewidth": 0.4},
-        )
-    axes.set_ylim(0.1, 0.95)
+        turned: dict[str, Any] = {"ha": "center"} if wide else {"ha": "left", "rotation": 40}
+        middle = (np.sqrt(begin * end), height)
+        axes.annotate(name, middle, xytext=(0, 4), textcoords="offset points", fontsize=7, **turned)
+    axes.set_ylim(0.1, 1.05)
     axes.set_ylabel("d/k of the best")
-    axes.set_title(
-        "(b) its fraction of a dimension for each feature; grey: where the paper sees features stick", loc="left"
-    )
+    axes.set_title("(b) dimensions for each feature of the best; grey: where the paper sees features stick", loc="left")

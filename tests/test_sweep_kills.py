@@ -92,7 +92,7 @@ if __name__ == "__main__":
         os.setpgrp()
     print(small_sweep(path, steps=steps, chunk=1, workers=workers, on_progress=hold).trained)
 """
-FEW, MANY = 4, 200_000
+FEW, MANY = 4, 800_000
 # Seconds after which a test gives up waiting.
 PATIENCE = 120.0
 
