@@ -71,10 +71,12 @@ for file, moment in moments:
 # Trains from one unit to the next as fast as it can, and says how many. With a number of marks and of looks at them
 # it says when it has seen so many marks so often, and goes no further before it is told to.
 PLAIN = """
-import os, sys
+import os, signal, sys
 from importlib import import_module
 from pathlib import Path
 from sweeps import marks, small_sweep
+# A process of a background job ignores it otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 path, workers, steps, wanted, left, *words = [Path(sys.argv[1]), *map(int, sys.argv[2:6]), *sys.argv[6:]]
 
 def hold(done, total):

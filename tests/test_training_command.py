@@ -270,6 +270,9 @@ PRESSED = """
 import os, signal
 from tegum.empirical import progress
 
+# A process of a background job ignores it otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 show = progress.Bar.show
 
 def pressed(bar, done, total, converged):
