@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .console import console, print_json, print_table
+from .options import INTERRUPTED
 
 if TYPE_CHECKING:
     import xarray as xr
 
-INTERRUPTED = 130
 # Columns of the printed account.
 KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
 # Cells whose basins are drawn in the plane of initial weights, and how far the planes reach.

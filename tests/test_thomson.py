@@ -26,7 +26,6 @@ def rows(name: str) -> list[dict[str, str]]:
 
 KNOWN = {int(row["n"]): row for row in rows("thomson_energies.csv")}
 ENERGY, RESTING = 1e-10, 1e-9
-HARD = (37, 46, 78)
 
 
 def check(found: ThomsonMinimum, n: int) -> None:
