@@ -81,7 +81,7 @@ def _sample(
     return new + (loss,)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["begin", "count", "quarter"])
 def few_features(
     parameters, first, second, gradients, seeds, active, schedule, highs, slopes, importances, losses,
     begin, count, quarter, size, momentum, beta, epsilon,
@@ -271,7 +271,7 @@ def _pushes(
     return x, push, losing
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["quarter", "room"])
 def hidden_and_back(
     parameters, seeds, active, at, highs, slopes, importances, hiddens, backs, losses,
     quarter, room, size,
@@ -344,7 +344,7 @@ def hidden_and_back(
     tl.store(losses + model * tl.num_programs(1) + tile, tl.sum(tl.sum(loss, axis=0), axis=0) / batch)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["quarter", "room", "splits"])
 def gradients(
     parameters, seeds, active, at, highs, slopes, importances, hiddens, backs, partial,
     quarter, room, size, splits,
@@ -402,7 +402,7 @@ def gradients(
     tl.store(share + deep[:, None] * n + feature[None, :], sums * (2.0 / batch), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["splits"])
 def update(
     parameters, first, second, active, at, schedule, partial, tile_losses, losses,
     momentum, beta, epsilon, splits,

@@ -22,21 +22,19 @@ MOST_UNROLLED, MOST_IN_LANE = 128, 32
 # Warps of a program: enough for few models to fill the device, and one where there are many.
 MOST_WARPS, WARPS_PER_PROCESSOR = 8, 16
 # Tiles of `hidden_and_back` and of `gradients`: positions, each of which makes four samples, features, and warps.
-BACK_TILE, GRADIENT_TILE = (16, 32, 4), (8, 32, 4)
+BACK_TILE, GRADIENT_TILE = (32, 16, 4), (4, 32, 2)
 # Most hidden dimensions that fit, programs for each processor, parameters that a program updates.
 MOST_HIDDEN, PROGRAMS_PER_PROCESSOR, PART = 64, 8, 1024
 
 
 def fusible(model: ToyModel, table: InputTable, settings: Settings) -> bool:
     """Return whether there is a fused kernel: independent features, a tied model, no penalty, plain sampling."""
-    independent = len(table.members) == len(table.block_of) == int(np.ptp(table.block_of, axis=0)) + 1
-    plain = not (table.stratified or table.hot or table.first_edges.shape[1])
-    kind = settings.architecture
+    if table.stratified or table.hot or table.first_edges.shape[1]:
+        return False
+    features, kind = np.arange(model.n_features), settings.architecture
+    independent = np.array_equal(table.members, features) and np.array_equal(table.block_of, features)
     return bool(
-        plain
-        and independent
-        and (table.low == 0).all()
-        and np.array_equal(table.members, np.arange(model.n_features))
+        independent
         and kind.tied
         and not kind.absolute
         and not penalties_of(model).any()
