@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -92,11 +92,13 @@ class DeviceGroup:
         table = input_table(
             part, batch_size=settings.batch_size, stratified=settings.stratified, exact_zeros=settings.exact_zeros
         )
-        wide, place = state.parameters.shape[1], {"dtype": settings.dtype, "device": settings.device}
-        parameters = torch.tensor(state.parameters[index], **place)
-        moments = [
-            torch.tensor(state.memory[index, k * wide : (k + 1) * wide], **place) for k in range(settings.rule.moments)
-        ]
+        wide = state.parameters.shape[1]
+
+        def place(array: NDArray[Any]) -> Tensor:
+            return torch.tensor(array, dtype=settings.dtype, device=settings.device)
+
+        parameters = place(state.parameters[index])
+        moments = [place(state.memory[index, k * wide : (k + 1) * wide]) for k in range(settings.rule.moments)]
         self._steps = steps_on(part, table, seeds[index], parameters, moments, settings)
 
     def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
