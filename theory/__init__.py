@@ -17,8 +17,10 @@ penalties. From there, bottom up:
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
   gradient flow itself, and `early_growth` its beginning from small weights.
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
-  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is, and
-  `packing` which one uses the hidden space best.
+  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is.
+- `packed_polytopes` finds the best scale and bias of one polytope of equal features, `packing` which one uses the
+  hidden space best, `packing_line` where along the densities that changes, and `packing_program` what a model of given
+  size holds at best.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -53,16 +55,10 @@ from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .machine_code import machine_code
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
-from .packing import (
-    BestPacking,
-    FinitePacking,
-    Packed,
-    Transition,
-    best_packing,
-    finite_packing,
-    packed,
-    packing_transitions,
-)
+from .packed_polytopes import Packed, packed
+from .packing import BestPacking, best_packing
+from .packing_line import Transition, packing_transitions
+from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
 from .polishing import SAME_LOSS, Polished, match, polish
