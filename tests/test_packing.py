@@ -21,7 +21,6 @@ from tegum.theory import (
     packed,
     packing_transitions,
     polytope,
-    tegum_product,
 )
 from tegum.theory.packing import ATLAS
 
@@ -88,7 +87,7 @@ def test_dense_features_are_packed_less_tightly(amplitude: str) -> None:
 
 def test_the_record_is_sorted_and_its_margin_is_that_of_the_best_two() -> None:
     found = best_packing(0.3, among=SMALL)
-    gains = [one.gain for one in (found.best, *found.others)]
+    gains = [one.gain for one in found.polytopes]
     assert gains == sorted(gains, reverse=True)
     assert found.margin == gains[0] - gains[1]
     assert {found.best.name, *(one.name for one in found.others)} == set(SMALL)
@@ -123,7 +122,7 @@ def test_a_polytope_that_is_best_in_between_is_found() -> None:
 @pytest.mark.parametrize(("n", "m"), [(5, 3), (7, 4), (4, 4), (12, 4), (3, 5)])
 def test_the_integer_program_finds_what_trying_everything_finds(n: int, m: int) -> None:
     packing = best_packing(0.6, among=SMALL)
-    shapes = (packing.best, *packing.others)
+    shapes = packing.polytopes
     most = 0.0
     for copies in product(*(range(m // one.dim + 1) for one in shapes)):
         dims = sum(c * one.dim for c, one in zip(copies, shapes, strict=True))
@@ -142,15 +141,8 @@ def test_a_finite_packing_costs_what_its_model_costs(n: int, m: int, copies: dic
     packing: BestPacking = best_packing(0.6, among=SMALL)
     found = finite_packing(n, m, packing)
     assert found.copies == copies
-    shapes = {one.name: one for one in (packing.best, *packing.others)}
-    blocks = [shapes[name] for name, count in found.copies.items() for _ in range(count)]
-    points = tegum_product(*(polytope(block.name) for block in blocks)).points
-    lengths = np.concatenate([np.full(block.corners, block.scale**0.5) for block in blocks])
-    biases = np.concatenate([np.full(block.corners, block.bias) for block in blocks])
-    dropped = n - found.stored
-    weights = np.concatenate([points * lengths, np.zeros((m, dropped))], axis=1)
     model = ToyModel(n, m, IndependentFeatures(0.6))
-    loss = expected_loss(model, weights, np.append(biases, np.full(dropped, 0.3)))
+    loss = expected_loss(model, found.weights, found.bias)
     assert found.loss == pytest.approx(float(loss), abs=EXACT)
 
 

@@ -11,7 +11,8 @@ penalties. From there, bottom up:
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
-  form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
+  form is, `closed_forms`, `shapes`, `polygons` and `identities` hold those that are known, some derived by
+  `rigid_shapes`, and `catalogue` all of them.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
@@ -40,6 +41,7 @@ from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
 from .flow import Flow, gradient_flow
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
+from .free_packing import FreePacking, free_packing
 from .geometry import (
     dimensions_per_feature,
     feature_dimensionality,
@@ -88,6 +90,7 @@ __all__ = [
     "FinitePacking",
     "Flow",
     "Formula",
+    "FreePacking",
     "IndependentFeatures",
     "Interval",
     "KHotFeatures",
@@ -124,6 +127,7 @@ __all__ = [
     "feature_norms",
     "finite_packing",
     "formulas_markdown",
+    "free_packing",
     "global_minimum",
     "gradient_flow",
     "gram",

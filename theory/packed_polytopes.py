@@ -17,18 +17,24 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 from .amplitudes import as_amplitude
-from .features import FeatureLaw, FloatArray, IndependentFeatures
+from .blocks import BlockLaw
+from .features import FloatArray, IndependentFeatures
 from .loss import ExactLoss
 from .model import ToyModel
-from .patterns import OneHotFeatures
-from .polytopes import SAME
+from .polytopes import SAME, Polytope
+from .signed_rows import Rows
+from .simple_patterns import simple_terms
 from .solids import polytope
 from .spectral import SpectralLoss
 
-# Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and heights of antiprisms.
+# Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and free shares.
 STARTS = (0.3, 0.0, -0.5)
 SMALLEST_SCALE = 1e-3
-HEIGHTS = (0.05, 0.8)
+# A further start has the bias that silences this share of the largest overlap.
+NEARLY = 0.9
+SHARES = (0.05, 0.8)
+# Polytopes with a free share: the coordinates that it is the square of. It is their number over d for a tight frame.
+STRETCHED = {"antiprism": (2,), "2-3 duoantiprism": (0, 1)}
 # More corners than this are cheaper to invert from transforms than to enumerate (docs/benchmarks.md).
 MOST_ENUMERATED = 5
 TOLERANCE, MAX_NODES = 1e-11, 1 << 14
@@ -48,7 +54,8 @@ class Packed:
         dim: dimensions d.
         scale: ‖W_i‖².
         bias: b_i, the same for all.
-        height: squared height u of an antiprism, else NaN.
+        height: squared height u of an antiprism, or squared part of a duoantiprism's corners in its first plane; else
+            NaN.
         loss: Σ_i E(x_i − x'_i)² of its features.
         gain: (k ℓ₀ − loss) / d.
         error: bound on the loss's numerical error, as far as the engine estimates it, with what is left to gain.
@@ -67,75 +74,96 @@ class Packed:
     error: float
     status: str
 
+    @property
+    def weights(self) -> FloatArray:
+        """W, shape (d, k)."""
+        return float(np.sqrt(self.scale)) * _corners(polytope(self.name), self.height)
+
+
+def _corners(solid: Polytope, share: float) -> FloatArray:
+    """Return a polytope's corners, shape (d, k), with the free share of those that have one."""
+    points = np.asarray(solid.points)
+    if np.isnan(share):
+        return points
+    rows = list(STRETCHED[solid.name])
+    tight = len(rows) / solid.dim
+    factors = np.full((solid.dim, 1), np.sqrt((1 - share) / (1 - tight)))
+    factors[rows] = np.sqrt(share / tight)
+    return points * factors
+
 
 class _Family:
-    """The loss of a polytope's features against log ‖W_i‖², their bias, and an antiprism's squared height."""
+    """The loss of a polytope's features against log ‖W_i‖², their bias, and the free share of a stretched one."""
 
     def __init__(self, name: str, density: float | None, amplitude: Any) -> None:
         self.solid, size = polytope(name), as_amplitude(amplitude)
-        self.free_height = name == "antiprism"
+        self.rows = STRETCHED.get(name, ())
         k, d = self.solid.n, self.solid.dim
         one_on = density is None
-        law: FeatureLaw = (
-            OneHotFeatures(amplitude=size) if density is None else IndependentFeatures(density, amplitude=size)
-        )
+        chance = 1.0 if density is None else density
+        # Its patterns say nothing about one of many features being on.
+        law = IndependentFeatures(0.5 if density is None else density, amplitude=size)
         model = ToyModel(k, d, law)
+        self._engine = ExactLoss(model) if not one_on and k <= MOST_ENUMERATED else None
         self._spectral = None
         if not one_on and k > MOST_ENUMERATED:
             self._spectral = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES)
-        self._engine = ExactLoss(model) if self._spectral is None else None
-        chance = 1.0 if density is None else density
+        self._law = BlockLaw.of(law, np.array(law.densities(k)).reshape(1, k))
         mean, square = chance * float(size.mean), chance * float(size.second_moment)
         # Of many features of which one is on, each is on so seldom that its mean is nothing beside its square.
         self.unit = square if one_on else square - mean * mean
-        self._square = square
-        # Then a block's k features have the one that is on k/n times as often, and all else leaves them at their bias.
-        self._weight = float(k) if one_on else 1.0
+        self.square = square
         self._highest_bias = 0.0 if one_on else np.inf
-
-    def corners(self, x: FloatArray) -> FloatArray:
-        """Return the polytope's corners, shape (d, k)."""
-        points = self.solid.points
-        if self.free_height:
-            flat, high = np.sqrt((1 - x[2]) / (2 / 3)), np.sqrt(3 * x[2])
-            points = points * np.array([flat, flat, high])[:, None]
-        return np.asarray(points)
 
     def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
-        points, length = self.corners(x), np.exp(x[0] / 2)
-        weights, bias = length * points, np.full(self.solid.n, x[1])
+        k, share = self.solid.n, x[2] if self.rows else np.nan
+        points, scale = _corners(self.solid, share), float(np.exp(x[0]))
         if self._engine is not None:
-            loss, d_weights, d_bias = self._engine.loss_and_gradient(weights, bias)
-        else:
-            assert self._spectral is not None
-            outputs, slopes_of = self._spectral.outputs_and_slopes(weights, bias)
-            loss, d_gram, d_bias = outputs.sum(), slopes_of[:, :-1], slopes_of[:, -1]
-            d_weights = weights @ (d_gram + d_gram.T)
-        slopes = [length * (d_weights * points).sum() / 2, d_bias.sum()]
-        if self.free_height:
-            steps = np.array([-0.5 / (1 - x[2]), -0.5 / (1 - x[2]), 0.5 / x[2]])[:, None]
-            slopes.append(length * (d_weights * steps * points).sum())
-        return self._weight * float(loss), self._weight * np.array(slopes)
+            loss, in_weights, in_bias = self._engine.loss_and_gradient(scale**0.5 * points, np.full(k, x[1]))
+            return float(loss), np.array([scale**0.5 * (in_weights * points).sum() / 2, in_bias.sum()])
+        # All outputs are alike.
+        overlaps = scale * (points[:, 0] @ points)
+        one, in_row = self._output(overlaps, float(x[1]))
+        slopes = [in_row[:-1] @ overlaps, in_row[-1]]
+        if self.rows:
+            slopes.append(in_row[:-1] @ (scale * ((points * self._steps(share))[:, 0] @ points)))
+        return k * one, k * np.array(slopes)
+
+    def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
+        """Return the first output's loss and its derivatives in the overlaps and the bias."""
+        if self._spectral is not None:
+            return self._spectral.output_and_slopes(0, overlaps, bias)
+        # Of a block's k features one is on k/n times as often, and all else leaves them at their bias.
+        terms = simple_terms(Rows(self._law, overlaps[None], np.array([bias]), np.array([0])), True)
+        loss = self.square + terms["on none value"][0] + terms["off one value"][0, 1:].sum()
+        slopes = np.append(terms["off one slope"][0], terms["on none bias"][0] + terms["off one bias"][0, 1:].sum())
+        slopes[0] = terms["on none own"][0]
+        return float(loss), slopes
+
+    def _steps(self, share: float) -> FloatArray:
+        """Return the derivatives of the logarithms of squared coordinates in the share, shape (d, 1)."""
+        steps = np.full((self.solid.dim, 1), -1 / (1 - share))
+        steps[list(self.rows)] = 1 / share
+        return steps
 
     def error(self) -> float:
         """Return the error of the last loss: the engine's estimate, or its rounding."""
-        if self._spectral is None:
-            return ROUNDING * self.solid.n * self._square * self._weight
-        return float(np.sum(self._spectral.error))
+        one = ROUNDING * self.square if self._spectral is None else float(self._spectral.error[0])
+        return self.solid.n * one
 
     def bounds(self) -> Bounds:
         """Return the box of the search."""
         low, high = [np.log(SMALLEST_SCALE / 10), -np.inf], [np.log(10.0), self._highest_bias]
-        if self.free_height:
-            low, high = [*low, HEIGHTS[0]], [*high, HEIGHTS[1]]
+        if self.rows:
+            low, high = [*low, SHARES[0]], [*high, SHARES[1]]
         return Bounds(low, high)
 
     def search(self, start: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and the place of the minimum that a quasi-Newton search finds."""
         # An exact loss without noise costs little, and with constant amplitudes it has kinks to creep along.
         level = LEVELLED if self._spectral is not None else VANISHED
-        options = {"ftol": 0.0, "gtol": level * self._square * self._weight, "maxls": 40}
+        options = {"ftol": 0.0, "gtol": level * self.square * self.solid.n, "maxls": 40}
         search: Any = minimize
         found = search(self.evaluate, start, jac=True, method="L-BFGS-B", bounds=self.bounds(), options=options)
         return float(found.fun), np.asarray(found.x)
@@ -160,14 +188,14 @@ class _Family:
             step = np.zeros(len(x))
             step[free] = -np.linalg.solve(hessian, gradient[free])
             left = float(-gradient[free] @ step[free] / 2)
-            if left <= ROUNDING * self._square:
+            if left <= ROUNDING * self.square:
                 break
             x = np.clip(x + step, self.bounds().lb, self.bounds().ub)
         return x, left, positive
 
 
 def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None) -> Packed:
-    """Return a polytope of equal features with its best scale, bias and, for an antiprism, height.
+    """Return a polytope of equal features with its best scale, bias and, for an antiprism or duoantiprism, height.
 
     Args:
         name: of a polytope whose corners are all alike (`tegum.theory.packing.ATLAS`).
@@ -191,12 +219,19 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
     family = _Family(name, density, amplitude)
     if np.ptp(np.sort(family.solid.gram, axis=1), axis=0).max() > SAME:
         raise ValueError(f"the corners of a packed polytope must be alike, those of {name!r} aren't")
-    square = family._square
+    square = family.square
     starts = [[0.0, bias * square] for bias in STARTS]
+    nearest = float(np.triu(family.solid.gram, 1).max())
+    if nearest > SAME:
+        # Best if neighbours never switch each other on and nothing else is on.
+        relative = -NEARLY * nearest
+        scale = (2 - relative) / (2 * (1 + relative))
+        starts.append([float(np.log(scale)), relative * scale])
     if near is not None and near.status == "optimal":
         starts = [[float(np.log(near.scale)), near.bias]]
-    heights = [1 / 3] if near is None or not near.height > 0 else [near.height]
-    places = [np.array([*start, *(heights if family.free_height else [])]) for start in starts]
+    tight = len(family.rows) / family.solid.dim
+    shares = [tight if near is None or not near.height > 0 else near.height] if family.rows else []
+    places = [np.array([*start, *shares]) for start in starts]
     _, x = min((family.search(place) for place in places), key=lambda pair: pair[0])
     x, left, positive = family.polished(x)
     loss, _ = family.evaluate(x)
@@ -204,6 +239,6 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
     status = "optimal" if positive and np.isfinite(left) else "failed"
     if scale < SMALLEST_SCALE:
         status, left = "dropped", 0.0
-    height = float(x[2]) if family.free_height else float("nan")
+    height = float(x[2]) if family.rows else float("nan")
     gain, error = (k * family.unit - loss) / d, family.error() + left
     return Packed(name, k, d, scale, float(x[1]), height, loss, gain, error, status)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .amplitudes import Amplitude, as_amplitude
 from .packed_polytopes import Packed, packed
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.
@@ -19,9 +20,12 @@ ATLAS = (
     "digon",
     *("triangle", "pentagon", "hexagon", "heptagon", "octagon"),
     *("tetrahedron", "antiprism", "cube", "icosahedron"),
-    *("5-cell", "rectified 5-cell", "24-cell"),
-    *("5-simplex", "6-simplex", "hemicube"),
+    *("5-cell", "rectified 5-cell", "2-3 duoantiprism", "24-cell"),
+    *("5-simplex", "6-simplex", "hemicube", "2_21", "3_21", "4_21"),
 )
+# Gains that differ by less than this share of the best are equal: dense constant features are stored linearly, where
+# every tight frame saves the same.
+TIED = 1e-10
 # Densities within this factor lead from one optimum to the other.
 CLOSE = 1.2
 
@@ -35,12 +39,30 @@ class BestPacking:
         best: the polytope of largest gain.
         others: the rest of the atlas, best first.
         margin: difference of the gains of the best two.
+        amplitude: of active features.
     """
 
     density: float | None
     best: Packed
     others: tuple[Packed, ...]
     margin: float
+    amplitude: Amplitude
+
+    @property
+    def polytopes(self) -> tuple[Packed, ...]:
+        """The whole atlas, best first."""
+        return (self.best, *self.others)
+
+    @property
+    def mean(self) -> float:
+        """E[x_i], which a feature that isn't represented is answered with; 0 in the limit of one feature on."""
+        return 0.0 if self.density is None else self.density * float(self.amplitude.mean)
+
+    @property
+    def dropped(self) -> float:
+        """What a feature that isn't represented costs, ℓ₀."""
+        chance = 1.0 if self.density is None else self.density
+        return chance * float(self.amplitude.second_moment) - self.mean**2
 
 
 def best_packing(
@@ -75,9 +97,11 @@ def best_packing(
         raise ValueError("expected polytopes to choose from, got none")
     known = close_packing(near, density)
     found = [packed(name, density, amplitude=amplitude, near=known.get(name)) for name in among]
-    found.sort(key=lambda one: -one.gain)
-    margin = found[0].gain - found[1].gain if len(found) > 1 else float("inf")
-    return BestPacking(density, found[0], tuple(found[1:]), margin)
+    top = max(one.gain for one in found)
+    # The sort is stable: of equal ones the first of the atlas is named.
+    found.sort(key=lambda one: -top if one.gain >= top - TIED * abs(top) else -one.gain)
+    margin = max(found[0].gain - found[1].gain, 0.0) if len(found) > 1 else float("inf")
+    return BestPacking(density, found[0], tuple(found[1:]), margin, as_amplitude(amplitude))
 
 
 def close_packing(packing: BestPacking | None, density: float | None) -> dict[str, Packed]:
@@ -86,4 +110,4 @@ def close_packing(packing: BestPacking | None, density: float | None) -> dict[st
         return {}
     if max(packing.density / density, density / packing.density) > CLOSE:
         return {}
-    return {one.name: one for one in (packing.best, *packing.others)}
+    return {one.name: one for one in packing.polytopes}

@@ -83,7 +83,7 @@ def _between(here: BestPacking, there: BestPacking, amplitude: Any, among: Seque
         return []
     place, error = _crossing(here, there, amplitude)
     middle = best_packing(1 / place, amplitude=amplitude, among=among, near=here)
-    pair = [one.gain for one in (middle.best, *middle.others) if one.name in (before, after)]
+    pair = [one.gain for one in middle.polytopes if one.name in (before, after)]
     if middle.best.name in (before, after) or middle.best.gain <= max(pair) + LOCATED:
         return [Transition(place, before, after, error)]
     # Another polytope is best in between.

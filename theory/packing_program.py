@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from .features import FloatArray
 from .packing import BestPacking
 
 
@@ -19,6 +20,8 @@ class FinitePacking:
         stored: features that are represented.
         used: dimensions that are used.
         loss: of all features, those that aren't represented included.
+        weights: W, shape (m, n), the factors one after the other.
+        bias: b, shape (n,), the mean of the input for those that aren't represented.
         status: "optimal", or what the solver says.
     """
 
@@ -26,6 +29,8 @@ class FinitePacking:
     stored: int
     used: int
     loss: float
+    weights: FloatArray
+    bias: FloatArray
     status: str
 
 
@@ -49,7 +54,7 @@ def finite_packing(n_features: int, n_hidden: int, packing: BestPacking) -> Fini
         raise ValueError(f"sizes must be positive, got n_features={n_features}, n_hidden={n_hidden}")
     if packing.density is None:
         raise ValueError("a finite packing needs a density, got the limit of one feature on")
-    shapes = (packing.best, *packing.others)
+    shapes = packing.polytopes
     saved = np.array([max(one.gain, 0.0) * one.dim for one in shapes])
     sizes = np.array([[one.corners for one in shapes], [one.dim for one in shapes]])
     scale = saved.max(initial=0.0) or 1.0
@@ -61,10 +66,15 @@ def finite_packing(n_features: int, n_hidden: int, packing: BestPacking) -> Fini
         options={"mip_rel_gap": 0.0},
     )
     copies = np.zeros(len(shapes), dtype=int) if found.x is None else np.round(found.x).astype(int)
-    # ℓ₀ from any polytope's own record.
-    one = shapes[0]
-    unit = (one.gain * one.dim + one.loss) / one.corners
-    loss = n_features * unit - float(saved @ copies)
+    loss = n_features * packing.dropped - float(saved @ copies)
     named = {shape.name: int(count) for shape, count in zip(shapes, copies, strict=True) if count}
     stored, used = (int(total) for total in sizes @ copies)
-    return FinitePacking(named, stored, used, loss, "optimal" if found.status == 0 else str(found.message))
+    weights, bias = np.zeros((n_hidden, n_features)), np.full(n_features, packing.mean)
+    row = column = 0
+    for shape, count in zip(shapes, copies, strict=True):
+        for _ in range(count):
+            weights[row : row + shape.dim, column : column + shape.corners] = shape.weights
+            bias[column : column + shape.corners] = shape.bias
+            row, column = row + shape.dim, column + shape.corners
+    status = "optimal" if found.status == 0 else str(found.message)
+    return FinitePacking(named, stored, used, loss, weights, bias, status)
