@@ -158,7 +158,7 @@ def test_a_finite_packing_costs_what_its_model_costs(n: int, m: int, copies: dic
         (lambda: packing_transitions(np.array([2.0, 1.5])), "must ascend from above 1"),
         (lambda: packing_transitions(np.array([1.0, 1.5])), "must ascend from above 1"),
         (lambda: finite_packing(0, 1, best_packing(0.1, among=SMALL)), "must be positive, got n_features=0"),
-        (lambda: finite_packing(3, 1, best_packing(None, among=SMALL)), "needs a density"),
+        (lambda: finite_packing(3, 1, best_packing(None, among=SMALL)), "need a density"),
     ],
 )
 def test_bad_input_is_named(make: Any, message: str) -> None:

@@ -20,8 +20,9 @@ penalties. From there, bottom up:
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
   what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is.
 - `packed_polytopes` finds the best scale and bias of one polytope of equal features, `packing` which one uses the
-  hidden space best, `packing_line` where along the densities that changes, and `packing_program` what a model of given
-  size holds at best.
+  hidden space best, `packing_line` where along the densities that changes, `packing_program` what a model of given
+  size holds at best, `class_packing` what becomes of features of several importances, and `free_packing` what a few
+  points do with all weights free.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -32,6 +33,7 @@ from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
@@ -86,6 +88,7 @@ __all__ = [
     "DiagramMinima",
     "Enclosure",
     "ExactLoss",
+    "Factor",
     "FeatureLaw",
     "FinitePacking",
     "Flow",
@@ -106,6 +109,7 @@ __all__ = [
     "PublishedLoss",
     "Recognised",
     "Region",
+    "SharedPacking",
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
@@ -113,6 +117,7 @@ __all__ = [
     "best_packing",
     "census",
     "check_superposition",
+    "class_factors",
     "coexistence_curve",
     "dead_outputs",
     "derive_loss",
@@ -142,6 +147,7 @@ __all__ = [
     "loss_hessian",
     "machine_code",
     "match",
+    "mixed_factors",
     "neuron_polysemanticity",
     "pack",
     "packed",
@@ -155,6 +161,7 @@ __all__ = [
     "representative",
     "same_sign_share",
     "seed_diagram",
+    "shared_packing",
     "small_separatrix",
     "stability_limit",
     "superposition",
