@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tegum.theory import Packed, Transition
 
 # Where packings are computed along 1/(1−S) if no density is given.
-LOWEST, HIGHEST, POINTS = 1.01, 100.0, 30
+LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
 # What is told of a finite packing.
 FINITE = ("copies", "stored", "used", "loss", "status")
 

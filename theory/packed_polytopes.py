@@ -37,7 +37,7 @@ SHARES = (0.05, 0.8)
 STRETCHED = {"antiprism": (2,), "2-3 duoantiprism": (0, 1)}
 # More corners than this are cheaper to invert from transforms than to enumerate (docs/benchmarks.md).
 MOST_ENUMERATED = 5
-TOLERANCE, MAX_NODES = 1e-11, 1 << 14
+ON_THE_WAY, TOLERANCE, MAX_NODES = 1e-9, 1e-11, 1 << 14
 # Slopes, in units of E[x²], at which a search leaves the rest to Newton's method: of estimated losses, of exact ones.
 LEVELLED, VANISHED = 1e-6, 1e-13
 # Relative step of differences of gradients, and rounding of an enumerated loss.
@@ -105,9 +105,11 @@ class _Family:
         law = IndependentFeatures(0.5 if density is None else density, amplitude=size)
         model = ToyModel(k, d, law)
         self._engine = ExactLoss(model) if not one_on and k <= MOST_ENUMERATED else None
-        self._spectral = None
+        self._coarse = self._fine = None
         if not one_on and k > MOST_ENUMERATED:
-            self._spectral = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES)
+            self._coarse = SpectralLoss(model, tolerance=ON_THE_WAY)
+            self._fine = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES)
+        self._spectral = self._fine
         self._law = BlockLaw.of(law, np.array(law.densities(k)).reshape(1, k))
         mean, square = chance * float(size.mean), chance * float(size.second_moment)
         # Of many features of which one is on, each is on so seldom that its mean is nothing beside its square.
@@ -161,6 +163,7 @@ class _Family:
 
     def search(self, start: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and the place of the minimum that a quasi-Newton search finds."""
+        self._spectral = self._coarse
         # An exact loss without noise costs little, and with constant amplitudes it has kinks to creep along.
         level = LEVELLED if self._spectral is not None else VANISHED
         options = {"ftol": 0.0, "gtol": level * self.square * self.solid.n, "maxls": 40}
@@ -170,6 +173,7 @@ class _Family:
 
     def polished(self, x: FloatArray) -> tuple[FloatArray, float, bool]:
         """Return a place after Newton steps, what is left to gain there, and whether the curvature is positive."""
+        self._spectral = self._fine
         free = np.ones(len(x), dtype=bool)
         free[1] = x[1] < self._highest_bias
         left, positive = np.inf, False
