@@ -180,8 +180,8 @@ def shared_packing(
     found = linprog(-saved, A_ub=sides, b_ub=[1.0, *amounts], bounds=(0, None), method="highs")
     if found.x is None:
         nothing = float("nan")
-        prices = (nothing,) * len(sizes)
-        return SharedPacking({}, prices, nothing, nothing, prices, False, str(found.message))
+        unknown = (nothing,) * len(sizes)
+        return SharedPacking({}, unknown, nothing, nothing, unknown, False, str(found.message))
     used = [(one, float(x)) for one, x in zip(factors, found.x, strict=True) if x > NONE]
     stored = tuple(float(x) for x in sides[1:] @ found.x)
     prices = -np.asarray(found.ineqlin.marginals)

@@ -89,7 +89,7 @@ def _corners(solid: Polytope, share: float) -> FloatArray:
     tight = len(rows) / solid.dim
     factors = np.full((solid.dim, 1), np.sqrt((1 - share) / (1 - tight)))
     factors[rows] = np.sqrt(share / tight)
-    return points * factors
+    return np.asarray(points * factors)
 
 
 class _Family:
