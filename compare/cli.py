@@ -353,17 +353,30 @@ def packing(
         int | None, typer.Option("--features", help="Number n of features to pack, with --hidden.")
     ] = None,
     hidden: Annotated[int | None, typer.Option("--hidden", help="Number m of dimensions to pack them in.")] = None,
+    free: Annotated[
+        int | None,
+        typer.Option("--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (an hour)."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
     as_json: Json = False,
 ) -> None:
     """Find which polytopes use the hidden space best for many equal features, and where that changes."""
+    from .free_packing_command import show_free_packings
     from .packing_command import show_packing, show_transitions
 
     if (features is None) != (hidden is None) or (features is not None and density is None):
         raise ValueError("a finite packing needs --density, --features and --hidden together")
+    if free is not None and density is not None:
+        raise ValueError("--free goes through densities of its own and takes no --density")
     if density is not None:
         sizes = None if features is None or hidden is None else (features, hidden)
         show_packing(density, amplitude, sizes, as_json=as_json)
+        return
+    if free is not None:
+        if amplitude != "uniform":
+            raise ValueError(f"free packings are searched for uniform amplitudes, got {amplitude!r}")
+        with _Stages() as stages:
+            show_free_packings(out, free, stages.report, as_json=as_json)
         return
     with _Stages() as stages:
         show_transitions(out, amplitude, stages.report, as_json=as_json)
