@@ -4,8 +4,9 @@
 accounts for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
-weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb` and the symmetries of
-`point_groups`. Names are loaded when they are first used, so that the command line starts without torch.
+weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb`, compiled in
+`coulomb_kernels`, and the symmetries of `point_groups`. Names are loaded when they are first used, so that the command
+line starts without torch.
 """
 
 import importlib

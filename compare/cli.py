@@ -381,8 +381,8 @@ def thomson(
 
     found = thomson_minimum(n, dim, seed=seed)
     if as_json:
-        arrays = {"points", "hessian_eigenvalues", "degrees"}
-        print_json({name: value.tolist() if name in arrays else value for name, value in vars(found).items()})
+        arrays = {name: getattr(found, name).tolist() for name in ("points", "hessian_eigenvalues", "degrees")}
+        print_json({**vars(found), **arrays, "point_group": found.point_group})
         return
     symmetry = f", symmetry {found.point_group}" if found.point_group else ""
     evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
