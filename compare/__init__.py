@@ -5,8 +5,8 @@ accounts for every run (`ledger`); `figures` draws; `published` holds the fixed 
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
 weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb`, compiled in
-`coulomb_kernels`, and the symmetries of `point_groups`. Names are loaded when they are first used, so that the command
-line starts without torch.
+`coulomb_kernels`, and the symmetries of `point_groups`. `point_figures` draws configurations. Names are
+loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .diagram import DiagramSettings, InterruptedRunError, phase_diagram
     from .foreign import TableAccount, compare_table, foreign_diagram, table_account
     from .ledger import Ledger, agreement
+    from .point_figures import draw_features, draw_points, save_turntable
     from .thomson import ThomsonMinimum, thomson_minimum
     from .weights import WeightBatch, read_many, read_weights
 
@@ -40,6 +41,8 @@ __all__ = [
     "compare_table",
     "coulomb_energy",
     "curves_of",
+    "draw_features",
+    "draw_points",
     "foreign_diagram",
     "load",
     "load_basins",
@@ -50,6 +53,7 @@ __all__ = [
     "read_table",
     "read_weights",
     "save",
+    "save_turntable",
     "table_account",
     "thomson_minimum",
     "wilson_interval",
@@ -64,6 +68,7 @@ _HOMES = {
     "diagram": ("DiagramSettings", "InterruptedRunError", "phase_diagram"),
     "foreign": ("TableAccount", "compare_table", "foreign_diagram", "table_account"),
     "ledger": ("Ledger", "agreement"),
+    "point_figures": ("draw_features", "draw_points", "save_turntable"),
     "thomson": ("ThomsonMinimum", "thomson_minimum"),
     "weights": ("WeightBatch", "read_many", "read_weights"),
 }

@@ -374,19 +374,18 @@ def thomson(
     n: Annotated[int, typer.Argument(help="Number of points, at least 2.")],
     dim: Annotated[int, typer.Option(help="Dimensions of space.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
+    target: Annotated[float | None, typer.Option(help="Energy at which the search ends.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the points to this file, two or three dimensions.")] = None,
+    turntable: Annotated[
+        Path | None, typer.Option(help="Write a GIF of the points turning to this file, three dimensions.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find the lowest Coulomb energy of points on a sphere (the Thomson problem)."""
-    from .thomson import thomson_minimum
+    from .thomson_command import show_thomson
 
-    found = thomson_minimum(n, dim, seed=seed)
-    if as_json:
-        arrays = {name: getattr(found, name).tolist() for name in ("points", "hessian_eigenvalues", "degrees")}
-        print_json({**vars(found), **arrays, "point_group": found.point_group})
-        return
-    symmetry = f", symmetry {found.point_group}" if found.point_group else ""
-    evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
-    sys.stdout.write(f"{n} points in {dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
+    with _Stages() as stages:
+        show_thomson(n, dim, seed, target, figure, turntable, stages.report, as_json=as_json)
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
-from scipy.spatial import ConvexHull
 
+from .convex_hull import THIN, hull_edges
 from .coulomb import tangent_expansion
 from .coulomb_kernels import FloatArray, descend, energies_and_gradients
 from .point_groups import point_group
@@ -70,10 +70,10 @@ class ThomsonMinimum:
 
         For d = 3 and at least 4 points that aren't in a plane; else empty.
         """
-        found = np.zeros(len(self.points), dtype=np.int64)
-        edges = hull_edges(self.points)
-        np.add.at(found, edges.ravel(), 1)
-        return found if len(edges) else found[:0]
+        n, dim = self.points.shape
+        if dim != 3 or n < 4 or np.linalg.matrix_rank(self.points - self.points.mean(axis=0), tol=THIN) < 3:
+            return np.empty(0, dtype=np.int64)
+        return np.bincount(hull_edges(self.points).ravel(), minlength=n)
 
     @cached_property
     def point_group(self) -> str:
@@ -206,26 +206,3 @@ def _largest_force(points: FloatArray) -> float:
     _, gradient = energies_and_gradients(np.ascontiguousarray(points.T)[None])
     force = gradient[0].T
     return float(np.linalg.norm(force - (force * points).sum(axis=1, keepdims=True) * points, axis=1).max())
-
-
-def hull_edges(points: FloatArray) -> NDArray[np.int64]:
-    """Return the edges of the convex hull of points in space; flat polygons count as one face.
-
-    Args:
-        points: shape (n, 3).
-
-    Returns:
-        Pairs i < j, shape (edges, 2); none in other dimensions, and for fewer than 4 points or points in a plane.
-    """
-    n, dim = points.shape
-    if dim != 3 or n < 4 or np.linalg.matrix_rank(points - points.mean(axis=0), tol=1e-6) < 3:
-        return np.empty((0, 2), dtype=np.int64)
-    hull = ConvexHull(points)
-    sides: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
-    for corners, equation in zip(hull.simplices, hull.equations, strict=True):
-        for a, b in ((0, 1), (1, 2), (0, 2)):
-            key = (int(min(corners[a], corners[b])), int(max(corners[a], corners[b])))
-            sides.setdefault(key, []).append(equation[:3])
-    return np.array(
-        sorted(pair for pair, normals in sides.items() if len(normals) < 2 or normals[0] @ normals[1] <= 1 - 1e-9)
-    )
