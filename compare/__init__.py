@@ -5,14 +5,16 @@ accounts for every run (`ledger`); `figures` draws; `published` holds the fixed 
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
 weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb`, compiled in
-`coulomb_kernels`, and the symmetries of `point_groups`. `point_figures` draws configurations. Names are
-loaded when they are first used, so that the command line starts without torch.
+`coulomb_kernels`, and the symmetries of `point_groups`. `sphere_comparison` holds features against it, with
+the `alignment` of two sets of points. `point_figures` draws configurations. Names are loaded when they are first used,
+so that the command line starts without torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alignment import Alignment, best_alignment
     from .basin_planes import basin_plane
     from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
     from .cell_table import CellTable, ColumnMeaning, read_table
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from .foreign import TableAccount, compare_table, foreign_diagram, table_account
     from .ledger import Ledger, agreement
     from .point_figures import draw_features, draw_points, save_turntable
+    from .sphere_comparison import ThomsonComparison, thomson_comparison
     from .thomson import ThomsonMinimum, thomson_minimum
     from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
+    "Alignment",
     "BasinSettings",
     "CellTable",
     "ColumnMeaning",
@@ -33,11 +37,13 @@ __all__ = [
     "InterruptedRunError",
     "Ledger",
     "TableAccount",
+    "ThomsonComparison",
     "ThomsonMinimum",
     "WeightBatch",
     "agreement",
     "basin_plane",
     "basin_shares",
+    "best_alignment",
     "compare_table",
     "coulomb_energy",
     "curves_of",
@@ -55,11 +61,13 @@ __all__ = [
     "save",
     "save_turntable",
     "table_account",
+    "thomson_comparison",
     "thomson_minimum",
     "wilson_interval",
 ]
 
 _HOMES = {
+    "alignment": ("Alignment", "best_alignment"),
     "basin_planes": ("basin_plane",),
     "basins": ("BasinSettings", "basin_shares", "load_basins", "wilson_interval"),
     "cell_table": ("CellTable", "ColumnMeaning", "read_table"),
@@ -69,6 +77,7 @@ _HOMES = {
     "foreign": ("TableAccount", "compare_table", "foreign_diagram", "table_account"),
     "ledger": ("Ledger", "agreement"),
     "point_figures": ("draw_features", "draw_points", "save_turntable"),
+    "sphere_comparison": ("ThomsonComparison", "thomson_comparison"),
     "thomson": ("ThomsonMinimum", "thomson_minimum"),
     "weights": ("WeightBatch", "read_many", "read_weights"),
 }

@@ -25,7 +25,7 @@ from .features import FeatureLaw, FloatArray, IndependentFeatures
 from .loss import ExactLoss
 from .model import ToyModel
 from .patterns import OneHotFeatures
-from .polytopes import SAME
+from .polytopes import SAME, Polytope
 from .solids import polytope
 from .spectral import SpectralLoss
 
@@ -122,9 +122,9 @@ class Transition:
 class _Family:
     """The loss of a polytope's features against log ‖W_i‖², their bias, and an antiprism's squared height."""
 
-    def __init__(self, name: str, density: float | None, amplitude: Any) -> None:
-        self.solid, size = polytope(name), as_amplitude(amplitude)
-        self.free_height = name == "antiprism"
+    def __init__(self, shape: str | Polytope, density: float | None, amplitude: Any) -> None:
+        self.solid, size = shape if isinstance(shape, Polytope) else polytope(shape), as_amplitude(amplitude)
+        self.free_height = shape == "antiprism"
         k, d = self.solid.n, self.solid.dim
         one_on = density is None
         law: FeatureLaw = (
@@ -132,7 +132,7 @@ class _Family:
         )
         model = ToyModel(k, d, law)
         self._spectral = None
-        if not one_on and k > MOST_ENUMERATED:
+        if not one_on and max(map(len, self.solid.factors)) > MOST_ENUMERATED:
             self._spectral = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MOST_NODES)
         self._engine = ExactLoss(model) if self._spectral is None else None
         chance = 1.0 if density is None else density
@@ -217,11 +217,14 @@ class _Family:
         return x, left, positive
 
 
-def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None) -> Packed:
+def packed(
+    shape: str | Polytope, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None
+) -> Packed:
     """Return a polytope of equal features with its best scale, bias and, for an antiprism, height.
 
     Args:
-        name: of a polytope whose corners are all alike (`ATLAS`).
+        shape: name of a polytope whose corners are all alike (`ATLAS`), or any polytope as it is. Where corners aren't
+            alike, one scale and one bias for all aren't a critical point in all directions.
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: as in the input laws.
         near: the same polytope at a density so close that its optimum leads to the one here, to start from alone.
@@ -239,9 +242,9 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
     """
     if density is not None and not 0 < density < 1:
         raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
-    family = _Family(name, density, amplitude)
-    if np.ptp(np.sort(family.solid.gram, axis=1), axis=0).max() > SAME:
-        raise ValueError(f"the corners of a packed polytope must be alike, those of {name!r} aren't")
+    family = _Family(shape, density, amplitude)
+    if isinstance(shape, str) and np.ptp(np.sort(family.solid.gram, axis=1), axis=0).max() > SAME:
+        raise ValueError(f"the corners of a packed polytope must be alike, those of {shape!r} aren't")
     square = family._square
     starts = [[0.0, bias * square] for bias in STARTS]
     if near is not None and near.status == "optimal":
@@ -257,7 +260,7 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
         status, left = "dropped", 0.0
     height = float(x[2]) if family.free_height else float("nan")
     gain, error = (k * family.unit - loss) / d, family.error() + left
-    return Packed(name, k, d, scale, float(x[1]), height, loss, gain, error, status)
+    return Packed(family.solid.name, k, d, scale, float(x[1]), height, loss, gain, error, status)
 
 
 def best_packing(

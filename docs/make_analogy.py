@@ -1,0 +1,191 @@
+"""Train clusters, hold them against the Thomson problem, and draw docs/analogy.png: half an hour on two cores.
+
+For d = 2 and 3 hidden dimensions, k equal features and several densities, models are trained from many seeds: on the
+exact loss by L-BFGS where it is enumerated quickly, else on samples. Of the runs that represent all k features the one
+of least exact loss goes down to rest on the exact loss, and is compared. So does a model that begins at the Thomson
+points with their best scale and bias, slightly shaken.
+
+    python docs/make_analogy.py [--data out/analogy.json] [--seeds 32]
+
+What is in the data file already isn't trained again. The tables of docs/analogy.md are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy.optimize import minimize
+
+from tegum.compare.figures import STYLE, save_figure
+from tegum.compare.point_figures import draw_features, overlap_legend, upright
+from tegum.compare.sphere_comparison import ThomsonComparison, thomson_comparison
+from tegum.empirical import train
+from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, feature_norms, pack, recognise, unpack
+
+DENSITIES = (0.5, 0.2, 0.1, 0.05, 0.02)
+SIZES = {2: range(3, 13), 3: range(4, 13)}
+# Up to so many features the loss is enumerated in training, and features shorter than this aren't represented.
+ENUMERATED, STORED = 6, 0.1
+SHAKE = 1e-3
+COLOURS, MARKERS = ("#000000", "#0072B2", "#009E73", "#E69F00", "#D55E00"), "osD^v"
+SHOWN = ((3, 5), (3, 7), (3, 8), (3, 9), (3, 10))
+
+
+def at_rest(model: ToyModel, weights: Any, bias: Any) -> tuple[Any, Any, float]:
+    """Return weights, bias and exact loss after going down as far as the loss can be followed."""
+    n, m = model.n_features, model.n_hidden
+    engine = ExactLoss(model, method="enumeration" if n <= ENUMERATED else "spectral")
+
+    def value(x: Any) -> tuple[float, Any]:
+        loss, d_weights, d_bias = engine.loss_and_gradient(*unpack(x, m))
+        return float(loss), pack(d_weights, d_bias)
+
+    search: Any = minimize
+    options = {"maxiter": 400, "maxfun": 600, "ftol": 1e-15, "gtol": 1e-9}
+    found = search(value, pack(weights, bias), jac=True, method="L-BFGS-B", options=options)
+    return *unpack(found.x, m), float(found.fun)
+
+
+def names(weights: Any) -> str:
+    """Return the polytopes of a model's tegum factors, "?" for what isn't like a known one."""
+    found = [factor.best.name if factor.best and factor.is_like(0.1) else "?" for factor in recognise(weights)]
+    return " + ".join(sorted(found))
+
+
+def studied(k: int, d: int, seeds: int) -> list[dict[str, Any]]:
+    """Train k features in d dimensions at all densities, and return what comes of each."""
+    model = ToyModel(k, d, IndependentFeatures(np.array(DENSITIES)[:, None]))
+    if k <= ENUMERATED:
+        ways: dict[str, Any] = {"objective": "exact", "optimiser": "lbfgs", "steps": 600, "tolerance": 1e-9}
+    else:
+        ways = {"steps": 5000, "batch_size": 512, "learning_rate": 3e-3, "schedule": "cosine"}
+    trained = train(model, seeds=seeds, device="cpu", **ways)
+    whole = (np.asarray(feature_norms(trained.weights)) > STORED).all(axis=-1)
+    rows = []
+    for place, density in enumerate(DENSITIES):
+        one = ToyModel(k, d, IndependentFeatures(density))
+        losses = np.where(np.isfinite(trained.loss[place]), trained.loss[place], np.inf)
+        row: dict[str, Any] = {"k": k, "d": d, "density": density, "seeds": seeds, "whole": int(whole[place].sum())}
+        best = int(losses.argmin())
+        row["best_represents"] = int((np.asarray(feature_norms(trained.weights[place, best])) > STORED).sum())
+        rows.append(row)
+        if not whole[place].any():
+            continue
+        chosen = int(np.where(whole[place], losses, np.inf).argmin())
+        weights, bias, loss = at_rest(one, trained.weights[place, chosen], trained.bias[place, chosen])
+        if (np.asarray(feature_norms(weights)) <= STORED).any():
+            row["whole"] = 0
+            continue
+        found = thomson_comparison(weights, density=density)
+        assert found.thomson_loss is not None
+        assert found.loss is not None
+        points, scale = found.thomson.points.T, found.thomson_loss.scale**0.5
+        start = scale * points + SHAKE * np.random.default_rng(k).normal(size=points.shape)
+        freed, _, freed_loss = at_rest(one, start, np.full(k, found.thomson_loss.bias))
+        row |= {
+            "weights": weights.tolist(), "bias": bias.tolist(), "loss": loss, "names": names(weights),
+            "directions_loss": found.loss.loss, "thomson_loss": found.thomson_loss.loss,
+            "thomson_scale": found.thomson_loss.scale, "freed_loss": freed_loss, "freed_names": names(freed),
+            **summary(found),
+        }  # fmt: skip
+    return rows
+
+
+def summary(found: ThomsonComparison) -> dict[str, float]:
+    """Return the numbers of a comparison."""
+    return {
+        "energy_excess": found.energy_ratio - 1, "distance": found.alignment.distance,
+        "lower_bound": found.alignment.lower_bound, "longest_over_shortest": float(np.ptp(np.log(found.lengths))),
+        "interference": found.directions.interference, "thomson_interference": found.optimum.interference,
+        "squared": found.directions.squared_overlaps, "thomson_squared": found.optimum.squared_overlaps,
+    }  # fmt: skip
+
+
+def figure_of(rows: list[dict[str, Any]]) -> Figure:
+    """Draw distances and losses against k, and some of the clusters beside the Thomson points."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 8.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])
+        panels = upper.subplots(2, 2, sharex="col", sharey="row")
+        for (d, sizes), column in zip(SIZES.items(), panels.T, strict=True):
+            for density, colour, marker in zip(DENSITIES, COLOURS, MARKERS, strict=True):
+                own = [row for row in rows if row["d"] == d and row["density"] == density and "loss" in row]
+                style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 0.7}
+                k = [row["k"] for row in own]
+                column[0].plot(k, [row["distance"] for row in own], label=f"1−S = {density:g}", **style)
+                column[1].plot(k, [100 * (row["thomson_loss"] / row["loss"] - 1) for row in own], **style)
+            column[0].set_title(f"d = {d}: distance from the Thomson points", loc="left")
+            column[1].set_title(f"d = {d}: what the Thomson directions cost more", loc="left")
+            column[1].set_xlabel("features k")
+            column[1].set_xticks(list(sizes))
+            for axes in column:
+                axes.axvline(2 * d, color="#999999", linewidth=0.6, linestyle=":")
+        panels[0, 0].set_ylabel("root mean square distance")
+        panels[1, 0].set_ylabel("loss above the trained cluster's, %")
+        panels[1, 0].set_yscale("symlog", linthresh=1)
+        panels[1, 0].yaxis.set_major_formatter("{x:g}")
+        upper.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+        pictures = lower.subplots(2, len(SHOWN), squeeze=False)
+        for (d, k), column in zip(SHOWN, pictures.T, strict=True):
+            row = next(row for row in rows if (row["d"], row["k"], row["density"]) == (d, k, 0.1))
+            weights = np.array(row["weights"])
+            draw_features(column[0], upright((weights / np.linalg.norm(weights, axis=0)).T).T)
+            column[0].set_title(f"k = {k}, trained", loc="center")
+            draw_features(column[1], upright(thomson_comparison(weights).thomson.points).T)
+            column[1].set_title(f"k = {k}, Thomson", loc="center")
+        lower.legend(handles=overlap_legend(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as Markdown."""
+    lines = []
+    for row in rows:
+        whole = f"{row['whole']}/{row['seeds']} | {row['best_represents']}"
+        head = f"| {row['d']} | {row['k']} | {row['density']:g} | {whole} |"
+        if "loss" not in row:
+            lines.append(f"{head} |")
+            continue
+        excess, freed = (100 * (row[name] / row["loss"] - 1) for name in ("thomson_loss", "freed_loss"))
+        lines.append(
+            f"{head} {row['names']} | {row['energy_excess']:.1e} | {row['distance']:.3f} ({row['lower_bound']:.3f}) | "
+            f"{row['interference']:.3f}, {row['thomson_interference']:.3f} | {row['squared']:.3f}, "
+            f"{row['thomson_squared']:.3f} | {row['loss']:.6f} | {excess:.2f} | {freed:.2f}, {row['freed_names']} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Compute what isn't there, then draw and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("out/analogy.json"), help="file of results")
+    parser.add_argument("--seeds", type=int, default=32, help="runs at each density")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = json.loads(arguments.data.read_text()) if arguments.data.exists() else []
+    done = {(row["k"], row["d"]) for row in rows}
+    for d, sizes in SIZES.items():
+        for k in sizes:
+            if (k, d) not in done:
+                rows += studied(k, d, arguments.seeds)
+                rows.sort(key=lambda row: (row["d"], row["k"], -row["density"]))
+                arguments.data.parent.mkdir(parents=True, exist_ok=True)
+                arguments.data.write_text(json.dumps(rows))
+                print(f"trained k = {k} in d = {d}", flush=True)
+    print(table(rows))
+    path = Path(__file__).resolve().parent / "analogy.png"
+    save_figure(figure_of(rows), path)
+    whole = Image.open(path).convert("RGB")
+    whole.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
