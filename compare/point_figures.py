@@ -74,8 +74,14 @@ def in_three_dimensions(points: ArrayLike) -> FloatArray:
 
 
 def upright(points: FloatArray) -> FloatArray:
-    """Return points of space turned so that an axis of highest symmetry is vertical; as they are if there is none."""
-    if len(points) < 3 or np.linalg.matrix_rank(points, tol=SAME) < 2:
+    """Return points of space turned so that an axis of highest symmetry is vertical; as they are if there is none.
+
+    Points of the plane stay as they are, too.
+
+    Args:
+        points: shape (n, d).
+    """
+    if points.shape[1] != 3 or np.linalg.matrix_rank(points, tol=SAME) < 2:
         return points
     axes = rotation_axes(symmetries(points))
     if not axes:

@@ -80,49 +80,20 @@ def show_comparisons(
     as_json: bool,
 ) -> None:
     """Print how trained features compare with the Thomson problem: of each model, or of each of its tegum factors."""
-    import numpy as np
-
-    from tegum.theory import tegum_factors
-
-    from .sphere_comparison import TOLERANCE, represented, thomson_comparison
-    from .weights import read_many
-
     if density is not None and not 0 < density < 1:
         raise ValueError(f"density must lie in (0, 1), got {density:g}")
-    batch = read_many(path)
-    m, features = batch.weights.shape[-2:]
-    weights, finite = batch.weights.reshape(-1, m, features), batch.finite.reshape(-1)
-    densities = None if batch.density is None else batch.density.reshape(-1, features)
-    found: list[tuple[int, tuple[int, ...], ThomsonComparison]] = []
-    left_out = 0
-    for model, own in enumerate(weights):
-        groups: tuple[tuple[int, ...], ...] = (tuple(range(features)),)
-        if factors and finite[model]:
-            groups = tegum_factors(own, TOLERANCE)
-        for members in groups:
-            group = list(members)
-            if not finite[model] or represented(own[:, group])[1] < 2:
-                left_out += 1
-                continue
-            stored = represented(own[:, group])[0]
-            if n is not None and len(stored) != n:
-                continue
-            stated = None if densities is None else densities[model, group]
-            one_density = float(stated[0]) if stated is not None and np.ptp(stated) == 0 and stated[0] < 1 else None
-            one = thomson_comparison(own[:, group], density=density or one_density, seed=seed)
-            found.append((model, tuple(members[i] for i in one.features), one))
-        report("models", (model + 1) / len(weights))
+    found, left_out = _compared(path, n, density, report, factors, seed)
     if as_json:
-        print_json([{"model": model, "features": list(group), **_plain(one)} for model, group, one in found])
+        print_json([{"model": model, "features": features, **_plain(one)} for model, features, one in found])
         return
     rows = []
-    for model, stored_features, one in found:
+    for model, features, one in found:
         numbers = _plain(one)
         dearer = numbers["thomson_loss"] / numbers["loss"] - 1 if numbers["loss"] else None
         rows.append(
             [
                 str(model),
-                ",".join(str(i + 1) for i in stored_features),
+                ",".join(str(i + 1) for i in features),
                 f"{one.directions.n}/{one.directions.dim}",
                 f"{one.energy_ratio:.5g}",
                 f"{one.alignment.distance:.3f}" + ("" if one.alignment.status == "proved" else " or less"),
@@ -138,9 +109,41 @@ def show_comparisons(
         console().print(f"Left out: {left_out} {what} that diverged or span less than two dimensions.", soft_wrap=True)
 
 
+def _compared(
+    path: Path, n: int | None, density: float | None, report: Callable[[str, float], None], factors: bool, seed: int
+) -> tuple[list[tuple[int, list[int], ThomsonComparison]], int]:
+    """Return model, features and comparison of what a file holds, and how many have nothing to compare."""
+    from tegum.theory import tegum_factors
+
+    from .sphere_comparison import TOLERANCE, represented, thomson_comparison
+    from .weights import read_many
+
+    batch = read_many(path)
+    m, count = batch.weights.shape[-2:]
+    weights, finite = batch.weights.reshape(-1, m, count), batch.finite.reshape(-1)
+    densities = None if batch.density is None else batch.density.reshape(-1, count)
+    found, left_out = [], 0
+    for model, own in enumerate(weights):
+        split = factors and bool(finite[model])
+        for group in tegum_factors(own, TOLERANCE) if split else (tuple(range(count)),):
+            members = list(group)
+            if not finite[model] or represented(own[:, members])[1] < 2:
+                left_out += 1
+                continue
+            if n is not None and len(represented(own[:, members])[0]) != n:
+                continue
+            # What the file says counts if it is one number.
+            stated = set() if densities is None else {float(value) for value in densities[model, members]}
+            law = density or (stated.pop() if len(stated) == 1 else None)
+            one = thomson_comparison(own[:, members], density=law if law != 1 else None, seed=seed)
+            found.append((model, [members[i] for i in one.features], one))
+        report("models", (model + 1) / len(weights))
+    return found, left_out
+
+
 def _plain(one: ThomsonComparison) -> dict[str, Any]:
-    """Return the numbers of a comparison."""
-    return {
+    """Return the numbers of a comparison; JSON has no infinity, the energy of two features in one direction."""
+    numbers = {
         "dimensions": one.directions.dim,
         "lengths": one.lengths.tolist(),
         "coulomb_energy": one.energy_ratio * one.thomson.energy,
@@ -156,3 +159,4 @@ def _plain(one: ThomsonComparison) -> dict[str, Any]:
         "loss": None if one.loss is None else one.loss.loss,
         "thomson_loss": None if one.thomson_loss is None else one.thomson_loss.loss,
     }
+    return {name: None if value == float("inf") else value for name, value in numbers.items()}
