@@ -5,9 +5,9 @@ accounts for every run (`ledger`); `figures` draws; `published` holds the fixed 
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
 weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb`, compiled in
-`coulomb_kernels`, and the symmetries of `point_groups`. `sphere_comparison` holds features against it, with
-the `alignment` of two sets of points. `point_figures` draws configurations. Names are loaded when they are first used,
-so that the command line starts without torch.
+`coulomb_kernels`, and the symmetries of `point_groups`; `spherical_codes` solves the Tammes problem.
+`sphere_comparison` holds features against the first, with the `alignment` of two sets of points. `point_figures` draws
+configurations. Names are loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger, agreement
     from .point_figures import draw_features, draw_points, save_turntable
     from .sphere_comparison import ThomsonComparison, thomson_comparison
+    from .spherical_codes import SphericalCode, spherical_code
     from .thomson import ThomsonMinimum, thomson_minimum
     from .weights import WeightBatch, read_many, read_weights
 
@@ -36,6 +37,7 @@ __all__ = [
     "DiagramSettings",
     "InterruptedRunError",
     "Ledger",
+    "SphericalCode",
     "TableAccount",
     "ThomsonComparison",
     "ThomsonMinimum",
@@ -60,6 +62,7 @@ __all__ = [
     "read_weights",
     "save",
     "save_turntable",
+    "spherical_code",
     "table_account",
     "thomson_comparison",
     "thomson_minimum",
@@ -78,6 +81,7 @@ _HOMES = {
     "ledger": ("Ledger", "agreement"),
     "point_figures": ("draw_features", "draw_points", "save_turntable"),
     "sphere_comparison": ("ThomsonComparison", "thomson_comparison"),
+    "spherical_codes": ("SphericalCode", "spherical_code"),
     "thomson": ("ThomsonMinimum", "thomson_minimum"),
     "weights": ("WeightBatch", "read_many", "read_weights"),
 }

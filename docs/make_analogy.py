@@ -3,7 +3,8 @@
 For d = 2 and 3 hidden dimensions, k equal features and several densities, models are trained from many seeds: on the
 exact loss by L-BFGS where it is enumerated quickly, else on samples. Of the runs that represent all k features the best
 few go down to rest on the exact loss, and the one of least loss is compared. So does a model that begins at the Thomson
-points with their best scale and bias, slightly shaken.
+points with their best scale and bias, slightly shaken. From 2 d features on, the cluster is held against the best
+spherical code, too.
 
     python docs/make_analogy.py [--data out/analogy.json] [--seeds 128]
 
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.optimize import minimize
 
-from tegum.compare import best_alignment
+from tegum.compare import best_alignment, spherical_code
 from tegum.compare.figures import STYLE, save_figure
 from tegum.compare.point_figures import draw_features, overlap_legend, upright
 from tegum.compare.point_groups import point_group
@@ -50,7 +51,7 @@ ENUMERATED, STORED = 6, 0.1
 FOLLOWED, SHAKE = 3, 1e-3
 COLOURS, MARKERS = ("#000000", "#0072B2", "#009E73", "#E69F00", "#D55E00"), "osD^v"
 SHOWN, SHOWN_DENSITY = ((3, 5), (3, 7), (3, 8), (3, 10), (3, 12)), 0.02
-# Rows of the page, and polytopes of packings that are compared at one density.
+# Densities of the rows on the page, and polytopes of packings that are compared at one density.
 PRINTED = (0.1, 0.02)
 PACKINGS = ("triangle", "pentagon", "hexagon", "tetrahedron", "antiprism", "cube", "icosahedron", "5-cell",
             "rectified 5-cell", "24-cell", "hemicube")  # fmt: skip
@@ -120,7 +121,7 @@ def studied(k: int, d: int, seeds: int) -> list[dict[str, Any]]:
             "weights": weights.tolist(), "bias": bias.tolist(), "loss": loss, "names": names(weights),
             "directions_loss": found.loss.loss, "thomson_loss": found.thomson_loss.loss,
             "thomson_scale": found.thomson_loss.scale, "freed_loss": freed_loss, "freed_names": names(freed),
-            **summary(found),
+            **summary(found), **beside_code(weights),
         }  # fmt: skip
     return rows
 
@@ -135,43 +136,43 @@ def summary(found: ThomsonComparison) -> dict[str, float]:
     }  # fmt: skip
 
 
+def beside_code(weights: Any) -> dict[str, float | None]:
+    """Return the distance from the best spherical code, its least angle and that of the features, in degrees."""
+    points = (np.asarray(weights) / np.linalg.norm(weights, axis=0)).T
+    k, d = points.shape
+    largest = (points @ points.T)[np.triu_indices(k, 1)].max()
+    code = spherical_code(k, d)
+    # Fewer points have many best codes.
+    distance = best_alignment(points, code.points).distance if k >= 2 * d else None
+    return {
+        "angle": float(np.degrees(np.arccos(np.clip(largest, -1, 1)))), "code_angle": code.angle,
+        "code_distance": distance,
+    }  # fmt: skip
+
+
 def figure_of(rows: list[dict[str, Any]]) -> Figure:
     """Draw distances and losses against k, and some of the clusters beside the Thomson points."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 8.2), layout="constrained")
+        figure = Figure(figsize=(7.4, 8.6), layout="constrained")
         FigureCanvasAgg(figure)
-        upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])
-        panels = upper.subplots(2, 2, sharex="col", sharey="row")
-        for (d, sizes), column in zip(SIZES.items(), panels.T, strict=True):
-            for density, colour, marker in zip(DENSITIES, COLOURS, MARKERS, strict=False):
-                own = [row for row in rows if row["d"] == d and row["density"] == density and "loss" in row]
-                stored = np.array([row["best_represents"] == row["k"] for row in own], dtype=bool)
-                k = np.array([row["k"] for row in own])
-                dearer = [100 * (row["thomson_loss"] / row["loss"] - 1) for row in own]
-                for axes, values in zip(column, ([row["distance"] for row in own], dearer), strict=True):
-                    style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 0.8}
-                    # Lines end where sizes are missing.
-                    line = np.full(sizes[-1] + 1, np.nan)
-                    line[k[stored]] = np.array(values)[stored]
-                    axes.plot(line, label=f"1−S = {density:g}", **style)
-                    style |= {
-                        "linestyle": "none",
-                        "markerfacecolor": "white",
-                        "markersize": 3.5,
-                        "markeredgewidth": 0.6,
-                    }
-                    axes.plot(k[~stored], np.array(values)[~stored], **style)
-                    axes.set_xlim(sizes[0] - 0.5, sizes[-1] + 0.5)
-            column[0].set_title(f"d = {d}: distance from the Thomson points", loc="left")
-            column[1].set_title(f"d = {d}: what the Thomson directions cost more", loc="left")
-            column[1].set_xlabel("features k")
-            column[1].set_xticks(list(sizes))
-            for axes in column:
-                axes.axvline(2 * d, color="#999999", linewidth=0.6, linestyle=":")
-        panels[0, 0].set_ylabel("root mean square distance")
-        panels[1, 0].set_ylabel("above the trained cluster's loss, %")
-        panels[1, 0].set_yscale("symlog", linthresh=1)
-        panels[1, 0].yaxis.set_major_formatter("{x:g}")
+        upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
+        panels = upper.subplots(2, 2)
+        quantities = (
+            (2, "distance", "(a) d = 2: distance from the Thomson points", "root mean square distance"),
+            (3, "distance", "(b) d = 3: distance from the Thomson points", "root mean square distance"),
+            (3, "code_distance", "(c) d = 3: distance from the best spherical code", "root mean square distance"),
+            (3, "dearer", "(d) d = 3: what the Thomson directions cost more", "extra loss, %"),
+        )
+        for axes, (d, name, title, label) in zip(panels.ravel(), quantities, strict=True):
+            _lines(axes, [row for row in rows if row["d"] == d and "loss" in row], name, SIZES[d])
+            axes.set_title(title, loc="left")
+            axes.set_ylabel(label)
+            axes.axvline(2 * d, color="#999999", linewidth=0.6, linestyle=":")
+        for axes in panels.ravel()[:3]:
+            axes.set_ylim(-0.04, 0.62)
+        panels[1, 1].set_yscale("symlog", linthresh=1)
+        panels[1, 1].set_ylim(-0.2, 60)
+        panels[1, 1].set_yticks([0, 1, 10], ["0", "1", "10"])
         upper.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
         pictures = lower.subplots(2, len(SHOWN), squeeze=False)
         for (d, k), column in zip(SHOWN, pictures.T, strict=True):
@@ -189,6 +190,25 @@ def figure_of(rows: list[dict[str, Any]]) -> Figure:
     return figure
 
 
+def _lines(axes: Any, rows: list[dict[str, Any]], name: str, sizes: range) -> None:
+    """Draw a number against k for each density; hollow where the best run of all leaves features out."""
+    for density, colour, marker in zip(DENSITIES, COLOURS, MARKERS, strict=False):
+        own = [row for row in rows if row["density"] == density]
+        line, hollow = np.full((2, sizes[-1] + 1), np.nan)
+        for row in own:
+            dearer = 100 * (row["thomson_loss"] / row["loss"] - 1)
+            value = dearer if name == "dearer" else row[name]
+            if value is not None:
+                (line if row["best_represents"] == row["k"] else hollow)[row["k"]] = value
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 0.8}
+        axes.plot(line, label=f"1−S = {density:g}", **style)
+        style |= {"linestyle": "none", "markerfacecolor": "white", "markersize": 3.5, "markeredgewidth": 0.6}
+        axes.plot(hollow, **style)
+    axes.set_xlim(sizes[0] - 0.5, sizes[-1] + 0.5)
+    axes.set_xticks(list(sizes))
+    axes.set_xlabel("features k")
+
+
 def per_cent(value: float, base: float) -> str:
     """Return how much more a loss is than another."""
     return f"{round(100 * (value / base - 1), 2) + 0.0:.2f}"
@@ -197,22 +217,24 @@ def per_cent(value: float, base: float) -> str:
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as Markdown."""
     columns = ("d", "k", "1−S", "runs with all k", "best run has", "trained", "energy ratio − 1", "distance", "ReLU²",
-               "squares", "loss", "Thomson", "set free")  # fmt: skip
+               "squares", "least angle", "from code", "Thomson", "set free")  # fmt: skip
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in rows:
         whole = f"{row['whole']}/{row['seeds']} | {row['best_represents']}"
         head = f"| {row['d']} | {row['k']} | {row['density']:g} | {whole} |"
         if "loss" not in row:
-            lines.append(head + " |" * 8)
+            lines.append(head + " |" * 9)
             continue
         ratio = "coincide" if row["energy_excess"] > 1e3 else f"{abs(row['energy_excess']):.1e}"
         if row["energy_excess"] < 1e-12:
             ratio = "0"
+        code = "" if row["code_distance"] is None else f"{row['code_distance']:.3f}"
         lines.append(
             f"{head} {row['names']} | {ratio} | {row['distance']:.3f} | "
             f"{row['interference']:.3f}, {row['thomson_interference']:.3f} | {row['squared']:.3f}, "
-            f"{row['thomson_squared']:.3f} | {row['loss']:.4g} | {per_cent(row['thomson_loss'], row['loss'])} | "
-            f"{per_cent(row['freed_loss'], row['loss'])}, {row['freed_names']} |"
+            f"{row['thomson_squared']:.3f} | {row['angle']:.1f}°, {row['code_angle']:.1f}° | {code} | "
+            f"{per_cent(row['thomson_loss'], row['loss'])} | {per_cent(row['freed_loss'], row['loss'])}, "
+            f"{row['freed_names']} |"
         )
     return "\n".join(lines)
 
@@ -260,7 +282,8 @@ def main() -> None:
                 arguments.data.write_text(json.dumps(rows))
                 print(f"trained k = {k} in d = {d}", flush=True)
     print(table(rows))
-    print(packings(PRINTED[0]), table([row for row in rows if row["density"] in PRINTED]), sep="\n\n")
+    printed = [row for row in rows if row["density"] in PRINTED and row["k"] <= 4 * row["d"]]
+    print("\nOn the page:", packings(PRINTED[0]), table(printed), sep="\n\n")
     path = Path(__file__).resolve().parent / "analogy.png"
     save_figure(figure_of(rows), path)
     whole = Image.open(path).convert("RGB")
