@@ -95,18 +95,20 @@ def _corners(solid: Polytope, share: float) -> FloatArray:
 class _Family:
     """The loss of a polytope's features against log ‖W_i‖², their bias, and the free share of a stretched one."""
 
-    def __init__(self, name: str, density: float | None, amplitude: Any) -> None:
-        self.solid, size = polytope(name), as_amplitude(amplitude)
-        self.rows = STRETCHED.get(name, ())
+    def __init__(self, shape: str | Polytope, density: float | None, amplitude: Any) -> None:
+        self.solid, size = shape if isinstance(shape, Polytope) else polytope(shape), as_amplitude(amplitude)
+        self.rows = STRETCHED.get(shape, ()) if isinstance(shape, str) else ()
+        self.alike = bool(np.ptp(np.sort(self.solid.gram, axis=1), axis=0).max() <= SAME)
         k, d = self.solid.n, self.solid.dim
         one_on = density is None
         chance = 1.0 if density is None else density
         # Its patterns say nothing about one of many features being on.
         law = IndependentFeatures(0.5 if density is None else density, amplitude=size)
         model = ToyModel(k, d, law)
-        self._engine = ExactLoss(model) if not one_on and k <= MOST_ENUMERATED else None
+        few = max(map(len, self.solid.factors)) <= MOST_ENUMERATED
+        self._engine = ExactLoss(model) if not one_on and few else None
         self._coarse = self._fine = None
-        if not one_on and k > MOST_ENUMERATED:
+        if not one_on and not few:
             self._coarse = SpectralLoss(model, tolerance=ON_THE_WAY)
             self._fine = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES)
         self._spectral = self._fine
@@ -124,6 +126,8 @@ class _Family:
         if self._engine is not None:
             loss, in_weights, in_bias = self._engine.loss_and_gradient(scale**0.5 * points, np.full(k, x[1]))
             return float(loss), np.array([scale**0.5 * (in_weights * points).sum() / 2, in_bias.sum()])
+        if not self.alike:
+            return self._each(scale * self.solid.gram, float(x[1]))
         # All outputs are alike.
         overlaps = scale * (points[:, 0] @ points)
         one, in_row = self._output(overlaps, float(x[1]))
@@ -131,6 +135,16 @@ class _Family:
         if self.rows:
             slopes.append(in_row[:-1] @ (scale * ((points * self._steps(share))[:, 0] @ points)))
         return k * one, k * np.array(slopes)
+
+    def _each(self, gram: FloatArray, bias: float) -> tuple[float, FloatArray]:
+        """Return the loss and its gradient in log scale and bias, output by output."""
+        parts = []
+        for i in range(self.solid.n):
+            assert self._spectral is not None
+            one, in_row = self._spectral.output_and_slopes(i, gram[i], bias)
+            parts.append((one, in_row[:-1] @ gram[i], in_row[-1]))
+        loss, *slopes = np.sum(parts, axis=0)
+        return float(loss), np.array(slopes)
 
     def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
         """Return the first output's loss and its derivatives in the overlaps and the bias."""
@@ -198,11 +212,14 @@ class _Family:
         return x, left, positive
 
 
-def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None) -> Packed:
+def packed(
+    shape: str | Polytope, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None
+) -> Packed:
     """Return a polytope of equal features with its best scale, bias and, for an antiprism or duoantiprism, height.
 
     Args:
-        name: of a polytope whose corners are all alike (`tegum.theory.packing.ATLAS`).
+        shape: name of a polytope whose corners are all alike (`tegum.theory.packing.ATLAS`), or any polytope as it is.
+            Where corners aren't alike, one scale and one bias for all aren't a critical point in all directions.
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: as in the input laws.
         near: the same polytope at a density so close that its optimum leads to the one here, to start from alone.
@@ -211,7 +228,8 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
         The record. Its loss is the least that was found from several starts, not proved to be the least.
 
     Raises:
-        ValueError: if the name, the density or the amplitude isn't one.
+        ValueError: if the name, the density or the amplitude isn't one, or corners that aren't alike are packed in the
+            limit of one feature on.
 
     Example:
         >>> pair = packed("digon", 0.1)
@@ -220,9 +238,9 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
     """
     if density is not None and not 0 < density < 1:
         raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
-    family = _Family(name, density, amplitude)
-    if np.ptp(np.sort(family.solid.gram, axis=1), axis=0).max() > SAME:
-        raise ValueError(f"the corners of a packed polytope must be alike, those of {name!r} aren't")
+    family = _Family(shape, density, amplitude)
+    if not family.alike and (isinstance(shape, str) or density is None):
+        raise ValueError(f"the corners of a packed polytope must be alike, those of {family.solid.name!r} aren't")
     square = family.square
     starts = [[0.0, bias * square] for bias in STARTS]
     nearest = float(np.triu(family.solid.gram, 1).max())
@@ -245,4 +263,4 @@ def packed(name: str, density: float | None, *, amplitude: Any = "uniform", near
         status, left = "dropped", 0.0
     height = float(x[2]) if family.rows else float("nan")
     gain, error = (k * family.unit - loss) / d, family.error() + left
-    return Packed(name, k, d, scale, float(x[1]), height, loss, gain, error, status)
+    return Packed(family.solid.name, k, d, scale, float(x[1]), height, loss, gain, error, status)
