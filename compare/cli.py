@@ -383,6 +383,29 @@ def packing(
 
 
 @app.command()
+def uniform(
+    size: Annotated[
+        list[str] | None,
+        typer.Option("--size", help="n,m of the models, once for each size; default 80,20 and 400,30."),
+    ] = None,
+    points: Annotated[int, typer.Option(help="Densities, 1/(1-S) from 1.02 to 100.")] = 24,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 8000,
+    learning_rate: Annotated[float, typer.Option(help="At the first step, of a cosine schedule.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of all models.")] = 0,
+    device: Annotated[str, typer.Option(help="Device for training: auto, cpu or cuda.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for trained models, figure and account.")] = Path("out/uniform"),
+    as_json: Json = False,
+) -> None:
+    """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
+    from .uniform_command import print_uniform, show_uniform
+
+    with _Stages() as stages:
+        training = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "device": device}
+        sweep = show_uniform(size or ["80,20", "400,30"], out, stages.report, points=points, **training)
+    print_uniform(sweep, out, as_json=as_json)
+
+
+@app.command()
 def thomson(
     n: Annotated[int | None, typer.Argument(help="Number of points, at least 2.")] = None,
     dim: Annotated[int, typer.Option(help="Dimensions of space.")] = 3,
