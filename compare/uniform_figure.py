@@ -49,7 +49,7 @@ def uniform_figure(sweep: UniformSweep) -> Figure:
                 upper.set_ylabel("dimensions per feature D*")
                 middle.set_ylabel("feature dimensionality D_i")
                 lower.set_ylabel("loss over best packing − 1")
-        figure.legend(handles=_handles(sweep), loc="outside lower center", ncols=5, frameon=False)
+        figure.legend(handles=_handles(sweep), loc="outside lower center", ncols=3 * len(sweep.runs), frameon=False)
     return figure
 
 
@@ -90,7 +90,7 @@ def _scatter(axes: Axes, sweep: UniformSweep, run: UniformRun) -> None:
             mine = np.flatnonzero(stored & (shape == name))
             mark, colour = _look(str(name))
             beside = place * np.exp(step * (np.linspace(-0.5, 0.5, len(mine)) if len(mine) > 1 else np.zeros(1)))
-            size = 1.2 if mark == NO_MARK else 2
+            size = 1.6 if mark == NO_MARK else 2
             axes.plot(
                 beside, values[mine], mark, color=colour, markersize=size, markeredgewidth=0, zorder=2, rasterized=True
             )
