@@ -79,15 +79,15 @@ def test_dimensionalities_add_up(run: UniformRun) -> None:
 
 def test_training_gets_close_to_the_best_packing(tmp_path: Path) -> None:
     options = {"steps": 2500, "learning_rate": 0.02, "seed": 1, "device": "cpu"}
-    (trained,) = train_uniform([(6, 3)], [2.5], out=tmp_path, report=lambda *_: None, **options)  # type: ignore[arg-type]
+    (trained,) = train_uniform([(6, 3)], [2.5], out=tmp_path, report=lambda *_: None, **options)
     held = held_against(trained, np.array([2.5]), [best_packing(1 / 2.5, among=ATLAS)])
     assert 1 <= held.ratio[0] < 1.02
     assert held.predicted_share[0] == 1
     # It isn't trained again, and other settings don't mix with it.
-    (again,) = train_uniform([(6, 3)], [2.5], out=tmp_path, report=lambda *_: None, **options)  # type: ignore[arg-type]
+    (again,) = train_uniform([(6, 3)], [2.5], out=tmp_path, report=lambda *_: None, **options)
     np.testing.assert_array_equal(again.weights, trained.weights)
     with pytest.raises(ValueError, match="holds runs of other settings"):
-        train_uniform([(6, 3)], [2.6], out=tmp_path, report=lambda *_: None, **options)  # type: ignore[arg-type]
+        train_uniform([(6, 3)], [2.6], out=tmp_path, report=lambda *_: None, **options)
 
 
 @pytest.mark.parametrize("places", [[0.9, 2], [], [[2.0]]])
