@@ -36,7 +36,7 @@ class CountedPatterns:
         sizes = np.bincount(self._classes)
         counts = np.array(list(product(*(range(size + 1) for size in sizes))), dtype=np.float64)
         self._counts = counts.reshape(-1, len(sizes))
-        self._chances = binom.pmf(self._counts, sizes, density).prod(axis=-1)
+        self._chances = np.prod(binom.pmf(self._counts, sizes, density), axis=-1)
         self._sizes, self._density, self._value = sizes, density, value
 
     def output_and_slopes(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:

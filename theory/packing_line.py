@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -95,11 +96,11 @@ def _crossing(here: BestPacking, there: BestPacking, amplitude: Any) -> tuple[fl
     names = here.best.name, there.best.name
     assert here.density is not None
     assert there.density is not None
-
     gains = [next(one.gain for one in here.polytopes if one.name == name) for name in names]
     # Where everything ties at first, the transition is where the second gains more by more than counts as equal.
     lead = TIED * abs(gains[0]) if abs(gains[1] - gains[0]) <= TIED * abs(gains[0]) else 0.0
 
+    @cache
     def difference(place: float) -> tuple[float, float]:
         near = close_packing(here, 1 / place) or close_packing(there, 1 / place)
         pair = [packed(name, 1 / place, amplitude=amplitude, near=near.get(name)) for name in names]
