@@ -355,7 +355,9 @@ def packing(
     hidden: Annotated[int | None, typer.Option("--hidden", help="Number m of dimensions to pack them in.")] = None,
     free: Annotated[
         int | None,
-        typer.Option("--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (an hour)."),
+        typer.Option(
+            "--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (half an hour)."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
     as_json: Json = False,

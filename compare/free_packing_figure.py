@@ -53,6 +53,7 @@ def free_packing_figure(rows: Sequence[FreeRow]) -> Figure:
                     marker=marker,
                     markersize=4.5,
                     linestyle="none",
+                    zorder=5,
                 )
             axes.set_title(f"({'abcdefgh'[number]}) {dim} dimensions")
             axes.set_xlabel("features k")

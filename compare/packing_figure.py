@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from scipy.interpolate import PchipInterpolator
 
 from tegum.theory import BestPacking, Packed, Transition
 
@@ -20,7 +21,12 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#0
 DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (4, 2)), "-")
 # The fractions at which the paper finds features to stick (arXiv:2209.10652).
 STICKY = {"3/4": 3 / 4, "2/3": 2 / 3, "1/2": 1 / 2, "2/5": 2 / 5, "3/8": 3 / 8}
-TICKS = (1, 2, 3, 5, 10, 20, 50, 100)
+TICKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+FRACTIONS = {"1": 1, "1/2": 1 / 2, "1/5": 1 / 5, "1/10": 1 / 10, "1/30": 1 / 30}
+# Points of a curve, between those that were computed.
+FINE = 600
+# The share of the axis over which a name fits.
+WIDE = 0.09
 
 
 def packing_figure(packings: Sequence[BestPacking], transitions: Sequence[Transition]) -> Figure:
@@ -31,22 +37,31 @@ def packing_figure(packings: Sequence[BestPacking], transitions: Sequence[Transi
         transitions: between them.
     """
     places = np.array([1 / packing.density for packing in packings if packing.density])
-    gains: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for packing in packings:
-        top = packing.best.gain
         for one in packing.polytopes:
-            gains.setdefault(one.name, []).append(one.gain / top)
+            found.setdefault(one.name, []).append(one.gain)
+    # Gains are smooth, what they are to the best one isn't.
+    fine = np.geomspace(places[0] - 1, places[-1] - 1, FINE) + 1
+    whole = {name: _between(places, np.array(values), fine) for name, values in found.items()}
+    top = np.max(list(whole.values()), axis=0)
+    gains = {name: values / top for name, values in whole.items()}
     best = list(dict.fromkeys([packings[0].best.name, *(one.after for one in transitions)]))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 5.2), layout="constrained")
         FigureCanvasAgg(figure)
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.3, 1])
         for name, values in gains.items():
             if name not in best:
-                upper.plot(places, values, color=OTHER_COLOUR, linewidth=0.6, zorder=1)
+                upper.plot(fine, values, color=OTHER_COLOUR, linewidth=0.6, zorder=1)
         for k, name in enumerate(best):
+            again = k // len(COLOURS)
             upper.plot(
-                places, gains[name], color=COLOURS[k % len(COLOURS)], linestyle=DASHES[k % len(DASHES)], label=name
+                fine,
+                gains[name],
+                color=COLOURS[k % len(COLOURS)],
+                linestyle=DASHES[(k + 2 * again) % len(DASHES)],
+                label=name,
             )
         others = [name for name in gains if name not in best]
         upper.plot([], [], color=OTHER_COLOUR, linewidth=0.6, label=f"{len(others)} others")
@@ -78,17 +93,45 @@ def _dimensionality(
     edges = [places[0], *(one.inverse_density for one in transitions), places[-1]]
     for label, value in STICKY.items():
         axes.axhline(value, color=OTHER_COLOUR, linewidth=0.5)
-        # The last two are too close for a line each.
-        place = {"2/5": "bottom", "3/8": "top"}.get(label, "center")
-        axes.text(1.005, value, label, transform=axes.get_yaxis_transform(), fontsize=7, va=place)
+        # Some are too close for a line each.
+        offset = {"3/4": 4.0, "1/2": 0.5, "3/8": -5.0}.get(label, 0.0)
+        right = axes.get_yaxis_transform()
+        axes.annotate(
+            label, (1.0, value), xycoords=right, xytext=(4, offset), textcoords="offset points", fontsize=7, va="center"
+        )
     heights = [shapes[name].dim / shapes[name].corners for name in names]
     axes.stairs(heights, edges, baseline=None, color="#000000", linewidth=1.6)
     span = np.log(places[-1] / places[0])
-    for name, height, begin, end in zip(names, heights, edges[:-1], edges[1:], strict=True):
-        wide = np.log(end / begin) > 0.12 * span
-        turned: dict[str, Any] = {"ha": "center"} if wide else {"ha": "left", "rotation": 40}
+    narrow = 0
+    for k, (name, height, begin, end) in enumerate(zip(names, heights, edges[:-1], edges[1:], strict=True)):
         middle = (np.sqrt(begin * end), height)
-        axes.annotate(name, middle, xytext=(0, 4), textcoords="offset points", fontsize=7, **turned)
-    axes.set_ylim(0.1, 1.05)
+        if np.log(end / begin) > WIDE * span:
+            axes.annotate(name, middle, xytext=(0, -4), textcoords="offset points", fontsize=7, ha="center", va="top")
+            narrow = 0
+            continue
+        # Names of narrow steps stand in a column to the right of the last of them.
+        last = next((j for j in range(k, len(names)) if np.log(edges[j + 1] / edges[j]) > WIDE * span), len(names))
+        start = heights[k - narrow]
+        place = (edges[last] * 1.25, 3.2 * start * 0.66**narrow)
+        arrow = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
+        axes.annotate(name, middle, xytext=place, fontsize=7, va="center", arrowprops=arrow)
+        narrow += 1
+    axes.set_yscale("log")
+    axes.set_ylim(min(0.1, 0.6 * min(heights)), 3.6)
+    axes.yaxis.set_major_locator(FixedLocator(list(FRACTIONS.values())))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _fraction(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("d/k of the best")
     axes.set_title("(b) dimensions for each feature of the best; grey: where the paper sees features stick", loc="left")
+
+
+def _between(places: np.ndarray[Any, Any], values: np.ndarray[Any, Any], fine: np.ndarray[Any, Any]) -> Any:
+    """Return values between places of 1/(1−S), by monotone cubic interpolation."""
+    if len(places) < 2:
+        return np.interp(fine, places, values)
+    return PchipInterpolator(np.log(places - 1), values)(np.log(fine - 1))
+
+
+def _fraction(value: float) -> str:
+    """Return the name of a fraction of the axis."""
+    return min(FRACTIONS, key=lambda name: abs(FRACTIONS[name] - value))

@@ -116,7 +116,7 @@ def test_bad_input_is_named(make: Any, message: str) -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the survey be short and know a few polytopes."""
     full = free_packings.survey
-    settings = {"dims": (2,), "inverse_densities": (2.0, 6.0), "starts": 4, "polished": 1}
+    settings = {"dims": (2,), "inverse_densities": (2.0, 6.0), "starts": 6, "polished": 3}
     monkeypatch.setattr(free_packings, "survey", lambda most, **k: full(most, **settings, **k))
     monkeypatch.setattr(free_packings, "best_packing", lambda density: best_packing(density, among=SMALL))
 

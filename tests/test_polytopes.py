@@ -118,7 +118,7 @@ def test_frames_and_bounds(name: str) -> None:
     assert solid.coherence > solid.welch_bound - EXACT
     assert solid.frame_spectrum.sum() == pytest.approx(solid.n)
     if solid.tight:
-        assert solid.squared_overlaps == pytest.approx(solid.n * (solid.n / solid.dim - 1), abs=EXACT)
+        assert solid.squared_overlaps == pytest.approx(solid.n * (solid.n / solid.dim - 1), rel=EXACT, abs=EXACT)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 7])

@@ -167,8 +167,8 @@ def shared_packing(
     Example:
         >>> from tegum.theory import best_packing
         >>> atlas = best_packing(0.2, among=("axis", "digon", "pentagon"))
-        >>> shared_packing(atlas, (1.0, 0.01), (1.0, 9.0)).copies
-        {'digon of class 1': 0.5, 'pentagon of class 2': 0.25}
+        >>> shared_packing(atlas, (1.0, 0.01), (0.5, 9.0)).copies
+        {'axis of class 1': 0.5, 'pentagon of class 2': 0.25}
     """
     sizes = _checked(importance)
     amounts = np.asarray(per_dimension, dtype=np.float64)

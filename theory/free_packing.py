@@ -149,7 +149,7 @@ def free_packing(
     weights, bias = unpack(best[1], dim)
     return FreePacking(
         *(corners, dim, density, weights, bias, loss, gain, random_gain, error),
-        *(slope, starts, len(found), same, status),
+        *(slope, starts, len(tried), same, status),
     )
 
 

@@ -18,6 +18,7 @@ from scipy.optimize import Bounds, minimize
 
 from .amplitudes import as_amplitude
 from .blocks import BlockLaw
+from .counted_patterns import CountedPatterns
 from .features import FloatArray, IndependentFeatures
 from .loss import ExactLoss
 from .model import ToyModel
@@ -33,6 +34,8 @@ SMALLEST_SCALE = 1e-3
 # A further start has the bias that silences this share of the largest overlap.
 NEARLY = 0.9
 SHARES = (0.05, 0.8)
+# A share at which no overlaps are equal by chance.
+GENERAL = 0.3137
 # Polytopes with a free share: the coordinates that it is the square of. It is their number over d for a tight frame.
 STRETCHED = {"antiprism": (2,), "2-3 duoantiprism": (0, 1)}
 # More corners than this are cheaper to invert from transforms than to enumerate (docs/benchmarks.md).
@@ -40,6 +43,8 @@ MOST_ENUMERATED = 5
 ON_THE_WAY, TOLERANCE, MAX_NODES = 1e-9, 1e-11, 1 << 14
 # Slopes, in units of E[x²], at which a search leaves the rest to Newton's method: of estimated losses, of exact ones.
 LEVELLED, VANISHED = 1e-6, 1e-13
+# Losses, in units of E[x²], that are rounding.
+LOSSLESS = 1e-13
 # Relative step of differences of gradients, and rounding of an enumerated loss.
 DIFFERENCE, ROUNDING = 1e-5, 1e-15
 
@@ -105,10 +110,15 @@ class _Family:
         # Its patterns say nothing about one of many features being on.
         law = IndependentFeatures(0.5 if density is None else density, amplitude=size)
         model = ToyModel(k, d, law)
+        self._counted = None
+        if density is not None and size.is_constant and k > 1 and self.alike:
+            points = _corners(self.solid, GENERAL if self.rows else np.nan)
+            self._counted = CountedPatterns(points[:, 0] @ points, density, float(size.mean))
+        known = one_on or self._counted is not None
         few = max(map(len, self.solid.factors)) <= MOST_ENUMERATED
-        self._engine = ExactLoss(model) if not one_on and few else None
+        self._engine = ExactLoss(model) if not known and few else None
         self._coarse = self._fine = None
-        if not one_on and not few:
+        if not known and not few:
             self._coarse = SpectralLoss(model, tolerance=ON_THE_WAY)
             self._fine = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES)
         self._spectral = self._fine
@@ -148,6 +158,8 @@ class _Family:
 
     def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
         """Return the first output's loss and its derivatives in the overlaps and the bias."""
+        if self._counted is not None:
+            return self._counted.output_and_slopes(overlaps, bias)
         if self._spectral is not None:
             return self._spectral.output_and_slopes(0, overlaps, bias)
         # Of a block's k features one is on k/n times as often, and all else leaves them at their bias.
@@ -261,6 +273,9 @@ def packed(
     status = "optimal" if positive and np.isfinite(left) else "failed"
     if scale < SMALLEST_SCALE:
         status, left = "dropped", 0.0
+    elif loss <= LOSSLESS * family.square:
+        # Nothing is left to gain, however flat it is.
+        status, left = "optimal", loss
     height = float(x[2]) if family.rows else float("nan")
     gain, error = (k * family.unit - loss) / d, family.error() + left
     return Packed(family.solid.name, k, d, scale, float(x[1]), height, loss, gain, error, status)

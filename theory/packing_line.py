@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from scipy.optimize import brentq
 
 from .features import FloatArray
 from .packed_polytopes import packed
-from .packing import ATLAS, BestPacking, best_packing, close_packing
+from .packing import ATLAS, TIED, BestPacking, best_packing, close_packing
 
 # Transitions are located to this in 1/(1−S).
 LOCATED = 1e-11
@@ -95,14 +96,22 @@ def _crossing(here: BestPacking, there: BestPacking, amplitude: Any) -> tuple[fl
     names = here.best.name, there.best.name
     assert here.density is not None
     assert there.density is not None
+    gains = [next(one.gain for one in here.polytopes if one.name == name) for name in names]
+    # Where everything ties at first, the transition is where the second gains more by more than counts as equal.
+    lead = TIED * abs(gains[0]) if abs(gains[1] - gains[0]) <= TIED * abs(gains[0]) else 0.0
 
+    @cache
     def difference(place: float) -> tuple[float, float]:
         near = close_packing(here, 1 / place) or close_packing(there, 1 / place)
         pair = [packed(name, 1 / place, amplitude=amplitude, near=near.get(name)) for name in names]
         # Times 1/p, so that slopes keep their size.
-        return (pair[1].gain - pair[0].gain) * place, sum(one.error / one.dim for one in pair) * place
+        return (pair[1].gain - pair[0].gain - lead) * place, (sum(one.error / one.dim for one in pair) + lead) * place
 
-    place = float(brentq(lambda y: difference(y)[0], 1 / here.density, 1 / there.density, xtol=LOCATED, rtol=1e-15))
+    low, high = 1 / here.density, 1 / there.density
+    if difference(low)[0] >= 0 or difference(high)[0] <= 0:
+        # Gains within their errors of each other, or minima that depend on where the search began.
+        return (low + high) / 2, (high - low) / 2
+    place = float(brentq(lambda y: difference(y)[0], low, high, xtol=LOCATED, rtol=1e-15))
     step = 1e-4 * place
     slope = (difference(place + step)[0] - difference(place - step)[0]) / (2 * step)
-    return place, difference(place)[1] / abs(slope) + LOCATED
+    return place, float(difference(place)[1] / abs(slope) + LOCATED)

@@ -58,6 +58,7 @@ def finite_packing(
             (what a block costs then depends on n).
 
     Example:
+        >>> from tegum.theory import best_packing
         >>> atlas = best_packing(0.7, among=("axis", "digon", "triangle"))
         >>> finite_packing(5, 3, atlas).copies    # a triangle is best, and what is left is a digon
         {'triangle': 1, 'digon': 1}
