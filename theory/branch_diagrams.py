@@ -1,31 +1,81 @@
-"""All branches of minima of a family that random starts find, and where the cheapest changes.
+"""All minima of a family that random starts find, followed along it, and where the cheapest changes.
 
-Nothing here knows which branches there are: minima are searched for from random starts at several values of the
-parameter, and each that lies on no branch so far is followed.
+Nothing here knows which minima there are: they are searched for from random starts at several values of the parameter,
+and each that lies on no branch so far is followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
+from scipy.optimize import brentq
 
-from .branches import Branch, follow_branches
-from .critical_points import CriticalPoint
-from .descent import pack, unpack
+from .branches import STEP, Branch, corrected, follow_branches, judged, loss_slope
+from .descent import unpack
 from .families import Family
 from .features import FloatArray
 from .random_minima import copies, random_minima
-from .transitions import Crossing, Limit, crossing, stability_limits
+from .transitions import Limit, stability_limit_between
 
-# Values of t at which the cheapest branch is looked up.
-GRID = 400
+# Values of t at which the cheapest minimum is looked up.
+GRID = 600
 # Two states are one if overlaps and biases agree to this.
 SAME = 1e-6
-# Losses that differ by less where a branch ends meet there.
-MEETING = 1e-9
+# Arcs that cover less of log t are leftovers at the ends of others.
+SHORTEST = 1e-2
+# How far in overlaps and biases the states of a continuous transition may be apart at neighbouring values of t.
+NEAR = 0.3
+# Losses are rounded to about this.
+ROUNDING = 1e-15
+
+
+@dataclass(frozen=True, eq=False)
+class Arc:
+    """A minimum followed for as long as it is one.
+
+    Attributes:
+        branch: its points, by ascending t, with the limits where they are known.
+        lower: where it stops being a minimum at its smallest t; None at the edge of the range, or where it wasn't
+            located.
+        upper: the same at its largest t.
+        whole: the branch that it is a part of, which goes on as a saddle.
+    """
+
+    branch: Branch
+    lower: Limit | None
+    upper: Limit | None
+    whole: Branch
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest t."""
+        low, high = self.branch.parameter[[0, -1]]
+        return (
+            float(low) if self.lower is None else self.lower.parameter,
+            float(high) if self.upper is None else self.upper.parameter,
+        )
+
+    def at(self, parameter: float) -> tuple[FloatArray, float] | None:
+        """Return the minimum at t, packed, and its loss; None where there is none."""
+        branch, logarithm = self.branch, float(np.log(parameter))
+        low, high = self.range
+        if not low * (1 - 1e-12) <= parameter <= high * (1 + 1e-12):
+            return None
+        guess = np.array([np.interp(logarithm, branch.position, column) for column in branch.states().T])
+        return corrected(branch.family, guess, logarithm, branch.held)
+
+    def losses(self, parameter: FloatArray) -> FloatArray:
+        """Return the loss at each t, interpolated from values and slopes; NaN where there is no minimum."""
+        branch, x = self.branch, np.log(parameter)
+        inside = (x >= branch.position[0]) & (x <= branch.position[-1])
+        found = np.full(len(x), np.nan)
+        found[inside] = CubicHermiteSpline(branch.position, branch.loss, branch.slope)(x[inside])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +85,13 @@ class Change:
     Attributes:
         parameter: t.
         error: bound on its error.
-        kind: "first order", where two losses cross; "continuous", where the cheapest branch becomes unstable and the
-            next one leaves it; "unknown", where neither was found: then a branch is missing.
-        below: number of the cheapest branch for smaller t.
-        above: number of the cheapest branch for larger t.
+        kind: "first order", where two losses cross; "continuous", where one minimum ends on the other; "unknown", where
+            neither was found: then an arc is missing.
+        below: number of the cheapest arc for smaller t.
+        above: number of the cheapest arc for larger t.
+        loss: of both there.
         slopes: dL/d log t of the two there.
-        states: packed parameters of the two there, shape (2, P); NaN for an unknown kind.
+        states: packed parameters of the two there, shape (2, P).
     """
 
     parameter: float
@@ -48,62 +99,81 @@ class Change:
     kind: str
     below: int
     above: int
+    loss: float
     slopes: tuple[float, float]
     states: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class BranchDiagram:
-    """The branches of minima of a family.
+    """The minima of a family.
 
     Attributes:
         family: of models.
-        branches: each a representative of its copies under exchanges of equal features.
-        limits: for each branch, where it starts or stops being a minimum.
+        arcs: each a representative of its copies under exchanges of equal features.
         changes: where the cheapest minimum changes, by ascending t.
         probes: values of t at which minima were searched for.
-        hits: starts that led to each branch at each probe, shape (branches, probes).
+        hits: starts that led to each arc at each probe, shape (arcs, probes).
         starts: at each probe.
     """
 
     family: Family
-    branches: tuple[Branch, ...]
-    limits: tuple[tuple[Limit, ...], ...]
+    arcs: tuple[Arc, ...]
     changes: tuple[Change, ...]
     probes: tuple[float, ...]
-    hits: np.ndarray[tuple[int, int], np.dtype[np.int64]]
+    hits: NDArray[np.int64]
     starts: int
 
-    def losses(self, parameter: FloatArray) -> FloatArray:
-        """Return the loss of each branch where it is a minimum, interpolated, shape (branches, len(parameter)).
-
-        NaN where it is none.
-        """
-        return np.array([_interpolated(branch, np.log(parameter)) for branch in self.branches])
-
-    def cheapest(self, parameter: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Return the number of the cheapest branch at each t, −1 where there is none."""
-        losses = self.losses(parameter)
-        return np.where(np.isnan(losses).all(axis=0), -1, np.where(np.isnan(losses), np.inf, losses).argmin(axis=0))
+    def cheapest(self, parameter: FloatArray) -> NDArray[np.int64]:
+        """Return the number of the cheapest arc at each t, −1 where there is none."""
+        losses = np.array([arc.losses(parameter) for arc in self.arcs])
+        filled = np.where(np.isnan(losses), np.inf, losses)
+        return np.where(np.isinf(filled).all(axis=0), -1, filled.argmin(axis=0))
 
 
-def _interpolated(branch: Branch, x: FloatArray) -> FloatArray:
-    """Return the loss of the stable pieces of a branch, the cheapest of them, by their values and slopes."""
-    losses = np.full(len(x), np.nan)
+def apart(family: Family, first: FloatArray, second: FloatArray) -> float:
+    """Return the largest difference of overlaps and biases of two states, in the relabelling that brings them closest.
+
+    Args:
+        family: whose exchanges of features count.
+        first: packed parameters, shape (P,).
+        second: packed parameters, shape (P,).
+    """
+    w, b = unpack(first, family.n_hidden)
+    own = np.vstack([w.T @ w, b])
+    theirs = copies(*unpack(second, family.n_hidden), family.exchanges)
+    return float(np.abs(theirs - own).max(axis=(1, 2)).min())
+
+
+def _arcs(branch: Branch) -> list[Arc]:
+    """Return the parts of a branch that are minima, with their ends located."""
+    found = []
     for piece in branch.pieces():
-        places, inside = branch.position[piece], None
-        inside = (x >= places[0]) & (x <= places[-1])
-        losses[inside] = np.fmin(
-            losses[inside], CubicHermiteSpline(places, branch.loss[piece], branch.slope[piece])(x[inside])
-        )
-    return losses
+        if abs(branch.position[piece[-1]] - branch.position[piece[0]]) < SHORTEST:
+            continue
+        if branch.position[piece[0]] > branch.position[piece[-1]]:
+            piece = piece[::-1]
+        step = int(np.sign(piece[1] - piece[0]))
+        limits: list[Limit | None] = []
+        for inside, outside in ((int(piece[0]), int(piece[0]) - step), (int(piece[-1]), int(piece[-1]) + step)):
+            there = 0 <= outside < len(branch.parameter)
+            limits.append(stability_limit_between(branch, inside, outside) if there else None)
+        y = np.column_stack([branch.states()[piece], branch.position[piece]])
+        # The ends belong to it.
+        before, after = ([] if limit is None else [[*limit.state, np.log(limit.parameter)]] for limit in limits)
+        points = np.array([*before, *y, *after])
+        points = points[np.append(True, np.diff(points[:, -1]) > 0)]
+        found.append(Arc(judged(branch.family, points, branch.held, branch.ends), limits[0], limits[1], branch))
+    return found
 
 
-def same_state(family: Family, point: CriticalPoint, theta: FloatArray) -> bool:
-    """Return whether a minimum is a copy, under exchanges of equal features, of packed parameters."""
-    own = np.vstack([point.weights.T @ point.weights, point.bias])
-    theirs = copies(*unpack(theta, family.n_hidden), family.exchanges)
-    return bool(np.abs(theirs - own).max(axis=(1, 2)).min() < SAME)
+def _known(arcs: Sequence[Arc], theta: FloatArray, parameter: float) -> int | None:
+    """Return the number of the arc that passes through a state or a copy of it."""
+    for k, arc in enumerate(arcs):
+        state = arc.at(parameter)
+        if state is not None and apart(arc.branch.family, theta, state[0]) < SAME:
+            return k
+    return None
 
 
 def branch_diagram(
@@ -113,6 +183,7 @@ def branch_diagram(
     starts: int = 128,
     seed: int = 0,
     margin: float = np.inf,
+    step: float = STEP,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> BranchDiagram:
     """Find the minima of a family at several values of its parameter, and follow each along it.
@@ -123,87 +194,123 @@ def branch_diagram(
         starts: random starts at each.
         seed: of their random numbers.
         margin: minima that cost more than this times the cheapest at a probe aren't followed.
+        step: longest step along a branch, in (W, b, log t).
         on_progress: called with the share that is done.
 
     Raises:
         ValueError: if a probe is out of range.
     """
-    branches: list[Branch] = []
+    arcs: list[Arc] = []
     counts: list[dict[int, int]] = []
     for place, t in enumerate(probes):
         model = family.models(np.log([t])).take(0)
+        hits: dict[int, int] = {}
         found = random_minima(model, starts=starts, seed=seed, exchanges=family.exchanges)
-        fresh, hits = [], {}
         for minimum in found:
             point = minimum.point
             if point.status != "minimum" or point.loss > margin * found[0].point.loss:
                 continue
-            known = next((k for k, b in enumerate(branches) if _passes(b, point, t)), None)
+            theta = np.concatenate([point.weights.ravel(), point.bias])
+            known = _known(arcs, theta, t)
             if known is None:
-                known = len(branches) + len(fresh)
-                fresh.append(point)
-            hits[known] = hits.get(known, 0) + minimum.hits
-        branches += follow_branches(family, fresh, [t] * len(fresh))
+                for arc in _arcs(follow_branches(family, [point], [t], step=step)[0]):
+                    middle = len(arc.branch.parameter) // 2
+                    state, where = arc.branch.states()[middle], float(arc.branch.parameter[middle])
+                    if _known(arcs, state, where) is None:
+                        arcs.append(arc)
+                known = _known(arcs, theta, t)
+            if known is not None:
+                hits[known] = hits.get(known, 0) + minimum.hits
         counts.append(hits)
         on_progress((place + 1) / len(probes))
-    table = np.array([[hits.get(k, 0) for hits in counts] for k in range(len(branches))]).reshape(-1, len(probes))
-    limits = tuple(stability_limits(branch) for branch in branches)
-    whole = BranchDiagram(family, tuple(branches), limits, (), tuple(map(float, probes)), table, starts)
-    return BranchDiagram(**{**vars(whole), "changes": _changes(whole)})
-
-
-def _passes(branch: Branch, point: CriticalPoint, parameter: float) -> bool:
-    """Return whether a branch passes through a minimum or a copy of it."""
-    return any(
-        same_state(branch.family, point, state) for state, _ in branch.all_at(parameter)
-    )
+    table = np.array([[hits.get(k, 0) for hits in counts] for k in range(len(arcs))]).reshape(-1, len(probes))
+    diagram = BranchDiagram(family, tuple(arcs), (), tuple(map(float, probes)), table, starts)
+    return replace(diagram, changes=_changes(diagram))
 
 
 def _changes(diagram: BranchDiagram) -> tuple[Change, ...]:
-    """Return where the cheapest branch changes along the family."""
+    """Return where the cheapest arc changes along the family."""
     grid = np.geomspace(diagram.family.low, diagram.family.high, GRID)
-    first = diagram.cheapest(grid)
-    changes = []
-    for k in np.flatnonzero(first[1:] != first[:-1]):
-        below, above = int(first[k]), int(first[k + 1])
-        changes.append(_change(diagram, below, above, float(grid[k]), float(grid[k + 1])))
-    return tuple(changes)
+    cheapest = diagram.cheapest(grid)
+    # Beside an end that isn't quite reached there may be no arc at all.
+    there = np.flatnonzero(cheapest >= 0)
+    return tuple(
+        _change(diagram, int(cheapest[i]), int(cheapest[j]), float(grid[i]), float(grid[j]))
+        for i, j in pairwise(there)
+        if cheapest[i] != cheapest[j]
+    )
 
 
 def _change(diagram: BranchDiagram, below: int, above: int, low: float, high: float) -> Change:
-    """Return the change between two neighbouring values of t."""
-    size = (diagram.family.n_hidden + 1) * diagram.family.n_features
-    unknown = Change(
-        float(np.sqrt(low * high)), (high - low) / 2, "unknown", below, above, (np.nan, np.nan), np.full((2, size), np.nan)
-    )
-    if min(below, above) < 0:
-        return unknown
-    a, b = diagram.branches[below], diagram.branches[above]
-    # Where one of them ends between the two values, only the part where both are minima counts.
-    ends = [limit for k in (below, above) for limit in diagram.limits[k] if low <= limit.parameter <= high]
-    for limit in ends:
-        if limit.mechanism == "fold":
+    """Return the change of the cheapest arc between two values of t."""
+    first, second = diagram.arcs[below], diagram.arcs[above]
+    # Where an arc is a minimum up to a point at which another one arrives, the two are one there.
+    for mine, other, at, limit in ((second, first, low, second.lower), (first, second, high, first.upper)):
+        if limit is None or limit.mechanism == "fold" or not low <= limit.parameter <= high:
             continue
-        other = b if limit in diagram.limits[below] else a
-        theirs = other.at(high if other is b else low)
-        near = [limit.state, limit.state] if theirs is None else [limit.state, theirs[0]]
-        if theirs is not None and np.linalg.norm(_distance(diagram.family, *near)) < 0.3:
-            slope = np.nan
-            return Change(limit.parameter, limit.error, "continuous", below, above, (slope, slope), np.stack([limit.state] * 2))
-    for limit in ends:
-        low, high = (max(low, limit.parameter), high) if limit.stable_above else (low, min(high, limit.parameter))
-    margin = 1e-9 if ends else 0.0
+        theirs = other.at(at)
+        if theirs is not None and apart(diagram.family, limit.state, theirs[0]) < NEAR and other is not mine:
+            slope = float(loss_slope(diagram.family, limit.state[None], np.log([limit.parameter]))[0])
+            return Change(
+                limit.parameter,
+                limit.error,
+                "continuous",
+                below,
+                above,
+                limit.loss,
+                (slope, slope),
+                np.stack([limit.state] * 2),
+            )
+    low, high = max(low, second.range[0]), min(high, first.range[1])
+    return crossing(diagram, below, above, low, high) or Change(
+        float(np.sqrt(low * high)),
+        abs(high - low) / 2,
+        "unknown",
+        below,
+        above,
+        np.nan,
+        (np.nan, np.nan),
+        np.full((2, len(first.branch.held)), np.nan),
+    )
+
+
+def crossing(diagram: BranchDiagram, below: int, above: int, low: float, high: float) -> Change | None:
+    """Return where two arcs cost the same between two values of t, None if they don't change places there.
+
+    Args:
+        diagram: that the arcs belong to.
+        below: number of the arc that is cheaper at `low`.
+        above: number of the one that is cheaper at `high`.
+        low: smallest t.
+        high: largest t.
+    """
+    first, second = diagram.arcs[below], diagram.arcs[above]
+
+    def gap(x: float) -> float:
+        ends = first.at(float(np.exp(x))), second.at(float(np.exp(x)))
+        return np.nan if ends[0] is None or ends[1] is None else ends[0][1] - ends[1][1]
+
+    a, b = np.log([low, high])
+    if not gap(a) * gap(b) <= 0:
+        return None
     try:
-        found: Crossing | None = crossing(a, b, low * (1 + margin), high * (1 - margin))
+        x = float(brentq(gap, a, b, xtol=1e-14, rtol=1e-15))
     except ValueError:
-        return unknown
-    if found is None:
-        return unknown
-    return Change(found.parameter, found.error, "first order", below, above, found.slopes, found.states)
-
-
-def _distance(family: Family, first: FloatArray, second: FloatArray) -> float:
-    """Return the largest difference of overlaps and biases, in the relabelling that brings two states closest."""
-    w, b = unpack(first, family.n_hidden)
-    own = np.vstack([w.T @ w, b])
-    return float(np.abs(copies(*unpack(second, family.n_hidden), family.exchanges) - own).max(axis=(1, 2)).min())
+        # Newton's method has lost a minimum on the way, close to where it ends.
+        return None
+    ends = first.at(float(np.exp(x))), second.at(float(np.exp(x)))
+    assert ends[0] is not None and ends[1] is not None
+    states = np.stack([ends[0][0], ends[1][0]])
+    slopes = loss_slope(diagram.family, states, np.full(2, x))
+    steep = abs(float(slopes[0] - slopes[1]))
+    error = (abs(ends[0][1] - ends[1][1]) + ROUNDING) / steep if steep else np.inf
+    return Change(
+        float(np.exp(x)),
+        float(np.exp(x) * error),
+        "first order",
+        below,
+        above,
+        ends[0][1],
+        (float(slopes[0]), float(slopes[1])),
+        states,
+    )

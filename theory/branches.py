@@ -25,7 +25,7 @@ from .features import FloatArray
 from .loss import ExactLoss
 
 # Longest step in (W, b, log t), and most steps each way.
-STEP, MOST = 0.1, 400
+STEP, MOST = 0.05, 600
 # Newton corrections of a step, and the gradient that counts as zero.
 CORRECTIONS, CONVERGED = 8, 1e-13
 RESIDUAL = 1e-11
@@ -33,8 +33,10 @@ RESIDUAL = 1e-11
 FARTHEST = 2.0
 # Step in log t of derivatives in it.
 DIFFERENCE = 1e-4
-# A saddle with more falling directions than this isn't followed on.
-FALLING = 1
+# A saddle with more falling directions than this isn't followed on, nor a branch that has turned more often in t.
+FALLING, TURNS = 1, 2
+# Longest step across a turn in t.
+TURNING = 4e-3
 # Of two states at a larger distance one isn't the continuation of the other.
 FAR = 0.5
 
@@ -55,7 +57,7 @@ class Branch:
             (points,).
         held: 0 for coordinates of (W, b) that the structure holds at zero, NaN for the others, shape (P,).
         ends: why the branch stops at its first and last point: "edge" of the range, "stopped" where it would go on as
-            a saddle that falls along several directions, "lost" or "budget".
+            a saddle that falls along several directions, "turned" too often in t, "lost" or "budget".
     """
 
     family: Family
@@ -84,7 +86,7 @@ class Branch:
         return pack(self.weights, self.bias)
 
     def pieces(self) -> list[NDArray[np.int64]]:
-        """Return the runs of stable points along which t goes one way, each by ascending t."""
+        """Return the runs of stable points along which t goes one way, in the order of the branch."""
         x, runs = self.position, []
         run: list[int] = []
         for k in range(len(x)):
@@ -95,23 +97,7 @@ class Branch:
             if self.stable[k]:
                 run.append(k)
         runs.append(run)
-        return [np.array(r if x[r[0]] < x[r[-1]] else r[::-1]) for r in runs if len(r) > 1]
-
-    def all_at(self, parameter: float) -> list[tuple[FloatArray, float]]:
-        """Return the stable states at t, packed, with their losses, cheapest first: one for each stable piece there."""
-        logarithm, found = float(np.log(parameter)), []
-        for piece in self.pieces():
-            x = self.position[piece]
-            if x[0] - 1e-12 <= logarithm <= x[-1] + 1e-12:
-                guess = np.array([np.interp(logarithm, x, column) for column in self.states()[piece].T])
-                state = corrected(self.family, guess, logarithm, self.held)
-                found += [state] if state is not None else []
-        return sorted(found, key=lambda state: state[1])
-
-    def at(self, parameter: float) -> tuple[FloatArray, float] | None:
-        """Return the cheapest stable state at t, packed, and its loss; None where the branch has none."""
-        return next(iter(self.all_at(parameter)), None)
-
+        return [np.array(r) for r in runs if len(r) > 1]
 
 def corrected(family: Family, guess: FloatArray, logarithm: float, held: FloatArray) -> tuple[FloatArray, float] | None:
     """Return the critical point that Newton's method finds at a fixed t, and its loss; None if it finds none close by.
@@ -198,6 +184,7 @@ class _Walk:
 
     points: list[FloatArray] = field(default_factory=list)
     end: str = "budget"
+    turns: int = 0
 
 
 def _walk(curve: _Curve, start: FloatArray, tangent: FloatArray, step: float, most: int) -> list[_Walk]:
@@ -229,18 +216,25 @@ def _walk(curve: _Curve, start: FloatArray, tangent: FloatArray, step: float, mo
         good = (residual < RESIDUAL) & (np.linalg.norm(y - guess, axis=-1) <= FARTHEST * tried)
         good &= ((y - old) * along).sum(-1) > 0
         good &= (hops[going] > 0) | ((ahead * along).sum(-1) > STRAIGHT)
+        good &= (hops[going] > 0) | (ahead[:, -1] * along[:, -1] >= 0) | (tried <= TURNING)
         # An edge may be reached only by a point that lies in the range.
         good &= beyond | ((y[:, -1] >= low) & (y[:, -1] <= high))
         falling = (np.linalg.eigvalsh(matrix[:, :, :-1]) < 0).sum(axis=-1) > FALLING
         stop = np.zeros(len(going), dtype=bool)
         for place, k in enumerate(going):
-            if good[place] and not falling[place]:
+            if good[place] and falling[place]:
                 walks[k].points.append(y[place])
+                walks[k].end, stop[place] = "stopped", True
+            elif good[place]:
+                walks[k].points.append(y[place])
+                walks[k].turns += int(ahead[place, -1] * along[place, -1] < 0)
                 here[k], tangent[k] = y[place], ahead[place]
                 length[k] = HOPS[0] if hops[k] else min(1.5 * length[k], step)
                 hops[k] = 0
                 if beyond[place]:
                     walks[k].end, stop[place] = "edge", True
+                elif walks[k].turns > TURNS:
+                    walks[k].end, stop[place] = "turned", True
             elif hops[k]:
                 hops[k] += 1
                 if hops[k] > len(HOPS):
@@ -248,8 +242,6 @@ def _walk(curve: _Curve, start: FloatArray, tangent: FloatArray, step: float, mo
             else:
                 length[k] /= 2
                 if length[k] < SMALLEST_STEP:
-                    if good[place]:
-                        walks[k].end, stop[place] = "stopped", True
                     # A kink of the curve, where its tangent jumps, is crossed in one step.
                     hops[k] = 1
         going = going[~stop]
@@ -296,12 +288,19 @@ def follow_branches(
     for k in range(len(y)):
         ahead, behind = walks[k], walks[len(y) + k]
         curve_points = np.array([*behind.points[::-1], y[k], *ahead.points])
-        branches.append(_judged(family, curve_points, held[k], (behind.end, ahead.end)))
+        branches.append(judged(family, curve_points, held[k], (behind.end, ahead.end)))
     return tuple(branches)
 
 
-def _judged(family: Family, y: FloatArray, held: FloatArray, ends: tuple[str, str]) -> Branch:
-    """Return the record of points y of a branch: losses, gradients and curvatures by the exact engine."""
+def judged(family: Family, y: FloatArray, held: FloatArray, ends: tuple[str, str]) -> Branch:
+    """Return the record of critical points along a family: losses, gradients and curvatures by the exact engine.
+
+    Args:
+        family: of models.
+        y: (W, b, log t) of each point, shape (points, P + 1).
+        held: as `Branch.held`.
+        ends: as `Branch.ends`.
+    """
     states, logarithm = y[:, :-1], y[:, -1]
     model = family.models(logarithm)
     weights, bias = unpack(states, family.n_hidden)

@@ -1,6 +1,5 @@
-"""Where branches of minima change places in cost, and where they stop being minima: located on exact equations.
+"""Where branches stop being minima: located on exact equations.
 
-- Crossing: two branches cost the same, L(θ_A, t) = L(θ_B, t): a root of the difference of two exact losses.
 - Fold, where a minimum meets a saddle: ∇L = 0, H v = 0, ‖v‖ = 1 (G. Moore and A. Spence 1980, doi:10.1137/0717048).
 - Anywhere else a curvature passes through zero, or jumps below it at a kink: located by bisection.
 """
@@ -11,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
-from .branches import Branch, corrected, loss_slope
+from .branches import Branch, corrected
 from .continuation import System, correct, jacobian
 from .curvature import smallest_curvature
 from .descent import expand, pack, unpack
@@ -25,31 +23,12 @@ HALVINGS = 45
 RESIDUAL = 1e-11
 # Points before and after a change of stability among which t has to turn at a fold.
 AROUND = 2
+# Share of ∂∇L/∂ log t along the flat direction of a fold, at least.
+TRANSVERSAL = 1e-4
 # Curvatures that are left when a bisection has ended: what is larger has jumped.
 LEFT = 1e-6
 # Relabellings leave a state as it is if they move overlaps and biases by less; a direction, relative to its size.
 SAME_STATE, SAME_DIRECTION = 1e-6, 1e-2
-
-
-@dataclass(frozen=True, eq=False)
-class Crossing:
-    """Where two branches cost the same.
-
-    Attributes:
-        parameter: t.
-        error: bound on its error: the gap that is left over the difference of slopes, and the root finder's bracket.
-        loss: of both.
-        gap: L_A − L_B that is left.
-        slopes: dL/d log t of A and B; a first-order transition where they differ.
-        states: packed parameters of both, shape (2, P).
-    """
-
-    parameter: float
-    error: float
-    loss: float
-    gap: float
-    slopes: tuple[float, float]
-    states: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,45 +57,23 @@ class Limit:
     residual: float
 
 
-def crossing(first: Branch, second: Branch, low: float, high: float) -> Crossing | None:
-    """Return where two branches cost the same between two values of t, None if they don't change places there.
+def stability_limit_between(branch: Branch, inside: int, outside: int) -> Limit | None:
+    """Return where a branch stops being a minimum between two neighbouring points, None if it can't be located.
 
-    Raises:
-        ValueError: if a branch isn't a minimum at one of the two.
+    Args:
+        branch: of critical points.
+        inside: number of a point that is a minimum.
+        outside: number of its neighbour that isn't one, or at which t has turned back.
     """
-
-    def gap(x: float) -> float:
-        ends = first.at(float(np.exp(x))), second.at(float(np.exp(x)))
-        if ends[0] is None or ends[1] is None:
-            raise ValueError(f"both branches must be minima between {low} and {high}, got one that isn't")
-        return ends[0][1] - ends[1][1]
-
-    a, b = np.log([low, high])
-    if gap(a) * gap(b) > 0:
-        return None
-    x = float(brentq(gap, a, b, xtol=1e-14, rtol=1e-15))
-    t = float(np.exp(x))
-    ends = first.at(t), second.at(t)
-    assert ends[0] is not None and ends[1] is not None
-    states = np.stack([ends[0][0], ends[1][0]])
-    slopes = loss_slope(first.family, states, np.full(2, x))
-    left = ends[0][1] - ends[1][1]
-    steep = abs(float(slopes[0] - slopes[1]))
-    # Losses are rounded to about this.
-    rounding = 1e-15
-    error = t * ((abs(left) + rounding) / steep if steep else np.inf)
-    return Crossing(t, float(error), ends[0][1], left, (float(slopes[0]), float(slopes[1])), states)
+    turned = _turns(branch, inside, outside)
+    return _fold(branch, inside, outside) if turned else _bisected(branch, inside, outside)
 
 
-def stability_limits(branch: Branch) -> tuple[Limit, ...]:
-    """Return where a branch starts or stops being a minimum, by ascending t."""
-    stable, found = branch.stable, []
-    for k in np.flatnonzero(stable[1:] != stable[:-1]):
-        inside, outside = (int(k), int(k) + 1) if stable[k] else (int(k) + 1, int(k))
-        limit = _fold(branch, inside, outside) or _bisected(branch, inside, outside)
-        if limit is not None:
-            found.append(limit)
-    return tuple(sorted(found, key=lambda limit: limit.parameter))
+def _turns(branch: Branch, inside: int, outside: int) -> bool:
+    """Return whether t turns close to two neighbouring points."""
+    first, last = sorted((inside, outside))
+    steps = np.diff(branch.position[max(first - AROUND, 0) : last + AROUND + 1])
+    return bool((np.diff(np.sign(steps)) != 0).any())
 
 
 def _fold_system(branch: Branch) -> System:
@@ -136,27 +93,41 @@ def _fold_system(branch: Branch) -> System:
 
 
 def _fold(branch: Branch, inside: int, outside: int) -> Limit | None:
-    """Return the fold between two points of a branch, if t turns there and the equations have a solution."""
+    """Return the fold close to two points of a branch, None if its equations have no solution there."""
     x, states, free = branch.position, branch.states(), np.isnan(branch.held)
-    first, last = sorted((inside, outside))
-    steps = np.diff(x[max(first - AROUND, 0) : last + AROUND + 1])
-    if not (np.diff(np.sign(steps)) != 0).any():
-        return None
-    near = inside if abs(branch.curvature[inside]) < abs(branch.curvature[outside]) else outside
-    _, _, hessian = expand(ExactLoss(branch.family.models(x[[near]])), states[[near]])
-    values, vectors = np.linalg.eigh(hessian[0][np.ix_(free, free)])
-    v = vectors[:, np.abs(values).argmin()]
     system = _fold_system(branch)
-    y, residual = correct(system, np.concatenate([states[near, free], v, x[[near]]]))
-    reach = 3 * np.linalg.norm(states[outside] - states[inside]) + 0.05
-    if residual > RESIDUAL or np.linalg.norm(y[: len(v)] - states[near, free]) > reach:
-        return None
+    for near in (inside, outside, 2 * inside - outside, 2 * outside - inside):
+        if not 0 <= near < len(x):
+            continue
+        _, _, hessian = expand(ExactLoss(branch.family.models(x[[near]])), states[[near]])
+        values, vectors = np.linalg.eigh(hessian[0][np.ix_(free, free)])
+        v = vectors[:, np.abs(values).argmin()]
+        y, residual = correct(system, np.concatenate([states[near, free], v, x[[near]]]))
+        # Beyond the last minimum, on the same side as the branch goes there.
+        ahead = x[inside] - x[2 * inside - outside] if 0 <= 2 * inside - outside < len(x) else 0.0
+        reach = 3 * np.linalg.norm(states[outside] - states[inside]) + 0.05
+        if residual > RESIDUAL or np.linalg.norm(y[: len(v)] - states[inside, free]) > reach:
+            continue
+        if (y[-1] - x[inside]) * ahead >= 0 and (y[-1] - x[outside]) * ahead >= 0:
+            return _turning(branch, system, y, inside, residual)
+    return None
+
+
+def _turning(branch: Branch, system: System, y: FloatArray, inside: int, residual: float) -> Limit | None:
+    """Return the record of a solution of the fold's equations, None if t doesn't matter to the flat direction."""
+    free = np.isnan(branch.held)
+    size = int(free.sum())
     theta = np.where(free, 0.0, branch.held)
-    theta[free] = y[: len(v)]
+    theta[free] = y[:size]
     mode = np.zeros(len(free))
-    mode[free] = y[len(v) : -1]
-    correction = np.linalg.lstsq(jacobian(system, y), system(y[None])[0], rcond=None)[0]
-    return _limit(branch, theta, mode, float(y[-1]), float(abs(correction[-1])), "fold", bool(x[inside] > y[-1]), residual)
+    mode[free] = y[size:-1]
+    slopes = jacobian(system, y)
+    # Where the branch meets its mirror image t turns too, but the flat direction doesn't feel t.
+    if abs(mode[free] @ slopes[:size, -1]) < TRANSVERSAL * np.linalg.norm(slopes[:size, -1]):
+        return None
+    correction = np.linalg.lstsq(slopes, system(y[None])[0], rcond=None)[0]
+    above = bool(branch.position[inside] > y[-1])
+    return _limit(branch, theta, mode, float(y[-1]), float(abs(correction[-1])), "fold", above, residual)
 
 
 def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:
