@@ -16,7 +16,8 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
 from .branches import STEP, Branch, corrected, follow_branches, judged, loss_slope
-from .descent import unpack
+from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, snap
+from .descent import descend, pack, unpack
 from .families import Family
 from .features import FloatArray
 from .random_minima import copies, random_minima
@@ -30,6 +31,10 @@ SAME = 1e-6
 SHORTEST = 1e-2
 # How far in overlaps and biases the states of a continuous transition may be apart at neighbouring values of t.
 NEAR = 0.3
+# How far past the end of an arc, relative to t, and beside it, to look for the minima that take its place.
+BESIDE, SIDESTEP = 2e-3, 0.02
+# Ends of arcs agree in t to this where one isn't located better than the last step before it.
+TOUCHING = 1e-7
 # Losses are rounded to about this.
 ROUNDING = 1e-15
 
@@ -66,8 +71,15 @@ class Arc:
         low, high = self.range
         if not low * (1 - 1e-12) <= parameter <= high * (1 + 1e-12):
             return None
-        guess = np.array([np.interp(logarithm, branch.position, column) for column in branch.states().T])
-        return corrected(branch.family, guess, logarithm, branch.held)
+        states = branch.states()
+        after = min(int(np.searchsorted(branch.position, logarithm)), len(states) - 1)
+        between = np.array([np.interp(logarithm, branch.position, column) for column in states.T])
+        # Close to a fold a neighbour may be a better start.
+        for guess in (between, states[after], states[after - 1]):
+            found = corrected(branch.family, guess, logarithm, branch.held, minimum=True)
+            if found is not None:
+                return found
+        return None
 
     def losses(self, parameter: FloatArray) -> FloatArray:
         """Return the loss at each t, interpolated from values and slopes; NaN where there is no minimum."""
@@ -200,32 +212,69 @@ def branch_diagram(
     Raises:
         ValueError: if a probe is out of range.
     """
-    arcs: list[Arc] = []
-    counts: list[dict[int, int]] = []
+    search = _Search(family, step)
+    counts = []
     for place, t in enumerate(probes):
-        model = family.models(np.log([t])).take(0)
-        hits: dict[int, int] = {}
-        found = random_minima(model, starts=starts, seed=seed, exchanges=family.exchanges)
-        for minimum in found:
-            point = minimum.point
-            if point.status != "minimum" or point.loss > margin * found[0].point.loss:
-                continue
-            theta = np.concatenate([point.weights.ravel(), point.bias])
-            known = _known(arcs, theta, t)
-            if known is None:
-                for arc in _arcs(follow_branches(family, [point], [t], step=step)[0]):
-                    middle = len(arc.branch.parameter) // 2
-                    state, where = arc.branch.states()[middle], float(arc.branch.parameter[middle])
-                    if _known(arcs, state, where) is None:
-                        arcs.append(arc)
-                known = _known(arcs, theta, t)
-            if known is not None:
-                hits[known] = hits.get(known, 0) + minimum.hits
-        counts.append(hits)
-        on_progress((place + 1) / len(probes))
-    table = np.array([[hits.get(k, 0) for hits in counts] for k in range(len(arcs))]).reshape(-1, len(probes))
-    diagram = BranchDiagram(family, tuple(arcs), (), tuple(map(float, probes)), table, starts)
+        counts.append(search.probe(t, starts, seed, margin))
+        search.switch()
+        on_progress((place + 1) / (len(probes) + 1))
+    table = np.array([[hits.get(k, 0) for hits in counts] for k in range(len(search.arcs))]).reshape(-1, len(probes))
+    diagram = BranchDiagram(family, tuple(search.arcs), (), tuple(map(float, probes)), table, starts)
+    on_progress(1.0)
     return replace(diagram, changes=_changes(diagram))
+
+
+class _Search:
+    """The arcs found so far."""
+
+    def __init__(self, family: Family, step: float) -> None:
+        self.family, self.step = family, step
+        self.arcs: list[Arc] = []
+        self._switched = 0
+
+    def probe(self, parameter: float, starts: int, seed: int, margin: float) -> dict[int, int]:
+        """Search for minima from random starts, follow new ones, and return how many starts led to each arc."""
+        model = self.family.models(np.log([parameter])).take(0)
+        hits: dict[int, int] = {}
+        found = random_minima(model, starts=starts, seed=seed, exchanges=self.family.exchanges)
+        for minimum in found:
+            if minimum.point.status == "minimum" and minimum.point.loss <= margin * found[0].point.loss:
+                known = self._add(minimum.point, parameter)
+                if known is not None:
+                    hits[known] = hits.get(known, 0) + minimum.hits
+        return hits
+
+    def _add(self, point: CriticalPoint, parameter: float) -> int | None:
+        """Follow a minimum unless it is on an arc; return the number of its arc."""
+        theta = pack(point.weights, point.bias)
+        known = _known(self.arcs, theta, parameter)
+        if known is not None:
+            return known
+        for arc in _arcs(follow_branches(self.family, [point], [parameter], step=self.step)[0]):
+            middle = len(arc.branch.parameter) // 2
+            if _known(self.arcs, arc.branch.states()[middle], float(arc.branch.parameter[middle])) is None:
+                self.arcs.append(arc)
+        return _known(self.arcs, theta, parameter)
+
+    def switch(self) -> None:
+        """Go downhill on both sides from every saddle that an arc becomes, and follow the minima found there."""
+        while self._switched < len(self.arcs):
+            arc = self.arcs[self._switched]
+            self._switched += 1
+            for limit in (arc.lower, arc.upper):
+                if limit is None or limit.mechanism == "fold":
+                    continue
+                parameter = limit.parameter * (1 - BESIDE if limit.stable_above else 1 + BESIDE)
+                if not self.family.low < parameter < self.family.high:
+                    continue
+                model = self.family.models(np.log([parameter] * 2))
+                aside = SIDESTEP * limit.direction / np.linalg.norm(limit.direction)
+                ends = descend(model, np.stack([limit.state + aside, limit.state - aside]))
+                settled, norms = snap(model, ends.parameters, ends.gradient_norm)
+                points, _ = examine(model, settled)
+                for point, norm in zip(points, norms, strict=True):
+                    if norm <= GRADIENT_TOLERANCE and point.status == "minimum":
+                        self._add(point, parameter)
 
 
 def _changes(diagram: BranchDiagram) -> tuple[Change, ...]:
@@ -245,11 +294,16 @@ def _change(diagram: BranchDiagram, below: int, above: int, low: float, high: fl
     """Return the change of the cheapest arc between two values of t."""
     first, second = diagram.arcs[below], diagram.arcs[above]
     # Where an arc is a minimum up to a point at which another one arrives, the two are one there.
-    for mine, other, at, limit in ((second, first, low, second.lower), (first, second, high, first.upper)):
+    for other, at, limit in ((first, low, second.lower), (second, high, first.upper)):
         if limit is None or limit.mechanism == "fold" or not low <= limit.parameter <= high:
             continue
         theirs = other.at(at)
-        if theirs is not None and apart(diagram.family, limit.state, theirs[0]) < NEAR and other is not mine:
+        # Side by side for a while, they cross instead.
+        if other is first and other.range[1] > limit.parameter * (1 + TOUCHING):
+            continue
+        if other is second and other.range[0] < limit.parameter * (1 - TOUCHING):
+            continue
+        if theirs is not None and apart(diagram.family, limit.state, theirs[0]) < NEAR:
             slope = float(loss_slope(diagram.family, limit.state[None], np.log([limit.parameter]))[0])
             return Change(
                 limit.parameter,
@@ -299,7 +353,8 @@ def crossing(diagram: BranchDiagram, below: int, above: int, low: float, high: f
         # Newton's method has lost a minimum on the way, close to where it ends.
         return None
     ends = first.at(float(np.exp(x))), second.at(float(np.exp(x)))
-    assert ends[0] is not None and ends[1] is not None
+    assert ends[0] is not None
+    assert ends[1] is not None
     states = np.stack([ends[0][0], ends[1][0]])
     slopes = loss_slope(diagram.family, states, np.full(2, x))
     steep = abs(float(slopes[0] - slopes[1]))

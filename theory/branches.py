@@ -2,9 +2,9 @@
 
 The unknowns are (W, b) and x = log t, the equations ∇L = 0: with one more unknown than equations, a curve. All branches
 are followed at once, each by steps of its own along its tangent and Newton corrections with the exact Hessian
-(pseudo-arclength continuation: E. L. Allgower and K. Georg, Numerical Continuation Methods, 1990, chapter 6,
-doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`rotations.py`), which
-uses up the rotations of the hidden space, stay zero. docs/deformation.md has the mathematics.
+(pseudo-arclength continuation: E. L. Allgower and K. Georg, Numerical Continuation Methods, chapter 6,
+doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`rotations.py`),
+which uses up the rotations of the hidden space, stay zero. docs/deformation.md has the mathematics.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ DIFFERENCE = 1e-4
 FALLING, TURNS = 1, 2
 # Longest step across a turn in t.
 TURNING = 4e-3
+# A curvature below zero by less counts as none: that of a fold.
+LEVEL = 1e-6
 # Of two states at a larger distance one isn't the continuation of the other.
 FAR = 0.5
 
@@ -78,7 +80,7 @@ class Branch:
 
     @property
     def position(self) -> FloatArray:
-        """log t, shape (points,)."""
+        """The logarithm of t, shape (points,)."""
         return np.asarray(np.log(self.parameter))
 
     def states(self) -> FloatArray:
@@ -99,7 +101,10 @@ class Branch:
         runs.append(run)
         return [np.array(r) for r in runs if len(r) > 1]
 
-def corrected(family: Family, guess: FloatArray, logarithm: float, held: FloatArray) -> tuple[FloatArray, float] | None:
+
+def corrected(
+    family: Family, guess: FloatArray, logarithm: float, held: FloatArray, *, minimum: bool = False
+) -> tuple[FloatArray, float] | None:
     """Return the critical point that Newton's method finds at a fixed t, and its loss; None if it finds none close by.
 
     Args:
@@ -107,13 +112,16 @@ def corrected(family: Family, guess: FloatArray, logarithm: float, held: FloatAr
         guess: packed parameters near it, shape (P,).
         logarithm: log t.
         held: as `Branch.held`.
+        minimum: whether a saddle counts as none.
     """
     curve = _Curve(family, held[None])
     row = np.zeros((1, len(held) + 1))
     row[0, -1] = 1.0
-    y, residual, _ = curve.correct(np.append(guess, logarithm)[None], row)
+    y, residual, matrix = curve.correct(np.append(guess, logarithm)[None], row)
     theta = y[0, :-1]
     if not residual[0] < RESIDUAL or np.linalg.norm(theta - guess) > FAR:
+        return None
+    if minimum and np.linalg.eigvalsh(matrix[0, :, :-1])[0] < -LEVEL:
         return None
     return theta, float(ExactLoss(family.models(y[:, -1])).loss(*unpack(theta[None], family.n_hidden))[0])
 
@@ -208,7 +216,9 @@ def _walk(curve: _Curve, start: FloatArray, tangent: FloatArray, step: float, mo
         guess = old + tried[:, None] * along
         # The last step lands on the edge.
         beyond = np.maximum(low - guess[:, -1], guess[:, -1] - high) > 0
-        share = np.where(beyond, (np.clip(guess[:, -1], low, high) - old[:, -1]) / np.where(beyond, along[:, -1], 1), tried)
+        share = np.where(
+            beyond, (np.clip(guess[:, -1], low, high) - old[:, -1]) / np.where(beyond, along[:, -1], 1), tried
+        )
         guess = old + share[:, None] * along
         row = np.where(beyond[:, None], np.eye(guess.shape[1])[-1], along)
         y, residual, matrix = part.correct(guess, row)

@@ -52,7 +52,9 @@ def _permuting_first(count: int, n: int) -> NDArray[np.int64]:
 
 
 def one_denser(n_features: int, n_hidden: int, density: float, low: float, high: float) -> Family:
-    """Return models whose last feature is t times as dense as the others (arXiv:2209.10652, "non-uniform superposition").
+    """Return models whose last feature is t times as dense as the others.
+
+    The setting of arXiv:2209.10652, section "non-uniform superposition".
 
     Args:
         n_features: number of features n.

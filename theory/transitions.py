@@ -44,6 +44,7 @@ class Limit:
         breaks: whether the direction that becomes flat breaks a symmetry of the state under exchanges of features.
         loss: there.
         state: packed parameters there, shape (P,).
+        direction: that becomes flat, shape (P,).
         residual: largest residual of the equations.
     """
 
@@ -54,6 +55,7 @@ class Limit:
     breaks: bool
     loss: float
     state: FloatArray
+    direction: FloatArray
     residual: float
 
 
@@ -169,7 +171,7 @@ def _limit(
     loss = ExactLoss(family.models(np.array([x]))).loss(*unpack(theta[None], family.n_hidden))[0]
     t = float(np.exp(x))
     breaks = _breaks(theta, mode, family.n_hidden, family.exchanges)
-    return Limit(t, t * error, mechanism, stable_above, breaks, float(loss), theta, residual)
+    return Limit(t, t * error, mechanism, stable_above, breaks, float(loss), theta, mode, residual)
 
 
 def symmetries(weights: FloatArray, bias: FloatArray, exchanges: NDArray[np.int64]) -> NDArray[np.int64]:
