@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tegum.theory import Arc, BranchDiagram
 
 from .arrangements import arrangement
-from .branch_runs import ELSEWHERE, BranchRuns
+from .branch_runs import DEAD, ELSEWHERE, BranchRuns
 from .figures import OTHER_COLOUR, STYLE
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618), and line styles that tell them apart in grey.
@@ -27,6 +27,10 @@ PATH_COLOURS = "viridis"
 DEAREST = 1.25
 PANELS = 4
 POINTS = 60
+# Losses below this are those of perfect models.
+NOTHING = 1e-12
+# Characters that fit over a panel.
+WIDEST_LABEL = 24
 SAMPLES = 800
 
 
@@ -43,26 +47,39 @@ def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, tit
     intervals = cheapest_intervals(diagram)
     rows = -(-len(intervals) // PANELS)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 3.1 + 2.15 * rows), layout="constrained")
+        figure = Figure(figsize=(7.4, 3.0 + 2.3 * rows), layout="constrained")
         FigureCanvasAgg(figure)
-        spec = figure.add_gridspec(rows + 1, PANELS, height_ratios=[1.45, *[1.0] * rows])
-        upper = figure.add_subplot(spec[0, :])
+        spec = figure.add_gridspec(
+            rows + 1, PANELS + 1, height_ratios=[1.5, *[1.0] * rows], width_ratios=[*[1.0] * PANELS, 0.06]
+        )
+        upper, key = figure.add_subplot(spec[0, :3]), figure.add_subplot(spec[0, 3:])
         _losses(upper, diagram, grid, runs)
+        key.axis("off")
+        key.legend(*upper.get_legend_handles_labels(), loc="center left", frameon=False, fontsize=6.5)
         norm = LogNorm(family.low, family.high)
-        below = []
         for k, (number, low, high) in enumerate(intervals):
             axes = figure.add_subplot(spec[1 + k // PANELS, k % PANELS])
             draw_path(axes, diagram.arcs[number], low, high, norm)
             middle = diagram.arcs[number].at(float(np.sqrt(low * high)))
-            name = "" if middle is None else _named(diagram, middle[0])
-            axes.set_title(f"({chr(98 + k)}) {low:.4g} to {high:.4g}\n{name}", fontsize=7)
-            below.append(axes)
+            name = "" if middle is None else _broken(_named(diagram, middle[0]))
+            axes.set_title(f"({chr(98 + k)}) {low:.4g} to {high:.4g}\n{name}", fontsize=6.5)
         mappable = mpl.cm.ScalarMappable(norm, mpl.colormaps[PATH_COLOURS])
-        bar = figure.colorbar(mappable, ax=below, shrink=0.9, aspect=25 * rows, pad=0.01)
+        bar = figure.colorbar(mappable, cax=figure.add_subplot(spec[1:, PANELS]), format="{x:g}")
+        bar.ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        bar.ax.yaxis.set_minor_formatter("{x:g}")
         bar.set_label(family.parameter)
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _broken(name: str) -> str:
+    """Return a label on two lines if it is too long for a panel."""
+    parts = name.split(" + ")
+    if len(name) <= WIDEST_LABEL or len(parts) == 1:
+        return name
+    first = -(-len(parts) // 2)
+    return " + ".join(parts[:first]) + "\n+ " + " + ".join(parts[first:])
 
 
 def _named(diagram: BranchDiagram, theta: NDArray[np.float64]) -> str:
@@ -81,13 +98,15 @@ def cheapest_intervals(diagram: BranchDiagram) -> list[tuple[int, float, float]]
     return list(zip(arcs, edges[:-1], edges[1:], strict=True))
 
 
-def _losses(
-    axes: Axes, diagram: BranchDiagram, grid: NDArray[np.float64], runs: BranchRuns | None
-) -> None:
+def _losses(axes: Axes, diagram: BranchDiagram, grid: NDArray[np.float64], runs: BranchRuns | None) -> None:
     """Draw each arc's loss over that of the cheapest, with the changes of the cheapest and the trained models."""
     family = diagram.family
     losses = np.array([arc.losses(grid) for arc in diagram.arcs])
-    lowest = np.nanmin(losses, axis=0)
+    lowest, words = np.nanmin(losses, axis=0), "loss / cheapest minimum"
+    free = bool((lowest < NOTHING).any())
+    if free:
+        # A perfect minimum is no unit.
+        lowest, words = _all_dropped(diagram, grid), "loss / loss of a model that outputs the means"
     winners = list(dict.fromkeys(number for number, *_ in cheapest_intervals(diagram)))
     for number in range(len(diagram.arcs)):
         if number not in winners:
@@ -96,7 +115,9 @@ def _losses(
         arc = diagram.arcs[number]
         state = arc.branch.states()[len(arc.branch.parameter) // 2]
         style = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)]}
-        axes.plot(grid, losses[number] / lowest, linewidth=1.5, zorder=2, label=_named(diagram, state), **style)
+        axes.plot(
+            grid, losses[number] / lowest, linewidth=1.5, zorder=2, label=_broken(_named(diagram, state)), **style
+        )
         for limit in (arc.lower, arc.upper):
             if limit is not None:
                 height = limit.loss / np.interp(limit.parameter, grid, lowest)
@@ -111,15 +132,22 @@ def _losses(
         _dots(axes, runs, np.interp(runs.parameter, grid, lowest))
     axes.set_xscale("log")
     axes.set_xlim(grid[0], grid[-1])
-    axes.set_ylim(0.99, DEAREST)
+    axes.set_ylim(*((-0.02, 1.0) if free else (0.99, DEAREST)))
     axes.set_xlabel(family.parameter)
-    axes.set_ylabel("loss / cheapest minimum")
+    axes.set_ylabel(words)
     short = grid[-1] / grid[0] < 20
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7) if short else tuple(range(2, 10))))
     axes.xaxis.set_minor_formatter("{x:g}" if short else NullFormatter())
     axes.set_title("(a) minima and trained models; vertical lines: the cheapest changes")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=6.5)
+
+
+def _all_dropped(diagram: BranchDiagram, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Σ_i I_i Var(x_i), the loss if nothing is stored."""
+    model = diagram.family.models(np.log(grid))
+    amplitude, p = model.features.amplitude, model.densities()
+    variances = p * float(amplitude.second_moment) - (p * float(amplitude.mean)) ** 2
+    return np.asarray((model.importances() * variances).sum(axis=-1))
 
 
 def _dots(axes: Axes, runs: BranchRuns, lowest: NDArray[np.float64]) -> None:
@@ -131,11 +159,21 @@ def _dots(axes: Axes, runs: BranchRuns, lowest: NDArray[np.float64]) -> None:
             height = float(np.median(runs.loss[k][chosen]) / lowest[k])
             if height > DEAREST:
                 continue
-            face = "white" if number <= ELSEWHERE else "black"
-            size = 2 + 26 * chosen.sum() / seeds
-            axes.scatter(t, height, s=size, facecolor=face, edgecolor="black", linewidth=0.5, alpha=0.75, zorder=3)
-    axes.scatter([], [], s=28, color="black", alpha=0.75, label=f"trained, all {seeds} seeds")
-    axes.scatter([], [], s=2 + 26 / 4, color="black", alpha=0.75, label="trained, a quarter")
+            axes.scatter(t, height, s=_area(chosen.sum() / seeds), **_marker(int(number)), zorder=3)
+    axes.scatter([], [], s=_area(1.0), **_marker(0), label=f"trained: all {seeds} seeds")
+    axes.scatter([], [], s=_area(0.25), **_marker(0), label="… a quarter of them")
+    for number, text in {DEAD: "… an output switched off", ELSEWHERE: "… elsewhere"}.items():
+        if (runs.arc == number).any():
+            axes.scatter([], [], s=_area(1.0), **_marker(number), label=text)
+
+
+def _area(share: float) -> float:
+    return 2 + 26 * share
+
+
+def _marker(number: int) -> dict[str, Any]:
+    face, shape = ("black", "o") if number >= 0 else ("white", "v" if number == DEAD else "s")
+    return {"facecolor": face, "marker": shape, "edgecolor": "black", "linewidth": 0.5, "alpha": 0.8}
 
 
 def oriented(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -155,7 +193,9 @@ def oriented(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
-    """Draw the points of an arc between two values of t, coloured by t; a ring marks the end of each path.
+    """Draw the points of an arc, coloured by t between two values; a ring marks the end of each path.
+
+    A grey line goes on where the arc is a minimum but not between the two values.
 
     Args:
         axes: where to draw.
@@ -164,19 +204,24 @@ def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
         high: largest t.
         norm: from t to colours.
     """
-    places = np.geomspace(low, high, POINTS)
-    states = [(t, arc.at(float(t))) for t in places]
+    span = arc.range
+    places = np.unique(np.concatenate([np.geomspace(*span, POINTS), np.geomspace(low, high, POINTS)]))
+    states = [(float(t), arc.at(float(t))) for t in places]
     kept = [(t, state[0]) for t, state in states if state is not None]
     n, m = arc.branch.family.n_features, arc.branch.family.n_hidden
+    t = np.array([t for t, _ in kept])
     turned = oriented(np.array([theta[: m * n].reshape(m, n) for _, theta in kept]))
-    colours = mpl.colormaps[PATH_COLOURS](norm([t for t, _ in kept]))
-    axes.add_patch(mpl.patches.Circle((0, 0), 1.0, fill=False, edgecolor="#BBBBBB", linewidth=0.5))
+    cheapest = np.flatnonzero((t >= low) & (t <= high))
+    colours = mpl.colormaps[PATH_COLOURS](norm(t))
+    axes.add_patch(mpl.patches.Circle((0, 0), 1.0, fill=False, edgecolor="#CCCCCC", linewidth=0.5))
+    last = cheapest[-1]
     for feature in range(n):
         x, y = turned[:, :, feature].T
-        axes.plot([0, x[-1]], [0, y[-1]], color="#999999", linewidth=0.5, zorder=1)
-        axes.scatter(x, y, c=colours, s=7, linewidth=0, zorder=2)
-        axes.scatter(x[-1:], y[-1:], c=colours[-1:], s=26, edgecolor="black", linewidth=0.6, zorder=3)
-    _number(axes, turned[-1])
+        axes.plot([0, x[last]], [0, y[last]], color="#999999", linewidth=0.5, zorder=1)
+        axes.plot(x, y, color="#888888", linewidth=0.8, zorder=2)
+        axes.scatter(x[cheapest], y[cheapest], c=colours[cheapest], s=9, linewidth=0, zorder=3)
+        axes.scatter(x[last], y[last], color=colours[last], s=26, edgecolor="black", linewidth=0.6, zorder=4)
+    _number(axes, turned[last])
     axes.plot(0, 0, marker="+", color="black", markersize=4, markeredgewidth=0.6, zorder=1)
     axes.set_aspect("equal")
     axes.set_xlim(-1.5, 1.5)

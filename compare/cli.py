@@ -389,6 +389,57 @@ def thomson(
     sys.stdout.write(f"{n} points in {dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
 
 
+@app.command()
+def deform(
+    features: Features = 5,
+    hidden: Hidden = 2,
+    vary: Annotated[
+        str, typer.Option(help="What changes about the last feature: 'density' or 'importance'.")
+    ] = "density",
+    density: Annotated[
+        float | None, typer.Option("--density", help="Of the other features; default 0.1, for three features 0.7.")
+    ] = None,
+    low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
+    high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
+    probes: Annotated[int, typer.Option(help="Places at which minima are searched for.")] = 9,
+    starts: Annotated[int, typer.Option(help="Random starts at each.")] = 64,
+    runs: Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")] = 20,
+    seeds: Annotated[int, typer.Option(help="Models trained at each.")] = 32,
+    objective: Annotated[str, typer.Option(help="Train on the 'exact' loss or on 'sampled' inputs.")] = "exact",
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
+    from .branch_command import Settings, changing_feature, show_family
+
+    family = changing_feature(features, hidden, vary, density, low, high)
+    with _Stages() as stages:
+        show_family(family, Settings(probes, starts, runs, seeds, objective), out, stages.report, as_json=as_json)
+
+
+@app.command()
+def correlated(
+    law: Annotated[str, typer.Option(help="Of the pairs: 'correlated' or 'anticorrelated'.")] = "correlated",
+    pairs: Annotated[int, typer.Option(help="Number of pairs, up to three.")] = 3,
+    hidden: Hidden = 2,
+    low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
+    high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
+    probes: Annotated[int, typer.Option(help="Places at which minima are searched for.")] = 9,
+    starts: Annotated[int, typer.Option(help="Random starts at each.")] = 64,
+    runs: Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")] = 20,
+    seeds: Annotated[int, typer.Option(help="Models trained at each.")] = 32,
+    objective: Annotated[str, typer.Option(help="Train on the 'exact' loss or on 'sampled' inputs.")] = "exact",
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
+    from .branch_command import Settings, show_family, tied_pairs
+
+    family = tied_pairs(law, pairs, hidden, low, high)
+    with _Stages() as stages:
+        show_family(family, Settings(probes, starts, runs, seeds, objective), out, stages.report, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     try:
