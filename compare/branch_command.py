@@ -120,10 +120,11 @@ def show_family(
 
     from tegum.theory import branch_diagram
 
-    inner = (1 - ASIDE) * np.log([family.low, family.high]) + ASIDE * np.log([family.high, family.low])
+    span = np.log(family.high / family.low)
+    first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
     diagram = branch_diagram(
         family,
-        np.exp(np.linspace(*inner, settings.probes)).tolist(),
+        np.exp(np.linspace(first, last, settings.probes)).tolist(),
         starts=settings.starts,
         margin=np.inf if family.n_features <= FEW else MARGIN,
         on_progress=lambda share: report("minima", share),
@@ -137,7 +138,7 @@ def show_family(
         try:
             runs = train_along(
                 diagram,
-                np.exp(np.linspace(*inner, settings.runs)),
+                np.exp(np.linspace(first, last, settings.runs)),
                 seeds=settings.seeds,
                 objective=settings.objective,
                 on_progress=lambda done, all_of_them: report("training", done / max(all_of_them, 1)),
@@ -259,17 +260,16 @@ def _print(account: dict[str, Any]) -> None:
     runs = account.get("runs")
     rows = []
     for arc in account["arcs"]:
-        ends = [arc["lower_limit"], arc["upper_limit"]]
-        words = [_end(limit, arc[side]) for limit, side in zip(ends, ("from", "to"), strict=True)]
+        ends = ", ".join(_end(arc[limit]) for limit in ("lower_limit", "upper_limit"))
         share = "" if runs is None else f"{100 * runs['by_arc'][arc['number']]:.2f}"
-        rows.append([str(arc["number"]), arc["name"], *words, str(sum(arc["hits"])), share])
-    columns = ["", "phase", "from", "to", "starts", "% of runs"]
-    print_table("Minima: where they are minima, and what led there", columns, rows)
+        rows.append([str(arc["number"]), arc["name"], f"{arc['from']:.8f}", f"{arc['to']:.8f}", ends, share])
+    print_table("Where each is a minimum", ["", "phase", "from", "to", "ends", "% of runs"], rows)
     if runs is None:
         return
     shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
     console().print(f"Of {runs['number']} runs ({runs['objective']}): {shares}.", soft_wrap=True)
 
 
-def _end(limit: dict[str, Any] | None, at: float) -> str:
-    return f"{at:.6g}" if limit is None else f"{limit['parameter']:.8f} {limit['mechanism']}"
+def _end(limit: dict[str, Any] | None) -> str:
+    """Return why an arc ends; the edge of the range, or where it meets another one, has no limit of its own."""
+    return "–" if limit is None else str(limit["mechanism"])

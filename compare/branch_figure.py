@@ -20,8 +20,8 @@ from .branch_runs import DEAD, ELSEWHERE, BranchRuns
 from .figures import OTHER_COLOUR, STYLE
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618), and line styles that tell them apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)), "-")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)), "-", "--")
 PATH_COLOURS = "viridis"
 # Relative losses above this aren't drawn.
 DEAREST = 1.25
@@ -45,7 +45,8 @@ def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, tit
     family = diagram.family
     grid = np.geomspace(family.low, family.high, SAMPLES)
     intervals = cheapest_intervals(diagram)
-    rows = -(-len(intervals) // PANELS)
+    panels = [*intervals, *_others(diagram, runs, -len(intervals) % PANELS)]
+    rows = -(-len(panels) // PANELS)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 3.0 + 2.3 * rows), layout="constrained")
         FigureCanvasAgg(figure)
@@ -57,12 +58,13 @@ def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, tit
         key.axis("off")
         key.legend(*upper.get_legend_handles_labels(), loc="center left", frameon=False, fontsize=6.5)
         norm = LogNorm(family.low, family.high)
-        for k, (number, low, high) in enumerate(intervals):
+        for k, (number, low, high) in enumerate(panels):
             axes = figure.add_subplot(spec[1 + k // PANELS, k % PANELS])
             draw_path(axes, diagram.arcs[number], low, high, norm)
             middle = diagram.arcs[number].at(float(np.sqrt(low * high)))
             name = "" if middle is None else _broken(_named(diagram, middle[0]))
-            axes.set_title(f"({chr(98 + k)}) {low:.4g} to {high:.4g}\n{name}", fontsize=6.5)
+            also = "" if k < len(intervals) else "not the cheapest, "
+            axes.set_title(f"({_letter(k)}) {also}{low:.4g} to {high:.4g}\n{name}", fontsize=6.5)
         mappable = mpl.cm.ScalarMappable(norm, mpl.colormaps[PATH_COLOURS])
         bar = figure.colorbar(mappable, cax=figure.add_subplot(spec[1:, PANELS]), format="{x:g}")
         bar.ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
@@ -71,6 +73,23 @@ def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, tit
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _letter(panel: int) -> str:
+    """Return the letter of a panel of points; (a) is that of the losses."""
+    return chr(ord("b") + panel)
+
+
+def _others(diagram: BranchDiagram, runs: BranchRuns | None, most: int) -> list[tuple[int, float, float]]:
+    """Return arcs that are nowhere the cheapest, those that most runs or starts led to first, with their ranges."""
+    winners = {number for number, *_ in cheapest_intervals(diagram)}
+    visits = {
+        number: float(diagram.hits[number].sum()) if runs is None else runs.share(number)
+        for number in range(len(diagram.arcs))
+        if number not in winners
+    }
+    chosen = sorted((number for number in visits if visits[number] > 0), key=lambda number: -visits[number])
+    return [(number, *diagram.arcs[number].range) for number in chosen[:most]]
 
 
 def _broken(name: str) -> str:
@@ -107,16 +126,23 @@ def _losses(axes: Axes, diagram: BranchDiagram, grid: NDArray[np.float64], runs:
     if free:
         # A perfect minimum is no unit.
         lowest, words = _all_dropped(diagram, grid), "loss / loss of a model that outputs the means"
-    winners = list(dict.fromkeys(number for number, *_ in cheapest_intervals(diagram)))
+    winners: dict[int, str] = {}
+    for k, (number, *_) in enumerate(cheapest_intervals(diagram)):
+        winners[number] = winners.get(number, "") + f"({_letter(k)})"
     for number in range(len(diagram.arcs)):
         if number not in winners:
             axes.plot(grid, losses[number] / lowest, color=OTHER_COLOUR, linewidth=0.7, zorder=1)
-    for place, number in enumerate(winners):
+    for place, (number, letters) in enumerate(winners.items()):
         arc = diagram.arcs[number]
         state = arc.branch.states()[len(arc.branch.parameter) // 2]
         style = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)]}
         axes.plot(
-            grid, losses[number] / lowest, linewidth=1.5, zorder=2, label=_broken(_named(diagram, state)), **style
+            grid,
+            losses[number] / lowest,
+            linewidth=1.5,
+            zorder=2,
+            label=f"{letters} {_broken(_named(diagram, state))}",
+            **style,
         )
         for limit in (arc.lower, arc.upper):
             if limit is not None:
@@ -243,5 +269,7 @@ def _number(axes: Axes, points: NDArray[np.float64]) -> None:
         if lengths[first] < 0.08:
             axes.text(0.1, -0.1, text, fontsize=6.5, ha="left", va="top")
             continue
+        # The longer the text, the further out sideways.
         x, y = points[:, first] * (1 + 0.24 / lengths[first])
+        x += 0.09 * (len(text) - 1) * points[0, first] / lengths[first]
         axes.text(x, y, text, fontsize=6.5, ha="center", va="center")

@@ -23,6 +23,7 @@ from .equations import hold
 from .families import Family
 from .features import FloatArray
 from .loss import ExactLoss
+from .model import ToyModel
 
 # Longest step in (W, b, log t), and most steps each way.
 STEP, MOST = 0.05, 600
@@ -39,6 +40,8 @@ FALLING, TURNS = 1, 2
 TURNING = 4e-3
 # A curvature below zero by less counts as none: that of a fold.
 LEVEL = 1e-6
+# Coordinates of a critical point below this are zero.
+ZERO = 1e-9
 # Of two states at a larger distance one isn't the continuation of the other.
 FAR = 0.5
 
@@ -323,10 +326,20 @@ def judged(family: Family, y: FloatArray, held: FloatArray, ends: tuple[str, str
         loss=loss,
         slope=loss_slope(family, states, logarithm),
         residual=np.linalg.norm(pack(*slopes), axis=-1),
-        curvature=smallest_curvature(model, states)[0],
+        curvature=curvatures(model, states)[0],
         held=held,
         ends=ends,
     )
+
+
+def curvatures(model: ToyModel, states: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return `smallest_curvature` with coordinates that rounding keeps from zero set there, where kinks lie.
+
+    Args:
+        model: batch shape (K,).
+        states: packed parameters, shape (K, P).
+    """
+    return smallest_curvature(model, np.where(np.abs(states) < ZERO, 0.0, states))
 
 
 def loss_slope(family: Family, states: FloatArray, logarithm: FloatArray) -> FloatArray:

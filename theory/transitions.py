@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .branches import Branch, corrected
+from .branches import Branch, corrected, curvatures
 from .continuation import System, correct, jacobian
-from .curvature import smallest_curvature
 from .descent import expand, pack, unpack
 from .features import FloatArray
 from .loss import ExactLoss
 from .random_minima import copies
 
 HALVINGS = 45
+# Curvatures are rounded to about this.
+ROUNDING = 1e-13
 RESIDUAL = 1e-11
 # Points before and after a change of stability among which t has to turn at a fold.
 AROUND = 2
@@ -37,7 +38,8 @@ class Limit:
 
     Attributes:
         parameter: t.
-        error: bound on its error: the length in t of a Newton correction of the fold's equations, or half a bracket.
+        error: bound on its error: length in t of a Newton correction of the fold's equations, or half a bracket, and
+            rounding.
         mechanism: "fold", where it meets a saddle and turns back; "bifurcation", where it goes on as a saddle; "jump",
             where it goes on as one because the curvature jumps at a kink.
         stable_above: whether the branch is a minimum for larger t.
@@ -129,7 +131,7 @@ def _turning(branch: Branch, system: System, y: FloatArray, inside: int, residua
         return None
     correction = np.linalg.lstsq(slopes, system(y[None])[0], rcond=None)[0]
     above = bool(branch.position[inside] > y[-1])
-    return _limit(branch, theta, mode, float(y[-1]), float(abs(correction[-1])), "fold", above, residual)
+    return _limit(branch, theta, mode, float(y[-1]), float(abs(correction[-1])) + ROUNDING, "fold", above, residual)
 
 
 def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:
@@ -143,7 +145,7 @@ def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:
         here = corrected(family, guess, middle, branch.held)
         if here is None:
             return None
-        value, direction = smallest_curvature(family.models(np.array([middle])), here[0][None])
+        value, direction = curvatures(family.models(np.array([middle])), here[0][None])
         if value[0] <= 0:
             curvature, mode = float(value[0]), direction[0]
         ends[int(value[0] <= 0)] = (middle, here[0])
@@ -153,7 +155,8 @@ def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:
     mechanism = "jump" if abs(curvature) > LEFT else "bifurcation"
     _, *slopes = ExactLoss(family.models(np.array([middle]))).loss_and_gradient(*unpack(theta[None], family.n_hidden))
     residual = float(np.abs(pack(*slopes)).max())
-    error = abs(ends[0][0] - ends[1][0]) / 2
+    steepness = abs(branch.curvature[inside] - branch.curvature[outside]) / abs(x[inside] - x[outside])
+    error = abs(ends[0][0] - ends[1][0]) / 2 + ROUNDING / max(steepness, ROUNDING)
     return _limit(branch, theta, mode, middle, error, mechanism, bool(x[inside] > x[outside]), residual)
 
 
