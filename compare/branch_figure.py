@@ -247,7 +247,7 @@ def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
         axes.plot(x, y, color="#888888", linewidth=0.8, zorder=2)
         axes.scatter(x[cheapest], y[cheapest], c=colours[cheapest], s=9, linewidth=0, zorder=3)
         axes.scatter(x[last], y[last], color=colours[last], s=26, edgecolor="black", linewidth=0.6, zorder=4)
-    _number(axes, turned[last])
+    _number(axes, turned[last], np.linalg.norm(turned, axis=1).max(axis=0))
     axes.plot(0, 0, marker="+", color="black", markersize=4, markeredgewidth=0.6, zorder=1)
     axes.set_aspect("equal")
     axes.set_xlim(-1.5, 1.5)
@@ -257,8 +257,8 @@ def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
     return axes
 
 
-def _number(axes: Axes, points: NDArray[np.float64]) -> None:
-    """Write the features' numbers beyond their points, those of one point together."""
+def _number(axes: Axes, points: NDArray[np.float64], reach: NDArray[np.float64]) -> None:
+    """Write the features' numbers beyond their points and paths, those of one point together."""
     lengths = np.linalg.norm(points, axis=0)
     left = list(range(points.shape[1]))
     while left:
@@ -270,6 +270,6 @@ def _number(axes: Axes, points: NDArray[np.float64]) -> None:
             axes.text(0.1, -0.1, text, fontsize=6.5, ha="left", va="top")
             continue
         # The longer the text, the further out sideways.
-        x, y = points[:, first] * (1 + 0.24 / lengths[first])
+        x, y = points[:, first] * (reach[first] + 0.22) / lengths[first]
         x += 0.09 * (len(text) - 1) * points[0, first] / lengths[first]
         axes.text(x, y, text, fontsize=6.5, ha="center", va="center")

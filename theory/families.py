@@ -77,7 +77,7 @@ def one_denser(n_features: int, n_hidden: int, density: float, low: float, high:
         return ToyModel(n_features, n_hidden, IndependentFeatures(densities))
 
     exchanges = _permuting_first(n_features - 1, n_features)
-    return Family("relative density", low, high, n_features, n_hidden, exchanges, at)
+    return Family(f"relative density of feature {n_features}", low, high, n_features, n_hidden, exchanges, at)
 
 
 def one_more_important(n_features: int, n_hidden: int, density: float, low: float, high: float) -> Family:
@@ -101,7 +101,7 @@ def one_more_important(n_features: int, n_hidden: int, density: float, low: floa
         return ToyModel(n_features, n_hidden, law, importance)
 
     exchanges = _permuting_first(n_features - 1, n_features)
-    return Family("relative importance", low, high, n_features, n_hidden, exchanges, at)
+    return Family(f"relative importance of feature {n_features}", low, high, n_features, n_hidden, exchanges, at)
 
 
 def _pairs(count: int) -> list[tuple[int, int]]:
