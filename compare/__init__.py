@@ -12,8 +12,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .arrangements import arrangement
     from .basin_planes import basin_plane
     from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
+    from .branch_runs import BranchRuns, train_along
     from .cell_table import CellTable, ColumnMeaning, read_table
     from .coulomb import coulomb_energy
     from .dataset import curves_of, load, minima_of, model_of, save
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BasinSettings",
+    "BranchRuns",
     "CellTable",
     "ColumnMeaning",
     "DiagramSettings",
@@ -34,6 +37,7 @@ __all__ = [
     "ThomsonMinimum",
     "WeightBatch",
     "agreement",
+    "arrangement",
     "basin_plane",
     "basin_shares",
     "compare_table",
@@ -51,12 +55,15 @@ __all__ = [
     "save",
     "table_account",
     "thomson_minimum",
+    "train_along",
     "wilson_interval",
 ]
 
 _HOMES = {
+    "arrangements": ("arrangement",),
     "basin_planes": ("basin_plane",),
     "basins": ("BasinSettings", "basin_shares", "load_basins", "wilson_interval"),
+    "branch_runs": ("BranchRuns", "train_along"),
     "cell_table": ("CellTable", "ColumnMeaning", "read_table"),
     "coulomb": ("coulomb_energy",),
     "dataset": ("curves_of", "load", "minima_of", "model_of", "save"),
