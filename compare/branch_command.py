@@ -220,6 +220,9 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
             "number": int(runs.arc.size),
             "shares": ends,
             "by_arc": [runs.share(number) for number in range(len(arcs))],
+            "endings": [
+                {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
+            ],
             "furthest_from_its_minimum": float(runs.moved.max()),
             "median_distance": float(sorted(runs.moved.ravel())[runs.moved.size // 2]),
         }

@@ -48,7 +48,7 @@ def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, tit
     panels = [*intervals, *_others(diagram, runs, -len(intervals) % PANELS)]
     rows = -(-len(panels) // PANELS)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 3.0 + 2.3 * rows), layout="constrained")
+        figure = Figure(figsize=(7.4, 3.0 + 2.2 * rows), layout="constrained")
         FigureCanvasAgg(figure)
         spec = figure.add_gridspec(
             rows + 1, PANELS + 1, height_ratios=[1.5, *[1.0] * rows], width_ratios=[*[1.0] * PANELS, 0.06]
@@ -250,8 +250,8 @@ def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
     _number(axes, turned[last], np.linalg.norm(turned, axis=1).max(axis=0))
     axes.plot(0, 0, marker="+", color="black", markersize=4, markeredgewidth=0.6, zorder=1)
     axes.set_aspect("equal")
-    axes.set_xlim(-1.5, 1.5)
-    axes.set_ylim(-1.5, 1.5)
+    axes.set_xlim(-1.6, 1.6)
+    axes.set_ylim(-1.6, 1.6)
     axes.set_xticks([])
     axes.set_yticks([])
     return axes
