@@ -313,6 +313,8 @@ def test_bad_searches_are_refused() -> None:
     model = pentagons().models(np.zeros(2))
     with pytest.raises(ValueError, match="single model"):
         random_minima(model)
+    with pytest.raises(ValueError, match="probes must lie in"):
+        branch_diagram(pentagons(), [20.0])
     with pytest.raises(ValueError, match="positive"):
         random_minima(model.take(0), starts=0)
 

@@ -211,7 +211,16 @@ def branch_diagram(
 
     Raises:
         ValueError: if a probe is out of range.
+
+    Example:
+        >>> from tegum.theory import correlated_pairs
+        >>> found = branch_diagram(correlated_pairs(2, 2, 0.24, 0.3), [0.245, 0.295], starts=16, margin=1.2)
+        >>> [(change.kind, round(change.parameter, 8)) for change in found.changes]
+        [('first order', 0.25787068)]
     """
+    for t in probes:
+        if not family.low <= t <= family.high:
+            raise ValueError(f"probes must lie in {family.low} to {family.high}, got {t}")
     search = _Search(family, step)
     counts = []
     for place, t in enumerate(probes):
@@ -237,8 +246,10 @@ class _Search:
         model = self.family.models(np.log([parameter])).take(0)
         hits: dict[int, int] = {}
         found = random_minima(model, starts=starts, seed=seed, exchanges=self.family.exchanges)
+        # The cheapest may be perfect.
+        dearest = margin * found[0].point.loss if found and np.isfinite(margin) else np.inf
         for minimum in found:
-            if minimum.point.status == "minimum" and minimum.point.loss <= margin * found[0].point.loss:
+            if minimum.point.status == "minimum" and minimum.point.loss <= dearest:
                 known = self._add(minimum.point, parameter)
                 if known is not None:
                     hits[known] = hits.get(known, 0) + minimum.hits
