@@ -164,8 +164,8 @@ class _Curve:
         for left in range(CORRECTIONS, -1, -1):
             value, matrix[going] = self.take(going).linear(y[going])
             residual[going] = np.linalg.norm(value, axis=-1)
-            more = residual[going] > CONVERGED
-            going = going[more & np.isfinite(residual[going])]
+            more = (residual[going] > CONVERGED) & np.isfinite(residual[going])
+            going = going[more]
             if not len(going) or not left:
                 break
             y[going] -= _solve(matrix[going], row[going], np.append(value[more], np.zeros((len(going), 1)), axis=-1))
@@ -189,75 +189,102 @@ def _tangent(matrix: FloatArray, like: FloatArray) -> FloatArray:
     return np.asarray(tangent / np.linalg.norm(tangent, axis=-1, keepdims=True))
 
 
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """One step each of several branches: where it leads, the tangent there, and what is to be said about it."""
+
+    y: FloatArray
+    ahead: FloatArray
+    good: NDArray[np.bool_]
+    on_edge: NDArray[np.bool_]
+    turned: NDArray[np.bool_]
+    falling: NDArray[np.bool_]
+
+
+def _attempt(
+    curve: _Curve, old: FloatArray, along: FloatArray, length: FloatArray, hopping: NDArray[np.bool_]
+) -> _Attempt:
+    """Try a step of each branch along its tangent; a hop may land past a kink, where the tangent is another one."""
+    low, high = np.log([curve.family.low, curve.family.high])
+    guess = old + length[:, None] * along
+    # The last step lands on the edge.
+    on_edge = (guess[:, -1] < low) | (guess[:, -1] > high)
+    to_edge = (np.clip(guess[:, -1], low, high) - old[:, -1]) / np.where(on_edge, along[:, -1], 1)
+    guess = old + np.where(on_edge, to_edge, length)[:, None] * along
+    row = np.where(on_edge[:, None], np.eye(guess.shape[1])[-1], along)
+    y, residual, matrix = curve.correct(guess, row)
+    ahead = _tangent(matrix, along)
+    turned = ahead[:, -1] * along[:, -1] < 0
+    good = (residual < RESIDUAL) & (np.linalg.norm(y - guess, axis=-1) <= FARTHEST * length)
+    good &= ((y - old) * along).sum(-1) > 0
+    good &= on_edge | ((y[:, -1] >= low) & (y[:, -1] <= high))
+    good &= hopping | (((ahead * along).sum(-1) > STRAIGHT) & (~turned | (length <= TURNING)))
+    falling = (np.linalg.eigvalsh(matrix[:, :, :-1]) < 0).sum(axis=-1) > FALLING
+    return _Attempt(y, ahead, good, on_edge, turned, falling)
+
+
 @dataclass(eq=False)
 class _Walk:
-    """One way along a branch: its points so far, and why it stopped."""
+    """One way along a branch: its points so far, and why it stopped; empty as long as it goes on."""
 
+    here: FloatArray
+    tangent: FloatArray
+    length: float
     points: list[FloatArray] = field(default_factory=list)
-    end: str = "budget"
+    end: str = ""
     turns: int = 0
+    # Number of the hop over a kink that is tried, 0 for a plain step.
+    hop: int = 0
+
+    def accept(self, y: FloatArray, ahead: FloatArray, step: float) -> None:
+        """Go on from a point."""
+        self.points.append(y)
+        self.turns += int(ahead[-1] * self.tangent[-1] < 0)
+        self.here, self.tangent = y, ahead
+        self.length = HOPS[0] if self.hop else min(1.5 * self.length, step)
+        self.hop = 0
+
+    def refuse(self) -> None:
+        """Try a shorter step, or when there is none a hop over the kink that must be the reason, or a longer one."""
+        if self.hop == len(HOPS):
+            self.end = "lost"
+        elif self.hop:
+            self.hop += 1
+        else:
+            self.length /= 2
+            self.hop = int(self.length < SMALLEST_STEP)
 
 
 def _walk(curve: _Curve, start: FloatArray, tangent: FloatArray, step: float, most: int) -> list[_Walk]:
     """Follow branches from rows of `start` along `tangent` until each has ended."""
-    family = curve.family
-    low, high = np.log([family.low, family.high])
-    walks = [_Walk() for _ in start]
-    here, tangent = start.copy(), tangent.copy()
-    length, hops = np.full(len(start), step / 4), np.zeros(len(start), dtype=int)
-    going = np.arange(len(start))
-    at_edge = (here[:, -1] - low) * (here[:, -1] - high) >= 0
-    outwards = at_edge & (np.where(here[:, -1] <= low, -1, 1) * tangent[:, -1] > 0)
-    for k in np.flatnonzero(outwards):
-        walks[k].end = "edge"
-    going = going[~outwards]
+    low, high = np.log([curve.family.low, curve.family.high])
+    walks = [_Walk(y, along, step / 4) for y, along in zip(start, tangent, strict=True)]
+    for walk in walks:
+        x, rise = walk.here[-1], walk.tangent[-1]
+        if (x <= low and rise < 0) or (x >= high and rise > 0):
+            walk.end = "edge"
     for _ in range(most):
+        going = np.array([k for k, walk in enumerate(walks) if not walk.end], dtype=np.int64)
         if not len(going):
             break
-        part, old, along = curve.take(going), here[going], tangent[going]
-        tried = np.where(hops[going] > 0, np.array([0.0, *HOPS])[hops[going]], length[going])
-        guess = old + tried[:, None] * along
-        # The last step lands on the edge.
-        beyond = np.maximum(low - guess[:, -1], guess[:, -1] - high) > 0
-        share = np.where(
-            beyond, (np.clip(guess[:, -1], low, high) - old[:, -1]) / np.where(beyond, along[:, -1], 1), tried
-        )
-        guess = old + share[:, None] * along
-        row = np.where(beyond[:, None], np.eye(guess.shape[1])[-1], along)
-        y, residual, matrix = part.correct(guess, row)
-        ahead = _tangent(matrix, along)
-        good = (residual < RESIDUAL) & (np.linalg.norm(y - guess, axis=-1) <= FARTHEST * tried)
-        good &= ((y - old) * along).sum(-1) > 0
-        good &= (hops[going] > 0) | ((ahead * along).sum(-1) > STRAIGHT)
-        good &= (hops[going] > 0) | (ahead[:, -1] * along[:, -1] >= 0) | (tried <= TURNING)
-        # An edge may be reached only by a point that lies in the range.
-        good &= beyond | ((y[:, -1] >= low) & (y[:, -1] <= high))
-        falling = (np.linalg.eigvalsh(matrix[:, :, :-1]) < 0).sum(axis=-1) > FALLING
-        stop = np.zeros(len(going), dtype=bool)
+        hops = np.array([walks[k].hop for k in going])
+        lengths = np.where(hops > 0, np.array([0.0, *HOPS])[hops], [walks[k].length for k in going])
+        old, along = (np.array([getattr(walks[k], name) for k in going]) for name in ("here", "tangent"))
+        tried = _attempt(curve.take(going), old, along, lengths, hops > 0)
         for place, k in enumerate(going):
-            if good[place] and falling[place]:
-                walks[k].points.append(y[place])
-                walks[k].end, stop[place] = "stopped", True
-            elif good[place]:
-                walks[k].points.append(y[place])
-                walks[k].turns += int(ahead[place, -1] * along[place, -1] < 0)
-                here[k], tangent[k] = y[place], ahead[place]
-                length[k] = HOPS[0] if hops[k] else min(1.5 * length[k], step)
-                hops[k] = 0
-                if beyond[place]:
-                    walks[k].end, stop[place] = "edge", True
-                elif walks[k].turns > TURNS:
-                    walks[k].end, stop[place] = "turned", True
-            elif hops[k]:
-                hops[k] += 1
-                if hops[k] > len(HOPS):
-                    walks[k].end, stop[place] = "lost", True
-            else:
-                length[k] /= 2
-                if length[k] < SMALLEST_STEP:
-                    # A kink of the curve, where its tangent jumps, is crossed in one step.
-                    hops[k] = 1
-        going = going[~stop]
+            walk = walks[k]
+            if not tried.good[place]:
+                walk.refuse()
+                continue
+            walk.accept(tried.y[place], tried.ahead[place], step)
+            if tried.falling[place]:
+                walk.end = "stopped"
+            elif tried.on_edge[place]:
+                walk.end = "edge"
+            elif walk.turns > TURNS:
+                walk.end = "turned"
+    for walk in walks:
+        walk.end = walk.end or "budget"
     return walks
 
 
