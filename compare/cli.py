@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
-from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
+from .options import (
+    INTERRUPTED,
+    Features,
+    Hidden,
+    Json,
+    Probes,
+    RunObjective,
+    Runs,
+    RunSeeds,
+    Starts,
+    TrainingCommand,
+)
 from .sweeping import GRID, sweep
 from .training_command import train
 
@@ -401,11 +412,11 @@ def deform(
     ] = None,
     low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
     high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
-    probes: Annotated[int, typer.Option(help="Places at which minima are searched for.")] = 9,
-    starts: Annotated[int, typer.Option(help="Random starts at each.")] = 64,
-    runs: Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")] = 20,
-    seeds: Annotated[int, typer.Option(help="Models trained at each.")] = 32,
-    objective: Annotated[str, typer.Option(help="Train on the 'exact' loss or on 'sampled' inputs.")] = "exact",
+    probes: Probes = 9,
+    starts: Starts = 64,
+    runs: Runs = 20,
+    seeds: RunSeeds = 32,
+    objective: RunObjective = "exact",
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
     as_json: Json = False,
 ) -> None:
@@ -424,11 +435,11 @@ def correlated(
     hidden: Hidden = 2,
     low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
     high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
-    probes: Annotated[int, typer.Option(help="Places at which minima are searched for.")] = 9,
-    starts: Annotated[int, typer.Option(help="Random starts at each.")] = 64,
-    runs: Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")] = 20,
-    seeds: Annotated[int, typer.Option(help="Models trained at each.")] = 32,
-    objective: Annotated[str, typer.Option(help="Train on the 'exact' loss or on 'sampled' inputs.")] = "exact",
+    probes: Probes = 9,
+    starts: Starts = 64,
+    runs: Runs = 20,
+    seeds: RunSeeds = 32,
+    objective: RunObjective = "exact",
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
     as_json: Json = False,
 ) -> None:
