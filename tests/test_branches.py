@@ -309,6 +309,18 @@ def test_random_minima_count_copies_once() -> None:
     assert len(apart_) > len(merged)
 
 
+def test_outputs_that_are_off_are_revived() -> None:
+    # A rare feature is switched off by half of the starts; none drops it by itself.
+    family = one_denser(5, 2, 0.01, 0.1, 1.0)
+    found = random_minima(family.models(np.log([0.1])).take(0), starts=32, exchanges=family.exchanges)
+    off = next(m for m in found if "dead(5)" in m.point.phase)
+    assert found[0].hits == 0
+    assert "drop(5)" in found[0].point.phase
+    assert off.hits > 0
+    # Its mean is worth p₅²/4.
+    assert off.point.loss - found[0].point.loss == pytest.approx(0.001**2 / 4, rel=1e-5)
+
+
 def test_bad_searches_are_refused() -> None:
     model = pentagons().models(np.zeros(2))
     with pytest.raises(ValueError, match="single model"):

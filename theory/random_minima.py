@@ -29,7 +29,7 @@ class FoundMinimum:
 
     Attributes:
         point: one of the copies.
-        hits: starts that led to any of them.
+        hits: starts that led to any of them; 0 for one that was found by reviving outputs which are off.
     """
 
     point: CriticalPoint
@@ -56,6 +56,8 @@ def random_minima(
 ) -> tuple[FoundMinimum, ...]:
     """Return the local minima that random starts lead to, cheapest first.
 
+    States with outputs that no input switches on are tried again with those outputs at their features' means.
+
     Args:
         model: a single model, batch shape ().
         starts: how many.
@@ -73,28 +75,75 @@ def random_minima(
     n, rng = model.n_features, np.random.default_rng(seed)
     exchanges = np.arange(n)[None] if exchanges is None else exchanges
     weights = WEIGHT_SCALE * rng.normal(size=(starts, model.n_hidden, n))
-    batch = model.take((None,)).take(np.zeros(starts, dtype=int))
-    ends = descend(batch, pack(weights, rng.uniform(-BIAS_SCALE, BIAS_SCALE, size=(starts, n))))
+    settled = _settle(model, pack(weights, rng.uniform(-BIAS_SCALE, BIAS_SCALE, size=(starts, n))))
+    hits = np.ones(len(settled.loss), dtype=np.int64)
+    revived = _revived(model, settled, exchanges)
+    if len(revived):
+        more = _settle(model, revived)
+        settled = _Settled(*(np.concatenate([getattr(settled, f), getattr(more, f)]) for f in ("parameters", "loss")))
+        hits = np.append(hits, np.zeros(len(more.loss), dtype=np.int64))
+    groups = _distinct(model, settled, exchanges)
+    rows = [group[0] for group in groups]
+    points, _ = examine(_repeated(model, len(rows)), settled.parameters[rows])
+    return tuple(
+        FoundMinimum(point, int(hits[group].sum()))
+        for point, group in zip(points, groups, strict=True)
+        if point.status != "saddle"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """Critical points, packed, and their losses."""
+
+    parameters: FloatArray
+    loss: FloatArray
+
+
+def _repeated(model: ToyModel, count: int) -> ToyModel:
+    return model.take((None,)).take(np.zeros(count, dtype=int))
+
+
+def _settle(model: ToyModel, starts: FloatArray) -> _Settled:
+    """Go downhill from packed starts; those that end at no critical point are left out."""
+    batch = _repeated(model, len(starts))
+    ends = descend(batch, starts)
     parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
-    settled = np.flatnonzero(norms <= GRADIENT_TOLERANCE)
-    distinct: list[tuple[int, FloatArray, NDArray[np.bool_], int]] = []
-    for k in settled[np.argsort(ends.loss[settled], kind="stable")]:
-        w, b = unpack(parameters[k], model.n_hidden)
+    kept = norms <= GRADIENT_TOLERANCE
+    return _Settled(parameters[kept], ends.loss[kept])
+
+
+def _distinct(model: ToyModel, settled: _Settled, exchanges: NDArray[np.int64]) -> list[list[int]]:
+    """Group critical points that are copies of each other, the cheapest group first."""
+    groups: list[list[int]] = []
+    known: list[tuple[FloatArray, NDArray[np.bool_]]] = []
+    for k in np.argsort(settled.loss, kind="stable"):
+        w, b = unpack(settled.parameters[k], model.n_hidden)
         own, off = np.vstack([w.T @ w, b]), dead_outputs(w, b)
-        for place, (other, theirs, their_off, hits) in enumerate(distinct):
-            if abs(ends.loss[k] - ends.loss[other]) > SAME_LOSS:
+        for group, (theirs, their_off) in zip(groups, known, strict=True):
+            if abs(settled.loss[k] - settled.loss[group[0]]) > SAME_LOSS:
                 continue
             # Outputs that are off make a manifold, which counts once.
             flat = off.any() and off.sum() == their_off.sum()
             if flat or np.abs(theirs - own).max(axis=(1, 2)).min() < SAME:
-                distinct[place] = other, theirs, their_off, hits + 1
+                group.append(int(k))
                 break
         else:
-            distinct.append((int(k), copies(w, b, exchanges), off, 1))
-    rows = [k for k, *_ in distinct]
-    points, _ = examine(model.take((None,)).take(np.zeros(len(rows), dtype=int)), parameters[rows])
-    return tuple(
-        FoundMinimum(point, hits)
-        for point, (*_, hits) in zip(points, distinct, strict=True)
-        if point.status != "saddle"
-    )
+            groups.append([int(k)])
+            known.append((copies(w, b, exchanges), off))
+    return groups
+
+
+def _revived(model: ToyModel, settled: _Settled, exchanges: NDArray[np.int64]) -> FloatArray:
+    """Return states in which outputs that were off give their features' means instead: starts that chance seldom finds.
+
+    A start whose bias sinks before its weights have grown ends with its output off; for rare features most do.
+    """
+    means = model.densities() * float(model.features.amplitude.mean)
+    starts = []
+    for group in _distinct(model, settled, exchanges):
+        w, b = unpack(settled.parameters[group[0]], model.n_hidden)
+        off = dead_outputs(w, b)
+        if off.any():
+            starts.append(pack(np.where(off, 0.0, w), np.where(off, means, b)))
+    return np.array(starts)
