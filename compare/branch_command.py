@@ -15,6 +15,9 @@ from .console import console, print_json, print_table
 from .options import INTERRUPTED
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tegum.theory import BranchDiagram, Family, Limit
 
     from .branch_runs import BranchRuns
@@ -213,12 +216,14 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
         "changes": changes,
     }
     if runs is not None:
-        ends = {"on the cheapest arc": _on_cheapest(diagram, runs)}
+        ends = {"on the cheapest arc": float(_cheapest_runs(diagram, runs).mean())}
         ends |= {text: runs.share(code) for code, text in ENDINGS.items()}
         account["runs"] = {
             "objective": runs.objective,
             "number": int(runs.arc.size),
             "shares": ends,
+            "values": len(runs.parameter),
+            "values_with_a_run_on_the_cheapest": int(_cheapest_runs(diagram, runs).any(axis=1).sum()),
             "by_arc": [runs.share(number) for number in range(len(arcs))],
             "endings": [
                 {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
@@ -229,9 +234,9 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
     return account
 
 
-def _on_cheapest(diagram: BranchDiagram, runs: BranchRuns) -> float:
-    """Return the share of runs on the cheapest arc of their t."""
-    return float((runs.arc == diagram.cheapest(runs.parameter)[:, None]).mean())
+def _cheapest_runs(diagram: BranchDiagram, runs: BranchRuns) -> NDArray[np.bool_]:
+    """Return which runs ended on the cheapest arc of their t, shape (K, seeds)."""
+    return runs.arc == diagram.cheapest(runs.parameter)[:, None]
 
 
 def _plain_limit(limit: Limit | None) -> dict[str, Any] | None:
@@ -271,6 +276,8 @@ def _print(account: dict[str, Any]) -> None:
         return
     shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
     console().print(f"Of {runs['number']} runs ({runs['objective']}): {shares}.", soft_wrap=True)
+    reached = runs["values_with_a_run_on_the_cheapest"]
+    console().print(f"At {reached} of {runs['values']} values some run reached the cheapest minimum.", soft_wrap=True)
 
 
 def _end(limit: dict[str, Any] | None) -> str:
