@@ -236,7 +236,8 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
 
 def _cheapest_runs(diagram: BranchDiagram, runs: BranchRuns) -> NDArray[np.bool_]:
     """Return which runs ended on the cheapest arc of their t, shape (K, seeds)."""
-    return runs.arc == diagram.cheapest(runs.parameter)[:, None]
+    cheapest: NDArray[np.bool_] = runs.arc == diagram.cheapest(runs.parameter)[:, None]
+    return cheapest
 
 
 def _plain_limit(limit: Limit | None) -> dict[str, Any] | None:
