@@ -27,6 +27,8 @@ PATH_COLOURS = "viridis"
 DEAREST = 1.25
 PANELS = 4
 POINTS = 60
+# Axes that cover a smaller ratio are numbered between powers of ten as well.
+SHORT_AXIS = 30
 # Losses below this are those of perfect models.
 NOTHING = 1e-12
 # Characters that fit over a panel.
@@ -150,7 +152,8 @@ def _losses(axes: Axes, diagram: BranchDiagram, grid: NDArray[np.float64], runs:
                 if height < DEAREST:
                     axes.plot(limit.parameter, height, marker="x", color=style["color"], markersize=5, zorder=4)
     axes.plot([], [], color=OTHER_COLOUR, linewidth=0.7, label="other minima")
-    axes.plot([], [], marker="x", linestyle="none", color="black", markersize=5, label="limit of stability")
+    if any(diagram.arcs[number].lower or diagram.arcs[number].upper for number in winners):
+        axes.plot([], [], marker="x", linestyle="none", color="black", markersize=5, label="limit of stability")
     for change in diagram.changes:
         dash = "-" if change.kind == "first order" else ":"
         axes.axvline(change.parameter, color="black", linewidth=0.6, linestyle=dash, zorder=0)
@@ -158,10 +161,11 @@ def _losses(axes: Axes, diagram: BranchDiagram, grid: NDArray[np.float64], runs:
         _dots(axes, runs, np.interp(runs.parameter, grid, lowest))
     axes.set_xscale("log")
     axes.set_xlim(grid[0], grid[-1])
-    axes.set_ylim(*((-0.02, 1.0) if free else (0.99, DEAREST)))
+    highest = float(np.nanmax(losses / lowest))
+    axes.set_ylim(*((-0.02, 1.1 * highest) if free else (0.99, DEAREST)))
     axes.set_xlabel(family.parameter)
     axes.set_ylabel(words)
-    short = grid[-1] / grid[0] < 20
+    short = grid[-1] / grid[0] < SHORT_AXIS
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7) if short else tuple(range(2, 10))))
     axes.xaxis.set_minor_formatter("{x:g}" if short else NullFormatter())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import tegum.compare.branch_runs as branch_runs
 from tegum.compare import arrangement, train_along
 from tegum.compare.branch_figure import branch_figure, cheapest_intervals, oriented
 from tegum.compare.branch_runs import DEAD, ELSEWHERE, NOWHERE
@@ -137,6 +138,19 @@ def test_deform_writes_figure_and_account(tmp_path: Path) -> None:
     assert sum(account["runs"]["by_arc"]) + sum(account["runs"]["shares"].values()) - account["runs"]["shares"][
         "on the cheapest arc"
     ] == pytest.approx(1)
+
+
+def test_ctrl_c_in_training_leaves_the_minima(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(branch_runs, "train_along", interrupted)
+    words = ["deform", "--features", "3", "--low", "0.9", "--high", "1.1", "--probes", "1", "--starts", "4"]
+    result = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
+    assert result.exit_code == 130
+    assert "the minima are in" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["branches.json"]
+    assert json.loads((tmp_path / "branches.json").read_text())["arcs"]
 
 
 @pytest.mark.parametrize(

@@ -344,3 +344,7 @@ def test_three_correlated_pairs_collapse_one_by_one() -> None:
         w = arc.weights[len(arc.loss) // 2]
         collapsed.append(sum(np.linalg.norm(w[:, i] - w[:, i + 1]) < 1e-6 for i in (0, 2, 4)))
     assert collapsed == [0, 1, 1, 2, 3, 3]
+    # Three components in two dimensions beat the two that PCA keeps.
+    at_half = random_minima(correlated_pairs(3, 2, 0.03, 0.9).models(np.log([0.5])).take(0), starts=32)
+    linear = float(linear_optimum(correlated_pairs(3, 2, 0.03, 0.9).models(np.log([0.5])).take(0)).loss)
+    assert linear / at_half[0].point.loss == pytest.approx(1.095, abs=1e-3)
