@@ -2,7 +2,10 @@
 
 (i) Model-steps per second at the published batch size and semantics: fresh uniform sparse inputs, Adam in effect
 (weight decay 0), float32, batch 1024. The recipe is written out plainly in `phase_diagram.py`: batched einsum,
-autograd, AdamW. Time to set up and to evaluate the result is left out: ours is the difference between two runs.
+autograd, AdamW, on the same device. Time to set up and to evaluate the result is left out: ours is the difference
+between two runs. On a CUDA device each size is measured with few models, where launches take the recipe's time, and
+with as many as fill the device. `ceiling` is the share of the measured rate of float32 multiply-adds that our
+operations take: for each input 5 m multiply-adds, 15 operations of the random numbers and 12 others.
 (ii) Variance of the sampled loss at the exact optimum of two features: plain, with x = 0 added exactly, and stratified
 by activity pattern.
 (iii) What recording costs: a run of 512 models against the same run with the feature dimensionalities of 16 of them
@@ -19,16 +22,21 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from phase_diagram import BATCH, Recipe, grid, timed
+from phase_diagram import BATCH, RATE, Recipe, grid, timed
 
 from tegum.empirical import Recorder, train
+from tegum.empirical.device_group import DeviceGroup
+from tegum.empirical.groups import Settings
 from tegum.empirical.inputs import Inputs
 from tegum.empirical.models import ARCHITECTURES, SampledLoss
-from tegum.empirical.sampling import input_table
+from tegum.empirical.optimisers import BETAS, Rule
+from tegum.empirical.records import TrainingState
+from tegum.empirical.sampling import initial_weights, input_table
 from tegum.theory import IndependentFeatures, ToyModel, global_minimum
 
 # Sizes with the number of models, and steps of ours and of the recipe.
@@ -39,26 +47,35 @@ SIZES = {
     (80, 20): (8, 300, 8),
     (400, 30): (4, 100, 8),
 }
+# As many as fill a CUDA device.
+MANY = {(2, 1): 16384, (5, 2): 8192, (20, 5): 4096, (80, 20): 1024, (400, 30): 256}
 ROUNDS = 5
 DENSITIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 BATCHES = 4000
 
 
 def throughput(n: int, m: int, device: torch.device) -> dict[str, float]:
-    """Measure (i) for one size: both in turn, the median of the ratios."""
+    """Measure (i) for one size on a CPU."""
     models, steps, recipe_steps = SIZES[n, m]
     model = ToyModel(n, m, IndependentFeatures(np.geomspace(0.01, 1, models)[:, None]))
-    recipe = Recipe(model, 1, device)
-    recipe.step()
 
     def ours(count: int) -> float:
         return timed(lambda: train(model, seeds=1, steps=count, batch_size=BATCH, device=device.type))
 
     ours(steps)
+    return side_by_side(model, device, recipe_steps, lambda: (ours(2 * steps) - ours(steps)) / steps)
+
+
+def side_by_side(
+    model: ToyModel, device: torch.device, recipe_steps: int, ours: Callable[[], float]
+) -> dict[str, float]:
+    """Time the recipe and ours in turn, and return the median of the ratios; `ours` returns the seconds of a step."""
+    models, recipe = model.batch_shape[0], Recipe(model, 1, device)
+    recipe.step()
     mine, theirs = [], []
     for _ in range(ROUNDS):
         theirs.append(timed(lambda: [recipe.step() for _ in range(recipe_steps)]) / recipe_steps)
-        mine.append((ours(2 * steps) - ours(steps)) / steps)
+        mine.append(ours())
     ratios = np.array(theirs) / np.array(mine)
     return {
         "models": models,
@@ -67,6 +84,57 @@ def throughput(n: int, m: int, device: torch.device) -> dict[str, float]:
         "ratio": float(np.median(ratios)),
         "ratio_min": float(ratios.min()),
         "ratio_max": float(ratios.max()),
+    }
+
+
+def device_throughput(n: int, m: int, models: int, rate: float) -> dict[str, float]:
+    """Measure (i) on a CUDA device that does `rate` float32 multiply-adds in a second."""
+    device, steps = torch.device("cuda"), 200
+    model = ToyModel(n, m, IndependentFeatures(np.geomspace(0.01, 1, models)[:, None]))
+    settings = Settings(
+        architecture=ARCHITECTURES["relu_output"],
+        objective="sampled",
+        steps=(ROUNDS + 1) * steps,
+        batch_size=BATCH,
+        rates=np.full((ROUNDS + 1) * steps, RATE),
+        rule=Rule("adam", BETAS[0], 0.0),
+        stratified=False,
+        exact_zeros=False,
+        tolerance=None,
+        dtype=torch.float32,
+        device=device,
+        marks=np.zeros(1, dtype=np.int64),
+    )
+    parameters = np.concatenate(
+        [initial_weights(range(models), m, n).reshape(models, m * n), np.zeros((models, n))], axis=1
+    )
+    state = TrainingState.begin(parameters.astype(np.float32), settings.marks, settings.rule.memory_size(m * n + n))
+    group = DeviceGroup(model, np.arange(models), state, np.arange(models), models, settings)
+
+    def ours() -> float:
+        until = int(state.steps[0]) + steps
+        return timed(lambda: group.run(lambda: bool(state.steps[0] >= until), lambda _: None)) / steps
+
+    # The first compiles.
+    ours()
+    result = side_by_side(model, device, max(20, 4000 // models), ours)
+    operations = BATCH * n * (5 * m + 27)
+    return result | {"ceiling": operations / rate / result["tegum_us_per_model_step"] * 1e6}
+
+
+def ceilings() -> dict[str, float]:
+    """Measure what a CUDA device does: float32 multiply-adds in a product of matrices, bytes copied, in a second."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    one, other = torch.randn(2, 8192, 8192, device="cuda")
+    from_here, to = torch.randn(2, 1 << 28, device="cuda")
+
+    def rate(task: Callable[[], object]) -> float:
+        task()
+        return 1 / min(timed(task) for _ in range(ROUNDS))
+
+    return {
+        "multiply_adds_per_second": rate(lambda: one @ other) * 8192**3,
+        "bytes_per_second": rate(lambda: to.copy_(from_here)) * (8 << 28),
     }
 
 
@@ -140,19 +208,33 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} cores, {platform.machine()}"
     result: dict[str, Any] = {"device": name, "torch": torch.__version__}
-    result["throughput"] = {f"n={n}, m={m}": throughput(n, m, device) for n, m in SIZES}
-    result["variance"] = {f"density {density:g}": variance(density) for density in DENSITIES}
-    result["recording"] = {"n=2, m=1": recording(device)}
+
+    def show(part: str, case: str, values: dict[str, float]) -> None:
+        result.setdefault(part, {})[case] = values
+        if not arguments.json:
+            found = ", ".join(f"{key} = {value:.6g}" for key, value in values.items())
+            print(f"  {part}, {case}: {found}", flush=True)
+
+    if not arguments.json:
+        print(f"{name}, torch {torch.__version__}")
+    if device.type == "cuda":
+        show("ceilings", "float32", ceilings())
+        rate = result["ceilings"]["float32"]["multiply_adds_per_second"]
+        for n, m in SIZES:
+            for models in (SIZES[n, m][0], MANY[n, m]):
+                show("throughput", f"n={n}, m={m}, {models} models", device_throughput(n, m, models, rate))
+    else:
+        for n, m in SIZES:
+            show("throughput", f"n={n}, m={m}", throughput(n, m, device))
     if arguments.full:
-        result["full diagram"] = {name: full_diagram(name, device) for name in FULL}
+        for optimiser in FULL:
+            show("full diagram", optimiser, full_diagram(optimiser, device))
+    show("recording", "n=2, m=1", recording(device))
+    if device.type == "cpu":
+        for density in DENSITIES:
+            show("variance", f"density {density:g}", variance(density))
     if arguments.json:
         print(json.dumps(result, indent=2))
-        return
-    print(f"{name}, torch {torch.__version__}")
-    for part, cases in result.items():
-        if isinstance(cases, dict):
-            for case, values in cases.items():
-                print(f"  {part}, {case}: " + ", ".join(f"{key} = {value:.6g}" for key, value in values.items()))
 
 
 if __name__ == "__main__":

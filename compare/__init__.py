@@ -4,14 +4,17 @@
 accounts for every run (`ledger`); `figures` draws; `published` holds the fixed candidates of 2022; `cli` is the command
 line. `foreign` holds other people's results against theory: whole weights (`weights`) or a table of two numbers for
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
-weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb` and the symmetries of
-`point_groups`. Names are loaded when they are first used, so that the command line starts without torch.
+weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb`, compiled in
+`coulomb_kernels`, and the symmetries of `point_groups`; `spherical_codes` solves the Tammes problem.
+`sphere_comparison` holds features against the first, with the `alignment` of two sets of points. `point_figures` draws
+configurations. Names are loaded when they are first used, so that the command line starts without torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alignment import Alignment, best_alignment
     from .arrangements import arrangement
     from .basin_planes import basin_plane
     from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
@@ -22,10 +25,14 @@ if TYPE_CHECKING:
     from .diagram import DiagramSettings, InterruptedRunError, phase_diagram
     from .foreign import TableAccount, compare_table, foreign_diagram, table_account
     from .ledger import Ledger, agreement
+    from .point_figures import draw_features, draw_points, save_turntable
+    from .sphere_comparison import ThomsonComparison, thomson_comparison
+    from .spherical_codes import SphericalCode, spherical_code
     from .thomson import ThomsonMinimum, thomson_minimum
     from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
+    "Alignment",
     "BasinSettings",
     "BranchRuns",
     "CellTable",
@@ -33,16 +40,21 @@ __all__ = [
     "DiagramSettings",
     "InterruptedRunError",
     "Ledger",
+    "SphericalCode",
     "TableAccount",
+    "ThomsonComparison",
     "ThomsonMinimum",
     "WeightBatch",
     "agreement",
     "arrangement",
     "basin_plane",
     "basin_shares",
+    "best_alignment",
     "compare_table",
     "coulomb_energy",
     "curves_of",
+    "draw_features",
+    "draw_points",
     "foreign_diagram",
     "load",
     "load_basins",
@@ -53,13 +65,17 @@ __all__ = [
     "read_table",
     "read_weights",
     "save",
+    "save_turntable",
+    "spherical_code",
     "table_account",
+    "thomson_comparison",
     "thomson_minimum",
     "train_along",
     "wilson_interval",
 ]
 
 _HOMES = {
+    "alignment": ("Alignment", "best_alignment"),
     "arrangements": ("arrangement",),
     "basin_planes": ("basin_plane",),
     "basins": ("BasinSettings", "basin_shares", "load_basins", "wilson_interval"),
@@ -70,6 +86,9 @@ _HOMES = {
     "diagram": ("DiagramSettings", "InterruptedRunError", "phase_diagram"),
     "foreign": ("TableAccount", "compare_table", "foreign_diagram", "table_account"),
     "ledger": ("Ledger", "agreement"),
+    "point_figures": ("draw_features", "draw_points", "save_turntable"),
+    "sphere_comparison": ("ThomsonComparison", "thomson_comparison"),
+    "spherical_codes": ("SphericalCode", "spherical_code"),
     "thomson": ("ThomsonMinimum", "thomson_minimum"),
     "weights": ("WeightBatch", "read_many", "read_weights"),
 }

@@ -364,17 +364,30 @@ def packing(
         int | None, typer.Option("--features", help="Number n of features to pack, with --hidden.")
     ] = None,
     hidden: Annotated[int | None, typer.Option("--hidden", help="Number m of dimensions to pack them in.")] = None,
+    free: Annotated[
+        int | None,
+        typer.Option("--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (an hour)."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
     as_json: Json = False,
 ) -> None:
     """Find which polytopes use the hidden space best for many equal features, and where that changes."""
+    from .free_packing_command import show_free_packings
     from .packing_command import show_packing, show_transitions
 
     if (features is None) != (hidden is None) or (features is not None and density is None):
         raise ValueError("a finite packing needs --density, --features and --hidden together")
+    if free is not None and density is not None:
+        raise ValueError("--free goes through densities of its own and takes no --density")
     if density is not None:
         sizes = None if features is None or hidden is None else (features, hidden)
         show_packing(density, amplitude, sizes, as_json=as_json)
+        return
+    if free is not None:
+        if amplitude != "uniform":
+            raise ValueError(f"free packings are searched for uniform amplitudes, got {amplitude!r}")
+        with _Stages() as stages:
+            show_free_packings(out, free, stages.report, as_json=as_json)
         return
     with _Stages() as stages:
         show_transitions(out, amplitude, stages.report, as_json=as_json)
@@ -382,22 +395,36 @@ def packing(
 
 @app.command()
 def thomson(
-    n: Annotated[int, typer.Argument(help="Number of points, at least 2.")],
+    n: Annotated[int | None, typer.Argument(help="Number of points, at least 2.")] = None,
     dim: Annotated[int, typer.Option(help="Dimensions of space.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
+    target: Annotated[float | None, typer.Option(help="Energy at which the search ends.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the points to this file, two or three dimensions.")] = None,
+    turntable: Annotated[
+        Path | None, typer.Option(help="Write a GIF of the points turning to this file, three dimensions.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Hold the features of these trained weights against as many points instead, all or N."),
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option(help="With --against: feature density 1-S for exact losses; default the file's.")
+    ] = None,
+    factors: Annotated[bool, typer.Option("--factors", help="With --against: each tegum factor by itself.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the lowest Coulomb energy of points on a sphere (the Thomson problem)."""
-    from .thomson import thomson_minimum
+    """Find the lowest Coulomb energy of points on a sphere (the Thomson problem), or hold features against it."""
+    from .thomson_command import show_comparisons, show_thomson
 
-    found = thomson_minimum(n, dim, seed=seed)
-    if as_json:
-        arrays = {"points", "hessian_eigenvalues", "degrees"}
-        print_json({name: value.tolist() if name in arrays else value for name, value in vars(found).items()})
-        return
-    symmetry = f", symmetry {found.point_group}" if found.point_group else ""
-    evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
-    sys.stdout.write(f"{n} points in {dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
+    with _Stages() as stages:
+        if against is not None:
+            if target is not None or figure is not None or turntable is not None:
+                raise ValueError("--against doesn't go with --target, --figure or --turntable")
+            show_comparisons(against, n, density, stages.report, factors=factors, seed=seed, as_json=as_json)
+            return
+        if n is None or density is not None or factors:
+            raise ValueError("expected a number of points, or --against FILE, with which --density and --factors go")
+        show_thomson(n, dim, seed, target, figure, turntable, stages.report, as_json=as_json)
 
 
 @app.command()

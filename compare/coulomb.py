@@ -1,57 +1,13 @@
-"""Coulomb energies of points on a sphere, their gradients and Hessians, compiled for many configurations at once."""
+"""Coulomb energies of points on a sphere, and their expansion along it."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from tegum.theory import machine_code
-
-FloatArray = NDArray[np.float64]
-
-
-def _sum_pairs(points: Any, begin: int, end: int, energy: Any, gradient: Any) -> None:
-    """Fill the energies of some configurations and their gradients in space; points have shape (R, d, n)."""
-    d, n = points.shape[1], points.shape[2]
-    square, cube = np.empty(n), np.empty(n)
-    for r in range(begin, end):
-        own = points[r]
-        total = 0.0
-        for i in range(n):
-            for j in range(n):
-                square[j] = 0.0
-            for k in range(d):
-                here = own[k, i]
-                for j in range(n):
-                    apart = here - own[k, j]
-                    square[j] += apart * apart
-            # A point doesn't repel itself.
-            square[i] = np.inf
-            for j in range(n):
-                inverse = 1 / np.sqrt(square[j])
-                total += inverse
-                cube[j] = inverse * inverse * inverse
-            for k in range(d):
-                here = own[k, i]
-                force = 0.0
-                for j in range(n):
-                    force += (here - own[k, j]) * cube[j]
-                gradient[r, k, i] = -force
-        energy[r] = total / 2
-
-
-_compiled = machine_code(
-    _sum_pairs,
-    "void(float64[:,:,::1], int64, int64, float64[::1], float64[:,:,::1])",
-    nogil=True,
-    fastmath={"reassoc", "contract", "arcp", "nsz"},
-    error_model="numpy",
-)
+from .coulomb_kernels import FloatArray, energies_and_gradients
 
 
 def coulomb_energy(points: ArrayLike) -> Any:
@@ -94,32 +50,12 @@ def on_sphere(points: ArrayLike) -> FloatArray:
     return np.asarray(given / length)
 
 
-def energies_and_gradients(points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the energies of configurations and their gradients in space, on all cores.
-
-    Args:
-        points: shape (R, d, n).
-
-    Returns:
-        Shapes (R,) and (R, d, n).
-    """
-    count = len(points)
-    energy, gradient = np.empty(count), np.empty(points.shape)
-    cores = os.cpu_count() or 1
-    if count * points.shape[2] ** 2 < 1 << 16 or cores == 1:
-        _compiled(points, 0, count, energy, gradient)
-        return energy, gradient
-    edges = [count * k // cores for k in range(cores + 1)]
-    with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(lambda part: _compiled(points, *part, energy, gradient), pairwise(edges)))
-    return energy, gradient
-
-
 def tangent_expansion(points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return one configuration's gradient and Hessian along the sphere, in a basis of its tangent spaces.
 
     With the gradient g_i and Hessian H_ij in space, and T_i a basis of the tangent space at x_i, these are T_iᵀ g_i and
-    T_iᵀ (H_ij − δ_ij (x_i · g_i)) T_j.
+    T_iᵀ (H_ij − δ_ij (x_i · g_i)) T_j. For i ≠ j, with ρ = |x_i − x_j|, H_ij = 1/ρ³ − 3 ρρᵀ/ρ⁵, and H_ii is minus the
+    sum of these over j.
 
     Args:
         points: shape (n, d), of length 1.
@@ -129,16 +65,23 @@ def tangent_expansion(points: FloatArray) -> tuple[FloatArray, FloatArray, Float
         (n, d, d − 1).
     """
     n, d = points.shape
-    apart = points[:, None] - points[None]
-    distance = np.linalg.norm(apart, axis=-1)
-    np.fill_diagonal(distance, np.inf)
-    gradient = -(apart / distance[..., None] ** 3).sum(axis=1)
-    # ∂²(1/ρ)/∂x_i ∂x_j = 1/ρ³ − 3 ρρᵀ/ρ⁵, and minus their sum on the diagonal.
-    blocks = np.eye(d) / distance[..., None, None] ** 3
-    blocks = blocks - 3 * apart[..., :, None] * apart[..., None, :] / distance[..., None, None] ** 5
+    # The reflection that takes x_i to the last axis has such a basis as its other columns.
+    mirror = points + np.where(points[:, -1:] < 0, -1.0, 1.0) * np.eye(d)[-1]
+    mirror /= np.linalg.norm(mirror, axis=1, keepdims=True)
+    bases = (np.eye(d) - 2 * mirror[:, :, None] * mirror[:, None, :])[:, :, :-1]
+    square = np.square(points[:, None] - points[None]).sum(axis=-1)
+    np.fill_diagonal(square, np.inf)
+    inverse = 1 / np.sqrt(square)
+    cube = inverse / square
+    # T_iᵀ x_j, shape (n, d − 1, n). T_iᵀ x_i = 0.
+    flat = bases.transpose(0, 2, 1).reshape(-1, d)
+    seen = (flat @ points.T).reshape(n, d - 1, n)
+    gradient = (seen * cube[:, None, :]).sum(axis=-1)
+    hessian = (flat @ flat.T).reshape(n, d - 1, n, d - 1) * cube[:, None, :, None]
+    steep = 3 * cube / square
+    hessian += (seen * steep[:, None, :])[..., None] * seen.transpose(2, 0, 1)[:, None]
     each = np.arange(n)
-    blocks[each, each] = -blocks.sum(axis=1)
-    blocks[each, each] -= np.einsum("id,id->i", points, gradient)[:, None, None] * np.eye(d)
-    bases = np.linalg.svd(points[:, None, :])[2][:, 1:].mT
-    hessian = np.einsum("ida,ijde,jeb->iajb", bases, blocks, bases).reshape(n * (d - 1), n * (d - 1))
-    return np.einsum("ida,id->ia", bases, gradient).ravel(), hessian, bases
+    hessian[each, :, each] = (seen * steep[:, None, :]) @ seen.mT
+    # x_i · g_i = −Σ_j 1/(2 ρ).
+    hessian[each, :, each] += (inverse.sum(axis=1) / 2 - cube.sum(axis=1))[:, None, None] * np.eye(d - 1)
+    return gradient.ravel(), hessian.reshape(n * (d - 1), n * (d - 1)), bases

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from .console import console, print_json, print_table
 
 if TYPE_CHECKING:
-    from tegum.theory import BestPacking, Packed, Transition
+    from tegum.theory import Packed, Transition
 
 # Where packings are computed along 1/(1−S) if no density is given.
-LOWEST, HIGHEST, POINTS = 1.01, 100.0, 30
+LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
+# What is told of a finite packing.
+FINITE = ("copies", "stored", "used", "loss", "status")
 
 
 def show_packing(density: float, amplitude: str, sizes: tuple[int, int] | None, *, as_json: bool) -> None:
@@ -23,14 +25,14 @@ def show_packing(density: float, amplitude: str, sizes: tuple[int, int] | None, 
     packing = best_packing(density, amplitude=amplitude)
     finite = None if sizes is None else finite_packing(*sizes, packing)
     if as_json:
-        found: dict[str, Any] = {"density": density, "polytopes": [_plain(one) for one in _all(packing)]}
+        found: dict[str, Any] = {"density": density, "polytopes": [_plain(one) for one in packing.polytopes]}
         if finite is not None:
-            found["finite"] = dict(vars(finite))
+            found["finite"] = {name: getattr(finite, name) for name in FINITE}
         print_json(found)
         return
     rows = [
         [one.name, f"{one.dim}/{one.corners}", f"{one.gain:.10g}", f"{one.scale:.4f}", f"{one.bias:.4f}", one.status]
-        for one in _all(packing)
+        for one in packing.polytopes
     ]
     columns = ["polytope", "d/k", "saved for each dimension", "squared length", "bias", "status"]
     print_table(f"Polytopes of equal features at density {density:g}", columns, rows)
@@ -68,10 +70,6 @@ def _print(transitions: tuple[Transition, ...], first: str) -> None:
     rows = [[first, "", ""]]
     rows += [[one.after, f"{one.inverse_density:.10g}", f"{one.error:.0e}"] for one in transitions]
     print_table("The best packing of equal features, n ≫ m", ["phase", "from 1/(1−S)", "error"], rows)
-
-
-def _all(packing: BestPacking) -> list[Packed]:
-    return [packing.best, *packing.others]
 
 
 def _plain(one: Packed) -> dict[str, Any]:

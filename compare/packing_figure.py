@@ -34,7 +34,7 @@ def packing_figure(packings: Sequence[BestPacking], transitions: Sequence[Transi
     gains: dict[str, list[float]] = {}
     for packing in packings:
         top = packing.best.gain
-        for one in (packing.best, *packing.others):
+        for one in packing.polytopes:
             gains.setdefault(one.name, []).append(one.gain / top)
     best = list(dict.fromkeys([packings[0].best.name, *(one.after for one in transitions)]))
     with mpl.rc_context(STYLE):
@@ -73,7 +73,7 @@ def _dimensionality(
     """Draw d/k of the best polytope as steps, with its names and the paper's fractions."""
     shapes: dict[str, Packed] = {}
     for packing in packings:
-        shapes |= {one.name: one for one in (packing.best, *packing.others)}
+        shapes |= {one.name: one for one in packing.polytopes}
     names = [packings[0].best.name, *(one.after for one in transitions)]
     edges = [places[0], *(one.inverse_density for one in transitions), places[-1]]
     for label, value in STICKY.items():

@@ -91,7 +91,7 @@ def _symbol(maps: FloatArray) -> str:
     """Return the symbol of a finite group of orthogonal matrices."""
     proper = [one for one in maps if np.linalg.det(one) > 0]
     improper = [one for one in maps if np.linalg.det(one) < 0]
-    axes = _axes(proper)
+    axes = rotation_axes(maps)
     orders = sorted((order for _, order in axes), reverse=True)
     inverted = any(np.abs(one + np.eye(3)).max() < 0.01 for one in improper)
     mirrored = any(abs(np.trace(one) - 1) < 0.01 for one in improper)
@@ -122,10 +122,17 @@ def _reflection(axis: FloatArray) -> FloatArray:
     return np.asarray(np.eye(3) - 2 * np.outer(axis, axis))
 
 
-def _axes(proper: list[FloatArray]) -> list[tuple[FloatArray, int]]:
-    """Return each axis of rotation with its order."""
+def rotation_axes(maps: FloatArray) -> list[tuple[FloatArray, int]]:
+    """Return each axis of rotation of a group with its order, in no particular order.
+
+    Args:
+        maps: orthogonal matrices, shape (g, 3, 3); reflections among them don't count.
+
+    Returns:
+        Unit vectors along the axes, and how many rotations about each, the identity included, there are.
+    """
     found: list[tuple[FloatArray, int]] = []
-    for one in proper:
+    for one in (one for one in maps if np.linalg.det(one) > 0):
         angle = np.arccos(np.clip((np.trace(one) - 1) / 2, -1, 1))
         if angle < 0.01:
             continue

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tegum.theory import ExactLoss, Lbfgs, ToyModel
 
-from .groups import Settings, settle
+from .groups import Settings, finite_rows, settle
 from .optimisers import Rule
 from .records import CONVERGED, RUNNING, TrainingState
 
@@ -98,7 +98,7 @@ class ExactGroup:
                 step = int(state.steps[running[0]])
                 taken = min(BLOCK, settings.steps_until_record(rows, step))
                 self._advance(running, step, taken)
-                settle(state, running, settings)
+                settle(state, running, finite_rows(state, running), settings)
                 settings.record(state, running)
                 advance(len(running) * taken)
 

@@ -84,6 +84,8 @@ class Inputs:
         self._low, self._high, self._chances = place(table.low), place(table.high), place(table.chances)
         self._first_edges = place(table.first_edges)
         self._masks = torch.as_tensor(table.masks, device=device)
+        self._block_of = torch.as_tensor(table.block_of, device=device)
+        self._order = torch.as_tensor(np.argsort(table.members), device=device)
         self._pattern, weight = sample_weights(table, batch_size)
         self._pattern = self._pattern.to(device)
         self.weight = place(weight)
@@ -125,7 +127,7 @@ class Inputs:
             uniform = torch.where(first >= below, here, uniform)
         if len(table.members) == n and len(table.block_of) == n:
             # Singletons only, one for each feature: one table operation does all.
-            return self._singletons(uniform[:, table.block_of])
+            return self._singletons(uniform[:, self._block_of])
         return self._sets(uniform, step)
 
     def _singletons(self, uniform: Tensor) -> Tensor:
@@ -133,7 +135,7 @@ class Inputs:
         low, high = self._low[..., None], self._high[..., None]
         on = (uniform >= low) & (uniform < high)
         drawn = torch.where(on, size + width / (high - low) * (uniform - low), 0.0)
-        return drawn[:, np.argsort(self._table.members)]
+        return drawn[:, self._order]
 
     def _sets(self, uniform: Tensor, step: Tensor) -> Tensor:
         table = self._table

@@ -1,7 +1,7 @@
 """Training many toy models at once: four models, every input law, sampled or exact objective.
 
-On a CPU sampled training runs compiled (`kernels.py`), elsewhere in tensors (`groups.py`); the exact objective has
-groups of its own (`exact_group.py`). A model's result depends on its own parameters and its seed alone.
+On a CPU sampled training runs compiled (`kernels.py`), elsewhere on the device (`device_group.py`); the exact
+objective has groups of its own (`exact_group.py`). A model's result depends on its own parameters and its seed alone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from tegum.theory import ToyModel
 
 from .arguments import check_choice, check_count, check_lbfgs, check_rate, check_together, seed_numbers
+from .device_group import DeviceGroup
 from .dynamics import Film, Recorder
 from .evaluation import losses_of
 from .exact_group import ExactGroup
-from .groups import CompiledGroup, Group, Settings, TensorGroup
+from .groups import CompiledGroup, Group, Settings
 from .models import ARCHITECTURES
 from .optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
 from .progress import Bar
@@ -36,7 +37,7 @@ from .sampling import initial_weights, input_table
 Objective = Literal["sampled", "exact"]
 
 # Most models of a group on the exact objective.
-EXACT_GROUP = {"cpu": 1 << 13, "cuda": 1 << 16}
+EXACT_GROUP = {"cpu": 1 << 13, "cuda": 1 << 20}
 # Numbers for each model, step and sample that a tensor group keeps at once, in units of (n_features + n_hidden).
 TENSORS_PER_SAMPLE = 12
 # Share of the device's free memory that a group may fill, and bytes where free memory isn't known.
@@ -310,7 +311,7 @@ def _run(
         elif compiled:
             group = CompiledGroup(model, seeds, state, rows, settings)
         else:
-            group = TensorGroup(model, seeds, state, rows, room, settings)
+            group = DeviceGroup(model, seeds, state, rows, room, settings)
         group.run(stop.is_set, advance)
 
     def work(rows: NDArray[np.int64]) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tegum.empirical.groups import CompiledGroup, Settings, TensorGroup, penalties_of
+from tegum.empirical.device_group import DeviceGroup
+from tegum.empirical.groups import CompiledGroup, Settings, penalties_of
 from tegum.empirical.models import ARCHITECTURES, SampledLoss
 from tegum.empirical.optimisers import Rule, learning_rates
 from tegum.empirical.records import TrainingState
@@ -105,7 +106,7 @@ def test_compiled_training_is_training_in_tensors(
     seeds, rows = np.array([1, 2, 3]), np.arange(models)
     one, two = (TrainingState.begin(start.copy(), settings.marks, rule.memory_size(size)) for _ in range(2))
     CompiledGroup(model, seeds, one, rows, settings).run(lambda: False, lambda _: None)
-    TensorGroup(model, seeds, two, rows, models, settings).run(lambda: False, lambda _: None)
+    DeviceGroup(model, seeds, two, rows, models, settings).run(lambda: False, lambda _: None)
     assert (one.parameters != start).any(axis=1).all()
     np.testing.assert_allclose(one.history, two.history, rtol=1e-9, atol=0)
     np.testing.assert_allclose(one.parameters, two.parameters, rtol=0, atol=1e-8)

@@ -11,6 +11,7 @@ import pytest
 from tegum.theory import (
     BestPacking,
     IndependentFeatures,
+    OneHotFeatures,
     ToyModel,
     best_packing,
     diagram_model,
@@ -21,7 +22,6 @@ from tegum.theory import (
     packed,
     packing_transitions,
     polytope,
-    tegum_product,
 )
 from tegum.theory.packing import ATLAS
 
@@ -40,18 +40,17 @@ def test_small_polytopes_are_the_exact_global_minima(name: str, density: float, 
 
 
 @pytest.mark.parametrize("density", [0.05, 0.2, 0.5])
-@pytest.mark.parametrize("name", ["digon", "triangle", "tetrahedron", "pentagon", "antiprism", "cube"])
+@pytest.mark.parametrize(
+    "name", ["digon", "triangle", "tetrahedron", "pentagon", "antiprism", "cube", "2-3 duoantiprism"]
+)
 def test_the_best_scale_bias_and_height_are_critical_in_every_direction(name: str, density: float) -> None:
     one = packed(name, density)
     solid = polytope(name)
-    points = solid.points.copy()
-    if one.height > 0:
-        points[:2] *= np.sqrt(1.5 * (1 - one.height))
-        points[2] *= np.sqrt(3 * one.height)
+    assert (one.weights**2).sum(axis=0) == pytest.approx(np.full(solid.n, one.scale))
     model = ToyModel(solid.n, solid.dim, IndependentFeatures(density))
-    in_weights, in_bias = loss_gradient(model, one.scale**0.5 * points, np.full(solid.n, one.bias))
+    in_weights, in_bias = loss_gradient(model, one.weights, np.full(solid.n, one.bias))
     assert max(np.abs(in_weights).max(), np.abs(in_bias).max()) < 1e-8
-    found = expected_loss(model, one.scale**0.5 * points, np.full(solid.n, one.bias))
+    found = expected_loss(model, one.weights, np.full(solid.n, one.bias))
     assert abs(one.loss - found) <= one.error + EXACT * found
     assert one.status == "optimal"
 
@@ -68,6 +67,35 @@ def test_one_feature_on_is_the_limit_of_small_densities(name: str) -> None:
     near = [abs(packed(name, density).loss / density - limit.loss) for density in (1e-3, 1e-4)]
     assert near[0] < 0.05
     assert near[1] == pytest.approx(near[0] / 10, rel=0.2)
+
+
+@pytest.mark.parametrize("amplitude", ["uniform", "constant", "symmetric"])
+@pytest.mark.parametrize("name", ["digon", "heptagon", "antiprism", "hemicube"])
+def test_one_feature_on_costs_what_its_law_says(name: str, amplitude: str) -> None:
+    one = packed(name, None, amplitude=amplitude)
+    model = ToyModel(one.corners, one.dim, OneHotFeatures(amplitude=amplitude))
+    # Of n → ∞ features, each of the k is on as often as all of one-hot features together.
+    loss = one.corners * float(expected_loss(model, one.weights, np.full(one.corners, one.bias)))
+    assert one.loss == pytest.approx(loss, abs=1e-11)
+
+
+def test_constant_features_one_at_a_time_are_stored_without_loss() -> None:
+    found = best_packing(None, amplitude="constant")
+    for one in found.polytopes:
+        assert one.gain == pytest.approx(one.corners / one.dim, abs=1e-6)
+
+
+def test_dense_constant_features_are_a_tie() -> None:
+    # Every output is on: the model is linear, and saves what it represents of the variance.
+    found = best_packing(0.9, amplitude="constant", among=SMALL)
+    assert found.best.name == SMALL[0]
+    assert [one.gain for one in found.polytopes] == pytest.approx([0.09] * len(SMALL), abs=1e-11)
+
+
+def test_gossets_polytopes_follow_one_another() -> None:
+    names = ("antiprism", "2-3 duoantiprism", "hemicube", "2_21")
+    best = [best_packing(1 / place, among=names).best.name for place in (5.0, 5.28, 8.0, 20.0)]
+    assert best == list(names)
 
 
 def test_starting_from_a_neighbour_ends_in_the_same_place() -> None:
@@ -91,7 +119,7 @@ def test_dense_features_are_packed_less_tightly(amplitude: str) -> None:
 
 def test_the_record_is_sorted_and_its_margin_is_that_of_the_best_two() -> None:
     found = best_packing(0.3, among=SMALL)
-    gains = [one.gain for one in (found.best, *found.others)]
+    gains = [one.gain for one in found.polytopes]
     assert gains == sorted(gains, reverse=True)
     assert found.margin == gains[0] - gains[1]
     assert {found.best.name, *(one.name for one in found.others)} == set(SMALL)
@@ -126,7 +154,7 @@ def test_a_polytope_that_is_best_in_between_is_found() -> None:
 @pytest.mark.parametrize(("n", "m"), [(5, 3), (7, 4), (4, 4), (12, 4), (3, 5)])
 def test_the_integer_program_finds_what_trying_everything_finds(n: int, m: int) -> None:
     packing = best_packing(0.6, among=SMALL)
-    shapes = (packing.best, *packing.others)
+    shapes = packing.polytopes
     most = 0.0
     for copies in product(*(range(m // one.dim + 1) for one in shapes)):
         dims = sum(c * one.dim for c, one in zip(copies, shapes, strict=True))
@@ -145,15 +173,8 @@ def test_a_finite_packing_costs_what_its_model_costs(n: int, m: int, copies: dic
     packing: BestPacking = best_packing(0.6, among=SMALL)
     found = finite_packing(n, m, packing)
     assert found.copies == copies
-    shapes = {one.name: one for one in (packing.best, *packing.others)}
-    blocks = [shapes[name] for name, count in found.copies.items() for _ in range(count)]
-    points = tegum_product(*(polytope(block.name) for block in blocks)).points
-    lengths = np.concatenate([np.full(block.corners, block.scale**0.5) for block in blocks])
-    biases = np.concatenate([np.full(block.corners, block.bias) for block in blocks])
-    dropped = n - found.stored
-    weights = np.concatenate([points * lengths, np.zeros((m, dropped))], axis=1)
     model = ToyModel(n, m, IndependentFeatures(0.6))
-    loss = expected_loss(model, weights, np.append(biases, np.full(dropped, 0.3)))
+    loss = expected_loss(model, found.weights, found.bias)
     assert found.loss == pytest.approx(float(loss), abs=EXACT)
 
 
@@ -169,7 +190,7 @@ def test_a_finite_packing_costs_what_its_model_costs(n: int, m: int, copies: dic
         (lambda: packing_transitions(np.array([2.0, 1.5])), "must ascend from above 1"),
         (lambda: packing_transitions(np.array([1.0, 1.5])), "must ascend from above 1"),
         (lambda: finite_packing(0, 1, best_packing(0.1, among=SMALL)), "must be positive, got n_features=0"),
-        (lambda: finite_packing(3, 1, best_packing(None, among=SMALL)), "needs a density"),
+        (lambda: finite_packing(3, 1, best_packing(None, among=SMALL)), "need a density"),
     ],
 )
 def test_bad_input_is_named(make: Any, message: str) -> None:

@@ -1,4 +1,4 @@
-"""`tegum packing` and `tegum thomson`, and the figure of packings."""
+"""`tegum packing`, and the figure of packings."""
 
 from __future__ import annotations
 
@@ -77,17 +77,6 @@ def test_the_figure_names_what_is_best_and_when() -> None:
     np.testing.assert_allclose(heights, [3 / 4, 2 / 3, 1 / 2, 2 / 5])
 
 
-def test_energies_of_points_on_a_sphere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(monkeypatch, capsys, "thomson 6")
-    assert code == 0
-    assert out.startswith("6 points in 3 dimensions: energy 9.985281374239, symmetry Oh; 32 of 32 starts agree")
-    code, out, _ = run(monkeypatch, capsys, "thomson 5 --dim 4 --json")
-    found = json.loads(out)
-    assert code == 0
-    assert np.array(found["points"]).shape == (5, 4)
-    assert (found["point_group"], found["status"]) == ("", "agreed")
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -95,8 +84,6 @@ def test_energies_of_points_on_a_sphere(monkeypatch: pytest.MonkeyPatch, capsys:
         ("packing --density 0.5 --features 5", "needs --density, --features and --hidden together"),
         ("packing --density 1.5", "density must lie in (0, 1)"),
         ("packing --density 0.5 --amplitude loud", "amplitude must be"),
-        ("thomson 1", "n must be an integer of at least 2, got 1"),
-        ("thomson 5 --dim 1", "dim must be an integer of at least 2, got 1"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -18,6 +18,8 @@ from tegum.theory.recognition import likeness
 from tegum.theory.solids import (
     NAMED,
     cube,
+    duoantiprism,
+    gosset,
     gyroelongated_bipyramid,
     hemicube,
     polytope,
@@ -199,3 +201,33 @@ def test_bad_polytopes_are_named(make: Any, message: str) -> None:
 def test_names_in_errors_list_all_that_there_are() -> None:
     with pytest.raises(ValueError, match=re.escape(", ".join(NAMED))):
         polytope("")
+
+
+@pytest.mark.parametrize(
+    ("name", "dim", "overlaps"),
+    [
+        # Cohn and Kumar 2007, table 1: inner products and how many corners have them.
+        ("2_21", 6, {-1 / 2: 10, 1 / 4: 16}),
+        ("3_21", 7, {-1: 1, -1 / 3: 27, 1 / 3: 27}),
+        ("4_21", 8, {-1: 1, -1 / 2: 56, 0: 126, 1 / 2: 56}),
+        ("2-3 duoantiprism", 4, {-3 / 4: 2, -1 / 2: 2, 0: 1, 1 / 4: 6}),
+    ],
+)
+def test_overlaps_of_larger_polytopes(name: str, dim: int, overlaps: dict[float, int]) -> None:
+    solid = polytope(name)
+    assert (solid.dim, solid.n) == (dim, 1 + sum(overlaps.values()))
+    assert solid.tight
+    assert solid.union_of_tight_frames
+    for row in solid.gram:
+        counts = Counter(np.round(row, 9).tolist())
+        assert counts == {1.0: 1, **{round(value, 9): count for value, count in overlaps.items()}}
+
+
+def test_the_smallest_duoantiprism_is_the_16_cell() -> None:
+    assert likeness(polytope("2-2 duoantiprism").gram, polytope("16-cell")).distance < EXACT
+
+
+@pytest.mark.parametrize("make", [lambda: duoantiprism(1, 3), lambda: duoantiprism(2, 3, 1), lambda: gosset(9)])
+def test_larger_polytopes_that_are_none(make: Any) -> None:
+    with pytest.raises(ValueError, match="got"):
+        make()

@@ -302,6 +302,19 @@ def test_batches_are_single_models() -> None:
         assert hidden[k] == pytest.approx(single.activation(W[k])[0], abs=tolerance("law"))
 
 
+def test_one_output_is_one_of_all() -> None:
+    model = ToyModel(7, 3, IndependentFeatures(0.2))
+    W, b = random_point(7, 3)
+    spectral = SpectralLoss(model)
+    outputs, slopes = spectral.outputs_and_slopes(W, b)
+    errors = spectral.error
+    for i in (0, 4):
+        loss, row = spectral.output_and_slopes(i, (W.T @ W)[i], float(b[i]))
+        assert loss == pytest.approx(float(outputs[i]), abs=1e-15)
+        assert row == pytest.approx(slopes[i], abs=1e-15)
+        assert spectral.error == pytest.approx(errors[i : i + 1])
+
+
 def test_torch_tensors_come_back() -> None:
     model = independent(6, 2, 0.2)
     W, b = random_point(6, 2)

@@ -11,7 +11,8 @@ import pytest
 import sympy
 
 from tegum.compare import ThomsonMinimum, coulomb_energy, thomson_minimum
-from tegum.compare.coulomb import energies_and_gradients, tangent_expansion
+from tegum.compare.coulomb import tangent_expansion
+from tegum.compare.coulomb_kernels import descend, energies_and_gradients
 from tegum.theory import polytope
 
 # Lowest known energies: Wales and Ulker 2006 (W17), Wales, McKay and Altschuler 2009 (W23) and others, as the column
@@ -134,6 +135,45 @@ def test_a_search_repeats_itself() -> None:
     assert (one.starts, one.agreed) == (two.starts, two.agreed)
 
 
+@pytest.mark.parametrize("n", [12, 46])
+def test_a_search_ends_at_its_target(n: int) -> None:
+    energy = float(KNOWN[n]["energy"])
+    found = thomson_minimum(n, seed=1, target=energy * (1 + 1e-10))
+    assert found.status == "target"
+    assert found.energy == pytest.approx(energy, rel=ENERGY)
+    assert found.residual < RESTING
+    assert found.starts < thomson_minimum(n, seed=1).starts
+    # Which thread is faster doesn't matter.
+    again = thomson_minimum(n, seed=1, target=energy * (1 + 1e-10))
+    assert found.starts == again.starts
+    np.testing.assert_array_equal(found.points, again.points)
+
+
+def test_a_target_out_of_reach_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tegum.compare.thomson.MOST_STARTS", 24)
+    energy = float(KNOWN[12]["energy"])
+    found = thomson_minimum(12, target=energy * (1 - 1e-6))
+    assert (found.status, found.starts) == ("agreed", 24)
+    assert found.energy == pytest.approx(energy, rel=ENERGY)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(2, 2), (5, 3), (20, 3), (12, 4)])
+def test_the_way_down_ends_at_rest(n: int, dim: int) -> None:
+    points = np.ascontiguousarray(np.random.default_rng(n).normal(size=(dim, n)))
+    energy = descend(points, 1e-8, 2000, 0, np.array([1]))
+    gradient, hessian, _ = tangent_expansion(points.T)
+    assert energy == pytest.approx(coulomb_energy(points.T), rel=1e-14)
+    assert np.abs(gradient).max() < 1e-6
+    assert np.linalg.eigvalsh(hessian)[0] > -1e-5
+
+
+def test_a_start_is_given_up_for_one_before_it() -> None:
+    points = np.ascontiguousarray(np.random.default_rng(0).normal(size=(3, 9)))
+    begin = points / np.linalg.norm(points, axis=0)
+    descend(points, 1e-8, 2000, 1, np.array([0]))
+    np.testing.assert_allclose(points, begin, rtol=1e-15)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -141,6 +181,7 @@ def test_a_search_repeats_itself() -> None:
         (lambda: thomson_minimum(5, 1), "dim must be an integer of at least 2, got 1"),
         (lambda: thomson_minimum(True), "n must be an integer of at least 2, got True"),
         (lambda: thomson_minimum(5, agree=0), "agree must be an integer of at least 1"),
+        (lambda: thomson_minimum(5, target=0.0), "target must be a positive energy, got 0.0"),
         (lambda: coulomb_energy([1.0, 2.0]), r"shape \(..., n, d\), got \(2,\)"),
         (lambda: coulomb_energy([[0.0, 0.0, 0.0]]), "not zero"),
         (lambda: coulomb_energy([["a", "b"]]), "array of real numbers"),

@@ -11,14 +11,18 @@ penalties. From there, bottom up:
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
-  form is, `closed_forms`, `shapes` and `identities` hold those that are known, and `catalogue` all of them.
+  form is, `closed_forms`, `shapes`, `polygons` and `identities` hold those that are known, some derived by
+  `rigid_shapes`, and `catalogue` all of them.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
   gradient flow itself, and `early_growth` its beginning from small weights.
 - `geometry` measures how features share the hidden space, `factors` tells which of them interfere. `polytopes` says
-  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is, and
-  `packing` which one uses the hidden space best.
+  what follows from a polytope's corners, `solids` has those of the literature, `recognition` tells which one it is.
+- `packed_polytopes` finds the best scale and bias of one polytope of equal features, `packing` which one uses the
+  hidden space best, `packing_line` where along the densities that changes, `packing_program` what a model of given
+  size holds at best, `class_packing` what becomes of features of several importances, and `free_packing` what a few
+  points do with all weights free.
 - `families` are models along one parameter. `random_minima` searches for minima where a census would take too long,
   `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
@@ -33,6 +37,7 @@ from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
@@ -43,6 +48,7 @@ from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
 from .flow import Flow, gradient_flow
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
+from .free_packing import FreePacking, free_packing
 from .geometry import (
     dimensions_per_feature,
     feature_dimensionality,
@@ -58,16 +64,10 @@ from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .machine_code import machine_code
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
-from .packing import (
-    BestPacking,
-    FinitePacking,
-    Packed,
-    Transition,
-    best_packing,
-    finite_packing,
-    packed,
-    packing_transitions,
-)
+from .packed_polytopes import Packed, packed
+from .packing import BestPacking, best_packing
+from .packing_line import Transition, packing_transitions
+from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
 from .polishing import SAME_LOSS, Polished, match, polish
@@ -99,12 +99,14 @@ __all__ = [
     "DiagramMinima",
     "Enclosure",
     "ExactLoss",
+    "Factor",
     "Family",
     "FeatureLaw",
     "FinitePacking",
     "Flow",
     "Formula",
     "FoundMinimum",
+    "FreePacking",
     "IndependentFeatures",
     "Interval",
     "KHotFeatures",
@@ -121,6 +123,7 @@ __all__ = [
     "PublishedLoss",
     "Recognised",
     "Region",
+    "SharedPacking",
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
@@ -131,6 +134,7 @@ __all__ = [
     "branch_diagram",
     "census",
     "check_superposition",
+    "class_factors",
     "coexistence_curve",
     "correlated_pairs",
     "dead_outputs",
@@ -147,6 +151,7 @@ __all__ = [
     "finite_packing",
     "follow_branches",
     "formulas_markdown",
+    "free_packing",
     "global_minimum",
     "gradient_flow",
     "gram",
@@ -161,6 +166,7 @@ __all__ = [
     "loss_hessian",
     "machine_code",
     "match",
+    "mixed_factors",
     "neuron_polysemanticity",
     "one_denser",
     "one_more_important",
@@ -177,6 +183,7 @@ __all__ = [
     "representative",
     "same_sign_share",
     "seed_diagram",
+    "shared_packing",
     "small_separatrix",
     "stability_limit",
     "superposition",

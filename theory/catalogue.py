@@ -7,6 +7,7 @@ import sympy
 from .box_differences import Expression
 from .closed_forms import PAIR_FORMULAS, SINGLE_FORMULAS
 from .identities import IDENTITIES
+from .polygons import OVERLAP_FORMULAS, POLYGON_FORMULAS
 from .records import Definition, Formula, Root, Variable
 from .shapes import ONE_ACTIVE_FORMULAS, SHAPE_FORMULAS
 
@@ -14,7 +15,9 @@ FORMULAS: tuple[Formula, ...] = (
     *SINGLE_FORMULAS,
     *PAIR_FORMULAS,
     *SHAPE_FORMULAS,
+    *POLYGON_FORMULAS,
     *ONE_ACTIVE_FORMULAS,
+    *OVERLAP_FORMULAS,
     *IDENTITIES,
 )
 
@@ -51,8 +54,9 @@ def _section(formula: Formula) -> str:
     lines = [f"\n### {formula.name}\n\n{formula.statement}\n", _display(formula.quantity, formula.expression)]
     if formula.definitions:
         lines += ["\nwith\n", *map(_definition, formula.definitions)]
-    lines.append("\n| variable | meaning | tested |\n|---|---|---|\n")
-    lines += [_row(variable) for variable in formula.variables]
+    if formula.variables:
+        lines.append("\n| variable | meaning | tested |\n|---|---|---|\n")
+        lines += [_row(variable) for variable in formula.variables]
     if formula.assumptions:
         conditions = ", ".join(f"${sympy.latex(assumption)}$" for assumption in formula.assumptions)
         lines.append(f"\nAssumes {conditions}.\n")

@@ -33,7 +33,7 @@ KNOWN = (
     *("triangle", "pentagon", "hexagon", "heptagon", "octagon"),
     *("tetrahedron", "antiprism", "antiprism (Thomson)", "antiprism (interference)", "antiprism (equal edges)"),
     *("cube", "icosahedron", "cuboctahedron", "dodecahedron"),
-    *("5-cell", "rectified 5-cell", "24-cell", "hemicube"),
+    *("5-cell", "rectified 5-cell", "2-3 duoantiprism", "24-cell", "hemicube", "2_21", "3_21"),
 )
 # Overlaps of a base may differ by this much before it is given up.
 WIDEST = 0.5

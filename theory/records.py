@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ Point = Mapping[Expression, Expression]
 
 # Random numbers are multiples of this, so that floats and rationals are the same number.
 GRAIN = 2**-20
+# Digits of algebraic numbers.
+DIGITS = 30
 # How many random points are tried for one that satisfies the assumptions.
 TRIALS = 1_000
 
@@ -81,7 +84,7 @@ class Definition:
 
     def solve(self, point: Point) -> Expression | None:
         """Return the value at a point."""
-        return self.expression.subs(point)
+        return _summed(self.expression.subs(point))
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,14 @@ class Root:
 
     def solve(self, point: Point) -> Expression | None:
         """Return the smallest root in the interval as the float64 number next to it, or None if there is none."""
-        coefficients = sympy.Poly(self.polynomial.subs(point), self.symbol).all_coeffs()
-        roots = np.roots([float(coefficient) for coefficient in coefficients])
         low, high = (float(sympy.sympify(end).subs(point)) for end in (self.low, self.high))
+        if low >= high:
+            return None
+        if self.polynomial.has(sympy.Sum):
+            coefficients = _coefficients(sympy.N(_summed(self.polynomial.subs(point)), DIGITS), self.symbol)
+        else:
+            coefficients = _coefficients(self.polynomial, self.symbol)
+        roots = np.roots([float(coefficient.subs(point)) for coefficient in coefficients])
         inside = [root.real for root in roots if abs(root.imag) < GRAIN and low < root.real < high]
         return sympy.Rational(float(min(inside))) if inside else None
 
@@ -193,7 +201,7 @@ class Formula:
 
     def value(self, point: Point) -> float:
         """Return the closed form's value, computed exactly and rounded once."""
-        return float(sympy.N(_summed(self.expression.subs(point)), 30))
+        return float(sympy.N(_summed(self.expression.subs(point)), DIGITS))
 
     def measured(self, point: Point) -> NDArray[np.float64]:
         """Return the quantity itself at a point."""
@@ -203,6 +211,12 @@ class Formula:
     def latex(self) -> str:
         """Return the formula as LaTeX, without its definitions."""
         return f"{self.quantity} = {sympy.latex(self.expression)}"
+
+
+@lru_cache(maxsize=64)
+def _coefficients(polynomial: Expression, symbol: Expression) -> tuple[Expression, ...]:
+    """Return the coefficients in powers of a symbol, highest first."""
+    return tuple(sympy.Poly(polynomial, symbol).all_coeffs())
 
 
 def _summed(expression: Expression) -> Expression:

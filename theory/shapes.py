@@ -31,6 +31,7 @@ from .closed_forms import (
 )
 from .groups import AnticorrelatedFeatures
 from .patterns import OneHotFeatures
+from .polygons import ONE_ACTIVE, ONE_ACTIVE_POLYGONS
 from .records import Formula, Ramp, Variable, equiangular, gradient_at, loss_at, polygon, simplex
 
 p, g = DENSITY, sympy.Symbol("g")
@@ -38,7 +39,7 @@ k = sympy.Symbol("k", integer=True, positive=True)
 m, j = sympy.symbols("m j", integer=True, nonnegative=True)
 count = Variable(k, "number of features", 2, 4)
 
-SHAPES, ONE_ACTIVE = "Rigid shapes, independent features", "At most one feature active"
+SHAPES = "Rigid shapes, independent features"
 
 # The triangle for 0 ≤ c ≤ ½, the tetrahedron for 0 ≤ c ≤ ⅓.
 TRIANGLE_A = (
@@ -66,11 +67,6 @@ TETRAHEDRON_B = (
     + p**4 * (10 - 360 * c**3 + 810 * c**4 - 486 * c**5 + 81 * c**6) / 1080
 )
 
-# One active feature, −γ ≤ c ≤ 0: its own output, and those of its two neighbours in a k-gon, 5 ≤ k ≤ 8.
-_γ = sympy.cos(2 * sympy.pi / k)
-POLYGON_A = (1 + c) ** 3 / 3 + 2 * (_γ + c) ** 3 / (3 * _γ)
-POLYGON_B = (1 + c) ** 2 * (2 - c) / 3
-
 
 def _equiangular_loss() -> sympy.Expr:
     t = β + g * j
@@ -78,13 +74,6 @@ def _equiangular_loss() -> sympy.Expr:
     chance = sympy.binomial(k - 1, m) * p**m * (1 - p) ** (k - 1 - m) / g**m
     inner = sympy.Sum((-1) ** (m - j) * sympy.binomial(m, j) * (2 * (1 - p) * Ramp(m + 2, t) + 2 * p * own), (j, 0, m))
     return k * (p / 3 + sympy.Sum(chance * inner, (m, 0, k - 1)))
-
-
-def _polygon_loss() -> sympy.Expr:
-    a = s * sympy.cos(2 * sympy.pi * j / k)
-    other = sympy.Piecewise((2 * (Ramp(3, a + β) - Ramp(3, β)) / a, sympy.Ne(a, 0)), (2 * Ramp(2, β), True))
-    own = 2 * (1 + 1 / s) / s * (Ramp(3, s + β) - Ramp(3, β)) - 2 * Ramp(2, s + β) / s
-    return sympy.Rational(1, 3) + own + sympy.Sum(other, (j, 1, k - 1))
 
 
 def _simplex_records(name: str, words: str, corners: int, A_: Expression, B_: Expression) -> tuple[Formula, Formula]:
@@ -189,33 +178,7 @@ SHAPE_FORMULAS = (
 )
 
 ONE_ACTIVE_FORMULAS = (
-    Formula(
-        "polygon",
-        ONE_ACTIVE,
-        "A regular k-gon in two dimensions, ‖W_i‖² = s, every bias β, one feature on. It holds in every region.",
-        "L",
-        _polygon_loss(),
-        (Variable(k, "number of features", 3, 8), scale, bias),
-        lambda v: loss_at(OneHotFeatures(), polygon(v["k"], v["s"]), [v["beta"]] * v["k"]),
-        DERIVED,
-    ),
-    Formula(
-        "polygon-optimum",
-        ONE_ACTIVE,
-        "The best k-gon for 5 ≤ k ≤ 8, exactly one feature on, is a critical point: every bias is c s. Its loss is "
-        "1/3 − B²/4A, with inputs that switch on their own output and its two neighbours.",
-        r"\nabla L",
-        sympy.Integer(0),
-        (Variable(k, "number of features", 5, 8),),
-        lambda v: gradient_at(OneHotFeatures(), polygon(v["k"], v["s"]), [v["c"] * v["s"]] * v["k"]),
-        DERIVED,
-        kind="gradient",
-        definitions=(
-            best_shape(POLYGON_A, POLYGON_B, -_γ, sympy.Integer(0)),
-            *abbreviations(POLYGON_A, POLYGON_B),
-            best_scale,
-        ),
-    ),
+    *ONE_ACTIVE_POLYGONS,
     Formula(
         "simplex",
         ONE_ACTIVE,

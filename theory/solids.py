@@ -17,6 +17,8 @@ PAPER = "arXiv:2209.10652"
 GOLDEN = (1 + sqrt(5)) / 2
 # Squared height of the one square antiprism that is a tight frame.
 TIGHT = Rational(1, 3)
+# The same of a duoantiprism's corners in the plane of its first polygon.
+EQUAL = Rational(1, 2)
 POLYGONS = {3: "triangle", 4: "square", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
 
 
@@ -161,6 +163,51 @@ def rectified_simplex(d: int) -> Polytope:
     )
 
 
+def duoantiprism(p: int, q: int, u: Any = EQUAL) -> Polytope:
+    """Return every other corner of the duoprism of a 2p-gon and a 2q-gon: 2 p q corners in four dimensions.
+
+    Args:
+        p: half the corners of the first polygon, at least 2.
+        q: half the corners of the second, at least 2.
+        u: squared part of a corner in the first polygon's plane, in (0, 1); a tight frame for u = 1/2.
+    """
+    if min(p, q) < 2:
+        raise ValueError(f"a duoantiprism is made of polygons of at least 4 corners, got p={p}, q={q}")
+    u = sympy.sympify(u)
+    if not 0 < float(u) < 1:
+        raise ValueError(f"the first part of a duoantiprism lies in (0, 1), got {u}")
+    corners = [
+        [sqrt(u) * turn(pi * a / p) for turn in (cos, sin)] + [sqrt(1 - u) * turn(pi * b / q) for turn in (cos, sin)]
+        for a in range(2 * p)
+        for b in range(2 * q)
+        if (a + b) % 2 == 0
+    ]
+    return Polytope(f"{p}-{q} duoantiprism", sympy.ImmutableMatrix(sympy.Matrix(corners).T))
+
+
+def gosset(d: int) -> Polytope:
+    """Return Gosset's semiregular polytope (d − 4)_21, d from 6 to 8: 27, 56 and 240 corners, universal optima.
+
+    Source: Cohn and Kumar 2007, DOI 10.1090/S0894-0347-06-00546-7, table 1; the hemicube is 1_21.
+    """
+    if not 6 <= d <= 8:
+        raise ValueError(f"Gosset's polytopes here have 6 to 8 dimensions, got {d}")
+    even = {n: [list(signs) for signs in product((1, -1), repeat=n) if sympy.prod(signs) == 1] for n in (5, 6, 8)}
+    axes = [[sign * 2 * (i == j) for j in range(d)] for i in range(d) for sign in (1, -1)]
+    if d == 6:
+        tip = sqrt(3) / 3
+        corners = [[0] * 5 + [4 * tip]] + [[*a[:5], -2 * tip] for a in axes[:10]] + [[*x, tip] for x in even[5]]
+    elif d == 7:
+        corners = [[*x, 0] for x in even[6]] + [[*a[:6], sign * sqrt(2)] for a in axes[:12] for sign in (1, -1)]
+    else:
+        pairs = combinations(range(8), 2)
+        corners = [
+            [2 * s * (j == a) + 2 * t * (j == b) for j in range(8)] for a, b in pairs for s in (1, -1) for t in (1, -1)
+        ]
+        corners += even[8]
+    return _columns(f"{d - 4}_21", corners, "DOI 10.1090/S0894-0347-06-00546-7")
+
+
 def triaugmented_prism(u: Any) -> Polytope:
     """Return a triangular prism of squared half height u with a corner outside each of its squares."""
     u = sympy.sympify(u)
@@ -198,6 +245,7 @@ NAMED: dict[str, Callable[[], Polytope]] = {
     "24-cell": cell_24,
     "rectified 5-cell": lambda: rectified_simplex(4),
     "hemicube": lambda: hemicube(5),
+    **{f"{d - 4}_21": (lambda d=d: gosset(d)) for d in (6, 7, 8)},  # type: ignore[misc]
     "triangular bipyramid": lambda: _renamed("triangular bipyramid", simplex(2), simplex(1)),
     "pentagonal bipyramid": lambda: _renamed("pentagonal bipyramid", polygon(5), simplex(1)),
 }
@@ -209,6 +257,7 @@ FAMILIES: dict[str, Callable[[int], Polytope]] = {
     r"(\d+)-hemicube": hemicube,
     r"rectified (\d+)-simplex": rectified_simplex,
 }
+DUOANTIPRISMS = r"(\d+)-(\d+) duoantiprism"
 
 
 def _renamed(name: str, *factors: Polytope) -> Polytope:
@@ -220,8 +269,8 @@ def polytope(name: str) -> Polytope:
     """Return a polytope by its name.
 
     Args:
-        name: one of `NAMED`; "k-gon", "d-simplex", "d-cross-polytope", "d-cube", "d-hemicube" or "rectified d-simplex"
-            with a number; or several of them joined by " + ", a tegum product.
+        name: one of `NAMED`; "k-gon", "d-simplex", "d-cross-polytope", "d-cube", "d-hemicube", "rectified
+            d-simplex" or "p-q duoantiprism" with numbers; or several of them joined by " + ", a tegum product.
 
     Returns:
         The polytope; its corners are unit vectors.
@@ -251,5 +300,7 @@ def _solid(name: str) -> Polytope:
         found = re.fullmatch(pattern, name)
         if found:
             return family(int(found[1]))
-    known = ", ".join([*NAMED, "k-gon", "d-simplex", "d-cross-polytope", "d-cube", "d-hemicube"])
+    if found := re.fullmatch(DUOANTIPRISMS, name):
+        return duoantiprism(int(found[1]), int(found[2]))
+    known = ", ".join([*NAMED, "k-gon", "d-simplex", "d-cross-polytope", "d-cube", "d-hemicube", "p-q duoantiprism"])
     raise ValueError(f"expected a polytope among {known}, or several joined by ' + ', got {name!r}")

@@ -100,6 +100,23 @@ class SpectralLoss:
         """
         return self._outputs(weights, bias, True)
 
+    def output_and_slopes(self, feature: int, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
+        """Return one output's E(x_i − x'_i)² and its derivatives in (G_i·, b_i), where all outputs are alike.
+
+        Args:
+            feature: i, counted from 0.
+            overlaps: G_i·, shape (n,).
+            bias: b_i.
+
+        Returns:
+            The loss and an array of shape (n + 1,). `error` and `slope_error` are then of shape (1,).
+        """
+        rows = Rows(self._laws((), 1), np.asarray(overlaps)[None], np.array([bias]), np.array([feature]))
+        square = float(self.model.densities()[feature]) * float(self.model.features.amplitude.second_moment)
+        terms = self._integrate(rows, np.array([square]), (1,))
+        slopes = np.concatenate([terms["slopes"][0], terms["bias"]])
+        return max(float(terms["value"][0]) + square, 0.0), slopes
+
     def activation(self, weights: Array) -> tuple[Array, Array]:
         """Return E|h_k| of the hidden units h = W x, and the derivatives in W_k·.
 
