@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .alignment import Alignment, best_alignment
+    from .arrangements import arrangement
     from .basin_planes import basin_plane
     from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
+    from .branch_runs import BranchRuns, train_along
     from .cell_table import CellTable, ColumnMeaning, read_table
     from .coulomb import coulomb_energy
     from .dataset import curves_of, load, minima_of, model_of, save
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Alignment",
     "BasinSettings",
+    "BranchRuns",
     "CellTable",
     "ColumnMeaning",
     "DiagramSettings",
@@ -43,6 +46,7 @@ __all__ = [
     "ThomsonMinimum",
     "WeightBatch",
     "agreement",
+    "arrangement",
     "basin_plane",
     "basin_shares",
     "best_alignment",
@@ -66,13 +70,16 @@ __all__ = [
     "table_account",
     "thomson_comparison",
     "thomson_minimum",
+    "train_along",
     "wilson_interval",
 ]
 
 _HOMES = {
     "alignment": ("Alignment", "best_alignment"),
+    "arrangements": ("arrangement",),
     "basin_planes": ("basin_plane",),
     "basins": ("BasinSettings", "basin_shares", "load_basins", "wilson_interval"),
+    "branch_runs": ("BranchRuns", "train_along"),
     "cell_table": ("CellTable", "ColumnMeaning", "read_table"),
     "coulomb": ("coulomb_energy",),
     "dataset": ("curves_of", "load", "minima_of", "model_of", "save"),

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
-from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
+from .options import (
+    INTERRUPTED,
+    Features,
+    Hidden,
+    Json,
+    Probes,
+    RunObjective,
+    Runs,
+    RunSeeds,
+    Starts,
+    TrainingCommand,
+)
 from .sweeping import GRID, sweep
 from .training_command import train
 
@@ -439,6 +450,57 @@ def thomson(
         if n is None or density is not None or factors:
             raise ValueError("expected a number of points, or --against FILE, with which --density and --factors go")
         show_thomson(n, dim, seed, target, figure, turntable, stages.report, as_json=as_json)
+
+
+@app.command()
+def deform(
+    features: Features = 5,
+    hidden: Hidden = 2,
+    vary: Annotated[
+        str, typer.Option(help="What changes about the last feature: 'density' or 'importance'.")
+    ] = "density",
+    density: Annotated[
+        float | None, typer.Option("--density", help="Of the other features; default 0.1, for three features 0.7.")
+    ] = None,
+    low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
+    high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
+    probes: Probes = 9,
+    starts: Starts = 64,
+    runs: Runs = 20,
+    seeds: RunSeeds = 32,
+    objective: RunObjective = "exact",
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
+    from .branch_command import Settings, changing_feature, show_family
+
+    family = changing_feature(features, hidden, vary, density, low, high)
+    with _Stages() as stages:
+        show_family(family, Settings(probes, starts, runs, seeds, objective), out, stages.report, as_json=as_json)
+
+
+@app.command()
+def correlated(
+    law: Annotated[str, typer.Option(help="Of the pairs: 'correlated' or 'anticorrelated'.")] = "correlated",
+    pairs: Annotated[int, typer.Option(help="Number of pairs, up to three.")] = 3,
+    hidden: Hidden = 2,
+    low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
+    high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
+    probes: Probes = 9,
+    starts: Starts = 64,
+    runs: Runs = 20,
+    seeds: RunSeeds = 32,
+    objective: RunObjective = "exact",
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
+    from .branch_command import Settings, show_family, tied_pairs
+
+    family = tied_pairs(law, pairs, hidden, low, high)
+    with _Stages() as stages:
+        show_family(family, Settings(probes, starts, runs, seeds, objective), out, stages.report, as_json=as_json)
 
 
 def main() -> None:

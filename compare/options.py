@@ -36,6 +36,11 @@ Group = Annotated[
 AmplitudeWords = Annotated[
     str, typer.Option("--amplitude", help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH.")
 ]
+Probes = Annotated[int, typer.Option(help="Places at which minima are searched for.")]
+Starts = Annotated[int, typer.Option(help="Random starts at each.")]
+Runs = Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")]
+RunSeeds = Annotated[int, typer.Option("--seeds", help="Models trained at each.")]
+RunObjective = Annotated[str, typer.Option("--objective", help="Train on the 'exact' loss or on 'sampled' inputs.")]
 
 TRAINING: dict[str, Any] = {
     "architecture": Annotated[str | None, typer.Option(help="Model to train: {architecture}.")],

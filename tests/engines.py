@@ -65,7 +65,7 @@ def arrays(model: ToyModel) -> ExactLoss:
     return exact
 
 
-# Up to four features "numpy" and "torch" are evaluated by compiled code.
+# Up to six features "numpy" and "torch" are evaluated by compiled code.
 ENGINES = {
     "numpy": Engine(
         loss=lambda model, W, b: float(expected_loss(model, W, b)),

@@ -35,7 +35,10 @@ curves: Any = import_module("tegum.theory.boundaries")
 training: Any = import_module("tegum.empirical.training")
 cli: Any = import_module("tegum.compare.cli")
 
-COMMANDS = ("diagram", "minima", "derive", "loss", "boundary", "train", "sweep", "basins", "packing", "thomson")
+COMMANDS = (
+    *("diagram", "minima", "derive", "loss", "boundary", "train", "sweep", "basins", "packing", "thomson"),
+    *("deform", "correlated"),
+)
 INTERRUPTED = 130
 MISUSE = 2
 # Losses of one minimum, found twice.

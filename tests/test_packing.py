@@ -107,7 +107,10 @@ def test_starting_from_a_neighbour_ends_in_the_same_place() -> None:
 @pytest.mark.parametrize("amplitude", ["uniform", "constant"])
 def test_dense_features_are_packed_less_tightly(amplitude: str) -> None:
     # The order that training shows as 1/(1−S) grows: 3/4 or more, 2/3, 1/2, 2/5.
-    order = [best_packing(density, amplitude=amplitude, among=SMALL).best.name for density in (0.95, 0.7, 0.4, 0.15)]
+    found = [best_packing(density, amplitude=amplitude, among=SMALL) for density in (0.95, 0.7, 0.4, 0.15)]
+    # Dense features of constant size are packed linearly, and then all polytopes save the same.
+    order = [packing.best.name for packing in found if packing.margin > EXACT]
+    assert len(order) >= 3
     if amplitude == "uniform":
         assert order == ["tetrahedron", "triangle", "digon", "pentagon"]
     sizes = [polytope(name).n / polytope(name).dim for name in order]

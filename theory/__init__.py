@@ -23,6 +23,8 @@ penalties. From there, bottom up:
   hidden space best, `packing_line` where along the densities that changes, `packing_program` what a model of given
   size holds at best, `class_packing` what becomes of features of several importances, and `free_packing` what a few
   points do with all weights free.
+- `families` are models along one parameter. `random_minima` searches for minima where a census would take too long,
+  `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
 
@@ -31,6 +33,8 @@ Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or
 
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
+from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
@@ -40,6 +44,7 @@ from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
 from .enclosure import Enclosure, Interval, enclosure
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
+from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
 from .flow import Flow, gradient_flow
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
@@ -67,10 +72,12 @@ from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
+from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
 from .solids import polytope
 from .spectral import SpectralLoss
+from .transitions import Limit
 
 __all__ = [
     "FORMULAS",
@@ -79,8 +86,12 @@ __all__ = [
     "SAME_LOSS",
     "Amplitude",
     "AnticorrelatedFeatures",
+    "Arc",
     "BestPacking",
     "BoundaryCurve",
+    "Branch",
+    "BranchDiagram",
+    "Change",
     "CorrelatedFeatures",
     "CriticalPoint",
     "DensityLaw",
@@ -89,16 +100,19 @@ __all__ = [
     "Enclosure",
     "ExactLoss",
     "Factor",
+    "Family",
     "FeatureLaw",
     "FinitePacking",
     "Flow",
     "Formula",
+    "FoundMinimum",
     "FreePacking",
     "IndependentFeatures",
     "Interval",
     "KHotFeatures",
     "Lbfgs",
     "Likeness",
+    "Limit",
     "LinearOptimum",
     "LossFormula",
     "OneHotFeatures",
@@ -114,11 +128,15 @@ __all__ = [
     "TableFeatures",
     "ToyModel",
     "Transition",
+    "anticorrelated_pairs",
+    "apart",
     "best_packing",
+    "branch_diagram",
     "census",
     "check_superposition",
     "class_factors",
     "coexistence_curve",
+    "correlated_pairs",
     "dead_outputs",
     "derive_loss",
     "descend",
@@ -131,6 +149,7 @@ __all__ = [
     "feature_dimensionality",
     "feature_norms",
     "finite_packing",
+    "follow_branches",
     "formulas_markdown",
     "free_packing",
     "global_minimum",
@@ -149,6 +168,8 @@ __all__ = [
     "match",
     "mixed_factors",
     "neuron_polysemanticity",
+    "one_denser",
+    "one_more_important",
     "pack",
     "packed",
     "packing_transitions",
@@ -157,6 +178,7 @@ __all__ = [
     "points_of_gram",
     "polish",
     "polytope",
+    "random_minima",
     "recognise",
     "representative",
     "same_sign_share",

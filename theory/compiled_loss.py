@@ -19,8 +19,8 @@ from .features import FloatArray
 from .model import ToyModel
 from .schedule import Pattern, Schedule, schedule
 
-# More features would need more memory than a cache has; there most overlaps are often zero, too.
-MAX_FEATURES = 4
+# With more features most overlaps are often zero, which only the array operations make use of.
+MAX_FEATURES = 6
 # Numbers computed by one thread: about a millisecond.
 THREAD_NUMBERS = 1 << 22
 NOTHING = {dimensions: np.empty((0,) * dimensions) for dimensions in (2, 3)}
@@ -30,7 +30,7 @@ class CompiledLoss:
     """The loss of one `ToyModel` with float64 NumPy arrays, without its activation penalty.
 
     Args:
-        model: what is being asked, up to four features.
+        model: what is being asked, up to six features.
     """
 
     def __init__(self, model: ToyModel) -> None:

@@ -18,6 +18,8 @@ from .model import ToyModel
 from .rotations import orbit_projector
 
 INFINITESIMAL = 1e-100
+# Hessians of two sectors that differ by less, relative to the largest entry, are the same.
+ROUNDING = 1e-13
 # Rounds, and how many of the best directions go through them; each round divides the error by about four.
 ROUNDS = ((2, None), (4, 12), (18, 1))
 
@@ -68,7 +70,7 @@ def smallest_curvature(model: ToyModel, parameters: FloatArray) -> tuple[FloatAr
     rotations = scale[:, None, None] * orbit_projector(unpack(parameters, model.n_hidden)[0])
     values, vectors = np.linalg.eigh(sectors[:, 0] + rotations)
     best, where = values[:, 0].copy(), vectors[..., 0].copy()
-    kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > 0)
+    kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > ROUNDING * scale)
     if len(kinked):
         starts = np.concatenate([np.broadcast_to(np.eye(size), (len(kinked), size, size)), vectors[kinked].mT], axis=1)
         best[kinked], where[kinked] = _repeat(model.take(kinked), parameters[kinked], rotations[kinked], starts)
