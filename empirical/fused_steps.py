@@ -1,4 +1,4 @@
-"""Optimiser steps in the fused kernels of `fused.py`, on a CUDA device."""
+"""Optimiser steps in the fused kernels of `fused_few.py` and `fused_many.py`, on a CUDA device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tegum.theory import ToyModel
 
-from . import fused
+from . import fused_few, fused_many
 from .groups import WINDOW, Settings, penalties_of
 from .optimisers import BETAS, EPSILON
 from .sampling import InputTable
@@ -122,7 +122,7 @@ class FusedSteps:
         losses = torch.zeros(self._count, count, device=self.parameters.device)
         wanted = WARPS_PER_PROCESSOR * self._processors // self._count
         warps = 1 << max(0, min(MOST_WARPS, wanted).bit_length() - 1)
-        fused.few_features[(self._count,)](
+        fused_few.few_features[(self._count,)](
             self.parameters, self.moments[0], self.moments[-1], self._gradients, self._seeds, self._active,
             self._schedule, self._high, self._slope, self._importance, losses,
             begin=step, count=count, quarter=self._quarter, size=self._size, **self._rule, **self._shape,
@@ -154,15 +154,15 @@ class FusedSteps:
         wide, shape = self._m * self._n + self._n, dict(self._shape)
         drawn = self._seeds, self._active, self._at, self._high, self._slope, self._importance
         common = {"quarter": self._quarter, "room": self._room, "size": self._size, "depth": self._depth}
-        fused.hidden_and_back[(self._count, self._tiles)](
+        fused_many.hidden_and_back[(self._count, self._tiles)](
             self.parameters, *drawn, self._hidden, self._back, self._tile_losses, **common, **shape, **_tile(BACK_TILE)
         )
         del shape["hidden_relu"]
-        fused.gradients[(self._count, self._parts, self._splits)](
+        fused_many.gradients[(self._count, self._parts, self._splits)](
             self.parameters, *drawn, self._hidden, self._back, self._partial, **common, **shape,
             splits=self._splits, **_tile(GRADIENT_TILE),
         )  # fmt: skip
-        fused.update[(self._count, -(-wide // PART))](
+        fused_many.update[(self._count, -(-wide // PART))](
             self.parameters, self.moments[0], self.moments[-1], self._active, self._at, self._schedule, self._partial,
             self._tile_losses, self._losses, **self._rule, splits=self._splits, wide=wide, tiles=self._tiles,
             tiles_room=_power(self._tiles), block=self.block, width=PART,
