@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
-from .options import (
-    INTERRUPTED,
-    Features,
-    Hidden,
-    Json,
-    Probes,
-    RunObjective,
-    Runs,
-    RunSeeds,
-    Starts,
-    TrainingCommand,
-)
+from .geometry_commands import correlated, deform, packing, thomson, uniform
+from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
+from .stages import Stages
 from .sweeping import GRID, sweep
 from .training_command import train
 
@@ -112,7 +103,7 @@ def diagram(
         show_table(source, out, sizes=sizes, cells=cells, meaning=meaning, tolerance=tolerance, as_json=as_json)
         return
     if source is not None and source.suffix in WEIGHT_SUFFIXES:
-        with _Stages() as stages:
+        with Stages() as stages:
             dataset = weights_diagram(source, out / STORE_NAME, layout, stages.report)
         show_diagram(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
         return
@@ -137,43 +128,12 @@ def diagram(
         device=device,
     )
     try:
-        with _Stages() as stages:
+        with Stages() as stages:
             dataset = phase_diagram(settings, out=out, report=stages.report)
     except InterruptedRunError as stop:
         sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
         raise typer.Exit(INTERRUPTED) from None
     show_diagram(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
-
-
-class _Stages:
-    """Progress through the stages of a phase diagram, on standard error."""
-
-    def __enter__(self) -> _Stages:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description:16}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, console=console(stderr=True))
-        self._tasks: dict[str, Any] = {}
-        return self
-
-    def report(self, stage: str, share: float) -> None:
-        """Show how far a stage is; a new stage ends the ones before."""
-        # Bad input, found before the first stage, stays the only line.
-        self._bars.start()
-        if stage not in self._tasks:
-            self._finish()
-            self._tasks[stage] = self._bars.add_task(stage, total=None if share == 0.0 and stage != "training" else 1.0)
-        self._bars.update(self._tasks[stage], completed=share)
-
-    def _finish(self) -> None:
-        for task in self._tasks.values():
-            self._bars.update(task, total=1.0, completed=1.0)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._finish()
-        if self._tasks:
-            self._bars.stop()
 
 
 @app.command()
@@ -347,160 +307,13 @@ def basins(
         for values in (numbers(option, text),)
     }
     axes |= {"seeds": seeds, "steps": steps, "batch_size": batch, "device": device}
-    with _Stages() as stages:
+    with Stages() as stages:
         dataset = show_basins(axes, out, stages.report)
     print_basins(dataset, out, as_json=as_json)
 
 
-@app.command()
-def packing(
-    density: Annotated[
-        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1); default all, with a figure.")
-    ] = None,
-    amplitude: Annotated[
-        str, typer.Option(help="Of active features: 'uniform', 'symmetric' or 'constant'.")
-    ] = "uniform",
-    features: Annotated[
-        int | None, typer.Option("--features", help="Number n of features to pack, with --hidden.")
-    ] = None,
-    hidden: Annotated[int | None, typer.Option("--hidden", help="Number m of dimensions to pack them in.")] = None,
-    free: Annotated[
-        int | None,
-        typer.Option(
-            "--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (half an hour)."
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
-    as_json: Json = False,
-) -> None:
-    """Find which polytopes use the hidden space best for many equal features, and where that changes."""
-    from .free_packing_command import show_free_packings
-    from .packing_command import show_packing, show_transitions
-
-    if (features is None) != (hidden is None) or (features is not None and density is None):
-        raise ValueError("a finite packing needs --density, --features and --hidden together")
-    if free is not None and density is not None:
-        raise ValueError("--free goes through densities of its own and takes no --density")
-    if density is not None:
-        sizes = None if features is None or hidden is None else (features, hidden)
-        show_packing(density, amplitude, sizes, as_json=as_json)
-        return
-    if free is not None:
-        if amplitude != "uniform":
-            raise ValueError(f"free packings are searched for uniform amplitudes, got {amplitude!r}")
-        with _Stages() as stages:
-            show_free_packings(out, free, stages.report, as_json=as_json)
-        return
-    with _Stages() as stages:
-        show_transitions(out, amplitude, stages.report, as_json=as_json)
-
-
-@app.command()
-def uniform(
-    size: Annotated[
-        list[str] | None,
-        typer.Option("--size", help="n,m of the models, once for each size; default 80,20 and 400,30."),
-    ] = None,
-    points: Annotated[int, typer.Option(help="Densities, 1/(1-S) from 1.02 to 100.")] = 24,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 8000,
-    learning_rate: Annotated[float, typer.Option(help="At the first step, of a cosine schedule.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="Of all models.")] = 0,
-    device: Annotated[str, typer.Option(help="Device for training: auto, cpu or cuda.")] = "auto",
-    out: Annotated[Path, typer.Option(help="Folder for trained models, figure and account.")] = Path("out/uniform"),
-    as_json: Json = False,
-) -> None:
-    """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
-    from .uniform_command import print_uniform, show_uniform
-
-    with _Stages() as stages:
-        training = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "device": device}
-        sweep = show_uniform(size or ["80,20", "400,30"], out, stages.report, points=points, **training)
-    print_uniform(sweep, out, as_json=as_json)
-
-
-@app.command()
-def thomson(
-    n: Annotated[int | None, typer.Argument(help="Number of points, at least 2.")] = None,
-    dim: Annotated[int, typer.Option(help="Dimensions of space.")] = 3,
-    seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
-    target: Annotated[float | None, typer.Option(help="Energy at which the search ends.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the points to this file, two or three dimensions.")] = None,
-    turntable: Annotated[
-        Path | None, typer.Option(help="Write a GIF of the points turning to this file, three dimensions.")
-    ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(help="Hold the features of these trained weights against as many points instead, all or N."),
-    ] = None,
-    density: Annotated[
-        float | None, typer.Option(help="With --against: feature density 1-S for exact losses; default the file's.")
-    ] = None,
-    factors: Annotated[bool, typer.Option("--factors", help="With --against: each tegum factor by itself.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Find the lowest Coulomb energy of points on a sphere (the Thomson problem), or hold features against it."""
-    from .thomson_command import show_comparisons, show_thomson
-
-    with _Stages() as stages:
-        if against is not None:
-            if target is not None or figure is not None or turntable is not None:
-                raise ValueError("--against doesn't go with --target, --figure or --turntable")
-            show_comparisons(against, n, density, stages.report, factors=factors, seed=seed, as_json=as_json)
-            return
-        if n is None or density is not None or factors:
-            raise ValueError("expected a number of points, or --against FILE, with which --density and --factors go")
-        show_thomson(n, dim, seed, target, figure, turntable, stages.report, as_json=as_json)
-
-
-@app.command()
-def deform(
-    features: Features = 5,
-    hidden: Hidden = 2,
-    vary: Annotated[
-        str, typer.Option(help="What changes about the last feature: 'density' or 'importance'.")
-    ] = "density",
-    density: Annotated[
-        float | None, typer.Option("--density", help="Of the other features; default 0.1, for three features 0.7.")
-    ] = None,
-    low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
-    high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
-    probes: Probes = 9,
-    starts: Starts = 64,
-    runs: Runs = 20,
-    seeds: RunSeeds = 32,
-    objective: RunObjective = "exact",
-    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
-    as_json: Json = False,
-) -> None:
-    """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
-    from .branch_command import Settings, changing_feature, show_family
-
-    family = changing_feature(features, hidden, vary, density, low, high)
-    with _Stages() as stages:
-        show_family(family, Settings(probes, starts, runs, seeds, objective), out, stages.report, as_json=as_json)
-
-
-@app.command()
-def correlated(
-    law: Annotated[str, typer.Option(help="Of the pairs: 'correlated' or 'anticorrelated'.")] = "correlated",
-    pairs: Annotated[int, typer.Option(help="Number of pairs, up to three.")] = 3,
-    hidden: Hidden = 2,
-    low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
-    high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
-    probes: Probes = 9,
-    starts: Starts = 64,
-    runs: Runs = 20,
-    seeds: RunSeeds = 32,
-    objective: RunObjective = "exact",
-    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
-    as_json: Json = False,
-) -> None:
-    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
-    from .branch_command import Settings, show_family, tied_pairs
-
-    family = tied_pairs(law, pairs, hidden, low, high)
-    with _Stages() as stages:
-        show_family(family, Settings(probes, starts, runs, seeds, objective), out, stages.report, as_json=as_json)
+for command in (packing, uniform, thomson, deform, correlated):
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,0 +1,40 @@
+"""Progress through the stages of a long command, on standard error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .console import console
+
+
+class Stages:
+    """A bar for each stage."""
+
+    def __enter__(self) -> Stages:
+        """Show nothing yet."""
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description:16}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._bars = Progress(*columns, console=console(stderr=True))
+        self._tasks: dict[str, Any] = {}
+        return self
+
+    def report(self, stage: str, share: float) -> None:
+        """Show how far a stage is; a new stage ends the ones before."""
+        # Bad input, found before the first stage, stays the only line.
+        self._bars.start()
+        if stage not in self._tasks:
+            self._finish()
+            self._tasks[stage] = self._bars.add_task(stage, total=None if share == 0.0 and stage != "training" else 1.0)
+        self._bars.update(self._tasks[stage], completed=share)
+
+    def _finish(self) -> None:
+        for task in self._tasks.values():
+            self._bars.update(task, total=1.0, completed=1.0)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End what is shown."""
+        if kind is None:
+            self._finish()
+        if self._tasks:
+            self._bars.stop()
