@@ -6,8 +6,9 @@ line. `foreign` holds other people's results against theory: whole weights (`wei
 each cell (`cell_table`). `basins` counts which minimum seeds end in, `basin_planes` maps where in the plane of initial
 weights they come from. `thomson` solves the Thomson problem, with the energies of `coulomb`, compiled in
 `coulomb_kernels`, and the symmetries of `point_groups`; `spherical_codes` solves the Tammes problem.
-`sphere_comparison` holds features against the first, with the `alignment` of two sets of points. `point_figures` draws
-configurations. Names are loaded when they are first used, so that the command line starts without torch.
+`sphere_comparison` holds features against the first, with the `alignment` of two sets of points. `uniform` holds models
+of many equal features against the best packings. `point_figures` draws configurations. Names are loaded when they are
+first used, so that the command line starts without torch.
 """
 
 import importlib
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .sphere_comparison import ThomsonComparison, thomson_comparison
     from .spherical_codes import SphericalCode, spherical_code
     from .thomson import ThomsonMinimum, thomson_minimum
+    from .uniform import UniformRun, UniformSweep, train_uniform, uniform_run
     from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
@@ -44,6 +46,8 @@ __all__ = [
     "TableAccount",
     "ThomsonComparison",
     "ThomsonMinimum",
+    "UniformRun",
+    "UniformSweep",
     "WeightBatch",
     "agreement",
     "arrangement",
@@ -71,6 +75,8 @@ __all__ = [
     "thomson_comparison",
     "thomson_minimum",
     "train_along",
+    "train_uniform",
+    "uniform_run",
     "wilson_interval",
 ]
 
@@ -90,6 +96,7 @@ _HOMES = {
     "sphere_comparison": ("ThomsonComparison", "thomson_comparison"),
     "spherical_codes": ("SphericalCode", "spherical_code"),
     "thomson": ("ThomsonMinimum", "thomson_minimum"),
+    "uniform": ("UniformRun", "UniformSweep", "train_uniform", "uniform_run"),
     "weights": ("WeightBatch", "read_many", "read_weights"),
 }
 

@@ -18,6 +18,7 @@ from tegum.theory import Arc, BranchDiagram
 from .arrangements import arrangement
 from .branch_runs import DEAD, ELSEWHERE, BranchRuns
 from .figures import OTHER_COLOUR, STYLE
+from .point_figures import interference_edges, overlap_legend
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618), and line styles that tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
@@ -34,6 +35,8 @@ NOTHING = 1e-12
 # Characters that fit over a panel.
 WIDEST_LABEL = 24
 SAMPLES = 800
+# Overlaps below this share of ‖W_i‖‖W_j‖ aren't drawn.
+INTERFERES = 0.05
 
 
 def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, title: str = "") -> Figure:
@@ -58,7 +61,8 @@ def branch_figure(diagram: BranchDiagram, runs: BranchRuns | None = None, *, tit
         upper, key = figure.add_subplot(spec[0, :3]), figure.add_subplot(spec[0, 3:])
         _losses(upper, diagram, grid, runs)
         key.axis("off")
-        key.legend(*upper.get_legend_handles_labels(), loc="center left", frameon=False, fontsize=6.5)
+        lines, _ = upper.get_legend_handles_labels()
+        key.legend(handles=[*lines, *overlap_legend()], loc="center left", frameon=False, fontsize=6.5)
         norm = LogNorm(family.low, family.high)
         for k, (number, low, high) in enumerate(panels):
             axes = figure.add_subplot(spec[1 + k // PANELS, k % PANELS])
@@ -225,7 +229,8 @@ def oriented(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
     """Draw the points of an arc, coloured by t between two values; a ring marks the end of each path.
 
-    A grey line goes on where the arc is a minimum but not between the two values.
+    A grey line goes on where the arc is a minimum but not between the two values. Features that interfere at the end
+    are joined, as in `draw_features`.
 
     Args:
         axes: where to draw.
@@ -245,9 +250,11 @@ def draw_path(axes: Axes, arc: Arc, low: float, high: float, norm: Any) -> Axes:
     colours = mpl.colormaps[PATH_COLOURS](norm(t))
     axes.add_patch(mpl.patches.Circle((0, 0), 1.0, fill=False, edgecolor="#CCCCCC", linewidth=0.5))
     last = cheapest[-1]
+    pairs, styles = interference_edges(turned[last], INTERFERES)
+    for (i, j), style in zip(pairs, styles, strict=True):
+        axes.plot(*turned[last][:, [i, j]], zorder=1.5, **style)
     for feature in range(n):
         x, y = turned[:, :, feature].T
-        axes.plot([0, x[last]], [0, y[last]], color="#999999", linewidth=0.5, zorder=1)
         axes.plot(x, y, color="#888888", linewidth=0.8, zorder=2)
         axes.scatter(x[cheapest], y[cheapest], c=colours[cheapest], s=9, linewidth=0, zorder=3)
         axes.scatter(x[last], y[last], color=colours[last], s=26, edgecolor="black", linewidth=0.6, zorder=4)

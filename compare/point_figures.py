@@ -206,18 +206,30 @@ def draw_features(axes: Axes, weights: ArrayLike, *, tolerance: float = 0.05, **
     Raises:
         ValueError: as `in_three_dimensions`.
     """
-    points = np.asarray(weights, dtype=np.float64).T
-    in_three_dimensions(points)
-    overlaps, edges = gram(points.T), np.argwhere(np.triu(interference_graph(points.T, tolerance)))
-    lengths = feature_norms(points.T)
-    styles = []
+    weights = np.asarray(weights, dtype=np.float64)
+    in_three_dimensions(weights.T)
+    edges, styles = interference_edges(weights, tolerance)
+    lengths = feature_norms(weights)
+    stored = lengths > tolerance * max(1.0, lengths.max())
+    colours = [POINT_COLOUR if there else "#FFFFFF" for there in stored]
+    return draw_configuration(axes, weights.T, edges=edges, edge_styles=styles, colours=colours, **view)
+
+
+def interference_edges(weights: ArrayLike, tolerance: float) -> tuple[NDArray[np.int64], list[dict[str, Any]]]:
+    """Return which pairs of features interfere, shape (edges, 2), and how each edge is drawn.
+
+    Args:
+        weights: W, shape (n_hidden, n_features).
+        tolerance: as in `draw_features`.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    overlaps, edges = gram(weights), np.argwhere(np.triu(interference_graph(weights, tolerance)))
+    lengths, styles = feature_norms(weights), []
     for i, j in edges:
         cosine = overlaps[i, j] / (lengths[i] * lengths[j])
         seen = {"color": POSITIVE_COLOUR} if cosine > 0 else {"color": NEGATIVE_COLOUR, "linestyle": DASHED}
         styles.append(seen | {"linewidth": (0.5 if cosine > 0 else 0.3) + 0.9 * abs(cosine)})
-    stored = lengths > tolerance * max(1.0, lengths.max())
-    colours = [POINT_COLOUR if there else "#FFFFFF" for there in stored]
-    return draw_configuration(axes, points, edges=edges, edge_styles=styles, colours=colours, **view)
+    return edges, styles
 
 
 def degree_legend(degrees: Iterable[int]) -> list[Line2D]:

@@ -169,7 +169,7 @@ def train_uniform(
     return tuple(found)
 
 
-def held_against(
+def uniform_run(
     trained: TrainedModels,
     inverse_density: FloatArray,
     packings: Sequence[BestPacking],

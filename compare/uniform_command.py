@@ -45,7 +45,7 @@ def show_uniform(
 
     from .diagram import InterruptedRunError
     from .figures import save_figure
-    from .uniform import UniformSweep, held_against, train_uniform
+    from .uniform import UniformSweep, train_uniform, uniform_run
 
     places = geomspace(LOWEST, HIGHEST, points)
     try:
@@ -57,7 +57,7 @@ def show_uniform(
     runs = []
     for (n, m), models in zip(wanted, trained, strict=True):
         stage = f"losses n={n}, m={m}"
-        runs.append(held_against(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
+        runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
     from .uniform_figure import uniform_figure
 
     report("figure", 0.0)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tegum import theory
 from tegum.compare import cli
-from tegum.compare.uniform import UniformRun, UniformSweep, held_against, train_uniform
+from tegum.compare.uniform import UniformRun, UniformSweep, train_uniform, uniform_run
 from tegum.compare.uniform_figure import uniform_figure
 from tegum.empirical import TrainedModels, train
 from tegum.theory import (
@@ -50,7 +50,7 @@ def run() -> UniformRun:
             weights[k][:, 1 : 1 + one.corners] = one.weights
             bias[k, 1 : 1 + one.corners] = one.bias
     weights[2, :, 1] *= -0.7
-    return held_against(models(weights, bias), PLACES, packings)
+    return uniform_run(models(weights, bias), PLACES, packings)
 
 
 def test_optima_of_the_atlas_have_its_losses(run: UniformRun) -> None:
@@ -80,7 +80,7 @@ def test_dimensionalities_add_up(run: UniformRun) -> None:
 def test_training_gets_close_to_the_best_packing(tmp_path: Path) -> None:
     options = {"steps": 2500, "learning_rate": 0.02, "seed": 1, "device": "cpu"}
     (trained,) = train_uniform([(6, 3)], [2.5], out=tmp_path, report=lambda *_: None, **options)
-    held = held_against(trained, np.array([2.5]), [best_packing(1 / 2.5, among=ATLAS)])
+    held = uniform_run(trained, np.array([2.5]), [best_packing(1 / 2.5, among=ATLAS)])
     assert 1 <= held.ratio[0] < 1.02
     assert held.predicted_share[0] == 1
     # It isn't trained again, and other settings don't mix with it.
