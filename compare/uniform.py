@@ -26,6 +26,7 @@ from tegum.theory import (
     Transition,
     feature_dimensionality,
     finite_packing,
+    gram,
     recognise,
 )
 
@@ -59,6 +60,8 @@ class UniformRun:
         stored: which features are represented, shape (P, n).
         factor: number of each feature's tegum factor at its density, −1 if it isn't represented, shape (P, n).
         polytope: name of what that factor is, "" if it is none that is known, shape (P, n).
+        switched_off: outputs that no input turns on, shape (P, n). Each costs E[x_i²], more than a feature that isn't
+            represented.
     """
 
     n_features: int
@@ -72,6 +75,7 @@ class UniformRun:
     stored: NDArray[np.bool_]
     factor: NDArray[np.int64]
     polytope: NDArray[np.str_]
+    switched_off: NDArray[np.bool_]
 
     @property
     def dimensions_per_feature(self) -> FloatArray:
@@ -211,4 +215,6 @@ def uniform_run(
         stored=factor >= 0,
         factor=factor,
         polytope=names,
+        # Inputs lie in [0, 1].
+        switched_off=bias + np.maximum(gram(weights), 0).sum(axis=-1) <= 0,
     )

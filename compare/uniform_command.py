@@ -95,6 +95,7 @@ def uniform_account(sweep: UniformSweep) -> dict[str, Any]:
                 "ratio": float(run.ratio[place]),
                 "dimensions_per_feature": float(run.dimensions_per_feature[place]),
                 "represented": int(stored.sum()),
+                "switched_off": int(run.switched_off[place].sum()),
                 "dimensionality_sum": float(run.dimensionality[place].sum()),
                 "features_of": found,
                 "predicted_share": float(run.predicted_share[place]),
@@ -117,11 +118,12 @@ def print_uniform(sweep: UniformSweep, out: Path, *, as_json: bool) -> None:
                 f"{row['dimensions_per_feature']:.3f}",
                 f"{row['dimensionality_sum']:.2f}",
                 f"{row['represented']}",
+                f"{row['switched_off']}",
                 f"{row['predicted_share']:.0%}",
                 ", ".join(f"{count} × {name}" for name, count in row["packing"].items()),
             ]
             for row in run["densities"]
         ]
-        columns = ["1/(1−S)", "loss/packing's", "D*", "Σ D_i", "represented", "as predicted", "best packing"]
+        columns = ["1/(1−S)", "loss/packing's", "D*", "Σ D_i", "stored", "off", "as predicted", "best packing"]
         print_table(f"n = {run['n_features']}, m = {run['n_hidden']}", columns, rows)
     console().print(f"Wrote {out / 'uniform.png'}, {out / 'uniform.json'}.", soft_wrap=True)

@@ -49,7 +49,7 @@ def uniform_figure(sweep: UniformSweep) -> Figure:
                 upper.set_ylabel("dimensions per feature D*")
                 middle.set_ylabel("feature dimensionality D_i")
                 lower.set_ylabel("loss over best packing − 1")
-        figure.legend(handles=_handles(sweep), loc="outside lower center", ncols=3 * len(sweep.runs), frameon=False)
+        figure.legend(handles=_handles(sweep), loc="outside lower center", ncols=3 + len(sweep.runs), frameon=False)
     return figure
 
 
@@ -104,7 +104,7 @@ def _ratio(axes: Axes, sweep: UniformSweep, run: UniformRun) -> None:
     axes.set_yticks([-0.1, -0.01, -0.001, 0, 0.001, 0.01, 0.1])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(-1, 0.3)
+    axes.set_ylim(-1, 1)
 
 
 def _look(name: str) -> tuple[str, str]:

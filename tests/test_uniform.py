@@ -71,6 +71,20 @@ def test_features_are_known_by_their_factor(run: UniformRun) -> None:
     assert run.predicted_share.tolist() == [1, 1, 0]
 
 
+def test_an_output_is_off_if_no_input_turns_it_on() -> None:
+    weights = np.array([[[1.0, -1.0, 0.5]]] * 2)
+    bias = np.array([[-1.4, -1.1, -0.8], [-1.6, -0.9, -0.7]])
+    held = uniform_run(
+        models(weights, bias), PLACES[:2], [best_packing(1 / place, among=ATLAS) for place in PLACES[:2]]
+    )
+    # The corners of the cube of inputs decide.
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    for place in range(2):
+        on = corners @ weights[place].T @ weights[place] + bias[place] > 0
+        assert held.switched_off[place].tolist() == (~on.any(axis=0)).tolist()
+    assert held.switched_off.sum() == 3
+
+
 def test_dimensionalities_add_up(run: UniformRun) -> None:
     np.testing.assert_allclose(run.dimensionality.sum(axis=1)[:2], 2, rtol=1e-9)
     assert run.dimensionality[2].sum() < 2
