@@ -123,6 +123,7 @@ def show_family(
 
     from tegum.theory import branch_diagram
 
+    out.mkdir(parents=True, exist_ok=True)
     span = np.log(family.high / family.low)
     first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
     diagram = branch_diagram(
@@ -132,7 +133,6 @@ def show_family(
         margin=np.inf if family.n_features <= FEW else MARGIN,
         on_progress=lambda share: report("minima", share),
     )
-    out.mkdir(parents=True, exist_ok=True)
     _write(out, branch_account(diagram, None))
     runs = None
     if settings.runs:

@@ -70,10 +70,15 @@ def train_along(
         on_progress: called with the model-steps done and to be done.
 
     Raises:
-        ValueError: as `train`.
+        ValueError: if the parameters aren't a line within the family's range, or as `train`.
         KeyboardInterrupt: if training was interrupted.
     """
     family, parameters = diagram.family, np.asarray(parameters, dtype=np.float64)
+    inside = (parameters >= family.low) & (parameters <= family.high)
+    if parameters.ndim != 1 or not len(parameters) or not inside.all():
+        raise ValueError(f"expected a line of parameters from {family.low:g} to {family.high:g}, got {parameters}")
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ValueError(f"seeds must be a positive integer, got {seeds!r}")
     model = family.models(np.log(parameters))
     options: dict[str, Any] = {"objective": objective, "device": "cpu", "on_progress": on_progress, "seeds": seeds}
     if objective == "exact":

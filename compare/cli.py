@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .console import console, print_json, print_table
 from .geometry_commands import correlated, deform, packing, thomson, uniform
@@ -18,7 +19,21 @@ from .training_command import train
 if TYPE_CHECKING:
     from tegum.theory import CriticalPoint, ToyModel
 
+
+class Commands(TyperGroup):
+    """The commands; Ctrl-C in the middle of one is said in a line, unless the command says more."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("tegum: interrupted\n")
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -32,20 +32,19 @@ def show_free_packings(out: Path, most: int, report: Callable[[str, float], None
     from .free_packing_figure import free_packing_figure
     from .free_packings import read_rows, survey, write_row
 
+    out.mkdir(parents=True, exist_ok=True)
     path = out / TABLE
     known = read_rows(path) if path.exists() else []
     rows: list[FreeRow] = []
     try:
         for row, share in survey(most, known=known):
-            out.mkdir(parents=True, exist_ok=True)
             if row not in known:
                 write_row(path, row)
             rows.append(row)
             report("free packings", share)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            f"tegum: interrupted: {len(rows)} searches are in {path}; the same command goes on from there\n"
-        )
+        kept = f": {len(rows)} searches are in {path}; the same command goes on from there" if rows else ""
+        sys.stderr.write(f"tegum: interrupted{kept}\n")
         raise typer.Exit(INTERRUPTED) from None
     save_figure(free_packing_figure(rows), out / FIGURE)
     better = [row for row in rows if row.gain > row.product_gain * (1 + MORE)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tegum.theory import BestPacking, FinitePacking, FreePacking, best_packing, finite_packing, free_packing, recognise
+from tegum.theory.free_packing import MAX_CORNERS
 
 DIMS = (2, 3, 4)
 INVERSE_DENSITIES = (1.05, 1.3, 2.0, 4.6, 5.1, 6.0, 10.0, 30.0)
@@ -87,8 +88,10 @@ def survey(
     Raises:
         ValueError: as `free_packing`, or if there are too few features for some number of dimensions.
     """
-    if most <= max(dims):
-        raise ValueError(f"free packings need more features than dimensions, got up to {most} in {max(dims)}")
+    if not max(dims) < most <= MAX_CORNERS:
+        raise ValueError(
+            f"free packings need more features than dimensions, got up to {most} in {max(dims)}; {MAX_CORNERS} at most"
+        )
     done = {_settings(row): row for row in known}
     cases = [(place, d, k) for place in inverse_densities for d in dims for k in range(d + 1, most + 1)]
     atlas: dict[float, BestPacking] = {}
@@ -125,10 +128,8 @@ def shape_of(found: FreePacking) -> str:
     names = []
     factors = recognise(found.weights, tolerance=ZERO)
     for factor in factors:
-        known = factor.best is not None and factor.best.distance <= ALIKE
-        assert factor.best is not None or not known
-        name = factor.best.name if known and factor.best is not None else f"{len(factor.features)} in {factor.rank}"
-        names.append(name)
+        close = factor.best if factor.best is not None and factor.best.distance <= ALIKE else None
+        names.append(close.name if close else f"{len(factor.features)} in {factor.rank}")
     counts = {name: names.count(name) for name in sorted(names)}
     parts = [name if count == 1 else f"{count} {name}" for name, count in counts.items()]
     left = found.corners - sum(len(factor.features) for factor in factors)
@@ -151,11 +152,17 @@ def write_row(path: Path, row: FreeRow) -> None:
 
 
 def read_rows(path: Path) -> list[FreeRow]:
-    """Return the rows of a table.
+    """Return the rows of a table; a last one that was cut short is taken off the file.
+
+    Args:
+        path: of a table that `write_row` wrote.
 
     Raises:
-        ValueError: if it has other columns.
+        ValueError: if it has other columns, or a row isn't one.
     """
+    text = path.read_text(encoding="utf-8")
+    if text and not text.endswith("\n"):
+        path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
     names = [field.name for field in fields(FreeRow)]
     kinds = {"int": int, "float": float, "str": str}
     with path.open(newline="", encoding="utf-8") as file:
@@ -164,4 +171,12 @@ def read_rows(path: Path) -> list[FreeRow]:
         if header != names:
             raise ValueError(f"{path} must have the columns {', '.join(names)}, got {', '.join(header) or 'none'}")
         types = [kinds[str(field.type)] for field in fields(FreeRow)]
-        return [FreeRow(*(kind(text) for kind, text in zip(types, line, strict=True))) for line in reader]
+        rows = []
+        for line in reader:
+            try:
+                rows.append(FreeRow(*(kind(text) for kind, text in zip(types, line, strict=True))))
+            except ValueError:
+                raise ValueError(
+                    f"line {reader.line_num} of {path} isn't a row of this table: {','.join(line)}"
+                ) from None
+        return rows

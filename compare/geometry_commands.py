@@ -13,6 +13,9 @@ import typer
 from .options import Features, Hidden, Json, Probes, RunObjective, Runs, RunSeeds, Starts
 from .stages import Stages
 
+# Dimensions of the Thomson problem.
+SPACE = 3
+
 
 def packing(
     density: Annotated[
@@ -80,7 +83,7 @@ def uniform(
 
 def thomson(
     n: Annotated[int | None, typer.Argument(help="Number of points, at least 2.")] = None,
-    dim: Annotated[int, typer.Option(help="Dimensions of space.")] = 3,
+    dim: Annotated[int, typer.Option(help="Dimensions of space.")] = SPACE,
     seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
     target: Annotated[float | None, typer.Option(help="Energy at which the search ends.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the points to this file, two or three dimensions.")] = None,
@@ -102,8 +105,8 @@ def thomson(
 
     with Stages() as stages:
         if against is not None:
-            if target is not None or figure is not None or turntable is not None:
-                raise ValueError("--against doesn't go with --target, --figure or --turntable")
+            if target is not None or figure is not None or turntable is not None or dim != SPACE:
+                raise ValueError("--against doesn't go with --dim, --target, --figure or --turntable")
             show_comparisons(against, n, density, stages.report, factors=factors, seed=seed, as_json=as_json)
             return
         if n is None or density is not None or factors:

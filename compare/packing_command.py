@@ -22,6 +22,8 @@ def show_packing(density: float, amplitude: str, sizes: tuple[int, int] | None, 
     """Print what every polytope of the atlas saves at one density, and the best finite packing if sizes are given."""
     from tegum.theory import best_packing, finite_packing
 
+    if sizes is not None and min(sizes) < 1:
+        raise ValueError(f"sizes must be positive, got --features {sizes[0]}, --hidden {sizes[1]}")
     packing = best_packing(density, amplitude=amplitude)
     finite = None if sizes is None else finite_packing(*sizes, packing)
     if as_json:
@@ -51,12 +53,12 @@ def show_transitions(out: Path, amplitude: str, report: Callable[[str, float], N
     from .figures import save_figure
     from .packing_figure import packing_figure
 
+    out.mkdir(parents=True, exist_ok=True)
     places = 1 + geomspace(LOWEST - 1, HIGHEST - 1, POINTS)
     packings, transitions = packing_transitions(
         places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
     )
     account = {"amplitude": amplitude, "transitions": [dict(vars(one)) for one in transitions]}
-    out.mkdir(parents=True, exist_ok=True)
     (out / "packing.json").write_text(json.dumps(account, indent=2) + "\n")
     save_figure(packing_figure(packings, transitions), out / "packing.png")
     if as_json:

@@ -30,6 +30,8 @@ def show_thomson(
     """Search for the lowest energy, print it, and draw its points where asked for."""
     from .thomson import thomson_minimum
 
+    if target is not None and not target < float("inf"):
+        raise ValueError(f"--target must be a finite energy, got {target:g}")
     _check_files(dim, figure, turntable)
     found = thomson_minimum(n, dim, seed=seed, target=target)
     written = [path for path in (figure, turntable) if path is not None]
@@ -59,6 +61,11 @@ def show_thomson(
 
 def _check_files(dim: int, figure: Path | None, turntable: Path | None) -> None:
     """Raise `ValueError` before the search if what is asked for can't be drawn."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if figure is not None and figure.suffix[1:].lower() not in known:
+        raise ValueError(f"--figure must end in one of {', '.join(f'.{kind}' for kind in known)}, got {figure.name!r}")
     if figure is not None and dim not in DRAWN:
         raise ValueError(f"--figure draws points in 2 or 3 dimensions, got {dim}")
     if turntable is not None:
@@ -83,6 +90,8 @@ def show_comparisons(
     if density is not None and not 0 < density < 1:
         raise ValueError(f"density must lie in (0, 1), got {density:g}")
     found, left_out = _compared(path, n, density, report, factors, seed)
+    if not found and not left_out:
+        raise ValueError(f"{path} holds nothing with {n} represented features")
     if as_json:
         print_json([{"model": model, "features": features, **_plain(one)} for model, features, one in found])
         return

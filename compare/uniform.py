@@ -138,8 +138,15 @@ def train_uniform(
 
     Raises:
         InterruptedRunError: if training was interrupted; it goes on from its checkpoint when asked again.
-        ValueError: as `train`, or if `out` holds runs of other settings.
+        ValueError: as `train`, if a size or the number of steps isn't one, a model diverges, or `out` holds runs of
+            other settings.
     """
+    out = Path(out)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    for n, m in sizes:
+        if not 1 <= m <= n:
+            raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")
     out.mkdir(parents=True, exist_ok=True)
     inverse_density = np.asarray(inverse_density, dtype=np.float64)
     if inverse_density.ndim != 1 or not len(inverse_density) or not (inverse_density > 1).all():
@@ -167,6 +174,10 @@ def train_uniform(
         )
         if trained.status != "finished":
             raise InterruptedRunError(trained.reason)
+        lost = np.flatnonzero(trained.diverged[:, 0])
+        if lost.size:
+            places = ", ".join(f"{place:g}" for place in inverse_density[lost])
+            raise ValueError(f"training n={n}, m={m} diverged at 1/(1−S) = {places}; a smaller learning rate may help")
         noted.write_text(json.dumps(asked) + "\n")
         save_models(trained, kept, model=model)
         found.append(trained)
@@ -186,6 +197,9 @@ def uniform_run(
         inverse_density: 1/(1−S), shape (P,).
         packings: at the same densities.
         report: called with the share that is done.
+
+    Raises:
+        ValueError: if a weight isn't finite.
     """
     weights, bias = trained.weights[:, 0], trained.bias[:, 0]
     count, m, n = weights.shape

@@ -53,11 +53,15 @@ def show_uniform(
     except InterruptedRunError as stop:
         sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
         raise typer.Exit(INTERRUPTED) from None
-    packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
     runs = []
-    for (n, m), models in zip(wanted, trained, strict=True):
-        stage = f"losses n={n}, m={m}"
-        runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
+    try:
+        packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
+        for (n, m), models in zip(wanted, trained, strict=True):
+            stage = f"losses n={n}, m={m}"
+            runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
+    except KeyboardInterrupt:
+        sys.stderr.write(f"tegum: interrupted; trained models are in {out}, and the same command goes on from there\n")
+        raise typer.Exit(INTERRUPTED) from None
     from .uniform_figure import uniform_figure
 
     report("figure", 0.0)
@@ -93,7 +97,8 @@ def uniform_account(sweep: UniformSweep) -> dict[str, Any]:
                 "packing": dict(packing.copies),
                 "packing_loss": packing.loss,
                 "ratio": float(run.ratio[place]),
-                "dimensions_per_feature": float(run.dimensions_per_feature[place]),
+                # JSON has no infinity, which is that of weights that are all zero.
+                "dimensions_per_feature": float(run.dimensions_per_feature[place]) if stored.any() else None,
                 "represented": int(stored.sum()),
                 "switched_off": int(run.switched_off[place].sum()),
                 "dimensionality_sum": float(run.dimensionality[place].sum()),
@@ -115,7 +120,7 @@ def print_uniform(sweep: UniformSweep, out: Path, *, as_json: bool) -> None:
             [
                 f"{row['inverse_density']:.2f}",
                 f"{row['ratio']:.4f}",
-                f"{row['dimensions_per_feature']:.3f}",
+                "" if row["dimensions_per_feature"] is None else f"{row['dimensions_per_feature']:.3f}",
                 f"{row['dimensionality_sum']:.2f}",
                 f"{row['represented']}",
                 f"{row['switched_off']}",

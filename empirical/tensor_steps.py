@@ -95,6 +95,8 @@ class TensorSteps:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
+                # Always the same step: there may be no more of them.
+                self._step.copy_(kept[len(self.moments) + 1])
                 self._advance()
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()

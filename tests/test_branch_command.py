@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,6 +67,12 @@ def test_every_run_is_put_on_an_arc_of_its_loss(triangle: BranchDiagram) -> None
     # With equal importances exchanged copies count as one arc.
     assert runs.moved.max() < 1e-5
     assert sum(runs.share(code) for code in (*range(len(triangle.arcs)), DEAD, ELSEWHERE)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("parameters", [[50.0], 1.0, []])
+def test_runs_outside_the_family_are_refused(triangle: BranchDiagram, parameters: Any) -> None:
+    with pytest.raises(ValueError, match="expected a line of parameters from"):
+        train_along(triangle, parameters, seeds=2)
 
 
 def test_runs_that_theory_does_not_list_are_not_put_on_an_arc(triangle: BranchDiagram) -> None:

@@ -329,6 +329,10 @@ def test_bad_searches_are_refused() -> None:
         branch_diagram(pentagons(), [20.0])
     with pytest.raises(ValueError, match="positive"):
         random_minima(model.take(0), starts=0)
+    with pytest.raises(ValueError, match="two features or more"):
+        one_denser(0, 2, 0.1, 0.5, 2)
+    with pytest.raises(ValueError, match="two features or more"):
+        correlated_pairs(0, 2, 0.1, 0.5)
 
 
 @pytest.mark.slow

@@ -483,8 +483,7 @@ def test_ctrl_c_ends_any_command_without_a_traceback(tegum_: Any, monkeypatch: p
     monkeypatch.setattr(tegum.theory, "local_minima", interrupted)
     outcome = tegum_("minima", "--density", "0.5")
     assert (outcome.code, outcome.out) == (INTERRUPTED, "")
-    assert "Traceback" not in outcome.err
-    assert outcome.err.count("\n") <= 1
+    assert outcome.err == "tegum: interrupted\n"
 
 
 def test_a_bug_is_not_passed_off_as_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,8 @@ def test_an_interrupted_command_says_what_is_kept(
         ("packing --free 4 --density 0.1", "takes no --density"),
         ("packing --free 4 --amplitude constant", "for uniform amplitudes, got 'constant'"),
         ("packing --free 4 --out {}", "more features than dimensions"),
+        ("packing --free 17 --out {}", "got up to 17 in 4; 16 at most"),
+        ("packing --density 0.1 --features 0 --hidden 0", "sizes must be positive, got --features 0"),
     ],
 )
 def test_misuse_is_one_line(
@@ -195,3 +197,16 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "free-packing.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="must have the columns dim, corners"):
         free_packings.read_rows(tmp_path / "free-packing.csv")
+
+
+def test_a_row_cut_short_is_searched_again_and_damage_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "free-packing.csv"
+    (row, _), *_ = free_packings.survey(3, dims=(2,), inverse_densities=(3.0,), starts=4, polished=1)
+    free_packings.write_row(path, row)
+    whole = path.read_text()
+    path.write_text(whole + whole.splitlines()[1][:20])
+    assert free_packings.read_rows(path) == [row]
+    assert path.read_text() == whole
+    path.write_text(whole + "2,x\n")
+    with pytest.raises(ValueError, match=r"line 3 of .*isn't a row of this table: 2,x"):
+        free_packings.read_rows(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -207,3 +207,15 @@ def test_counted_patterns_are_all_patterns(name: str, density: float) -> None:
     assert one.loss == pytest.approx(float(expected_loss(model, one.weights, bias)), abs=EXACT)
     in_weights, in_bias = loss_gradient(model, one.weights, bias)
     assert max(np.abs(in_weights).max(), np.abs(in_bias).max()) < 1e-8
+
+
+@pytest.mark.parametrize(("n", "m"), [(5.0, 3), ("5", 3), (5, 2.5), (((1, 2), (3, 4)), 3)])
+def test_sizes_of_a_finite_packing_are_integers(n: Any, m: Any) -> None:
+    with pytest.raises(ValueError, match="sizes must be integers"):
+        finite_packing(n, m, best_packing(0.7, among=("axis", "digon")))
+
+
+def test_sizes_may_be_those_of_arrays() -> None:
+    atlas = best_packing(0.7, among=("axis", "digon", "triangle"))
+    n, m = cast(tuple[int, int], np.array([5, 3]))
+    assert finite_packing(n, m, atlas).copies == finite_packing(5, 3, atlas).copies

@@ -72,6 +72,9 @@ def test_points_are_drawn_and_turned(
     [
         ("thomson 1", "n must be an integer of at least 2, got 1"),
         ("thomson 5 --dim 1", "dim must be an integer of at least 2, got 1"),
+        ("thomson 5 --figure five.xyz", "--figure must end in one of"),
+        ("thomson 5 --target inf", "--target must be a finite energy"),
+        ("thomson --against f.npz --dim 7", "--against doesn't go with --dim"),
         ("thomson 5 --target -1", "target must be a positive energy, got -1.0"),
         ("thomson 5 --dim 4 --figure five.png", "--figure draws points in 2 or 3 dimensions, got 4"),
         ("thomson 5 --dim 2 --turntable five.gif", "--turntable turns points in 3 dimensions, got 2"),

@@ -141,3 +141,27 @@ def test_bad_sizes_are_refused(size: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.app, ["uniform", "--size", size, "--out", str(tmp_path)])
     assert isinstance(result.exception, ValueError)
     assert "size" in str(result.exception)
+
+
+def test_ctrl_c_after_training_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(theory, "packing_transitions", interrupted)
+    result = CliRunner().invoke(
+        cli.app, ["uniform", "--size", "4,2", "--points", "2", "--steps", "5", "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 130
+    assert f"trained models are in {tmp_path}" in result.stderr
+    assert (tmp_path / "uniform-4-2.safetensors").exists()
+
+
+def test_what_diverges_or_isnt_trained_is_refused_and_not_kept(tmp_path: Path) -> None:
+    options = {"seed": 0, "device": "cpu", "out": tmp_path, "report": lambda *_: None}
+    with pytest.raises(ValueError, match="diverged at 1/"):
+        train_uniform([(4, 2)], [2.0, 3.0], steps=50, learning_rate=1e12, **options)
+    assert not (tmp_path / "uniform-4-2.safetensors").exists()
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        train_uniform([(4, 2)], [2.0], steps=0, learning_rate=0.1, **options)
+    with pytest.raises(ValueError, match="1 ≤ m ≤ n"):
+        train_uniform([(2, 4)], [2.0], steps=5, learning_rate=0.1, **options)

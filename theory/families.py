@@ -37,7 +37,11 @@ class Family:
     at: Callable[[FloatArray], ToyModel]
 
     def __post_init__(self) -> None:
-        """Check the range."""
+        """Check sizes and range."""
+        if self.n_features < 2 or self.n_hidden < 1:
+            raise ValueError(
+                f"a family has two features or more and a hidden dimension, got n={self.n_features}, m={self.n_hidden}"
+            )
         if not 0 < self.low < self.high < np.inf:
             raise ValueError(f"{self.parameter} must run over a range 0 < low < high, got {self.low} to {self.high}")
 

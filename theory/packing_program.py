@@ -65,7 +65,10 @@ def finite_packing(
         >>> finite_packing((2, 4), 3, atlas, importance=(1.0, 0.1)).copies
         {'axis of class 1': 2, 'digon of class 2': 1}
     """
-    counts = [n_features] if isinstance(n_features, int) else list(n_features)
+    numbers = np.atleast_1d(n_features)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not isinstance(n_hidden, (int, np.integer)):
+        raise ValueError(f"sizes must be integers, got n_features={n_features!r}, n_hidden={n_hidden!r}")
+    counts = [int(number) for number in numbers]
     if min(counts, default=0) < 1 or n_hidden < 1:
         raise ValueError(f"sizes must be positive, got n_features={n_features}, n_hidden={n_hidden}")
     if len(counts) != len(importance):
