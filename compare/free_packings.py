@@ -9,8 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tegum.theory import BestPacking, FinitePacking, FreePacking, best_packing, finite_packing, free_packing, recognise
-from tegum.theory.free_packing import MAX_CORNERS
+from tegum.theory import (
+    MAX_CORNERS,
+    BestPacking,
+    FinitePacking,
+    FreePacking,
+    best_packing,
+    finite_packing,
+    free_packing,
+    recognise,
+)
 
 DIMS = (2, 3, 4)
 INVERSE_DENSITIES = (1.05, 1.3, 2.0, 4.6, 5.1, 6.0, 10.0, 30.0)

@@ -231,7 +231,7 @@ def test_trained_weights_are_held_against_the_thomson_problem(
     [
         ("thomson", "expected a number of points, or --against FILE"),
         ("thomson 5 --density 0.1", "with which --density and --factors go"),
-        ("thomson --against {} --figure a.png", "--against doesn't go with --target, --figure or --turntable"),
+        ("thomson --against {} --figure a.png", "--against doesn't go with --dim, --target, --figure or --turntable"),
         ("thomson --against {} --density 3", "density must lie in (0, 1), got 3"),
         ("thomson --against nothing.npz", "doesn't exist"),
     ],

@@ -48,7 +48,7 @@ from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
 from .flow import Flow, gradient_flow
 from .formulas import LossFormula, OutputLoss, Region, derive_loss
-from .free_packing import FreePacking, free_packing
+from .free_packing import MAX_CORNERS, FreePacking, free_packing
 from .geometry import (
     dimensions_per_feature,
     feature_dimensionality,
@@ -81,6 +81,7 @@ from .transitions import Limit
 
 __all__ = [
     "FORMULAS",
+    "MAX_CORNERS",
     "MAX_SEARCHED_FEATURES",
     "PUBLISHED_LOSSES",
     "SAME_LOSS",
