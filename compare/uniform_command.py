@@ -76,8 +76,6 @@ def _size(words: str) -> tuple[int, int]:
         n, m = (int(word) for word in words.split(","))
     except ValueError:
         raise ValueError(f"a size is n,m, such as 400,30, got {words!r}") from None
-    if not 1 <= m <= n:
-        raise ValueError(f"a size n,m has 1 ≤ m ≤ n, got {words!r}")
     return n, m
 
 

@@ -90,13 +90,13 @@ class TensorSteps:
     def _capture(self) -> None:
         """Record one step as a CUDA graph: a replay launches all of its kernels at once."""
         changing = self.parameters, *self.moments, self._step, self._losses
-        kept = [tensor.clone() for tensor in changing]
+        kept, first = [tensor.clone() for tensor in changing], self._step.clone()
         side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
                 # Always the same step: there may be no more of them.
-                self._step.copy_(kept[len(self.moments) + 1])
+                self._step.copy_(first)
                 self._advance()
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()

@@ -7,6 +7,7 @@ fifty of them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.empirical import TrainedModels
@@ -460,3 +462,14 @@ def trained_by_hand(weights: FloatArray, bias: FloatArray, loss: FloatArray) -> 
         status="finished",
         reason="made by hand",
     )
+
+
+def run_tegum(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> tuple[int | str | None, str, str]:
+    """Run the command line, and return its exit code and what it wrote to standard output and standard error."""
+    cli: Any = import_module("tegum.compare.cli")
+    monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return (stop.value.code, *capsys.readouterr())

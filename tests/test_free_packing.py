@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import run_tegum as run
 
 from tegum.theory import (
     IndependentFeatures,
@@ -29,7 +29,6 @@ from tegum.theory import (
 free_packings: Any = import_module("tegum.compare.free_packings")
 command: Any = import_module("tegum.compare.free_packing_command")
 figure: Any = import_module("tegum.compare.free_packing_figure")
-cli: Any = import_module("tegum.compare.cli")
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
 
 
@@ -119,15 +118,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"dims": (2,), "inverse_densities": (2.0, 6.0), "starts": 6, "polished": 3}
     monkeypatch.setattr(free_packings, "survey", lambda most, **k: full(most, **settings, **k))
     monkeypatch.setattr(free_packings, "best_packing", lambda density: best_packing(density, among=SMALL))
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
-) -> tuple[int | str | None, str, str]:
-    monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return (stop.value.code, *capsys.readouterr())
 
 
 @pytest.mark.usefixtures("small")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import run_tegum as run
 
 from tegum.theory import best_packing, packing_transitions
 
 packing_command: Any = import_module("tegum.compare.packing_command")
 packing_figure: Any = import_module("tegum.compare.packing_figure")
-cli: Any = import_module("tegum.compare.cli")
 theory: Any = import_module("tegum.theory")
 
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
@@ -28,15 +27,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(theory, "best_packing", lambda *a, **k: best_packing(*a, among=SMALL, **k))
     monkeypatch.setattr(theory, "packing_transitions", lambda *a, **k: packing_transitions(*a, among=SMALL, **k))
     monkeypatch.setattr(packing_command, "POINTS", 5)
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
-) -> tuple[int | str | None, str, str]:
-    monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return (stop.value.code, *capsys.readouterr())
 
 
 @pytest.mark.usefixtures("small")

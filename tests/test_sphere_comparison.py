@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import run_tegum as run
 from scipy.optimize import minimize
 
 from tegum.compare import coulomb_energy, thomson_comparison, thomson_minimum
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, polytope, tegum_factors
 
 comparison: Any = import_module("tegum.compare.sphere_comparison")
-cli: Any = import_module("tegum.compare.cli")
 
 
 @pytest.mark.parametrize("name", ["pentagon", "tetrahedron", "triangular bipyramid", "octahedron", "icosahedron"])
@@ -182,15 +181,6 @@ def test_digons_and_axes_are_the_cheapest_for_pairs() -> None:
             if interference(points.ravel(), k, d) < 1e-15:
                 size = np.abs(points @ points.T - np.eye(k))
                 assert float((size**2 / 3 - size**3 / 6).sum()) > (k - d) / 3 - 1e-6
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
-) -> tuple[int | str | None, str, str]:
-    monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return (stop.value.code, *capsys.readouterr())
 
 
 @pytest.fixture

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import run_tegum as run
 from PIL import Image
 
 point_figures = import_module("tegum.compare.point_figures")
-cli = import_module("tegum.compare.cli")
 
 MISUSE = 2
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
-) -> tuple[int | str | None, str, str]:
-    monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return (stop.value.code, *capsys.readouterr())
 
 
 def test_energies_of_points_on_a_sphere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
