@@ -27,6 +27,8 @@ from .triple_moments import ROUNDING, own_moment, output_loss, row_moments
 STEEPNESS = np.array([0.7, 0.7, 1.0])
 # Narrower boxes would need products of more bits than a float64 has.
 NARROWEST = 2.0**-22
+# The same where numbers are larger than this.
+LARGE, NARROWEST_LARGE = 32.0, 2.0**-10
 DIFFERENCE = 1e-6
 # What `exclude_rows` says.
 EXCLUDED, FOUND_LOWER, OUT_OF_BOXES = 0, 1, 2
@@ -182,7 +184,7 @@ def _exclude_rows(
             width = (high[d] - low[d]) * STEEPNESS[d]
             if width > widest:
                 widest, cut = width, d
-        if widest < NARROWEST:
+        if widest < NARROWEST or (size > LARGE and widest < NARROWEST_LARGE):
             return 2, boxes
         if widest <= smallest:
             for d in range(3):
@@ -215,6 +217,7 @@ def _lowest_row(
         best: filled with (k_1, k_2, k_3, β) and ∂(f + t·k)/∂k_3 there.
     """
     lowest = np.inf
+    best[:] = 0.0
     x = np.empty(3)
     for start in range(starts.shape[0]):
         for d in range(3):

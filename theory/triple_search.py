@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -31,10 +31,14 @@ FIRST_WIDTH = 1 / 8
 NARROWEST_CELL = 2.0**-16
 # The inner minima over a cell of half-width w are bounded to within this times w², which is about their curvature.
 CURVATURE = 0.5
+# Steps uphill in the multipliers at each cell, and their length for importance 1.
+ASCENTS, ASCENT = 3, 0.15
 # Boxes of an inner search.
 ROW_BOXES = 20_000
 # Roundings of Σ_i I_i T_i − …, a dozen operations, relative to its terms.
 SUM_ROUNDING = 4e-15
+# Boxes start with ends that are multiples of 2^−this of their widths.
+GRID_BITS = 6
 # Which coordinates of v belong to the row of each feature, and where its own overlap is: features (j, k, c), v_c = 1.
 OWN = (0, 0, 2)
 
@@ -102,7 +106,7 @@ class TripleBound:
         cells: what is left, with boxes of the rows of G and of biases.
         looked_at: number of cells of v.
         boxes: number of boxes of rows.
-        seconds: time taken.
+        seconds: processor time taken.
         history: boxes and lower bound along the way.
         reason: why the search ended.
     """
@@ -145,6 +149,18 @@ def charts(density: float, importance: tuple[float, float, float]) -> list[Tripl
     return found
 
 
+def _coarse(hull: FloatArray) -> FloatArray:
+    """Return a box around a box whose ends are multiples of a 64th of its widths or less, powers of two.
+
+    Boxes that come of halving it then have ends of few bits (docs/proofs-three.md).
+    """
+    low, high = hull
+    if not (low < high).all():
+        return hull
+    grid = 2.0 ** (np.floor(np.log2(high - low)) - GRID_BITS)
+    return np.array([np.floor(low / grid) * grid, np.ceil(high / grid) * grid])
+
+
 class TripleSearch:
     """Branch and bound over null vectors, best first.
 
@@ -162,8 +178,11 @@ class TripleSearch:
         self._rows = triple_rows
         self._p, self._upper = density, upper
         self._boxes = self._cells = self._numbers = 0
-        self._hull = np.empty((2, 4))
         self._open: list[Cell] = []
+        self._narrow: list[Cell] = []
+        self._history: list[tuple[int, float]] = []
+        self._seconds = 0.0
+        self._started = False
         limits = [row_limits(density, upper / share) for share in importance]
         self.size = max(size for size, _, _ in limits)
         self._importance = importance
@@ -181,48 +200,58 @@ class TripleSearch:
                 ends = (float(a), float(a + 2 * FIRST_WIDTH), float(b), float(b + 2 * FIRST_WIDTH))
                 yield Cell(-math.inf, 0, chart, ends, domains)
 
-    def run(self, gap: float, max_boxes: int, report: Any = None) -> TripleBound:
-        """Search until the bound is within `gap` of the loss to beat.
+    def run(self, gap: float, max_boxes: int, report: Callable[[int, float, int], None] | None = None) -> TripleBound:
+        """Search until the bound is within `gap` of the loss to beat; a second run goes on from where the first ended.
 
         Args:
             gap: wanted distance of the bounds.
-            max_boxes: most boxes of rows.
-            report: called now and then with boxes, lower bound and number of open cells.
+            max_boxes: most boxes of rows, those of earlier runs included.
+            report: called for every cell that is cut, with boxes, lower bound and number of open cells.
         """
-        began = time.process_time()
-        history: list[tuple[int, float]] = []
         if not math.isfinite(self.size):
             return TripleBound(-math.inf, self._upper, (), 0, 0, 0.0, (), "rows of G aren't bounded")
-        for cell in self._first_cells():
-            self._look(cell)
-        narrow: list[Cell] = []
+        began = time.process_time()
+        if not self._started:
+            self._started = True
+            for cell in self._first_cells():
+                self._look(cell)
         reason = "bounds are close"
-        while self._open:
-            worst = self._open[0].lower
-            lower = min([worst, *(cell.lower for cell in narrow)])
-            if not history or lower > history[-1][1]:
-                history.append((self._boxes, lower))
+        while self._open and self._open[0].lower < self._upper - gap:
+            self._note()
             if report is not None:
-                report(self._boxes, lower, len(self._open))
-            if worst >= self._upper - gap:
-                break
+                report(self._boxes, self._lower(), len(self._open))
             if self._boxes >= max_boxes:
                 reason = "box budget spent"
                 break
             cell = heapq.heappop(self._open)
             if 2 * cell.half_width <= NARROWEST_CELL:
-                narrow.append(cell)
-                reason = "cells as narrow as they may be"
+                self._narrow.append(cell)
                 continue
             for ends in cell.quarters():
                 self._look(Cell(cell.lower, 0, cell.chart, ends, cell.domains, cell.rows, cell.multipliers))
-        left = (*narrow, *self._open)
-        lower = min((cell.lower for cell in left), default=self._upper)
-        seconds = time.process_time() - began
-        history.append((self._boxes, lower))
+        if self._narrow:
+            reason = "cells are as narrow as they may be"
+        self._note()
+        self._seconds += time.process_time() - began
+        left = tuple(sorted([*self._narrow, *self._open]))
         return TripleBound(
-            lower, self._upper, tuple(left), self._cells, self._boxes, seconds, tuple(history), reason
+            self._lower(),
+            self._upper,
+            left,
+            self._cells,
+            self._boxes,
+            self._seconds,
+            tuple(self._history),
+            reason,
         )
+
+    def _lower(self) -> float:
+        return min((cell.lower for cell in (*self._open[:1], *self._narrow)), default=self._upper)
+
+    def _note(self) -> None:
+        lower = self._lower()
+        if not self._history or lower > self._history[-1][1]:
+            self._history.append((self._boxes, lower))
 
     def _look(self, cell: Cell) -> None:
         """Bound the loss over a cell, and keep it unless it can't hold a minimiser."""
@@ -260,6 +289,11 @@ class TripleSearch:
         return status, hull
 
     @property
+    def density(self) -> float:
+        """The density p."""
+        return self._p
+
+    @property
     def upper(self) -> float:
         """The loss to beat."""
         return self._upper
@@ -278,6 +312,22 @@ class CellBounds:
         self._ends = [np.array(cell.ends), np.array((b_0, b_1, a_0, a_1)), np.array(cell.ends)]
         self.multipliers = cell.multipliers
         self._estimate(everywhere=cell.rows is None)
+        if len(set(self._I)) > 1:
+            self._raise_multipliers()
+
+    def _raise_multipliers(self) -> None:
+        """Go uphill in the multipliers of G's symmetry: the slope is by how much rows differ about an overlap."""
+        step = ASCENT * min(self._I)
+        for _ in range(ASCENTS):
+            before = dict(self.__dict__)
+            j, k, c = self.rows
+            slopes = (j[1] - k[1], j[2] - c[0], k[2] - c[1])
+            self.multipliers = tuple(x + step * float(s) for x, s in zip(self.multipliers, slopes, strict=True))
+            value = float(np.dot(self._I, self._values)) - self._drop
+            self._estimate(everywhere=False, near=self.rows)
+            if float(np.dot(self._I, self._values)) - self._drop < value:
+                self.__dict__.update(before)
+                step /= 3
 
     def _tilts(self) -> list[FloatArray]:
         jk, jc, kc = self.multipliers
@@ -290,21 +340,24 @@ class CellBounds:
         axes = [[low[d] + share * (high[d] - low[d]) for share in shares] for d in (0, 1, 3)]
         return np.array(list(product(*axes)))
 
-    def _estimate(self, everywhere: bool) -> None:
+    def _estimate(self, everywhere: bool, near: FloatArray | None = None) -> None:
+        known = self._cell.rows if near is None else near
         self.rows = np.empty((3, 5))
         self._values = np.empty(3)
         self._slopes: list[FloatArray] = []
         self._tilt = self._tilts()
         total = np.zeros(2)
         for i, own in enumerate(OWN):
-            near = None if self._cell.rows is None else self._cell.rows[i : i + 1, [0, 1, 3]]
-            starts = self._starts(i) if near is None else np.ascontiguousarray(near)
-            if everywhere and near is not None:
-                starts = np.concatenate([self._starts(i), near])
+            starts = np.empty((0, 3)) if known is None else np.ascontiguousarray(known[i : i + 1, [0, 1, 3]])
+            if everywhere:
+                starts = np.concatenate([self._starts(i), starts])
             a, b = self._points[i]
             self._values[i], self.rows[i] = self._search.lowest(
                 own, a, b, self._tilt[i], self._cell.domains[i], starts
             )
+            if not math.isfinite(self._values[i]):
+                # No start has a row of the domain; the first guess is then just one of a dropped feature.
+                self._values[i], self.rows[i] = self._search.density / 3, 0.0
             k_1, k_2, _, _, steep = self.rows[i]
             slope = np.array((-k_1 * steep, -k_2 * steep))
             self._slopes.append(slope)
@@ -312,6 +365,10 @@ class CellBounds:
         a_0, a_1, b_0, b_1 = self._cell.ends
         # Σ_i I_i κ_i · (v − centre) is no less than minus this.
         self._drop = float(abs(total[0]) * (a_1 - a_0) / 2 + abs(total[1]) * (b_1 - b_0) / 2)
+        # Sizes of what cancels in that sum, and in Σ_i I_i t_i · G_i = 0.
+        steep = sum(share * float(np.abs(slope).sum()) for share, slope in zip(self._I, self._slopes, strict=True))
+        overlaps = 2 * sum(abs(x) for x in self.multipliers) * self._search.size
+        self._cancelling = steep * self._cell.half_width + overlaps
 
     def _targets(self) -> FloatArray:
         """Return what the inner minima are compared with: just what is needed, or about what can be had."""
@@ -336,7 +393,7 @@ class CellBounds:
         return self._sum(targets)
 
     def _sum(self, targets: FloatArray) -> float:
-        size = float(np.dot(self._I, np.abs(targets))) + self._drop
+        size = float(np.dot(self._I, np.abs(targets))) + self._drop + self._cancelling
         return float(np.dot(self._I, targets)) - self._drop - SUM_ROUNDING * size
 
     def domains(self) -> FloatArray:
@@ -348,9 +405,11 @@ class CellBounds:
             # I_i F_i = L − Σ_{l≠i} I_l F_l − Σ_l I_l κ_l · (v − centre) ≤ U − …
             spare = self._search.upper - self._sum(self._proven)
             target = self._proven[i] + spare / self._I[i] * (1 + 1e-9)
+            target += SUM_ROUNDING * (1 + abs(target))
             smallest = max(2.0**-18, min(0.25, 1.5 * math.sqrt(max(target - self._values[i], 0))))
             state, hull = self._exclude(i, target, smallest)
             if state == 0:
+                hull = _coarse(hull)
                 found[i, 0] = np.maximum(found[i, 0], hull[0])
                 found[i, 1] = np.minimum(found[i, 1], hull[1])
         return found
