@@ -31,6 +31,8 @@ MAX_ROW_BOXES = 60_000_000
 GAPS = (1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-11)
 # Overlaps above this share of the norms have the sign that the label rests on, all over the enclosure.
 CLEAR = 1e-3
+# Half-width of the box around the minimiser in which its images under exchanges of features are looked for.
+NEAR = 1e-6
 
 Balls = NDArray[Any]
 
@@ -49,8 +51,8 @@ class TripleCertificate:
         bias: likewise, shape (3,).
         phase: if proved, its label; "" if an overlap is too close to 0 for its sign to be known.
         curvature: if proved, a lower bound of second derivatives of L around the minimiser, rotations left out.
-        symmetric: whether it is unique up to rotations and reflections alone, so that features of one importance
-            stand in it alike.
+        symmetric: whether it is shown that features of one importance stand in it alike: exchanging them is then a
+            rotation or reflection. Three features make exactly an equilateral triangle.
         cells: number of cells of null vectors that are left.
         looked_at: number of cells of null vectors that were looked at.
         boxes: number of boxes of rows that were looked at.
@@ -118,7 +120,7 @@ def certify_triple(
         found = search.run(max(wanted, gap), int(max_boxes), report)
         if found.lower < upper - max(wanted, gap):
             break
-        curvature, symmetric = _unique(found.cells, density, importance, W, b)
+        curvature = _unique(found.cells, density, importance, W, b)
         if curvature > 0 or wanted <= gap:
             break
     lower = Fraction(max(found.lower, 0.0))
@@ -128,6 +130,7 @@ def certify_triple(
     if curvature > 0:
         status = "proved"
         weights, bias, lower = _minimiser(at.gradient, at.loss, curvature, W, b)
+        symmetric = _symmetric((density, importance), W, b, weights, bias)
         label = phase(W, b) if _clear(W) else ""
     return TripleCertificate(
         density=density,
@@ -180,12 +183,13 @@ def _missing(found: TripleBound, wanted: float) -> str:
 
 
 def _minimiser(
-    gradient: NDArray[Any], loss: Interval, curvature: float, W: NDArray[Any], b: NDArray[Any]
+    gradient: NDArray[Any] | None, loss: Interval, curvature: float, W: NDArray[Any], b: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], Fraction]:
     """Return intervals around the minimiser and a lower bound of its loss, by strong convexity from a point nearby.
 
     With ∇ the gradient there, the minimiser is within ‖∇‖/λ, and its loss at most ‖∇‖²/(2λ) smaller.
     """
+    assert gradient is not None
     square = sum((max(abs(x.lower), abs(x.upper)) ** 2 for x in np.delete(gradient, 3)), Fraction(0))
     # The root, rounded upward.
     radius = Fraction(math.sqrt(float(square)) * (1 + 1e-12) / curvature) + Fraction(1, 2**100)
@@ -201,37 +205,29 @@ def _clear(W: NDArray[Any]) -> bool:
     return bool((np.abs(gram) > CLEAR * np.outer(sizes, sizes)).all())
 
 
-def _gram_boxes(cell: Cell, orders: Sequence[tuple[int, ...]]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Yield boxes that hold G and b of everything in a cell, for each relabelling: shapes (2, 3, 3) and (2, 3)."""
-    low, high = cell.domains[:, 0], cell.domains[:, 1]
-    ends = []
-    for rows, larger in ((low, np.maximum), (high, np.minimum)):
-        (s_j, jk, jc, b_j), (s_k, kj, kc, b_k), (cj, ck, s_c, b_c) = rows
-        overlaps = [larger(jk, kj), larger(jc, cj), larger(kc, ck)]
-        ends.append(((s_j, s_k, s_c), overlaps, (b_j, b_k, b_c)))
-    if (np.array(ends[0][1]) > np.array(ends[1][1])).any():
-        # The rows contradict each other.
-        return
+def _gram_boxes(cell: Cell) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield the box that holds G and b of everything in a cell, shapes (2, 3, 3) and (2, 3), if there is anything."""
     place = np.argsort(cell.chart.order)
-    for order in orders:
-        to = place[list(order)]
-        gram, bias = np.empty((2, 3, 3)), np.empty((2, 3))
-        for end, (squares, overlaps, biases) in enumerate(ends):
-            local = np.diag(np.asarray(squares))
-            for (x, y), overlap in zip(((0, 1), (0, 2), (1, 2)), overlaps, strict=True):
-                local[x, y] = local[y, x] = overlap
-            gram[end], bias[end] = local[np.ix_(to, to)], np.asarray(biases)[to]
+    gram, bias = np.empty((2, 3, 3)), np.empty((2, 3))
+    for end, larger in ((0, np.maximum), (1, np.minimum)):
+        (s_j, jk, jc, b_j), (s_k, kj, kc, b_k), (cj, ck, s_c, b_c) = cell.domains[:, end]
+        # Two rows know about each overlap.
+        x, y, z = larger(jk, kj), larger(jc, cj), larger(kc, ck)
+        gram[end] = np.array([[s_j, x, y], [x, s_k, z], [y, z, s_c]])[np.ix_(place, place)]
+        bias[end] = np.array([b_j, b_k, b_c])[place]
+    if (gram[0] <= gram[1]).all():
         yield gram, bias
 
 
 def _alike(importance: Sequence[Fraction]) -> list[tuple[int, ...]]:
     """Return the permutations that only exchange features of one importance."""
-    return [order for order in permutations(range(3)) if all(importance[i] == importance[j] for i, j in enumerate(order))]
+    return [
+        order for order in permutations(range(3)) if all(importance[i] == importance[j] for i, j in enumerate(order))
+    ]
 
 
-def _factor(gram: NDArray[Any]) -> Balls | None:
+def _factor(G: Sequence[Sequence[arb]]) -> Balls | None:
     """Return balls around W, upper triangular with positive pivots, for all G of rank 2 in a box."""
-    G = [[arb(float(low)).union(arb(float(high))) for low, high in zip(*rows, strict=True)] for rows in zip(*gram, strict=True)]
     if not G[0][0] > 0:
         return None
     first = G[0][0].sqrt()
@@ -245,36 +241,74 @@ def _factor(gram: NDArray[Any]) -> Balls | None:
 
 def _unique(
     cells: Sequence[Cell], density: Fraction, importance: Sequence[Fraction], W: NDArray[Any], b: NDArray[Any]
-) -> tuple[float, bool]:
-    """Return a bound of the curvature on one box around all that is left, and whether relabellings are in it too."""
+) -> float:
+    """Return a positive bound of the curvature on one box around all that is left and W, b; 0 if there is none."""
     with ctx.workprec(PRECISION):
-        p, shares = arb(_fmpq(density)), [arb(_fmpq(x)) for x in importance]
-        for orders in (_alike(importance), [(0, 1, 2)]):
-            box = _weight_box(cells, orders)
-            if box is None:
-                continue
-            weights, bias = box
-            inside = all(ball.contains(float(x)) for ball, x in zip((*weights.flat, *bias), (*W.flat, *b), strict=True))
-            curvature = convexity(p, shares, weights, bias) if inside else 0.0
-            if curvature > 0:
-                return curvature, len(orders) > 1
-    return 0.0, False
+        box = _weight_box(cells)
+        if box is None:
+            return 0.0
+        weights, bias = box
+        if not all(ball.contains(float(x)) for ball, x in zip((*weights.flat, *bias), (*W.flat, *b), strict=True)):
+            return 0.0
+        return convexity(arb(_fmpq(density)), [arb(_fmpq(x)) for x in importance], weights, bias)
 
 
-def _weight_box(cells: Sequence[Cell], orders: Sequence[tuple[int, ...]]) -> tuple[Balls, Balls] | None:
+def _weight_box(cells: Sequence[Cell]) -> tuple[Balls, Balls] | None:
     weights: Balls | None = None
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for cell in cells:
-        for gram, bias in _gram_boxes(cell, orders):
-            found = _factor(gram)
+        for gram, bias in _gram_boxes(cell):
+            low_ends, high_ends = gram
+            found = _factor(
+                [[_hull(*ends) for ends in zip(*rows, strict=True)] for rows in zip(low_ends, high_ends, strict=True)]
+            )
             if found is None:
                 return None
-            weights = found if weights is None else np.frompyfunc(arb.union, 2, 1)(weights, found)
+            weights = found if weights is None else np.asarray(np.frompyfunc(arb.union, 2, 1)(weights, found))
             low, high = np.minimum(low, bias[0]), np.maximum(high, bias[1])
     if weights is None:
         return None
-    bias_balls = [arb(float(x)).union(arb(float(y))) for x, y in zip(low, high, strict=True)]
-    return weights, np.array(bias_balls, dtype=object)
+    return weights, np.array([_hull(x, y) for x, y in zip(low, high, strict=True)], dtype=object)
+
+
+def _symmetric(
+    model: tuple[Fraction, Sequence[Fraction]], W: NDArray[Any], b: NDArray[Any], weights: Balls, bias: Balls
+) -> bool:
+    """Return whether exchanges of features of one importance lead from an enclosed minimiser back to itself.
+
+    They lead to a minimiser, and if that is in a small box in which the loss is strictly convex, it is the same one.
+
+    Args:
+        model: density and importances.
+        W: weights next to the minimiser.
+        b: biases next to it.
+        weights: intervals around the minimiser's weights.
+        bias: intervals around its biases.
+    """
+    orders = [order for order in _alike(model[1]) if order != (0, 1, 2)]
+    if not orders:
+        return False
+    with ctx.workprec(PRECISION):
+        near = np.array([[arb(float(x), NEAR) for x in row] for row in W], dtype=object)
+        near[1, 0] = arb(0)
+        near_bias = np.array([arb(float(x), NEAR) for x in b], dtype=object)
+        if not convexity(arb(_fmpq(model[0])), [arb(_fmpq(x)) for x in model[1]], near, near_bias) > 0:
+            return False
+        columns = np.frompyfunc(lambda x: arb(_fmpq(x.lower)).union(arb(_fmpq(x.upper))), 1, 1)
+        balls, bias_balls = columns(weights), columns(bias)
+        gram = balls.T @ balls
+        for order in orders:
+            moved = _factor(gram[np.ix_(order, order)].tolist())
+            if moved is None:
+                return False
+            found = zip((*moved.flat, *bias_balls[list(order)]), (*near.flat, *near_bias), strict=True)
+            if not all(ball.contains(x) for x, ball in found):
+                return False
+    return True
+
+
+def _hull(low: Any, high: Any) -> arb:
+    return arb(float(low)).union(arb(float(high)))
 
 
 def _fmpq(value: Fraction) -> fmpq:

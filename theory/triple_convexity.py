@@ -1,8 +1,8 @@
 """Strict convexity of the loss over a small box of weights and biases, in ball arithmetic.
 
 A positive definite Hessian all over a box of weights, one coordinate being fixed against rotation, leaves room for one
-critical point (docs/proofs-three.md). Its parts are monotone in every slope and in the bias: what is on grows, and where
-z = 0 the own feature is smaller. So values at a box's lower and upper corner enclose them, as tightly as they vary.
+critical point (docs/proofs-three.md). Its parts are monotone in every slope and in the bias: what is on grows, and
+where z = 0 the own feature is smaller. Values at a box's lower and upper corner enclose them, as tightly as they vary.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .balls import Box, Features
 
-PRECISION = 106
+PRECISION = 212
 N, M = 3, 2
 # The entry of W, row by row, that a rotation makes 0.
 FIXED = 3
@@ -143,7 +143,7 @@ def loss_hessian_balls(
 
 
 def least_eigenvalue(matrix: arb_mat) -> float:
-    """Return a proven lower bound of the eigenvalues of every symmetric matrix in the balls; may be negative.
+    """Return a positive lower bound of the eigenvalues of every symmetric matrix in the balls, or 0 if none is found.
 
     With a matrix C close to an inverse of Cholesky's factor, C (H − λ) Cᵀ is close to the unit matrix, and positive
     definite if no row's other entries outweigh its diagonal (Gershgorin); then so is H − λ.
@@ -151,8 +151,8 @@ def least_eigenvalue(matrix: arb_mat) -> float:
     size = matrix.nrows()
     middle = np.array([[float(matrix[i, j].mid()) for j in range(size)] for i in range(size)])
     middle = (middle + middle.T) / 2
-    least, largest = (float(x) for x in np.linalg.eigvalsh(middle)[[0, -1]])
-    for share in (0.9, 0.5, 0.1, 0.0):
+    least = float(np.linalg.eigvalsh(middle)[0])
+    for share in (0.9, 0.5, 0.1) if least > 0 else ():
         shift = share * least
         try:
             factor = np.linalg.inv(np.linalg.cholesky(middle - shift * np.eye(size)))
@@ -166,12 +166,10 @@ def least_eigenvalue(matrix: arb_mat) -> float:
         rows = [product_[i, i] - sum((abs(product_[i, j]) for j in range(size) if j != i), arb(0)) for i in range(size)]
         if all(row > 0 for row in rows):
             return shift
-    return -largest
+    return 0.0
 
 
-def convexity(
-    density: arb, importance: Sequence[arb], weights: NDArray[Any], bias: NDArray[Any]
-) -> float:
+def convexity(density: arb, importance: Sequence[arb], weights: NDArray[Any], bias: NDArray[Any]) -> float:
     """Return λ > 0 such that L is λ-strongly convex on a box of weights with W_21 = 0 and biases; 0 if none is found.
 
     Args:
@@ -186,4 +184,4 @@ def convexity(
         except NotStoredError:
             return 0.0
         kept = [i for i in range(full.nrows()) if i != FIXED]
-        return max(least_eigenvalue(arb_mat([[full[i, j] for j in kept] for i in kept])), 0.0)
+        return least_eigenvalue(arb_mat([[full[i, j] for j in kept] for i in kept]))

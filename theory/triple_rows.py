@@ -20,7 +20,7 @@ import numba
 import numpy as np
 
 from .machine_code import machine_code
-from .triple_moments import ROUNDING, own_moment, output_loss, row_moments
+from .triple_moments import ROUNDING, output_loss, own_moment, row_moments
 
 # Boxes are cut along the direction of the greatest width times this: the root of a feature's second moment is smaller
 # than that of the bias's input 1.
@@ -34,19 +34,19 @@ DIFFERENCE = 1e-6
 EXCLUDED, FOUND_LOWER, OUT_OF_BOXES = 0, 1, 2
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _third(a: float, b: float, first: float, second: float) -> float:
     return -(a * first + b * second)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _loss(p: float, own: int, first: float, second: float, third: float, bias: float) -> float:
     if own == 0:
         return output_loss(p, first, second, third, bias)
     return output_loss(p, third, first, second, bias)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _thirds(cell: Any, low: Any, high: Any, thirds: Any) -> tuple[float, float]:
     """Fill k_3 at the corners of (k_1, k_2) and (a, b), shape (2, 2, 2, 2), and return its range."""
     thinnest, thickest = np.inf, -np.inf
@@ -57,14 +57,14 @@ def _thirds(cell: Any, low: Any, high: Any, thirds: Any) -> tuple[float, float]:
     return thinnest, thickest
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _own_moment(p: float, own: int, first: float, second: float, third: float, bias: float) -> float:
     if own == 0:
         return own_moment(p, first, second, third, bias)
     return own_moment(p, third, first, second, bias)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _compare(
     p: float, own: int, cell: Any, slope: Any, tilt: Any, low: Any, high: Any, thirds: Any, size: float, target: float
 ) -> int:
@@ -103,8 +103,8 @@ def _compare(
         for j in range(2):
             k_2 = high[1] if j else low[1]
             thin, thick = thirds[i, j].min(), thirds[i, j].max()
-            for l in range(2):
-                beta = high[2] if l else low[2]
+            for top in range(2):
+                beta = high[2] if top else low[2]
                 thin_moment = _own_moment(p, own, k_1, k_2, thin, beta)
                 thick_moment = _own_moment(p, own, k_1, k_2, thick, beta)
                 rise = (thick_moment - thin_moment) / (thick - thin) if thick > thin else 0.0
@@ -201,9 +201,7 @@ def _exclude_rows(
     return 0, boxes
 
 
-def _lowest_row(
-    p: float, own: int, a: float, b: float, tilt: Any, domain: Any, starts: Any, best: Any
-) -> float:
+def _lowest_row(p: float, own: int, a: float, b: float, tilt: Any, domain: Any, starts: Any, best: Any) -> float:
     """Return a low value of f(k, β) + t·k at fixed v, by compass search; nothing is proven.
 
     Args:

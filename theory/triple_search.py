@@ -16,7 +16,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -182,6 +181,7 @@ class TripleSearch:
         self._narrow: list[Cell] = []
         self._history: list[tuple[int, float]] = []
         self._seconds = 0.0
+        self._max_boxes = 0
         self._started = False
         limits = [row_limits(density, upper / share) for share in importance]
         self.size = max(size for size, _, _ in limits)
@@ -211,6 +211,7 @@ class TripleSearch:
         if not math.isfinite(self.size):
             return TripleBound(-math.inf, self._upper, (), 0, 0, 0.0, (), "rows of G aren't bounded")
         began = time.process_time()
+        self._max_boxes = max_boxes
         if not self._started:
             self._started = True
             for cell in self._first_cells():
@@ -259,6 +260,9 @@ class TripleSearch:
         if cell.chart.ordered and a_0 * a_1 >= 0 and min(abs(a_0), abs(a_1)) >= max(abs(b_0), abs(b_1)):
             # All of it has |a| ≥ |b|: exchanging the two features leads to another cell.
             return
+        if self._boxes >= self._max_boxes:
+            self._keep(cell)
+            return
         self._cells += 1
         bounds = CellBounds(self, cell)
         cell.lower = max(cell.lower, bounds.lower())
@@ -267,8 +271,12 @@ class TripleSearch:
         cell.domains = bounds.domains()
         if (cell.domains[:, 0] > cell.domains[:, 1]).any():
             return
+        cell.rows, cell.multipliers = bounds.rows, bounds.multipliers
+        self._keep(cell)
+
+    def _keep(self, cell: Cell) -> None:
         self._numbers += 1
-        cell.number, cell.rows, cell.multipliers = self._numbers, bounds.rows, bounds.multipliers
+        cell.number = self._numbers
         heapq.heappush(self._open, cell)
 
     def lowest(self, own: int, a: float, b: float, tilt: FloatArray, domain: FloatArray, starts: FloatArray) -> Any:
@@ -277,7 +285,13 @@ class TripleSearch:
         return self._rows.lowest_row(self._p, own, a, b, tilt, domain, starts, best), best
 
     def exclude(
-        self, own: int, ends: FloatArray, slope: FloatArray, tilt: FloatArray, domain: FloatArray, target: float,
+        self,
+        own: int,
+        ends: FloatArray,
+        slope: FloatArray,
+        tilt: FloatArray,
+        domain: FloatArray,
+        target: float,
         smallest: float,
     ) -> tuple[int, FloatArray]:
         """Run `exclude_rows`, counting boxes."""
@@ -311,6 +325,7 @@ class CellBounds:
         self._points = ((a, b), (b, a), (a, b))
         self._ends = [np.array(cell.ends), np.array((b_0, b_1, a_0, a_1)), np.array(cell.ends)]
         self.multipliers = cell.multipliers
+        self._proven: FloatArray | None = None
         self._estimate(everywhere=cell.rows is None)
         if len(set(self._I)) > 1:
             self._raise_multipliers()
@@ -322,7 +337,8 @@ class CellBounds:
             before = dict(self.__dict__)
             j, k, c = self.rows
             slopes = (j[1] - k[1], j[2] - c[0], k[2] - c[1])
-            self.multipliers = tuple(x + step * float(s) for x, s in zip(self.multipliers, slopes, strict=True))
+            jk, jc, kc = (x + step * float(s) for x, s in zip(self.multipliers, slopes, strict=True))
+            self.multipliers = jk, jc, kc
             value = float(np.dot(self._I, self._values)) - self._drop
             self._estimate(everywhere=False, near=self.rows)
             if float(np.dot(self._I, self._values)) - self._drop < value:
@@ -331,7 +347,11 @@ class CellBounds:
 
     def _tilts(self) -> list[FloatArray]:
         jk, jc, kc = self.multipliers
-        return [np.array((0, jk, jc)) / self._I[0], np.array((0, -jk, kc)) / self._I[1], np.array((-jc, -kc, 0)) / self._I[2]]
+        return [
+            np.array((0, jk, jc)) / self._I[0],
+            np.array((0, -jk, kc)) / self._I[1],
+            np.array((-jc, -kc, 0)) / self._I[2],
+        ]
 
     def _starts(self, i: int) -> FloatArray:
         """Return a grid over the part of the domain where minimisers are likely."""
@@ -352,9 +372,7 @@ class CellBounds:
             if everywhere:
                 starts = np.concatenate([self._starts(i), starts])
             a, b = self._points[i]
-            self._values[i], self.rows[i] = self._search.lowest(
-                own, a, b, self._tilt[i], self._cell.domains[i], starts
-            )
+            self._values[i], self.rows[i] = self._search.lowest(own, a, b, self._tilt[i], self._cell.domains[i], starts)
             if not math.isfinite(self._values[i]):
                 # No start has a row of the domain; the first guess is then just one of a dropped feature.
                 self._values[i], self.rows[i] = self._search.density / 3, 0.0
@@ -379,18 +397,20 @@ class CellBounds:
 
     def lower(self) -> float:
         """Return a proven bound below L for all W whose null vector lies in the cell; −∞ if there is none."""
-        for attempt in range(3):
-            targets = self._targets() if attempt < 2 else targets - 8 * CURVATURE * self._cell.half_width**2
-            states = [self._exclude(i, targets[i])[0] for i in range(3)]
-            if not any(states):
-                break
-            if attempt == 0:
-                self._estimate(everywhere=True)
-        else:
-            self._proven = None
-            return -math.inf
+        targets = self._targets()
+        if not self._all_above(targets):
+            # The estimates may have missed the lowest minima, or the cell is too wide for them to be bounded so well.
+            self._estimate(everywhere=True)
+            targets = self._targets()
+            if not self._all_above(targets):
+                targets = targets - 8 * CURVATURE * self._cell.half_width**2
+                if not self._all_above(targets):
+                    return -math.inf
         self._proven = targets
         return self._sum(targets)
+
+    def _all_above(self, targets: FloatArray) -> bool:
+        return all(self._exclude(i, float(targets[i]))[0] == 0 for i in range(3))
 
     def _sum(self, targets: FloatArray) -> float:
         size = float(np.dot(self._I, np.abs(targets))) + self._drop + self._cancelling
