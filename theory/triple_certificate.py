@@ -99,8 +99,15 @@ def certify_triple(
         max_boxes: budget of boxes of rows.
         report: called during the search with the number of boxes, the lower bound, and the number of open cells.
 
+    Returns:
+        A certificate, with status "proved" or "not proved: …".
+
     Raises:
         ValueError: if the model is another one, `gap` is negative or `max_boxes` isn't a positive integer.
+
+    Example:
+        >>> certify_triple(ToyModel(3, 2, IndependentFeatures(0.7)), max_boxes=1000).reason
+        'box budget spent'
     """
     density, importance = _parameters(model)
     if not (isinstance(gap, (int, float)) and gap >= 0):
