@@ -11,8 +11,10 @@ penalties. From there, bottom up:
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
-  form is, `closed_forms`, `shapes`, `polygons` and `identities` hold those that are known, some derived by
-  `rigid_shapes`, and `catalogue` all of them.
+  form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
+  derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
+- `elimination` finds the polynomials whose roots are special points, `critical_penalty` the penalty that ends the
+  storage of a pair, from tables of `pair_costs`.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
@@ -38,11 +40,14 @@ from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
+from .critical_penalty import CriticalPenalty, critical_penalty
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
+from .elimination import AlgebraicDensity, algebraic_densities
 from .enclosure import Enclosure, Interval, enclosure
+from .expansions import EXPANSIONS, Expansion
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
@@ -80,11 +85,13 @@ from .spectral import SpectralLoss
 from .transitions import Limit
 
 __all__ = [
+    "EXPANSIONS",
     "FORMULAS",
     "MAX_CORNERS",
     "MAX_SEARCHED_FEATURES",
     "PUBLISHED_LOSSES",
     "SAME_LOSS",
+    "AlgebraicDensity",
     "Amplitude",
     "AnticorrelatedFeatures",
     "Arc",
@@ -94,12 +101,14 @@ __all__ = [
     "BranchDiagram",
     "Change",
     "CorrelatedFeatures",
+    "CriticalPenalty",
     "CriticalPoint",
     "DensityLaw",
     "Descent",
     "DiagramMinima",
     "Enclosure",
     "ExactLoss",
+    "Expansion",
     "Factor",
     "Family",
     "FeatureLaw",
@@ -129,6 +138,7 @@ __all__ = [
     "TableFeatures",
     "ToyModel",
     "Transition",
+    "algebraic_densities",
     "anticorrelated_pairs",
     "apart",
     "best_packing",
@@ -138,6 +148,7 @@ __all__ = [
     "class_factors",
     "coexistence_curve",
     "correlated_pairs",
+    "critical_penalty",
     "dead_outputs",
     "derive_loss",
     "descend",

@@ -307,7 +307,7 @@ BOUNDARY_FORMULAS = (
             ),
             *abbreviations(PAIR_A, PAIR_B),
             Definition(s, p * (4 + 3 * p) / (12 * B)),
-            Definition(λ, 6 * B ** 2 / (p * (4 + 3 * p)) - A),
+            Definition(λ, 6 * B**2 / (p * (4 + 3 * p)) - A),
         ),
     ),
 )

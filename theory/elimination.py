@@ -121,12 +121,7 @@ def _value(polynomial: fmpz_poly, at: Fraction) -> fmpq:
 
 @cache
 def tricritical_densities() -> tuple[AlgebraicDensity, AlgebraicDensity]:
-    """Return where the axis phase's limit of stability becomes continuous, and where it ceases to be.
-
-    Example:
-        >>> [(point.degree, round(point.density.midpoint, 10)) for point in tricritical_densities()]
-        [(9, 0.5202477368), (9, 0.8373195801)]
-    """
+    """Return where the axis phase's limit of stability becomes continuous, and where it ceases to be."""
     definitions = {definition.symbol: definition.expression for definition in ANTIPODAL}
     slope = definitions[σ]
     # The quadratic of which τ is a root, and the cubic term on r = κ / ℓ₀.
@@ -134,9 +129,7 @@ def tricritical_densities() -> tuple[AlgebraicDensity, AlgebraicDensity]:
     term = CUBIC.subs(r, KAPPA / VARIANCE).subs(σ, slope)
     polynomial = eliminate(quadratic, sympy.cancel(term), τ, [p])
     names = ("the transition from axis to digon becomes continuous", "that transition becomes first order again")
-    lower, upper = (
-        _root_between(name, polynomial, *span) for name, span in zip(names, SPANS, strict=True)
-    )
+    lower, upper = (_root_between(name, polynomial, *span) for name, span in zip(names, SPANS, strict=True))
     return lower, upper
 
 
@@ -145,11 +138,6 @@ def pair_limit() -> AlgebraicDensity:
     """Return the density above which the symmetric antipodal pair of equal importances is no minimum.
 
     At W = √s (1, −1), b = c s (1, 1) the curvature in direction ((1, 1), η (1, −1)) vanishes for some η.
-
-    Example:
-        >>> limit = pair_limit()
-        >>> limit.degree, round(limit.density.midpoint, 10)
-        (36, 0.7130130195)
     """
     w = sympy.symbols("w_1 w_2 b_1 b_2")
     overlap = w[0] * w[1]
@@ -175,13 +163,7 @@ def pair_limit() -> AlgebraicDensity:
 
 @cache
 def triangle_onset() -> AlgebraicDensity:
-    """Return where, with three equal features in two dimensions, the triangle costs what axis and digon cost.
-
-    Example:
-        >>> onset = triangle_onset()
-        >>> onset.degree, round(onset.density.midpoint, 10)
-        (439, 0.5218376591)
-    """
+    """Return where, with three equal features in two dimensions, the triangle costs what axis and digon cost."""
 
     def gains(A: Expression, B: Expression, gain: Expression) -> list[Polynomial]:
         """Return the factors of the polynomial of the largest B² / A, with `gain` in its place."""
@@ -194,6 +176,33 @@ def triangle_onset() -> AlgebraicDensity:
     (triangle,) = gains(TRIANGLE_A, TRIANGLE_B, 4 * p / 9 + 2 * u / 3)
     name = "triangle and axis + digon of equal importances cost the same"
     return _root_between(name, pair.resultant(triangle, "u"), Fraction(1, 2), Fraction(8, 15))
+
+
+@cache
+def largest_penalty() -> AlgebraicDensity:
+    """Return the density at which the symmetric pair of equal importances withstands the largest penalty.
+
+    It maximises λ = 6 B² / p (4 + 3p) − A over c and p (record `critical-penalty-of-the-pair`).
+    """
+    penalty = 6 * PAIR_B**2 / (p * (4 + 3 * p)) - PAIR_A
+    slopes = (sympy.cancel(sympy.diff(penalty, symbol)) for symbol in (c, p))
+    name = "the interference penalty up to which the pair is optimal is largest"
+    return _root_between(name, eliminate(*slopes, c, [p]), Fraction(1, 4), Fraction(7, 25))
+
+
+def algebraic_densities() -> tuple[AlgebraicDensity, ...]:
+    """Return the densities at which the diagrams change that are known as roots of polynomials; it takes seconds.
+
+    Example:
+        >>> for point in algebraic_densities():
+        ...     print(f"{point.density.midpoint:.8f}  degree {point.degree:3}  {point.name}")
+        0.52024774  degree   9  the transition from axis to digon becomes continuous
+        0.83731958  degree   9  that transition becomes first order again
+        0.71301302  degree  36  the symmetric antipodal pair of equal importances stops being a minimum
+        0.52183766  degree 439  triangle and axis + digon of equal importances cost the same
+        0.26729910  degree  22  the interference penalty up to which the pair is optimal is largest
+    """
+    return (*tricritical_densities(), pair_limit(), triangle_onset(), largest_penalty())
 
 
 def coexistence_degrees(density: Expression, prime: int = PRIME) -> tuple[int, ...]:
