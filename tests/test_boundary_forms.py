@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy
 from helpers import independent, internals, tolerance
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from tegum.theory import FORMULAS, ToyModel, critical_penalty, derive_loss, local_minima
@@ -63,8 +64,12 @@ def test_the_cubic_term_comes_out_of_the_loss() -> None:
 @pytest.mark.parametrize("density", [0.1, 0.4, 0.7, 0.95])
 def test_the_storage_cost_is_the_minimum_of_the_form(density: float) -> None:
     form = sympy.lambdify((forms.σ, forms.τ), forms.KAPPA.subs(p, density))
-    # Where a bias would be negative the form is another one: there is nothing lower there.
-    best = minimize(lambda at: form(*at) if at[1] >= 0 else 1.0, [0.1, 0.1], method="Nelder-Mead", tol=1e-12)  # type: ignore[misc]
+
+    def cost(at: NDArray[np.float64]) -> float:
+        # Where a bias would be negative the form is another one: there is nothing lower there.
+        return float(form(at[0], at[1])) if at[1] >= 0 else 1.0
+
+    best = minimize(cost, np.array([0.1, 0.1]), method="Nelder-Mead", tol=1e-12)
     assert internals("critical_penalty").storage_cost(density) == pytest.approx(best.fun, abs=tolerance("law"))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tegum.theory import CriticalPenalty, ToyModel, critical_penalty, expected_loss, global_minimum
 
-POINTS = [(0.05, 1.0), (0.1, 0.3), (0.25, 0.6), (0.3, 1.0), (0.45, 2.0), (0.6, 0.8), (0.7, 1.3), (0.9, 1.0), (1.0, 1.0)]
+POINTS = [(0.05, 1.0), (0.1, 0.3), (0.25, 0.6), (0.3, 1.0), (0.45, 2.0), (0.6, 0.8), (0.7, 1.2), (0.9, 1.0)]
 # Distance from the transition at which the phase is asked for, relative and absolute.
 ASIDE = 0.01
 

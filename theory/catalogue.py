@@ -42,8 +42,8 @@ are $R_q(t) = \\max(t, 0)^q / q!$. The derivations are in [derivation.md](deriva
 _EXPANSIONS = """
 ## Expansions for small density
 
-Two features in one dimension, importances (1, r), $p \\to 0$. These are the records `tegum.theory.EXPANSIONS`; the tests
-measure what is left out at several densities, and find that it shrinks with the power of $p$ that is given. Derived in
+Two features in one dimension, importances (1, r), $p \\to 0$. These are the records `tegum.theory.EXPANSIONS`; a test
+measures what is left out at two densities, and that it shrinks with the power of $p$ that is given. Derived in
 [boundary-forms.md](boundary-forms.md).
 """
 

@@ -86,7 +86,7 @@ def critical_penalty(density: ArrayLike, importance: ArrayLike) -> CriticalPenal
     Example:
         >>> found = critical_penalty(0.3, 1.0)
         >>> round(float(found.penalty), 9), str(found.status)
-        (0.039061863, 'first order')
+        (0.039124827, 'first order')
     """
     p, r = np.broadcast_arrays(np.asarray(density, dtype=np.float64), np.asarray(importance, dtype=np.float64))
     if not ((p > 0) & (p <= 1)).all():

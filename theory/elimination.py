@@ -185,9 +185,9 @@ def largest_penalty() -> AlgebraicDensity:
     It maximises λ = 6 B² / p (4 + 3p) − A over c and p (record `critical-penalty-of-the-pair`).
     """
     penalty = 6 * PAIR_B**2 / (p * (4 + 3 * p)) - PAIR_A
-    slopes = (sympy.cancel(sympy.diff(penalty, symbol)) for symbol in (c, p))
+    shape, along = (sympy.cancel(sympy.diff(penalty, symbol)) for symbol in (c, p))
     name = "the interference penalty up to which the pair is optimal is largest"
-    return _root_between(name, eliminate(*slopes, c, [p]), Fraction(1, 4), Fraction(7, 25))
+    return _root_between(name, eliminate(shape, along, c, [p]), Fraction(1, 4), Fraction(7, 25))
 
 
 def algebraic_densities() -> tuple[AlgebraicDensity, ...]:
@@ -224,7 +224,9 @@ def coexistence_degrees(density: Expression, prime: int = PRIME) -> tuple[int, .
     critical = [a * left + one * b for a, b in slopes]
     critical.append(slopes[0][0] * slopes[1][1] - slopes[1][0] * slopes[0][1])
     symbols = [other, offset, s, γ]
-    ring = nmod_mpoly_ctx.get([str(symbol) for symbol in symbols], prime, "lex")
+    # The stubs of python-flint have the arguments in another order.
+    context: Any = nmod_mpoly_ctx
+    ring = context.get([str(symbol) for symbol in symbols], prime, "lex")
 
     def reduced(expression: Expression) -> Polynomial:
         return ring.from_dict({powers: number % prime for powers, number in _integral(expression, symbols).items()})
