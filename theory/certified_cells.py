@@ -37,7 +37,7 @@ CHEAPER = 1e-9
 
 
 @dataclass(frozen=True)
-class Cell:
+class DiagramCell:
     """A cell of the diagram, or a part of one.
 
     Args:
@@ -81,7 +81,7 @@ class _Part:
     """
 
     owner: int
-    cell: Cell
+    cell: DiagramCell
     corners: tuple[tuple[float, float], ...]
     mirrored: bool
 
@@ -94,7 +94,7 @@ class _Part:
         ]
 
 
-def _part(owner: int, cell: Cell) -> _Part:
+def _part(owner: int, cell: DiagramCell) -> _Part:
     (r_0, r_1), penalties = cell.importance, sorted(set(cell.penalty))
     if r_1 <= 1:
         return _Part(owner, cell, tuple(product((r_0, r_1), penalties)), mirrored=False)
@@ -103,7 +103,7 @@ def _part(owner: int, cell: Cell) -> _Part:
     return _Part(owner, cell, tuple((end, penalty * end) for end, penalty in product(ends, penalties)), mirrored=True)
 
 
-def _parts(owner: int, cell: Cell) -> list[_Part]:
+def _parts(owner: int, cell: DiagramCell) -> list[_Part]:
     low, high = cell.importance
     if low < 1 < high:
         return [_part(owner, replace(cell, importance=ends)) for ends in ((low, 1.0), (1.0, high))]
@@ -208,7 +208,7 @@ def _phase(part: _Part, weights: FloatArray) -> str:
 STRIPS = (1 / 5, 1 / 10, 1 / 20, 1 / 20, 1 / 20)
 
 
-def certified_cells(cells: Sequence[Cell], *, divisions: int = 3) -> tuple[tuple[CellProof, ...], int]:
+def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tuple[tuple[CellProof, ...], int]:
     """Prove for cells of the phase diagram of two features in one dimension which phase is the global minimum.
 
     Cells that share their range of densities are searched together, at little more than the cost of one.
@@ -225,7 +225,7 @@ def certified_cells(cells: Sequence[Cell], *, divisions: int = 3) -> tuple[tuple
             is negative, or `divisions` isn't between 0 and 4.
 
     Example:
-        >>> (proof,), boxes = certified_cells([Cell((0.1, 0.11), (0.9, 1.0))])
+        >>> (proof,), boxes = certified_cells([DiagramCell((0.1, 0.11), (0.9, 1.0))])
         >>> proof.phase
         'digon(1,2)'
     """
@@ -265,7 +265,7 @@ def certified_cells(cells: Sequence[Cell], *, divisions: int = 3) -> tuple[tuple
     return proofs, boxes
 
 
-def _check(cell: Cell) -> None:
+def _check(cell: DiagramCell) -> None:
     for name in ("density", "importance", "penalty"):
         low, high = getattr(cell, name)
         if not (np.isfinite((low, high)).all() and low <= high) or (name != "penalty" and low == high):
