@@ -5,7 +5,7 @@ ranges of importances and of the penalty λ 2g². For each cell the difference D
 the loss of its candidate.
 D is affine in r and in the penalty's coefficient λ and quadratic in the density. So it is enough to look at the corners
 in r and λ, and at three laws of the inputs: D's Bernstein coefficients are the same differences under these laws.
-docs/proofs.md has the inequalities.
+docs/certified-diagram.md has the inequalities.
 """
 
 from __future__ import annotations
