@@ -14,7 +14,8 @@ penalties. From there, bottom up:
   form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
   derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
 - `elimination` finds the polynomials whose roots are special points, `critical_penalty` the penalty that ends the
-  storage of a pair, from tables of `pair_costs`.
+  storage of a pair, from tables of `pair_costs`, and `penalty_bounds` proves bounds of it. `one_axis` lets several
+  equal features share one.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
@@ -73,11 +74,13 @@ from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .machine_code import machine_code
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
+from .one_axis import OneAxis, one_axis, shared_axes
 from .packed_polytopes import Packed, packed
 from .packing import BestPacking, best_packing
 from .packing_line import Transition, packing_transitions
 from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
+from .penalty_bounds import PenaltyBounds, penalty_bounds
 from .phases import dead_outputs, phase, representative
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
@@ -131,9 +134,11 @@ __all__ = [
     "Limit",
     "LinearOptimum",
     "LossFormula",
+    "OneAxis",
     "OneHotFeatures",
     "OutputLoss",
     "Packed",
+    "PenaltyBounds",
     "Polished",
     "Polytope",
     "PublishedLoss",
@@ -187,11 +192,13 @@ __all__ = [
     "match",
     "mixed_factors",
     "neuron_polysemanticity",
+    "one_axis",
     "one_denser",
     "one_more_important",
     "pack",
     "packed",
     "packing_transitions",
+    "penalty_bounds",
     "phase",
     "phase_boundaries",
     "points_of_gram",
@@ -202,6 +209,7 @@ __all__ = [
     "representative",
     "same_sign_share",
     "seed_diagram",
+    "shared_axes",
     "shared_packing",
     "small_separatrix",
     "stability_limit",
