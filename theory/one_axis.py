@@ -1,8 +1,8 @@
 """What several equal features cost that share one axis, and how features are best shared out over axes.
 
 If every column of W has at most one entry that isn't zero, each feature lies on one axis, WᵀW is block diagonal by
-axis, and the loss is additive. What one axis costs with k features is then all there is to know: `one_axis` searches for
-it, and `shared_axes` distributes. docs/open-problems.md says what is proved about it.
+axis, and the loss is additive. What one axis costs with k features is then all there is to know: `one_axis` searches
+for it, and `shared_axes` distributes. docs/open-problems.md says what is proved about it.
 """
 
 from __future__ import annotations
