@@ -40,7 +40,7 @@ from .catalogue import FORMULAS, formulas_markdown
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
-from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
 from .enclosure import Enclosure, Interval, enclosure
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
@@ -70,6 +70,7 @@ from .packing_line import Transition, packing_transitions
 from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
+from .planes import Plane, PlaneAxis, diagram_plane
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
 from .random_minima import FoundMinimum, random_minima
@@ -119,6 +120,8 @@ __all__ = [
     "OneHotFeatures",
     "OutputLoss",
     "Packed",
+    "Plane",
+    "PlaneAxis",
     "Polished",
     "Polytope",
     "PublishedLoss",
@@ -143,6 +146,7 @@ __all__ = [
     "descend",
     "diagram_minima",
     "diagram_model",
+    "diagram_plane",
     "dimensions_per_feature",
     "early_growth",
     "enclosure",
@@ -176,6 +180,7 @@ __all__ = [
     "packing_transitions",
     "phase",
     "phase_boundaries",
+    "plane_minima",
     "points_of_gram",
     "polish",
     "polytope",

@@ -10,7 +10,7 @@ import numpy as np
 from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, trace
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
-from .equations import Plane, hold, hold_frame
+from .equations import Equations, hold, hold_frame
 from .features import FloatArray
 from .paths import Path
 from .rotations import SMALL
@@ -29,7 +29,7 @@ ILL_CONDITIONED = 1e-7
 FEWEST = 3
 # Differences of losses below rounding have no sign.
 ROUNDING = 1e-12
-# A first point closer than this to a curve already traced, in log density and log importance, belongs to it.
+# A first point closer than this to a curve already traced, in the plane's positions, belongs to it.
 NEAR = 0.03
 # First points that are tried close to each other before the rest is given up.
 TRIES = 3
@@ -48,7 +48,7 @@ class Atlas:
     """Curves traced so far, and whether a first point belongs to one of them."""
 
     def __init__(self, box: FloatArray) -> None:
-        """Start an atlas of a box in (log density, log importance), shape (2, 2): lower and upper corner."""
+        """Start an atlas of a box in the plane's positions, shape (2, 2): lower and upper corner."""
         self.box = box
         self.curves: list[TracedCurve] = []
         self._tries: dict[tuple[str, ...], list[FloatArray]] = {}
@@ -102,45 +102,47 @@ def dense(points: FloatArray) -> FloatArray:
     return np.stack([np.interp(at, length, points[:, c]) for c in (0, 1)], axis=-1)
 
 
-def trace_stability(plane: Plane, paths: list[Path], atlas: Atlas) -> None:
+def trace_stability(equations: Equations, paths: list[Path], atlas: Atlas) -> None:
     """Trace the limit of stability at which each broken path ended, by whichever mechanism holds there."""
     for path in paths:
-        (label,), q = plane.labels(path.start), path.q_last
-        (ended,) = plane.labels(path.last)
+        (label,), q = equations.labels(path.start), path.q_last
+        (ended,) = equations.labels(path.last)
         if path.whole:
             continue
-        model = plane.model(q[None])
+        model = equations.model(q[None])
         anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
         # A path that ends at a kink comes arbitrarily close to it; one that ends at a fold beside it doesn't.
         near = norms[0] <= GRADIENT_TOLERANCE and np.abs(anchor[0] - path.last).max() < ON_KINK
         v = path.last - anchor[0]
         # Without a small column the frame may be another one.
         turned, _ = snap(model, anchor, norms)
-        frame = hold_frame(turned[0], plane.n_hidden)
+        frame = hold_frame(turned[0], equations.n_hidden)
         if near and (turned[0][np.isnan(frame)] == 0).any():
             if np.linalg.norm(v) < SMALL or (turned != anchor).any():
                 v = smallest_curvature(model, turned)[1][0]
             v = v[np.isnan(frame)]
             held = hold(turned[0])
             first = np.concatenate([turned[0][np.isnan(held)], v / np.linalg.norm(v), q])
-            if atlas.add(("kink", label), plane.kink(held, frame), first, q, held=(held,)):
+            if atlas.add(("kink", label), equations.kink(held, frame), first, q, held=(held,)):
                 continue
-        frame = hold_frame(path.last, plane.n_hidden)
+        frame = hold_frame(path.last, equations.n_hidden)
         free = np.isnan(frame)
-        corners = np.abs(plane.corners(path.last[None])[0])
+        corners = np.abs(equations.corners(path.last[None])[0])
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
         if corners.min() < AT_CORNER and not (path.last[free] == 0).any():
-            system = plane.corner(int(output), int(active), frame)
+            system = equations.corner(int(output), int(active), frame)
             first = np.concatenate([path.last[free], q])
-            if atlas.add(("corner", ended), system, first, q, plane.convex_beside(int(output), frame), held=(frame,)):
+            if atlas.add(
+                ("corner", ended), system, first, q, equations.convex_beside(int(output), frame), held=(frame,)
+            ):
                 continue
-        hessian = plane.expand(path.last[None], q[None])[2][0]
+        hessian = equations.expand(path.last[None], q[None])[2][0]
         v = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
         first = np.concatenate([path.last[free], v, q])
-        atlas.add(("fold", ended), plane.fold(frame), first, q, plane.convex_but_one(frame), held=(frame,))
+        atlas.add(("fold", ended), equations.fold(frame), first, q, equations.convex_but_one(frame), held=(frame,))
 
 
-def trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: Atlas) -> None:
+def trace_coexistence(equations: Equations, there: list[Path], back: list[Path], atlas: Atlas) -> None:
     """Trace where two minima change places in cost on the way from a cell to the next.
 
     Every path from the one cell is compared with every path from the other, over the part of the way that both cover.
@@ -162,9 +164,9 @@ def trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: 
             second.append(y.at(1 - share))
             q.append(x.q_start + share * (x.q_end - x.q_start))
     at = np.array(q)
-    one, kept_one = plane.settle(np.array(first), at)
-    two, kept_two = plane.settle(np.array(second), at)
-    gap = plane.slope(one, at)[0] - plane.slope(two, at)[0]
+    one, kept_one = equations.settle(np.array(first), at)
+    two, kept_two = equations.settle(np.array(second), at)
+    gap = equations.slope(one, at)[0] - equations.slope(two, at)[0]
     for k in range(0, len(gap), 2):
         kept = kept_one[k : k + 2].all() and kept_two[k : k + 2].all()
         if not kept or not gap[k] * gap[k + 1] < -(ROUNDING**2):
@@ -172,28 +174,28 @@ def trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: 
         share = gap[k] / (gap[k] - gap[k + 1])
         guess = at[k] + share * (at[k + 1] - at[k])
         theta = np.stack([s[k] + share * (s[k + 1] - s[k]) for s in (one, two)])
-        settled, kept_both = plane.settle(theta, np.stack([guess, guess]))
+        settled, kept_both = equations.settle(theta, np.stack([guess, guess]))
         if kept_both.all():
-            _add_coexistence(plane, atlas, settled, guess)
+            _add_coexistence(equations, atlas, settled, guess)
 
 
-def _add_coexistence(plane: Plane, atlas: Atlas, theta: FloatArray, q: FloatArray) -> None:
-    key = ("coexistence", *plane.labels(*theta))
+def _add_coexistence(equations: Equations, atlas: Atlas, theta: FloatArray, q: FloatArray) -> None:
+    key = ("coexistence", *equations.labels(*theta))
     if atlas.knows(key, q):
         return
     held = hold(theta[0]), hold(theta[1])
 
     def both_minima(y: FloatArray) -> bool:
-        states, model = plane.states(y, *held), plane.model(np.stack([y[-2:], y[-2:]]))
+        states, model = equations.states(y, *held), equations.model(np.stack([y[-2:], y[-2:]]))
         # A state costs the same as itself, and as its copies under rotation, everywhere.
-        apart = np.ptp(invariants(states, plane.n_hidden), axis=0).max() > SIDESTEP
+        apart = np.ptp(invariants(states, equations.n_hidden), axis=0).max() > SIDESTEP
         return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
     free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
-    atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held=held)
+    atlas.add(key, equations.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held=held)
 
 
-def continue_coexistence(plane: Plane, atlas: Atlas) -> None:
+def continue_coexistence(equations: Equations, atlas: Atlas) -> None:
     """Go on where a state of a coexistence curve stopped being a minimum and another took its place continuously."""
     for curve in list(atlas.curves):
         if curve.key[0] != "coexistence":
@@ -204,12 +206,12 @@ def continue_coexistence(plane: Plane, atlas: Atlas) -> None:
             q = found.points[last, -2:] + BEYOND * heading / np.linalg.norm(heading)
             if end not in ("stopped", "lost") or ((q < atlas.box[0]) | (q > atlas.box[1])).any():
                 continue
-            theta = plane.states(found.points[last], *curve.held)
-            signs = plane.signs()
+            theta = equations.states(found.points[last], *curve.held)
+            signs = equations.signs()
             near = np.concatenate(
                 [theta + shift for shift in (0, SIDESTEP, -SIDESTEP, SIDESTEP * signs, -SIDESTEP * signs)]
             )
-            settled, kept = plane.settle(near, np.broadcast_to(q, (len(near), 2)))
+            settled, kept = equations.settle(near, np.broadcast_to(q, (len(near), 2)))
             for a, b in combinations(np.flatnonzero(kept), 2):
-                if np.ptp(invariants(settled[[a, b]], plane.n_hidden), axis=0).max() > 10 * SIDESTEP:
-                    _add_coexistence(plane, atlas, settled[[a, b]], q)
+                if np.ptp(invariants(settled[[a, b]], equations.n_hidden), axis=0).max() > 10 * SIDESTEP:
+                    _add_coexistence(equations, atlas, settled[[a, b]], q)

@@ -1,6 +1,6 @@
 """Tracing a curve F(y) = 0 with one more unknown than equations, by prediction along its tangent and correction.
 
-The last two unknowns are the logarithms of density and relative importance; the curve is followed until it leaves
+The last two unknowns are positions in a plane of models; the curve is followed until it leaves
 their box, closes, or can't be continued (E. L. Allgower and K. Georg, Numerical Continuation Methods, 1990, chapter 6,
 doi:10.1007/978-3-642-61257-2).
 """

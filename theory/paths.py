@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .critical_points import CriticalPoint
 from .descent import pack
 from .diagram import DiagramMinima
-from .equations import Plane
+from .equations import Equations
 from .features import FloatArray
 from .minima import SAME
 from .rotations import SMALL
@@ -44,7 +44,7 @@ class Path:
 
 def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:
     """Yield each cell with each of its neighbours."""
-    rows, columns = len(diagram.density), len(diagram.importance)
+    rows, columns = len(diagram.x), len(diagram.y)
     for i in range(rows):
         for j in range(columns):
             for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
@@ -52,8 +52,8 @@ def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:
                     yield (i, j), (a, b)
 
 
-def _without_copies(points: Sequence[CriticalPoint], n_equal: int) -> list[CriticalPoint]:
-    """Return the strict minima, one of those that exchanges of the first `n_equal` features make of each other."""
+def _without_copies(points: Sequence[CriticalPoint], exchanges: NDArray[np.int64]) -> list[CriticalPoint]:
+    """Return the strict minima, one of those that exchanges of equal features make of each other."""
     kept: list[CriticalPoint] = []
     seen: list[FloatArray] = []
     for point in points:
@@ -63,35 +63,34 @@ def _without_copies(points: Sequence[CriticalPoint], n_equal: int) -> list[Criti
         if any(np.abs(np.vstack([gram, point.bias]) - other).max() < SAME for other in seen):
             continue
         kept.append(point)
-        rest = range(n_equal, len(point.bias))
-        for order in permutations(range(n_equal)):
-            places = [*order, *rest]
-            seen.append(np.vstack([gram[np.ix_(places, places)], point.bias[places]]))
+        seen += [np.vstack([gram[np.ix_(order, order)], point.bias[order]]) for order in exchanges]
     return kept
 
 
-def follow(plane: Plane, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
+def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
     """Follow every live minimum of every cell to every neighbour, all at once."""
-    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
+    along_x, along_y = diagram.plane.x.position(diagram.x), diagram.plane.y.position(diagram.y)
+    exchanges = diagram.plane.exchanges
+    assert exchanges is not None
     keys, starts, begins, ends = [], [], [], []
     for here, there in steps(diagram):
-        for point in _without_copies(diagram.live(*here), diagram.n_features - 1):
+        for point in _without_copies(diagram.live(*here), exchanges):
             keys.append((here, there))
             starts.append(pack(point.weights, point.bias))
-            begins.append((log_p[here[0]], log_r[here[1]]))
-            ends.append((log_p[there[0]], log_r[there[1]]))
+            begins.append((along_x[here[0]], along_y[here[1]]))
+            ends.append((along_x[there[0]], along_y[there[1]]))
     start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
     current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
     for step in range(1, SUBSTEPS + 1):
         going = np.flatnonzero(alive)
-        settled, kept = plane.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
+        settled, kept = equations.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
         current[going[kept]], fraction[going[kept]] = settled[kept], step / SUBSTEPS
         alive[going[~kept]] = False
     broken = np.flatnonzero(~alive)
     low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        settled, kept = plane.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
+        settled, kept = equations.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
         current[broken[kept]] = settled[kept]
         low, high = np.where(kept, middle, low), np.where(kept, high, middle)
     fraction[broken] = low
