@@ -10,6 +10,7 @@ import numpy as np
 from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, trace
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
+from .descent import unpack
 from .equations import Equations, hold, hold_frame
 from .features import FloatArray
 from .paths import Path
@@ -31,6 +32,8 @@ FEWEST = 3
 ROUNDING = 1e-12
 # A first point closer than this to a curve already traced, in the plane's positions, belongs to it.
 NEAR = 0.03
+# Overlaps and biases of the same states on a curve change by less over that distance.
+SHEET = 0.1
 # First points that are tried close to each other before the rest is given up.
 TRIES = 3
 
@@ -47,18 +50,35 @@ class TracedCurve:
 class Atlas:
     """Curves traced so far, and whether a first point belongs to one of them."""
 
-    def __init__(self, box: FloatArray) -> None:
+    def __init__(self, equations: Equations, box: FloatArray) -> None:
         """Start an atlas of a box in the plane's positions, shape (2, 2): lower and upper corner."""
-        self.box = box
+        self.equations, self.box = equations, box
         self.curves: list[TracedCurve] = []
         self._tries: dict[tuple[str, ...], list[FloatArray]] = {}
 
-    def knows(self, key: tuple[str, ...], q: FloatArray) -> bool:
-        """Whether a traced curve of this kind passes by q."""
-        return any(
-            curve.key == key and np.abs(dense(curve.found.points[:, -2:]) - q).max(axis=1).min() < NEAR
-            for curve in self.curves
-        )
+    def knows(self, key: tuple[str, ...], y: FloatArray, held: tuple[FloatArray, ...]) -> bool:
+        """Whether a traced curve of this kind passes by the point y, with the same states but for exchanges."""
+        own = self._copies(y[None], held)[0]
+        for curve in self.curves:
+            if curve.key != key:
+                continue
+            points = dense(curve.found.points)
+            near = points[np.abs(points[:, -2:] - y[-2:]).max(axis=1) < NEAR]
+            if len(near) and np.abs(self._copies(near, curve.held)[:, :1] - own).max(axis=(2, 3)).min() < SHEET:
+                return True
+        return False
+
+    def _copies(self, points: FloatArray, held: tuple[FloatArray, ...]) -> FloatArray:
+        """Return overlaps and biases of the states at points of a curve, in all orders and with features exchanged.
+
+        Shape (points, orders, states, n + 1, n), the order as it is first.
+        """
+        weights, bias = unpack(states_of(points, held), self.equations.n_hidden)
+        own = np.concatenate([weights.mT @ weights, bias[..., None, :]], axis=-2)
+        n, exchanges = bias.shape[-1], self.equations.plane.exchanges
+        assert exchanges is not None
+        orders = [own[..., [*order, n], :][..., order] for order in exchanges.tolist()]
+        return np.stack([*orders, *(order[:, ::-1] for order in orders)], axis=1)
 
     def _tried(self, key: tuple[str, ...], q: FloatArray) -> bool:
         """Note a first point, and return whether enough of them were tried close to it."""
@@ -77,12 +97,12 @@ class Atlas:
         held: tuple[FloatArray, ...],
     ) -> bool:
         """Correct a first point onto its curve and trace it; return whether its curve is known now."""
-        if self.knows(key, near):
+        if self.knows(key, y, held):
             return True
         if self._tried(key, near):
             return False
         y, residual = correct(system, y)
-        if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y[-2:]):
+        if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y, held):
             return False
         found = trace(system, y, self.box, keep=keep)
         sharp = found.error < ILL_CONDITIONED
@@ -93,13 +113,24 @@ class Atlas:
         return True
 
 
+def states_of(points: FloatArray, held: tuple[FloatArray, ...]) -> FloatArray:
+    """Return the packed states at points of a curve, by its first unknowns and what is held: (points, states, P)."""
+    states, at = np.empty((len(points), len(held), len(held[0]))), 0
+    for k, zeros in enumerate(held):
+        free = np.isnan(zeros)
+        states[:, k] = zeros
+        states[:, k, free] = points[:, at : at + int(free.sum())]
+        at += int(free.sum())
+    return states
+
+
 def dense(points: FloatArray) -> FloatArray:
-    """Return points on the polyline through `points`, closer together than half of `NEAR`."""
+    """Return points on the polyline through `points`, by their last two coordinates closer than half of `NEAR`."""
     if len(points) < 2:
         return points
-    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(points, axis=0)).max(axis=1))])
+    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(points[:, -2:], axis=0)).max(axis=1))])
     at = np.linspace(0, length[-1], max(2, int(length[-1] / (NEAR / 2)) + 2))
-    return np.stack([np.interp(at, length, points[:, c]) for c in (0, 1)], axis=-1)
+    return np.stack([np.interp(at, length, column) for column in points.T], axis=-1)
 
 
 def trace_stability(equations: Equations, paths: list[Path], atlas: Atlas) -> None:
@@ -176,14 +207,15 @@ def trace_coexistence(equations: Equations, there: list[Path], back: list[Path],
         theta = np.stack([s[k] + share * (s[k + 1] - s[k]) for s in (one, two)])
         settled, kept_both = equations.settle(theta, np.stack([guess, guess]))
         if kept_both.all():
-            _add_coexistence(equations, atlas, settled, guess)
+            add_coexistence(equations, atlas, settled, guess)
 
 
-def _add_coexistence(equations: Equations, atlas: Atlas, theta: FloatArray, q: FloatArray) -> None:
+def add_coexistence(equations: Equations, atlas: Atlas, theta: FloatArray, q: FloatArray) -> bool:
+    """Trace the coexistence curve of two states through a place close to q; return whether it is known now."""
     key = ("coexistence", *equations.labels(*theta))
-    if atlas.knows(key, q):
-        return
     held = hold(theta[0]), hold(theta[1])
+    free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
+    first = np.concatenate([*free, q])
 
     def both_minima(y: FloatArray) -> bool:
         states, model = equations.states(y, *held), equations.model(np.stack([y[-2:], y[-2:]]))
@@ -191,8 +223,7 @@ def _add_coexistence(equations: Equations, atlas: Atlas, theta: FloatArray, q: F
         apart = np.ptp(invariants(states, equations.n_hidden), axis=0).max() > SIDESTEP
         return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
-    free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
-    atlas.add(key, equations.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held=held)
+    return atlas.add(key, equations.coexistence(*held), first, q, both_minima, held=held)
 
 
 def continue_coexistence(equations: Equations, atlas: Atlas) -> None:
@@ -214,4 +245,4 @@ def continue_coexistence(equations: Equations, atlas: Atlas) -> None:
             settled, kept = equations.settle(near, np.broadcast_to(q, (len(near), 2)))
             for a, b in combinations(np.flatnonzero(kept), 2):
                 if np.ptp(invariants(settled[[a, b]], equations.n_hidden), axis=0).max() > 10 * SIDESTEP:
-                    _add_coexistence(equations, atlas, settled[[a, b]], q)
+                    add_coexistence(equations, atlas, settled[[a, b]], q)

@@ -14,7 +14,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, trace_coexistence, trace_stability
+from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
+from .degeneracies import sprout
 from .descent import descend, pack
 from .diagram import DiagramMinima, check_superposition, plane_minima
 from .equations import Equations
@@ -108,7 +109,7 @@ def _cheapest(equations: Equations, diagram: DiagramMinima, q: FloatArray, loss:
 def _record(equations: Equations, diagram: DiagramMinima, curve: TracedCurve) -> BoundaryCurve:
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
-    theta = equations.place(found.points[:, : int(np.isnan(curve.held[0]).sum())], curve.held[0])
+    theta = states_of(found.points, curve.held)[:, 0]
     cheapest = _cheapest(equations, diagram, q, equations.slope(theta, q)[0])
     x, y = diagram.plane.x.value(q[:, 0]), diagram.plane.y.value(q[:, 1])
     reasons = [f"{WHY[end]} at ({x[at]:.4f}, {y[at]:.4f})" for end, at in zip(found.ends, (0, -1), strict=True)]
@@ -161,13 +162,13 @@ def _completed(curves: list[BoundaryCurve]) -> list[BoundaryCurve]:
 def traced(diagram: DiagramMinima) -> tuple[Equations, Atlas]:
     """Return the equations of a diagram's plane, and every curve that its minima show, traced over its range."""
     equations = Equations(diagram.plane)
-    ends = diagram.plane.position(diagram.x[[0, -1]], diagram.y[[0, -1]])
-    atlas = Atlas(ends)
+    atlas = Atlas(equations, diagram.plane.position(diagram.x[[0, -1]], diagram.y[[0, -1]]))
     paths = follow(equations, diagram)
     for (here, there), forth in paths.items():
         trace_stability(equations, forth, atlas)
         if here < there:
             trace_coexistence(equations, forth, paths.get((there, here), []), atlas)
+    sprout(equations, atlas)
     continue_coexistence(equations, atlas)
     return equations, atlas
 
