@@ -9,18 +9,16 @@ there is a coexistence curve. Each is then located by Newton's method on its def
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
 from .degeneracies import sprout
-from .descent import descend, pack
 from .diagram import DiagramMinima, check_superposition, plane_minima
 from .equations import Equations
 from .features import FloatArray
-from .paths import follow
+from .paths import cheapest_near, follow
 from .phases import relabelled
 from .planes import Plane, PlaneAxis, diagram_plane
 
@@ -90,27 +88,11 @@ class BoundaryCurve:
         return (self.x, self.y)[self.axes.index(name)]
 
 
-def _cheapest(equations: Equations, diagram: DiagramMinima, q: FloatArray, loss: FloatArray) -> NDArray[np.bool_]:
-    """Return whether no minimum that is known close by costs less than `loss` at each row of q."""
-    along_x, along_y = diagram.plane.x.position(diagram.x), diagram.plane.y.position(diagram.y)
-    owner, starts = [], []
-    for k, (x, y) in enumerate(q):
-        i, j = int(np.searchsorted(along_x, x)), int(np.searchsorted(along_y, y))
-        for a, b in product({max(i - 1, 0), min(i, len(along_x) - 1)}, {max(j - 1, 0), min(j, len(along_y) - 1)}):
-            for point in diagram.live(a, b):
-                owner.append(k)
-                starts.append(pack(point.weights, point.bias))
-    ends = descend(equations.model(q[owner]), np.array(starts)).loss
-    lowest = np.full(len(q), np.inf)
-    np.minimum.at(lowest, owner, ends)
-    return np.asarray(lowest > loss - SAME_COST)
-
-
 def _record(equations: Equations, diagram: DiagramMinima, curve: TracedCurve) -> BoundaryCurve:
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
     theta = states_of(found.points, curve.held)[:, 0]
-    cheapest = _cheapest(equations, diagram, q, equations.slope(theta, q)[0])
+    cheapest = cheapest_near(equations, diagram, q)[0] > equations.slope(theta, q)[0] - SAME_COST
     x, y = diagram.plane.x.value(q[:, 0]), diagram.plane.y.value(q[:, 1])
     reasons = [f"{WHY[end]} at ({x[at]:.4f}, {y[at]:.4f})" for end, at in zip(found.ends, (0, -1), strict=True)]
     return BoundaryCurve(

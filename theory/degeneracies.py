@@ -1,9 +1,9 @@
 """Where along a limit of stability the third derivative vanishes, and the curves that begin there.
 
-At a kink the loss above the state is a w² + c w³ + d w⁴ in the size w ≥ 0 of what grows. Where c > 0 the state gives way
-continuously, where c < 0 by a jump; where c changes its sign a coexistence curve and a fold begin, both tangent to the
-limit. At a fold the third derivative vanishes at a cusp, where it meets another fold. docs/phase-transitions.md has the
-derivation.
+At a kink the loss above the state is a w² + c w³ + d w⁴ in the size w ≥ 0 of what grows. Where c > 0 the state gives
+way continuously, where c < 0 by a jump; where c changes its sign a coexistence curve and a fold begin, both tangent to
+the limit. At a fold the third derivative vanishes at a cusp, where it meets another fold. docs/phase-transitions.md has
+the derivation.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 from .atlas import Atlas, TracedCurve, add_coexistence, states_of
 from .critical_points import snap
 from .curvature import smallest_curvature
-from .descent import descend
+from .descent import descend, pack, unpack
 from .equations import Equations, hold_frame
 from .features import FloatArray
 from .meetings import Meeting, limit_piece, meet, third_derivative
+from .rotations import in_frame, turned_towards
 
 # Sizes of the perturbations from which the state that grows is looked for.
 GROWN = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -96,23 +97,33 @@ def sprout(equations: Equations, atlas: Atlas) -> None:
 
 
 def grown_states(equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray) -> FloatArray:
-    """Return the minima below a state at its limit of stability, by how far they are from it, shape (k, P)."""
+    """Return the minima below a state at its limit of stability, turned towards it, the closest first: (k, P)."""
     starts = theta + np.array(GROWN)[:, None] * v
     model = equations.model(np.broadcast_to(q, (len(starts), 2)))
     ends = descend(model, starts)
     settled, _ = snap(model, ends.parameters, ends.gradient_norm)
     own = float(equations.slope(theta[None], q[None])[0][0])
-    lower = settled[ends.loss < own - ROUNDING]
-    return np.asarray(lower[np.linalg.norm(lower - theta, axis=1).argsort(kind="stable")])
+    lower = [_beside(row, theta, equations.n_hidden) for row in settled[ends.loss < own - ROUNDING]]
+    return np.array(sorted(lower, key=lambda row: float(np.linalg.norm(row - theta)))).reshape(-1, len(theta))
 
 
-def _sprout_at(
-    equations: Equations, atlas: Atlas, theta: FloatArray, v: FloatArray, q: FloatArray, c: float
-) -> bool:
+def _beside(row: FloatArray, theta: FloatArray, n_hidden: int) -> FloatArray:
+    """Return packed parameters in the rotation of the hidden space that brings them closest to θ."""
+    (weights, bias), (like, _) = unpack(row, n_hidden), unpack(theta, n_hidden)
+    return pack(turned_towards(weights, like), bias)
+
+
+def _framed(row: FloatArray, n_hidden: int) -> FloatArray:
+    """Return packed parameters in their own frame."""
+    weights, bias = unpack(row, n_hidden)
+    return pack(in_frame(weights[None])[0], bias)
+
+
+def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, v: FloatArray, q: FloatArray, c: float) -> bool:
     """Trace the curves on which the state that grows from a point of a kink with c < 0 coexists, and folds.
 
-    On the limit itself a = 0, the grown state has w = s = −3c/(4d); it coexists at a = −cs/3 with w = 2s/3, and folds at
-    a = −3cs/8 with w = s/2.
+    On the limit itself a = 0, the grown state has w = s = −3c/(4d); it coexists at a = −cs/3 with w = 2s/3, and folds
+    at a = −3cs/8 with w = s/2.
     """
     grown = grown_states(equations, theta, v, q)
     if not len(grown):
@@ -129,7 +140,7 @@ def _sprout_at(
         if off > FARTHEST:
             continue
         there = q + off * normal
-        state = theta + share * growth
+        state = _framed(theta + share * growth, equations.n_hidden)
         if share == 2 / 3:
             base, kept = equations.settle(theta[None], there[None])
             done = bool(kept[0]) and add_coexistence(equations, atlas, np.stack([base[0], state]), there)
@@ -140,9 +151,7 @@ def _sprout_at(
         hessian = equations.expand(state[None], there[None])[2][0]
         flat = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
         first = np.concatenate([state[free], flat, there])
-        atlas.add(
-            ("fold", label), equations.fold(frame), first, there, equations.convex_but_one(frame), held=(frame,)
-        )
+        atlas.add(("fold", label), equations.fold(frame), first, there, equations.convex_but_one(frame), held=(frame,))
     return done
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .critical_points import CriticalPoint
-from .descent import pack
+from .descent import descend, pack
 from .diagram import DiagramMinima
 from .equations import Equations
 from .features import FloatArray
@@ -99,3 +100,23 @@ def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cel
         last = q0[k] + (q1[k] - q0[k]) * fraction[k]
         paths.setdefault(key, []).append(Path(start[k], q0[k], q1[k], bool(alive[k]), current[k], last))
     return paths
+
+
+def cheapest_near(equations: Equations, diagram: DiagramMinima, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the least loss at each row of q that minima of the surrounding cells lead to, and where it is attained.
+
+    Shapes (rows,) and (rows, P).
+    """
+    along_x, along_y = diagram.plane.x.position(diagram.x), diagram.plane.y.position(diagram.y)
+    owner, starts = [], []
+    for k, (x, y) in enumerate(q):
+        i, j = int(np.searchsorted(along_x, x)), int(np.searchsorted(along_y, y))
+        for a, b in product({max(i - 1, 0), min(i, len(along_x) - 1)}, {max(j - 1, 0), min(j, len(along_y) - 1)}):
+            for point in diagram.live(a, b):
+                owner.append(k)
+                starts.append(pack(point.weights, point.bias))
+    rows = np.array(owner)
+    ends = descend(equations.model(q[rows]), np.array(starts))
+    order = np.lexsort([ends.loss, rows])
+    first = order[np.searchsorted(rows[order], np.arange(len(q)))]
+    return ends.loss[first], ends.parameters[first]
