@@ -25,14 +25,18 @@ penalties. From there, bottom up:
   points do with all weights free.
 - `families` are models along one parameter. `random_minima` searches for minima where a census would take too long,
   `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
-- `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
-  them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
+- `planes` are models over any two parameters. `paths` follows minima from cell to cell, `equations` holds the
+  equations of boundary curves, `continuation` traces them, `atlas` each once, and `boundaries` finds those where two
+  minima cost the same or one stops being a minimum. `meetings` solves for the places where several meet,
+  `degeneracies` for those where a transition changes its nature; `special_points` names them, `segments` says of the
+  pieces between them whether they are first order or continuous, and `boundary_maps` gives all of it.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
 
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .boundary_maps import BoundaryMap, boundary_map
 from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
@@ -76,7 +80,9 @@ from .polytopes import Polytope, points_of_gram, tegum_product
 from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
+from .segments import BoundarySegment, Exponents
 from .solids import polytope
+from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
 
@@ -91,6 +97,8 @@ __all__ = [
     "Arc",
     "BestPacking",
     "BoundaryCurve",
+    "BoundaryMap",
+    "BoundarySegment",
     "Branch",
     "BranchDiagram",
     "Change",
@@ -101,6 +109,7 @@ __all__ = [
     "DiagramMinima",
     "Enclosure",
     "ExactLoss",
+    "Exponents",
     "Factor",
     "Family",
     "FeatureLaw",
@@ -128,6 +137,7 @@ __all__ = [
     "Recognised",
     "Region",
     "SharedPacking",
+    "SpecialPoint",
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
@@ -135,6 +145,7 @@ __all__ = [
     "anticorrelated_pairs",
     "apart",
     "best_packing",
+    "boundary_map",
     "branch_diagram",
     "census",
     "check_superposition",
@@ -191,6 +202,7 @@ __all__ = [
     "seed_diagram",
     "shared_packing",
     "small_separatrix",
+    "special_points",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",

@@ -88,11 +88,40 @@ class BoundaryCurve:
         return (self.x, self.y)[self.axes.index(name)]
 
 
-def _record(equations: Equations, diagram: DiagramMinima, curve: TracedCurve) -> BoundaryCurve:
+@dataclass(frozen=True, eq=False)
+class KnownLosses:
+    """What the minima of the surrounding cells say along a curve.
+
+    Attributes:
+        loss: of the curve's state, shape (points,).
+        lowest: least loss that is known, shape (points,).
+        where: packed parameters at which it is attained, shape (points, P).
+    """
+
+    loss: FloatArray
+    lowest: FloatArray
+    where: FloatArray
+
+    @property
+    def cheapest(self) -> NDArray[np.bool_]:
+        """Whether no minimum that is known costs less than the curve's state, shape (points,)."""
+        return np.asarray(self.lowest > self.loss - SAME_COST)
+
+
+def known_losses(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> list[KnownLosses]:
+    """Return what is known along each curve of an atlas."""
+    found = []
+    for curve in atlas.curves:
+        points = curve.found.points
+        q, states = points[:, -2:], states_of(points, curve.held)
+        found.append(KnownLosses(equations.slope(states[:, 0], q)[0], *cheapest_near(equations, diagram, q)))
+    return found
+
+
+def record(diagram: DiagramMinima, curve: TracedCurve, known: KnownLosses) -> BoundaryCurve:
+    """Return the public record of a traced curve."""
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
-    theta = states_of(found.points, curve.held)[:, 0]
-    cheapest = cheapest_near(equations, diagram, q)[0] > equations.slope(theta, q)[0] - SAME_COST
     x, y = diagram.plane.x.value(q[:, 0]), diagram.plane.y.value(q[:, 1])
     reasons = [f"{WHY[end]} at ({x[at]:.4f}, {y[at]:.4f})" for end, at in zip(found.ends, (0, -1), strict=True)]
     return BoundaryCurve(
@@ -103,7 +132,7 @@ def _record(equations: Equations, diagram: DiagramMinima, curve: TracedCurve) ->
         y=y,
         residual=found.residual,
         error=found.error,
-        cheapest=cheapest,
+        cheapest=known.cheapest,
         status="complete" if set(found.ends) <= {"edge", "closed"} else "ended",
         reason="; ".join(reasons),
         axes=diagram.plane.names,
@@ -166,7 +195,13 @@ def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
         two features over a range of importances that is symmetric about 1, curves come in mirror images.
     """
     equations, atlas = traced(diagram)
-    curves = [_record(equations, diagram, curve) for curve in atlas.curves]
+    known = known_losses(diagram, equations, atlas)
+    return recorded(diagram, atlas, known)
+
+
+def recorded(diagram: DiagramMinima, atlas: Atlas, known: list[KnownLosses]) -> tuple[BoundaryCurve, ...]:
+    """Return the public records of the curves of an atlas; see `phase_boundaries`."""
+    curves = [record(diagram, curve, losses) for curve, losses in zip(atlas.curves, known, strict=True)]
     symmetric = diagram.plane.names == ("density", "importance") and np.allclose(atlas.box[0, 1], -atlas.box[1, 1])
     return tuple(_completed(curves) if diagram.n_features == 2 and symmetric else curves)
 

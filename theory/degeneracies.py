@@ -103,11 +103,11 @@ def grown_states(equations: Equations, theta: FloatArray, v: FloatArray, q: Floa
     ends = descend(model, starts)
     settled, _ = snap(model, ends.parameters, ends.gradient_norm)
     own = float(equations.slope(theta[None], q[None])[0][0])
-    lower = [_beside(row, theta, equations.n_hidden) for row in settled[ends.loss < own - ROUNDING]]
+    lower = [beside(row, theta, equations.n_hidden) for row in settled[ends.loss < own - ROUNDING]]
     return np.array(sorted(lower, key=lambda row: float(np.linalg.norm(row - theta)))).reshape(-1, len(theta))
 
 
-def _beside(row: FloatArray, theta: FloatArray, n_hidden: int) -> FloatArray:
+def beside(row: FloatArray, theta: FloatArray, n_hidden: int) -> FloatArray:
     """Return packed parameters in the rotation of the hidden space that brings them closest to θ."""
     (weights, bias), (like, _) = unpack(row, n_hidden), unpack(theta, n_hidden)
     return pack(turned_towards(weights, like), bias)
@@ -130,7 +130,7 @@ def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, v: FloatAr
         return False
     growth = grown[0] - theta
     s = float(growth @ v)
-    into = _into_stability(equations, theta, q)
+    into = into_stability(equations, theta, q)
     if s <= 0 or into is None:
         return False
     normal, slope = into
@@ -155,18 +155,18 @@ def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, v: FloatAr
     return done
 
 
-def _into_stability(equations: Equations, theta: FloatArray, q: FloatArray) -> tuple[FloatArray, float] | None:
+def into_stability(equations: Equations, theta: FloatArray, q: FloatArray) -> tuple[FloatArray, float] | None:
     """Return the unit direction in which a state's smallest curvature grows fastest, and half its slope."""
     shifts = OFF * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     model = equations.model(q + shifts)
-    ends, _ = _critical(equations, theta, q + shifts)
+    ends, _ = critical_states(equations, theta, q + shifts)
     curvature = smallest_curvature(model, ends)[0]
     slope = (curvature[[0, 2]] - curvature[[1, 3]]) / (2 * OFF)
     size = float(np.linalg.norm(slope))
     return None if not size > 0 else (slope / size, size / 2)
 
 
-def _critical(equations: Equations, theta: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+def critical_states(equations: Equations, theta: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the critical points near θ at each q with the same zeros, and their gradients' sizes."""
     rows = np.broadcast_to(theta, (len(q), len(theta))).copy()
     free = theta != 0

@@ -56,6 +56,10 @@ def _joined(system: System) -> Callable[[FloatArray, FloatArray], FloatArray]:
     return lambda unknowns, q: system(np.concatenate([unknowns, q], axis=1))
 
 
+def _joint(piece: Piece, size: int) -> System:
+    return lambda y: piece.conditions(y[:, :size], y[:, size:])
+
+
 def minimum_piece(equations: Equations, theta: FloatArray, held: FloatArray) -> Piece:
     """Return ∇L(θ) = 0, over the coordinates that aren't held."""
     free = np.isnan(held)
@@ -258,7 +262,7 @@ def _linear(
     for piece, y in zip(pieces, unknowns, strict=True):
         size = len(y)
         value = piece.conditions(y[None], q[None])[0]
-        matrix = jacobian(lambda z, p=piece, k=size: p.conditions(z[:, :k], z[:, k:]), np.concatenate([y, q]))
+        matrix = jacobian(_joint(piece, size), np.concatenate([y, q]))
         if not (np.isfinite(value).all() and np.isfinite(matrix).all()):
             return None
         left, spectrum, right = np.linalg.svd(matrix[:, :size])

@@ -86,8 +86,8 @@ class PlaneAxis:
 
     def grid(self, count: int) -> FloatArray:
         """Return `count` values from end to end, evenly spaced in position."""
-        ends = self.position([self.low, self.high])
-        values = self.value(np.linspace(*ends, count))
+        low, high = self.position([self.low, self.high])
+        values = self.value(np.linspace(low, high, count))
         values[0], values[-1] = self.low, self.high
         return values
 
@@ -144,7 +144,6 @@ class Plane:
         if model.batch_shape != ():
             raise ValueError(f"a plane is that of a single model, got batch shape {model.batch_shape}")
         setters = [_setter(model, spec) for spec in (x, y)]
-        axes = [_axis(spec) for spec in (x, y)]
 
         def at(first: FloatArray, second: FloatArray) -> ToyModel:
             n, values = model.n_features, {name: np.asarray(getattr(model, name)) for name in PENALTIES}
@@ -162,7 +161,7 @@ class Plane:
                 law = replace(law, density=density, _exact=None)
             return ToyModel(n, model.n_hidden, law, **values)
 
-        return cls(*axes, model.n_features, model.n_hidden, at)
+        return cls(_axis(x), _axis(y), model.n_features, model.n_hidden, at)
 
     def models(self, q: FloatArray) -> ToyModel:
         """Return the models at rows of positions, shape (K, 2)."""
@@ -201,12 +200,10 @@ def diagram_plane(
     def at(p: FloatArray, r: FloatArray) -> ToyModel:
         return diagram_model(n_features, n_hidden, p, r)
 
-    axes = (
-        PlaneAxis(name, *ends, "log", DOMAINS[name])
-        for name, ends in (("density", density), ("importance", importance))
-    )
+    x = PlaneAxis("density", *density, "log", DOMAINS["density"])
+    y = PlaneAxis("importance", *importance, "log", DOMAINS["importance"])
     equal = [[*order, n_features - 1] for order in permutations(range(n_features - 1))]
-    return Plane(*axes, n_features, n_hidden, at, np.array(equal))
+    return Plane(x, y, n_features, n_hidden, at, np.array(equal))
 
 
 def _parts(name: Any) -> tuple[str, int | None]:
@@ -237,7 +234,8 @@ def _setter(model: ToyModel, spec: tuple[Any, ...]) -> tuple[str, list[int]]:
 
 def _axis(spec: tuple[Any, ...]) -> PlaneAxis:
     name = str(spec[0])
-    return PlaneAxis(name, float(spec[1]), float(spec[2]), *spec[3:], domain=DOMAINS[_parts(name)[0]])
+    scale = str(spec[3]) if len(spec) == 4 else ""
+    return PlaneAxis(name, float(spec[1]), float(spec[2]), scale, DOMAINS[_parts(name)[0]])
 
 
 def _exchanges(plane: Plane) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .atlas import ON_KINK, Atlas, TracedCurve, dense, states_of
-from .boundaries import SAME_COST, seed_diagram, traced
+from .boundaries import SAME_COST, KnownLosses, known_losses, seed_diagram, traced
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
 from .degeneracies import degeneracies, flat_directions, grown_states
@@ -96,18 +96,28 @@ def special_points(
         diagram = seed_diagram(n_features, n_hidden, plane=plane)
     elif plane is not None:
         raise ValueError("expected a diagram or a plane, got both")
-    return located(diagram, *traced(diagram))
+    equations, atlas = traced(diagram)
+    return located(diagram, equations, atlas, known_losses(diagram, equations, atlas))
 
 
-def located(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> tuple[SpecialPoint, ...]:
-    """Return the special points that traced curves show; see `special_points`."""
+def located(
+    diagram: DiagramMinima, equations: Equations, atlas: Atlas, known: Sequence[KnownLosses]
+) -> tuple[SpecialPoint, ...]:
+    """Return the special points that traced curves show; see `special_points`.
+
+    Args:
+        diagram: minima over a grid.
+        equations: of its plane.
+        atlas: the traced curves.
+        known: what is known along each curve.
+    """
     search = _Search(diagram, equations, atlas)
     search.degenerate()
-    for curve in list(atlas.curves):
+    for curve, losses in zip(atlas.curves, known, strict=True):
         if curve.key[0] == "coexistence":
             search.ends(curve)
         if curve.key[0] in ("coexistence", "kink"):
-            search.overtaken(curve)
+            search.overtaken(curve, losses)
     return tuple(sorted(search.found, key=lambda point: (point.x, point.y)))
 
 
@@ -189,13 +199,11 @@ class _Search:
         v = smallest_curvature(self.equations.model(q[None]), theta[None])[1]
         return float(third_derivative(self.equations, theta[None], v, q[None], one_sided=True)[0])
 
-    def overtaken(self, curve: TracedCurve) -> None:
+    def overtaken(self, curve: TracedCurve, known: KnownLosses) -> None:
         """Enter the points of a curve at which a third minimum becomes the cheapest."""
         equations, points = self.equations, curve.found.points
         q, states = points[:, -2:], states_of(points, curve.held)
-        loss = equations.slope(states[:, 0], q)[0]
-        lowest, where = cheapest_near(equations, self.diagram, q)
-        cheapest = lowest > loss - SAME_COST
+        cheapest, where = known.cheapest, known.where
         for k in np.flatnonzero(cheapest[:-1] != cheapest[1:]):
             cheap, dear = (k, k + 1) if cheapest[k] else (k + 1, k)
             if curve.key[0] == "coexistence":

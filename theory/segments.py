@@ -1,0 +1,276 @@
+"""The boundaries of the optimum in pieces between special points, each first order or continuous, with the evidence.
+
+Along a first-order piece the two states are apart, and the slopes of the loss differ. Along a continuous one the state
+that grows is measured at ever smaller distances: the exponents of its size and of the loss that it saves follow by a
+fit, and docs/phase-transitions.md derives what they must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .atlas import TracedCurve, states_of
+from .degeneracies import beside, critical_states, flat_directions, into_stability, third_derivatives
+from .descent import descend, unpack
+from .equations import Equations
+from .features import FloatArray
+from .rotations import distance
+from .special_points import SpecialPoint
+
+# Sizes of the growing state between which exponents are fitted, and the number of distances.
+LARGEST, DECADES, DISTANCES = 0.03, 2.0, 13
+# Halvings of the distance until the state is small enough.
+HALVINGS = 40
+# A special point at the end of a run of points lies within this of it.
+BEYOND = 0.08
+# A run that passes this close to a piece already known is the same one.
+SAME_PIECE = 2e-3
+# Close to an edge a curve may be too ill conditioned to be followed onto it.
+ON_EDGE = 1e-3
+# Shorter runs are places where phases cost the same to rounding.
+SHORTEST = 1e-3
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """How a state grows with the distance δ from a limit of stability, measured.
+
+    Attributes:
+        order: exponent of its size, the distance between both states in W.
+        order_error: of the fit.
+        loss: exponent of the loss that it saves.
+        loss_error: of the fit.
+    """
+
+    order: float
+    order_error: float
+    loss: float
+    loss_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class BoundarySegment:
+    """A piece of the boundary between two optimal phases.
+
+    Attributes:
+        kind: "first order" or "continuous".
+        phases: labels of the two phases.
+        x: values of the plane's first parameter, shape (points,).
+        y: values of its second parameter, shape (points,).
+        ends: what lies at its first and its last point: the kind of a special point, or "edge", or "open".
+        jump: distance between the two states in W, rotations left out, shape (points,); 0 on a continuous piece.
+        slope_jump: ∂L/∂x and ∂L/∂y of the second state less those of the first, shape (points, 2); 0 on a continuous
+            piece.
+        exponents: measured in the middle of a continuous piece, else None.
+        axes: names of the plane's two parameters.
+    """
+
+    kind: str
+    phases: tuple[str, str]
+    x: FloatArray
+    y: FloatArray
+    ends: tuple[str, str]
+    jump: FloatArray
+    slope_jump: FloatArray
+    exponents: Exponents | None
+    axes: tuple[str, str]
+
+
+def boundary_segments(
+    equations: Equations,
+    curves: Sequence[TracedCurve],
+    cheapest: Sequence[NDArray[np.bool_]],
+    special: Sequence[SpecialPoint],
+) -> tuple[BoundarySegment, ...]:
+    """Return the pieces of the boundaries of the optimum.
+
+    Args:
+        equations: of the plane.
+        curves: that were traced.
+        cheapest: whether each point's state is the cheapest known, for each curve.
+        special: the special points.
+    """
+    marks = [point for point in special if point.cheapest]
+    pieces: list[BoundarySegment] = []
+    for curve, flags in zip(curves, cheapest, strict=True):
+        if curve.key[0] == "coexistence":
+            allowed = flags
+        elif curve.key[0] == "kink":
+            allowed = flags & (third_derivatives(curve, equations) > 0)
+        else:
+            continue
+        for run in _runs(allowed):
+            q = curve.found.points[run, -2:]
+            if np.ptp(q, axis=0).max() < SHORTEST:
+                continue
+            piece = _segment(equations, curve, run, marks)
+            if not any(_same(equations, piece, other) for other in pieces):
+                pieces.append(piece)
+    return tuple(pieces)
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return the numbers of consecutive points for which the flag is set."""
+    numbers = np.flatnonzero(flags)
+    return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1) if len(numbers) else []
+
+
+def _same(equations: Equations, piece: BoundarySegment, other: BoundarySegment) -> bool:
+    if piece.kind != other.kind:
+        return False
+    place = equations.plane.position
+    middle = len(piece.x) // 2
+    here = place(piece.x[middle], piece.y[middle])
+    line = place(other.x, other.y)
+    steps = np.linspace(0, len(line) - 1, 20 * len(line))
+    dense = np.stack([np.interp(steps, np.arange(len(line)), column) for column in line.T], axis=-1)
+    return bool(np.abs(dense - here).max(axis=1).min() < SAME_PIECE)
+
+
+def _segment(
+    equations: Equations, curve: TracedCurve, run: NDArray[np.int64], marks: Sequence[SpecialPoint]
+) -> BoundarySegment:
+    plane, q = equations.plane, curve.found.points[:, -2:]
+    ends, line = [], q[run]
+    for at, step in ((run[0], -1), (run[-1], 1)):
+        beyond = q[at + step] if 0 <= at + step < len(q) else q[at]
+        name, place = _end(equations, q[at], beyond, marks)
+        ends.append(name)
+        if place is not None:
+            line = np.concatenate([place[None], line] if step < 0 else [line, place[None]])
+    x, y = plane.x.value(line[:, 0]), plane.y.value(line[:, 1])
+    states = states_of(curve.found.points[run], curve.held)
+    if curve.key[0] == "coexistence":
+        phases = equations.labels(*states[len(states) // 2])
+        jump = distance(*(unpack(states[:, k], equations.n_hidden) for k in (0, 1)))
+        first, second = (parameter_slopes(equations, states[:, k], q[run]) for k in (0, 1))
+        labels = [equations.labels(state)[0] for state in states[len(states) // 2]]
+        turn = 1.0 if labels[0] <= labels[1] else -1.0
+        return BoundarySegment(
+            "first order",
+            (phases[0], phases[1]),
+            x,
+            y,
+            (ends[0], ends[1]),
+            jump,
+            turn * (second - first),
+            None,
+            plane.names,
+        )
+    middle = int(run[len(run) // 2])
+    theta, v, _ = flat_directions(curve, equations)
+    exponents = measured_exponents(equations, theta[middle], v[middle], q[middle])
+    both = equations.labels(theta[middle], theta[middle] + LARGEST * v[middle])
+    nothing = np.zeros(len(run))
+    return BoundarySegment(
+        "continuous",
+        (both[0], both[1]),
+        x,
+        y,
+        (ends[0], ends[1]),
+        nothing,
+        np.zeros((len(run), 2)),
+        exponents,
+        plane.names,
+    )
+
+
+def _end(
+    equations: Equations, last: FloatArray, beyond: FloatArray, marks: Sequence[SpecialPoint]
+) -> tuple[str, FloatArray | None]:
+    """Return what lies between the last point of a run and the next point of its curve, and where."""
+    if (np.abs(last - equations.plane.box) < ON_EDGE).any():
+        return "edge", None
+    places = [np.asarray(equations.plane.position(p.x, p.y)) for p in marks]
+    distances = [min(float(np.abs(p - last).max()), float(np.abs(p - beyond).max())) for p in places]
+    if distances and min(distances) < BEYOND:
+        nearest = int(np.argmin(distances))
+        return marks[nearest].kind, places[nearest]
+    return "open", None
+
+
+def parameter_slopes(equations: Equations, theta: FloatArray, q: FloatArray) -> FloatArray:
+    """Return ∂L/∂x and ∂L/∂y at fixed states, which is that of the minima themselves, shape (rows, 2)."""
+    plane, step = equations.plane, 1e-6
+    slopes = []
+    for shift in np.eye(2):
+        ahead, behind = (equations.slope(theta, q + sign * step * shift)[0] for sign in (1, -1))
+        slopes.append((ahead - behind) / (2 * step))
+    in_position = np.stack(slopes, axis=-1)
+    values = plane.x.value(q[:, 0]), plane.y.value(q[:, 1])
+    return in_position / np.stack([plane.x.slope(values[0]), plane.y.slope(values[1])], axis=-1)
+
+
+def measured_exponents(equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray) -> Exponents | None:
+    """Return the exponents with which a state grows beyond a limit of stability.
+
+    At distances δ = 10⁰ … 10⁻² times the one at which it has grown to size `LARGEST`, the grown state and the one that
+    gave way are found to rounding; log δ and the logarithm of the loss saved are fitted by k log w + polynomial in the
+    size w. The exponents are 1/k and the ratio of both. Errors are those of the fit and its change when the
+    last power is left out.
+
+    Args:
+        equations: of the plane.
+        theta: state at its limit, shape (P,).
+        v: unit direction that goes flat.
+        q: position of the limit.
+    """
+    into = into_stability(equations, theta, q)
+    if into is None:
+        return None
+    away, delta = -into[0], 0.1
+    for _ in range(HALVINGS):
+        size = _grown(equations, theta, v, q, away, np.array([delta]))[0]
+        if 0 < size[0] < LARGEST:
+            break
+        delta /= 2
+    deltas = delta * 10 ** -np.linspace(0, DECADES, DISTANCES)
+    size, saved = _grown(equations, theta, v, q, away, deltas)
+    good = (size > 0) & (saved > 0)
+    if good.sum() < DISTANCES - 2:
+        return None
+    w = size[good]
+    (k, k_error), (g, g_error) = (_power(w, values[good]) for values in (deltas, saved))
+    order, loss = 1 / k, g / k
+    return Exponents(order, k_error * order**2, loss, loss * (g_error / g + k_error / k))
+
+
+def _power(w: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Return the power of w with which values begin, and its error."""
+    found = []
+    for most in (2, 3):
+        basis = np.stack([np.log(w), *(w**power for power in range(most + 1))], axis=-1)
+        coefficients, _, _, _ = np.linalg.lstsq(basis / np.abs(basis).max(axis=0), np.log(values), rcond=None)
+        residual = np.log(values) - basis / np.abs(basis).max(axis=0) @ coefficients
+        spread = np.linalg.pinv(basis)[0]
+        found.append((coefficients[0] / np.abs(basis[:, 0]).max(), float(np.sqrt((spread**2 * residual**2).sum()))))
+    (fewer, _), (more, error) = found
+    return float(more), error + abs(float(more - fewer))
+
+
+def _grown(
+    equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray, away: FloatArray, deltas: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return size and saved loss of the state that has grown at each distance, largest distance first."""
+    places = q + deltas[:, None] * away
+    bases, _ = critical_states(equations, theta, places)
+    reach = np.geomspace(1e-5, 0.3, 10)
+    starts = (bases[:, None] + reach[:, None] * v).reshape(-1, len(theta))
+    ends = descend(equations.model(np.repeat(places, len(reach), axis=0)), starts)
+    losses = ends.loss.reshape(len(deltas), -1)
+    own = equations.slope(bases, places)[0]
+    size, saved = np.zeros(len(deltas)), np.zeros(len(deltas))
+    for k in range(len(deltas)):
+        found = ends.parameters.reshape(len(deltas), len(reach), -1)[k]
+        lower = np.flatnonzero(losses[k] < own[k])
+        if not len(lower):
+            continue
+        states = np.array([beside(row, bases[k], equations.n_hidden) for row in found[lower]])
+        apart = np.linalg.norm((states - bases[k])[:, : -equations.n_features], axis=1)
+        nearest = int(apart.argmin())
+        size[k], saved[k] = apart[nearest], own[k] - losses[k][lower[nearest]]
+    return size, saved
