@@ -29,7 +29,8 @@ penalties. From there, bottom up:
   equations of boundary curves, `continuation` traces them, `atlas` each once, and `boundaries` finds those where two
   minima cost the same or one stops being a minimum. `meetings` solves for the places where several meet,
   `degeneracies` for those where a transition changes its nature; `special_points` names them, `segments` says of the
-  pieces between them whether they are first order or continuous, and `boundary_maps` gives all of it.
+  pieces between them whether they are first order or continuous, with measured `exponents`, and `boundary_maps` gives
+  all of it.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
@@ -47,6 +48,7 @@ from .descent import Descent, descend, pack, unpack
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
 from .enclosure import Enclosure, Interval, enclosure
+from .exponents import Exponents
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
@@ -80,7 +82,7 @@ from .polytopes import Polytope, points_of_gram, tegum_product
 from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
-from .segments import BoundarySegment, Exponents
+from .segments import BoundarySegment
 from .solids import polytope
 from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss

@@ -234,7 +234,7 @@ def continue_coexistence(equations: Equations, atlas: Atlas) -> None:
         found = curve.found
         for end, last, before in ((found.ends[0], 0, 1), (found.ends[1], -1, -2)):
             heading = (found.points[last] - found.points[before])[-2:]
-            q = found.points[last, -2:] + BEYOND * heading / np.linalg.norm(heading)
+            q = found.points[last, -2:] + BEYOND * heading / max(float(np.linalg.norm(heading)), SMALL)
             if end not in ("stopped", "lost") or ((q < atlas.box[0]) | (q > atlas.box[1])).any():
                 continue
             theta = equations.states(found.points[last], *curve.held)

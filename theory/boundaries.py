@@ -26,8 +26,8 @@ DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
 # Grid of the census that finds the curves' first points, and steps from a cell to the next.
 SEED_CELLS = 12
-DENSE = (0.77, 0.85, 0.91, 0.95, 0.98)
-NEARLY_EQUAL = (0.82, 0.88, 0.93, 0.97)
+DENSE = (0.7, 0.74, 0.77, 0.81, 0.85, 0.91, 0.95, 0.98)
+NEARLY_EQUAL = (0.82, 0.85, 0.88, 0.93, 0.97)
 # Minima that differ by less cost the same.
 SAME_COST = 1e-12
 WHY = {

@@ -25,6 +25,8 @@ from .rotations import in_frame, turned_towards
 GROWN = (0.003, 0.01, 0.03, 0.1, 0.3)
 # Losses that differ by less are the same.
 ROUNDING = 1e-15
+# Third derivatives below this are rounding, or zero by symmetry.
+NOTHING = 1e-8
 # Step off the limit over which the curvature is measured, and the farthest that first points may lie from it.
 OFF, FARTHEST = 1e-4, 0.05
 # First points that are tried on the side of a tricritical point where the transition jumps.
@@ -71,7 +73,7 @@ def degeneracies(equations: Equations, atlas: Atlas) -> list[Degeneracy]:
         theta, v, frame = flat_directions(curve, equations)
         third, q = third_derivatives(curve, equations), curve.found.points[:, -2:]
         # The direction of a fold has no sign of its own; the tracer keeps it continuous.
-        for k in np.flatnonzero(third[:-1] * third[1:] < 0):
+        for k in np.flatnonzero((third[:-1] * third[1:] < 0) & (np.minimum(abs(third[:-1]), abs(third[1:])) > NOTHING)):
             near = k if abs(third[k]) < abs(third[k + 1]) else k + 1
             piece = limit_piece(equations, theta[near], v[near], curve.held[0], frame, third=True)
             meeting = meet(equations, [piece], q[near])

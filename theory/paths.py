@@ -20,6 +20,8 @@ from .rotations import SMALL
 # Steps from a cell to the next, and halvings of the one in which a path breaks off.
 SUBSTEPS = 6
 BISECTIONS = 12
+# A step that moves a state further than this is checked by the way back, which has to end as close as this.
+DOUBTFUL, RETURNS = 0.02, 1e-4
 
 Cell = tuple[int, int]
 
@@ -68,6 +70,18 @@ def _without_copies(points: Sequence[CriticalPoint], exchanges: NDArray[np.int64
     return kept
 
 
+def _step(
+    equations: Equations, current: FloatArray, here: FloatArray, there: FloatArray
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return where minima go from one place to another, and whether each is the same one: the way back leads back."""
+    settled, kept = equations.settle(current, there)
+    far = np.flatnonzero(kept & (np.abs(settled - current).max(axis=-1) > DOUBTFUL))
+    if len(far):
+        back, returned = equations.settle(settled[far], here[far])
+        kept[far] = returned & (np.abs(back - current[far]).max(axis=-1) < RETURNS)
+    return settled, kept
+
+
 def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
     """Follow every live minimum of every cell to every neighbour, all at once."""
     along_x, along_y = diagram.plane.x.position(diagram.x), diagram.plane.y.position(diagram.y)
@@ -84,14 +98,18 @@ def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cel
     current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
     for step in range(1, SUBSTEPS + 1):
         going = np.flatnonzero(alive)
-        settled, kept = equations.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
+        way = (q1 - q0)[going] / SUBSTEPS
+        settled, kept = _step(equations, current[going], q0[going] + way * (step - 1), q0[going] + way * step)
         current[going[kept]], fraction[going[kept]] = settled[kept], step / SUBSTEPS
         alive[going[~kept]] = False
     broken = np.flatnonzero(~alive)
     low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        settled, kept = equations.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
+        way = (q1 - q0)[broken]
+        settled, kept = _step(
+            equations, current[broken], q0[broken] + way * low[:, None], q0[broken] + way * middle[:, None]
+        )
         current[broken[kept]] = settled[kept]
         low, high = np.where(kept, middle, low), np.where(kept, high, middle)
     fraction[broken] = low

@@ -14,17 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atlas import TracedCurve, states_of
-from .degeneracies import beside, critical_states, flat_directions, into_stability, third_derivatives
-from .descent import descend, unpack
+from .degeneracies import NOTHING, flat_directions, third_derivatives
+from .descent import unpack
 from .equations import Equations
+from .exponents import Exponents, measured_exponents
 from .features import FloatArray
 from .rotations import distance
 from .special_points import SpecialPoint
 
-# Sizes of the growing state between which exponents are fitted, and the number of distances.
-LARGEST, DECADES, DISTANCES = 0.03, 2.0, 13
-# Halvings of the distance until the state is small enough.
-HALVINGS = 40
 # A special point at the end of a run of points lies within this of it.
 BEYOND = 0.08
 # A run that passes this close to a piece already known is the same one.
@@ -33,23 +30,6 @@ SAME_PIECE = 2e-3
 ON_EDGE = 1e-3
 # Shorter runs are places where phases cost the same to rounding.
 SHORTEST = 1e-3
-
-
-@dataclass(frozen=True)
-class Exponents:
-    """How a state grows with the distance δ from a limit of stability, measured.
-
-    Attributes:
-        order: exponent of its size, the distance between both states in W.
-        order_error: of the fit.
-        loss: exponent of the loss that it saves.
-        loss_error: of the fit.
-    """
-
-    order: float
-    order_error: float
-    loss: float
-    loss_error: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +80,7 @@ def boundary_segments(
         if curve.key[0] == "coexistence":
             allowed = flags
         elif curve.key[0] == "kink":
-            allowed = flags & (third_derivatives(curve, equations) > 0)
+            allowed = flags & (third_derivatives(curve, equations) > NOTHING)
         else:
             continue
         for run in _runs(allowed):
@@ -163,8 +143,8 @@ def _segment(
         )
     middle = int(run[len(run) // 2])
     theta, v, _ = flat_directions(curve, equations)
-    exponents = measured_exponents(equations, theta[middle], v[middle], q[middle])
-    both = equations.labels(theta[middle], theta[middle] + LARGEST * v[middle])
+    exponents, grown = measured_exponents(equations, theta[middle], v[middle], q[middle])
+    both = equations.labels(theta[middle], grown)
     nothing = np.zeros(len(run))
     return BoundarySegment(
         "continuous",
@@ -203,74 +183,3 @@ def parameter_slopes(equations: Equations, theta: FloatArray, q: FloatArray) -> 
     in_position = np.stack(slopes, axis=-1)
     values = plane.x.value(q[:, 0]), plane.y.value(q[:, 1])
     return in_position / np.stack([plane.x.slope(values[0]), plane.y.slope(values[1])], axis=-1)
-
-
-def measured_exponents(equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray) -> Exponents | None:
-    """Return the exponents with which a state grows beyond a limit of stability.
-
-    At distances δ = 10⁰ … 10⁻² times the one at which it has grown to size `LARGEST`, the grown state and the one that
-    gave way are found to rounding; log δ and the logarithm of the loss saved are fitted by k log w + polynomial in the
-    size w. The exponents are 1/k and the ratio of both. Errors are those of the fit and its change when the
-    last power is left out.
-
-    Args:
-        equations: of the plane.
-        theta: state at its limit, shape (P,).
-        v: unit direction that goes flat.
-        q: position of the limit.
-    """
-    into = into_stability(equations, theta, q)
-    if into is None:
-        return None
-    away, delta = -into[0], 0.1
-    for _ in range(HALVINGS):
-        size = _grown(equations, theta, v, q, away, np.array([delta]))[0]
-        if 0 < size[0] < LARGEST:
-            break
-        delta /= 2
-    deltas = delta * 10 ** -np.linspace(0, DECADES, DISTANCES)
-    size, saved = _grown(equations, theta, v, q, away, deltas)
-    good = (size > 0) & (saved > 0)
-    if good.sum() < DISTANCES - 2:
-        return None
-    w = size[good]
-    (k, k_error), (g, g_error) = (_power(w, values[good]) for values in (deltas, saved))
-    order, loss = 1 / k, g / k
-    return Exponents(order, k_error * order**2, loss, loss * (g_error / g + k_error / k))
-
-
-def _power(w: FloatArray, values: FloatArray) -> tuple[float, float]:
-    """Return the power of w with which values begin, and its error."""
-    found = []
-    for most in (2, 3):
-        basis = np.stack([np.log(w), *(w**power for power in range(most + 1))], axis=-1)
-        coefficients, _, _, _ = np.linalg.lstsq(basis / np.abs(basis).max(axis=0), np.log(values), rcond=None)
-        residual = np.log(values) - basis / np.abs(basis).max(axis=0) @ coefficients
-        spread = np.linalg.pinv(basis)[0]
-        found.append((coefficients[0] / np.abs(basis[:, 0]).max(), float(np.sqrt((spread**2 * residual**2).sum()))))
-    (fewer, _), (more, error) = found
-    return float(more), error + abs(float(more - fewer))
-
-
-def _grown(
-    equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray, away: FloatArray, deltas: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return size and saved loss of the state that has grown at each distance, largest distance first."""
-    places = q + deltas[:, None] * away
-    bases, _ = critical_states(equations, theta, places)
-    reach = np.geomspace(1e-5, 0.3, 10)
-    starts = (bases[:, None] + reach[:, None] * v).reshape(-1, len(theta))
-    ends = descend(equations.model(np.repeat(places, len(reach), axis=0)), starts)
-    losses = ends.loss.reshape(len(deltas), -1)
-    own = equations.slope(bases, places)[0]
-    size, saved = np.zeros(len(deltas)), np.zeros(len(deltas))
-    for k in range(len(deltas)):
-        found = ends.parameters.reshape(len(deltas), len(reach), -1)[k]
-        lower = np.flatnonzero(losses[k] < own[k])
-        if not len(lower):
-            continue
-        states = np.array([beside(row, bases[k], equations.n_hidden) for row in found[lower]])
-        apart = np.linalg.norm((states - bases[k])[:, : -equations.n_features], axis=1)
-        nearest = int(apart.argmin())
-        size[k], saved[k] = apart[nearest], own[k] - losses[k][lower[nearest]]
-    return size, saved

@@ -21,6 +21,7 @@ from .degeneracies import degeneracies, flat_directions, grown_states
 from .descent import pack, unpack
 from .diagram import DiagramMinima
 from .equations import Equations, hold, hold_frame
+from .exponents import Exponents, measured_exponents
 from .features import FloatArray
 from .meetings import Meeting, Piece, limit_piece, meet, minimum_piece, third_derivative
 from .paths import cheapest_near
@@ -61,7 +62,8 @@ class SpecialPoint:
         error: first-order bound on the error of x and of y, shape (2,).
         cheapest: whether no cheaper minimum is known there: whether the point belongs to the diagram of optima.
         states: packed parameters of the states that meet, shape (k, P).
-        curves: the traced curves that meet there, by kind, phases and mechanism.
+        curves: the traced curves that meet there, by kind and phases.
+        exponents: with which a state grows beyond a tricritical point of the optimum, else None.
         axes: names of the plane's two parameters.
     """
 
@@ -75,6 +77,7 @@ class SpecialPoint:
     cheapest: bool
     states: FloatArray
     curves: tuple[str, ...]
+    exponents: Exponents | None
     axes: tuple[str, str]
 
 
@@ -262,6 +265,10 @@ class _Search:
             for curve in self.atlas.curves
             if np.abs(dense(curve.found.points)[:, -2:] - meeting.q).max(axis=1).min() < MEETS
         ]
+        cheapest, exponents = bool(lowest > loss - SAME_COST), None
+        if kind == "tricritical point" and cheapest:
+            v = smallest_curvature(equations.model(meeting.q[None]), meeting.states)[1][0]
+            exponents, _ = measured_exponents(equations, meeting.states[0], v, meeting.q)
         self.found.append(
             SpecialPoint(
                 kind=kind,
@@ -271,9 +278,10 @@ class _Search:
                 loss=loss,
                 residual=meeting.residual,
                 error=meeting.error * slopes,
-                cheapest=bool(lowest > loss - SAME_COST),
+                cheapest=cheapest,
                 states=meeting.states,
                 curves=tuple(sorted(set(curves))),
+                exponents=exponents,
                 axes=plane.names,
             )
         )
