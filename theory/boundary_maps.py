@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .boundaries import BoundaryCurve, known_losses, recorded, seed_diagram, traced
 from .diagram import DiagramMinima
+from .equations import Equations
+from .features import FloatArray
+from .paths import cheapest_near
 from .planes import Plane
 from .segments import BoundarySegment, boundary_segments
 from .special_points import SpecialPoint, located
@@ -31,6 +37,18 @@ class BoundaryMap:
     def plane(self) -> Plane:
         """The plane of models."""
         return self.diagram.plane
+
+    def phases(self, x: FloatArray, y: FloatArray) -> NDArray[np.str_]:
+        """Return the cheapest known phase over a grid, shape (len(x), len(y)), up to exchanges of equal features.
+
+        Args:
+            x: values of the first parameter, within the diagram's range.
+            y: values of the second parameter.
+        """
+        equations = Equations(self.plane)
+        first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
+        _, where = cheapest_near(equations, self.diagram, self.plane.position(first, second))
+        return np.array([equations.labels(row)[0] for row in where]).reshape(len(x), len(y))
 
 
 def boundary_map(
