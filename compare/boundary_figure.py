@@ -29,7 +29,7 @@ MARKERS = {
     "fold end point": "v",
 }
 # Offsets of numbers from their points, in points, tried in turn; numbers closer than this to anything are moved on.
-OFFSETS = tuple(
+OFFSETS: tuple[tuple[float, float], ...] = tuple(
     (round(length * float(np.cos(turn))), round(length * float(np.sin(turn))))
     for length in (14, 20, 27)
     for turn in np.radians([45, 135, 225, 315, 90, 270, 0, 180])

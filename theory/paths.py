@@ -104,7 +104,7 @@ def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cel
         alive[going[~kept]] = False
     broken = np.flatnonzero(~alive)
     low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
-    for _ in range(BISECTIONS):
+    for _ in range(BISECTIONS if len(broken) else 0):
         middle = (low + high) / 2
         way = (q1 - q0)[broken]
         settled, kept = _step(

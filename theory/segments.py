@@ -23,7 +23,9 @@ from .rotations import distance
 from .special_points import SpecialPoint
 
 # A special point at the end of a run of points lies within this of it.
-BEYOND = 0.08
+BEYOND, CLOSE = 0.08, 1e-4
+# Cosine of the angle to the curve under which a special point is ahead.
+AHEAD = 0.9
 # A run that passes this close to a piece already known is the same one.
 SAME_PIECE = 2e-3
 # Close to an edge a curve may be too ill conditioned to be followed onto it.
@@ -100,7 +102,7 @@ def _runs(flags: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
 
 
 def _same(equations: Equations, piece: BoundarySegment, other: BoundarySegment) -> bool:
-    if piece.kind != other.kind:
+    if (piece.kind, piece.phases) != (other.kind, other.phases):
         return False
     place = equations.plane.position
     middle = len(piece.x) // 2
@@ -116,19 +118,20 @@ def _segment(
 ) -> BoundarySegment:
     plane, q = equations.plane, curve.found.points[:, -2:]
     ends, line = [], q[run]
+    states = states_of(curve.found.points[run], curve.held)
+    labels = [equations.labels(state)[0] for state in states[len(states) // 2]]
+    near = [point for point in marks if _belongs(point, curve, labels)]
     for at, step in ((run[0], -1), (run[-1], 1)):
-        beyond = q[at + step] if 0 <= at + step < len(q) else q[at]
-        name, place = _end(equations, q[at], beyond, marks)
+        inner = q[at - step] if 0 <= at - step < len(q) else q[at]
+        name, place = _end(equations, q[at], q[at] - inner, near)
         ends.append(name)
         if place is not None:
             line = np.concatenate([place[None], line] if step < 0 else [line, place[None]])
     x, y = plane.x.value(line[:, 0]), plane.y.value(line[:, 1])
-    states = states_of(curve.found.points[run], curve.held)
     if curve.key[0] == "coexistence":
         phases = equations.labels(*states[len(states) // 2])
         jump = distance(*(unpack(states[:, k], equations.n_hidden) for k in (0, 1)))
         first, second = (parameter_slopes(equations, states[:, k], q[run]) for k in (0, 1))
-        labels = [equations.labels(state)[0] for state in states[len(states) // 2]]
         turn = 1.0 if labels[0] <= labels[1] else -1.0
         return BoundarySegment(
             "first order",
@@ -159,18 +162,30 @@ def _segment(
     )
 
 
+def _belongs(point: SpecialPoint, curve: TracedCurve, labels: Sequence[str]) -> bool:
+    """Return whether a special point can end a piece of a curve."""
+    if curve.key[0] == "kink":
+        return point.kind in ("tricritical point", "critical end point") and labels[0] in point.phases
+    return all(list(point.phases).count(label) >= list(labels).count(label) for label in labels)
+
+
 def _end(
-    equations: Equations, last: FloatArray, beyond: FloatArray, marks: Sequence[SpecialPoint]
+    equations: Equations, last: FloatArray, ahead: FloatArray, marks: Sequence[SpecialPoint]
 ) -> tuple[str, FloatArray | None]:
-    """Return what lies between the last point of a run and the next point of its curve, and where."""
+    """Return what comes next ahead of the last point of a run, and where; no place on the edge of the range."""
     if (np.abs(last - equations.plane.box) < ON_EDGE).any():
         return "edge", None
-    places = [np.asarray(equations.plane.position(p.x, p.y)) for p in marks]
-    distances = [min(float(np.abs(p - last).max()), float(np.abs(p - beyond).max())) for p in places]
-    if distances and min(distances) < BEYOND:
-        nearest = int(np.argmin(distances))
-        return marks[nearest].kind, places[nearest]
-    return "open", None
+    found = []
+    for point in marks:
+        place = np.asarray(equations.plane.position(point.x, point.y))
+        step = place - last
+        size = float(np.linalg.norm(step))
+        if size < CLOSE or (size < BEYOND and step @ ahead > AHEAD * size * np.linalg.norm(ahead)):
+            found.append((size, point.kind, place))
+    if not found:
+        return "open", None
+    _, kind, place = min(found, key=lambda mark: mark[0])
+    return kind, place
 
 
 def parameter_slopes(equations: Equations, theta: FloatArray, q: FloatArray) -> FloatArray:
