@@ -1,9 +1,8 @@
 """Proven bounds of the critical interference penalty at one point of the (density, importance) plane.
 
 Below: an antipodal state whose loss, enclosed in ball arithmetic, is so much less than that of an axis; or the closed
-form (r ℓ₀ − κ)/2 of the limit of small overlaps. Above: a penalty at which `certified_cells` proves that the axis is the
-global minimum, and so, by monotony, at every larger one; or the closed bound min(1, r) ℓ₀. docs/open-problems.md has
-the arguments.
+form (r ℓ₀ − κ)/2 of the limit of small overlaps. Above: a penalty at which `certified_cells` proves that the axis is
+the XX
 """
 
 from __future__ import annotations
