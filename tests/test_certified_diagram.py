@@ -72,7 +72,12 @@ def test_the_command_resumes_and_draws(
     table.write_text("".join(lines[:7]) + lines[7][:30])
     calls: list[int] = []
     once = diagram._column
-    monkeypatch.setattr(diagram, "_column", lambda cells, divisions: calls.append(1) or once(cells, divisions))
+
+    def counted(cells: Any, divisions: int) -> Any:
+        calls.append(divisions)
+        return once(cells, divisions)
+
+    monkeypatch.setattr(diagram, "_column", counted)
     code, out, _ = run(monkeypatch, capsys, f"{SMALL} --out {tmp_path}")
     assert code == 0
     assert json.loads(out) == account
@@ -83,7 +88,8 @@ def test_the_command_resumes_and_draws(
 def test_an_interruption_says_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    once, calls = diagram.certified_columns, []
+    once = diagram.certified_columns
+    calls: list[Any] = []
 
     def stopped(*arguments: Any, **options: Any) -> Any:
         for column in once(*arguments, **options):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import reduce
+from importlib import import_module
 from math import factorial
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tegum.theory import pair_bounds, pair_moments, small_overlap
-
+pair_moments: Any = import_module("tegum.theory.pair_moments")
+pair_bounds: Any = import_module("tegum.theory.pair_bounds")
+small_overlap: Any = import_module("tegum.theory.small_overlap")
 GRID = Fraction(pair_moments.GRID)
 Point = tuple[Fraction, Fraction]
 # A linear function c + a u + b v as (c, a, b).

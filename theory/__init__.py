@@ -28,8 +28,12 @@ penalties. From there, bottom up:
   points do with all weights free.
 - `families` are models along one parameter. `random_minima` searches for minima where a census would take too long,
   `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
-- `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
-  them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
+- `planes` are models over any two parameters. `paths` follows minima from cell to cell, `equations` holds the
+  equations of boundary curves, `continuation` traces them, `atlas` each once, and `boundaries` finds those where two
+  minima cost the same or one stops being a minimum. `meetings` solves for the places where several meet,
+  `degeneracies` for those where a transition changes its nature; `special_points` names them, `segments` says of the
+  pieces between them whether they are first order or continuous, with measured `exponents`, and `boundary_maps` gives
+  all of it.
 - `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
   `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
   `small_overlap` what a small overlap costs.
@@ -39,6 +43,7 @@ Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or
 
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .boundary_maps import BoundaryMap, boundary_map
 from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
@@ -48,11 +53,12 @@ from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, 
 from .critical_penalty import CriticalPenalty, critical_penalty
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
-from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
 from .elimination import AlgebraicDensity, algebraic_densities
 from .enclosure import Enclosure, Interval, enclosure
 from .expansions import EXPANSIONS, Expansion
+from .exponents import Exponents
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
@@ -82,12 +88,15 @@ from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .penalty_bounds import PenaltyBounds, penalty_bounds
 from .phases import dead_outputs, phase, representative
+from .planes import Plane, PlaneAxis, diagram_plane
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
 from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
+from .segments import BoundarySegment
 from .solids import polytope
+from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
 
@@ -104,6 +113,8 @@ __all__ = [
     "Arc",
     "BestPacking",
     "BoundaryCurve",
+    "BoundaryMap",
+    "BoundarySegment",
     "Branch",
     "BranchDiagram",
     "CellProof",
@@ -118,6 +129,7 @@ __all__ = [
     "Enclosure",
     "ExactLoss",
     "Expansion",
+    "Exponents",
     "Factor",
     "Family",
     "FeatureLaw",
@@ -139,12 +151,15 @@ __all__ = [
     "OutputLoss",
     "Packed",
     "PenaltyBounds",
+    "Plane",
+    "PlaneAxis",
     "Polished",
     "Polytope",
     "PublishedLoss",
     "Recognised",
     "Region",
     "SharedPacking",
+    "SpecialPoint",
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
@@ -153,6 +168,7 @@ __all__ = [
     "anticorrelated_pairs",
     "apart",
     "best_packing",
+    "boundary_map",
     "branch_diagram",
     "census",
     "certified_cells",
@@ -166,6 +182,7 @@ __all__ = [
     "descend",
     "diagram_minima",
     "diagram_model",
+    "diagram_plane",
     "dimensions_per_feature",
     "early_growth",
     "enclosure",
@@ -201,6 +218,7 @@ __all__ = [
     "penalty_bounds",
     "phase",
     "phase_boundaries",
+    "plane_minima",
     "points_of_gram",
     "polish",
     "polytope",
@@ -212,6 +230,7 @@ __all__ = [
     "shared_axes",
     "shared_packing",
     "small_separatrix",
+    "special_points",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",

@@ -64,10 +64,10 @@ def spread(overlap: float, aim: float, density: float) -> float:
     off = 1 - density
     if overlap * (1 - density / 2) <= aim:
         # Never clipped: the variance of γv.
-        return float(overlap * overlap * (density / 3 - density * density / 4) * (1 - MARGIN))
-    x = density * aim * aim / (overlap * (off + np.sqrt(off * off + (density * aim / overlap) ** 2)))
+        return overlap * overlap * (density / 3 - density * density / 4) * (1 - MARGIN)
+    x = density * aim * aim / (overlap * (off + float(np.sqrt(off * off + (density * aim / overlap) ** 2))))
     on = aim * aim + (x * x * x / 3 - x * aim * aim - 2 * aim * aim * aim / 3) / overlap
-    return float(max(off * x * x + density * on - MARGIN * aim * aim, 0.0))
+    return max(off * x * x + density * on - MARGIN * aim * aim, 0.0)
 
 
 @compiled
