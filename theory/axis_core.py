@@ -12,7 +12,7 @@ from flint import arb, ctx, fmpq
 
 from .convex_core import PRECISION, Minimiser
 from .pair_balls import ZERO
-from .pair_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds, Range, WeightBox
 
 BISECTIONS = 60
 

@@ -1,6 +1,6 @@
 """The check of a certificate that trusts nothing in it.
 
-It shares no code with the search for boxes: bounds come from ball arithmetic (`pair_bounds`), values and biases are
+It shares no code with the search for boxes: bounds come from ball arithmetic (`ball_bounds`), values and biases are
 minimised anew. It establishes that the boxes cover the domain, that each argument holds on each of its boxes, and that
 what is claimed follows.
 """
@@ -15,7 +15,7 @@ from flint import fmpq
 from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
 from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
 from .enclosure import Interval
-from .pair_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds, Range, WeightBox
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
 MAX_CUTS = 6

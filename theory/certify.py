@@ -11,7 +11,7 @@ from .certificate_cores import *
 from .enclosure import Interval
 from .minima import local_minima
 from .model import ToyModel
-from .pair_bounds import PairBounds
+from .ball_bounds import PairBounds
 
 def certify(model: ToyModel, *, max_boxes: int = 100_000) -> Certificate:
     exact = certified_model(model)

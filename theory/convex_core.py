@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from flint import arb, ctx, fmpq
 
-from .pair_bounds import PairBounds, Range, WeightBox
-from .pair_curvature import curvature, reduced_hessian
+from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_curvature import curvature, reduced_hessian
 
 MAX_SPLITS = 2
 PRECISION = 160

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Return a function that is compiled when it is first called, and releases the interpreter's lock while it runs.
+
+    Nothing is kept on disk: what is compiled here is called by other compiled functions, and a copy of theirs on disk
+    would outlive a change of it.
+    """
+    import numba
+
+    return cast("Function", numba.njit(nogil=True)(function))
 
 
 def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -> Any:

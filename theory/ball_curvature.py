@@ -13,7 +13,7 @@ from typing import NamedTuple
 from flint import arb, fmpq, fmpq_poly
 
 from .pair_balls import ZERO
-from .pair_bounds import OutputBounds, PairBounds, Range, WeightBox, between
+from .ball_bounds import OutputBounds, PairBounds, Range, WeightBox, between
 
 POWERS = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2))
 
