@@ -103,7 +103,7 @@ def _enclosed(
         return None, "the biases aren't optimal"
     slope = sum((x.abs_upper() ** 2 for x in bounds.slopes(here, biases)), arb(0)).sqrt().upper()
     # L* ≥ L*(w) − slope |d| + least |d|²/2, so that its minimum on the box lies within |d| ≤ 2 slope / least.
-    radius = _above(2 * slope / least)
+    radius = above_on_grid(2 * slope / least)
     near = WeightBox(*(Range(x - radius, x + radius) for x in w))
     inside = near.within(box) and all(a.low < b.low and b.high < a.high for a, b in zip(box, near, strict=True))
     if not inside:
@@ -118,7 +118,7 @@ def _enclosed(
         low, high = output.at(s.low, g.low, beta.low), output.at(s.low, g.low, beta.high)
         below += arb(importance) * (output.square - 2 * high.xy + low.yy)
         value += arb(importance) * output.value(s.low, g.low, beta.middle)
-    loss = Range(_below(below - slope * slope / (2 * least)), _above(value))
+    loss = Range(below_on_grid(below - slope * slope / (2 * least)), above_on_grid(value))
     phase = smooth_phase(bounds, near, found)
     if phase is None:
         return None, "the minimiser's phase isn't certain"
@@ -165,12 +165,12 @@ def smooth_phase(bounds: PairBounds, near: WeightBox, biases: tuple[Range, Range
     return "merged(1,2)" if overlap.low > 0 else None
 
 
-def _above(ball: arb) -> fmpq:
+def above_on_grid(ball: arb) -> fmpq:
     """Return a rational upper bound on the grid."""
     return fmpq(int((ball.upper() * GRID).ceil().unique_fmpz()) + 1, GRID)
 
 
-def _below(ball: arb) -> fmpq:
+def below_on_grid(ball: arb) -> fmpq:
     """Return a rational lower bound on the grid."""
     return fmpq(int((ball.lower() * GRID).floor().unique_fmpz()) - 1, GRID)
 
