@@ -16,22 +16,20 @@ from .certificate import Quarter
 from .features import FloatArray
 from .machine_code import compiled
 from .pair_bounds import least_loss, shape_loss
-from .pair_moments import GRID, LARGEST, moments, rounding
+from .pair_moments import LARGEST, rounding
+from .pair_slopes import RESOLUTION, ROUNDINGS, bias_range, product, reduced_curvature, slope_ranges, squared
 
 OPEN, FAR, ABOVE, SLOPE = 0, 1, 2, 3
 NAMES = {FAR: "far", ABOVE: "above", SLOPE: "slope"}
 # Centres of smaller boxes would have squares that aren't multiples of GRID.
 LEAST_SIDE = 2.0**-18
-# Biases are told apart down to this share of the box's own width.
-RESOLUTION = 4.0
-STRETCHES, MOST_STRETCHES = 8, 256
 # Boxes that an argument needs for the slopes are small: larger ones needn't be tried.
 LARGEST_SLOPED = 0.25
 # The bias is searched for to this share of the loss at first, and then of what is missing.
 FIRST_TOLERANCE, LAST_TOLERANCE = 0.05, 0.002
-# Moments are off by one `rounding`, their chances by less than another.
-ROUNDINGS = 2.0
 SAFE = 1e-14
+# Slack for the rounding of slopes, relative to their scale.
+SLACK = 1e-12
 
 
 class Searched(NamedTuple):
@@ -53,89 +51,6 @@ class Searched(NamedTuple):
 
 
 @compiled
-def bias_range(
-    s_low: float, s_high: float, g_low: float, g_high: float, none: float, one: float, both: float
-) -> tuple[float, float]:
-    """Return bounds on every bias that is optimal for some (s, g) of a box: where ∂f/∂β may vanish and f be least."""
-    p = one + both
-    low = -s_high - max(g_high, 0.0)
-    # Beyond it E[y] ≥ E[z] > E[x].
-    end = max(p / 2 * (1 - s_low - g_low), low) + 2 * GRID
-    step = GRID
-    while low + STRETCHES * step < end:
-        step *= 2
-    error = ROUNDINGS * max(rounding(s_high, max(-g_low, g_high), low), rounding(s_high, max(-g_low, g_high), end))
-    resolution = max((s_high - s_low + g_high - g_low) / RESOLUTION, 2 * GRID)
-    start = np.empty(MOST_STRETCHES)
-    kept = np.empty(MOST_STRETCHES)
-    count = STRETCHES
-    for k in range(count):
-        start[k] = low + k * step
-    best = np.inf
-    while True:
-        alive = 0
-        # f less E[x²], from above at each start.
-        for k in range(count):
-            _, _, x_y, _, _, _, _ = moments(s_low, g_low, start[k], none, one, both)
-            _, squares, _, _, _, _, _ = moments(s_high, g_high, start[k], none, one, both)
-            best = min(best, squares - 2 * x_y + 3 * error)
-        for k in range(count):
-            y_a, squares, _, _, x_a, _, _ = moments(s_low, g_low, start[k], none, one, both)
-            y_b, _, x_y, _, x_b, _, _ = moments(s_high, g_high, start[k] + step, none, one, both)
-            if y_a - x_b > 2 * error or y_b - x_a < -2 * error or squares - 2 * x_y - 3 * error > best:
-                continue
-            kept[alive] = start[k]
-            alive += 1
-        if alive == 0:
-            # Not possible but for a mistake: then nothing is excluded.
-            return low, low + STRETCHES * step
-        if step <= resolution or 2 * alive > MOST_STRETCHES:
-            return kept[0], kept[alive - 1] + step
-        step /= 2
-        count = 0
-        for k in range(alive):
-            start[count], start[count + 1] = kept[k], kept[k] + step
-            count += 2
-
-
-@compiled
-def slope_ranges(
-    s_low: float,
-    s_high: float,
-    g_low: float,
-    g_high: float,
-    b_low: float,
-    b_high: float,
-    none: float,
-    one: float,
-    both: float,
-) -> tuple[float, float, float, float]:
-    """Return lower and upper bounds of ∂f/∂s = 2 E[(y − x) x; on] and of ∂f/∂g = 2 E[(y − x) v; on] over a box."""
-    size = max(-g_low, g_high)
-    error = ROUNDINGS * max(rounding(s_high, size, b_low), rounding(s_high, size, b_high))
-    _, _, xy_a, vy_a, _, xx_a, xv_a = moments(s_low, g_low, b_low, none, one, both)
-    _, _, xy_b, vy_b, _, xx_b, xv_b = moments(s_high, g_high, b_high, none, one, both)
-    return (
-        2 * (xy_a - xx_b) - 5 * error,
-        2 * (xy_b - xx_a) + 5 * error,
-        2 * (vy_a - xv_b) - 5 * error,
-        2 * (vy_b - xv_a) + 5 * error,
-    )
-
-
-@compiled
-def _product(a: float, b: float, c: float, d: float) -> tuple[float, float]:
-    """Return the range of products of numbers in [a, b] and [c, d]; exact but for the last bit."""
-    return min(min(a * c, a * d), min(b * c, b * d)), max(max(a * c, a * d), max(b * c, b * d))
-
-
-@compiled
-def _squared(a: float, b: float) -> tuple[float, float]:
-    low, high = min(a * a, b * b), max(a * a, b * b)
-    return (0.0 if a <= 0 <= b else low), high
-
-
-@compiled
 def settle(
     a: float, b: float, c: float, d: float, first: float, second: float, penalty: float, threshold: float, p: float
 ) -> int:
@@ -153,13 +68,13 @@ def settle(
         p: density.
     """
     none, one, both = (1 - p) * (1 - p), p * (1 - p), p * p
-    s_low, s_high = _squared(a, b)
-    t_low, t_high = _squared(c, d)
+    s_low, s_high = squared(a, b)
+    t_low, t_high = squared(c, d)
     if s_low >= 1 and first * p * shape_loss(s_low) * (1 - SAFE) > threshold:
         return FAR
     if t_low >= 1 and second * p * shape_loss(t_low) * (1 - SAFE) > threshold:
         return FAR
-    g_low, g_high = _product(a, b, c, d)
+    g_low, g_high = product(a, b, c, d)
     if s_high + t_high > LARGEST / 4:
         # Too large for the moments' bounds on rounding.
         return OPEN
@@ -183,23 +98,86 @@ def settle(
         tolerance /= 5
     if b - a > LARGEST_SLOPED:
         return OPEN
-    b1_low, b1_high = bias_range(s_low, s_high, g_low, g_high, none, one, both)
-    b2_low, b2_high = bias_range(t_low, t_high, g_low, g_high, none, one, both)
-    s1_low, s1_high, g1_low, g1_high = slope_ranges(s_low, s_high, g_low, g_high, b1_low, b1_high, none, one, both)
-    s2_low, s2_high, g2_low, g2_high = slope_ranges(t_low, t_high, g_low, g_high, b2_low, b2_high, none, one, both)
-    mixed_low = first * g1_low + second * g2_low + 4 * penalty * g_low
-    mixed_high = first * g1_high + second * g2_high + 4 * penalty * g_high
-    for own_low, own_high, x, y, e, f, importance in (
-        (s1_low, s1_high, a, b, c, d, first),
-        (s2_low, s2_high, c, d, a, b, second),
-    ):
-        one_low, one_high = _product(own_low, own_high, x, y)
-        two_low, two_high = _product(mixed_low, mixed_high, e, f)
-        low, high = 2 * importance * one_low + two_low, 2 * importance * one_high + two_high
-        size = 1e-15 * (1 + abs(one_low) + abs(one_high) + abs(two_low) + abs(two_high)) * (1 + importance)
-        if low > size or high < -size:
-            return SLOPE
-    return OPEN
+    half = (b - a) / 2
+    resolution = (ds + dt + 2 * dg) / RESOLUTION
+    b1_low, b1_high = bias_range(s_low, s_high, g_low, g_high, none, one, both, resolution)
+    b2_low, b2_high = bias_range(t_low, t_high, g_low, g_high, none, one, both, resolution)
+    s1, s2, s3, s4 = slope_ranges(s_low, s_high, g_low, g_high, b1_low, b1_high, none, one, both)
+    t1, t2, t3, t4 = slope_ranges(t_low, t_high, g_low, g_high, b2_low, b2_high, none, one, both)
+    x1, x2, y1, y2 = _slopes(a, b, c, d, s1, s2, s3, s4, t1, t2, t3, t4, first, second, penalty)
+    if x1 > 0 or x2 < 0 or y1 > 0 or y2 < 0:
+        return SLOPE
+    # L* falls from the centre by no more than its steepest slopes allow.
+    centre = (_total(low_1, low_2, 0.0, 0.0, first, second, error) + 2 * penalty * g * g) * (1 - SAFE)
+    if centre - (max(-x1, x2) + max(-y1, y2)) * half > threshold:
+        return ABOVE
+    ok1, a1, a2, a3, a4, a5, a6 = reduced_curvature(s_low, s_high, g_low, g_high, b1_low, b1_high, none, one, both)
+    ok2, e1, e2, e3, e4, e5, e6 = reduced_curvature(t_low, t_high, g_low, g_high, b2_low, b2_high, none, one, both)
+    if not (ok1 and ok2):
+        return OPEN
+    # The Hessian of L*, with (∂s_i/∂w, ∂g/∂w) = (2w_1, 0), (w_2, w_1) and (0, 2w_2), (w_2, w_1).
+    uv_low, uv_high = g_low, g_high
+    m1, m2 = first * s3 + second * t3, first * s4 + second * t4
+    p1, p2 = product(s_low, s_high, a1, a2)
+    q1, q2 = product(uv_low, uv_high, a3, a4)
+    r1, r2 = product(t_low, t_high, first * a5 + second * e5 + 4 * penalty, first * a6 + second * e6 + 4 * penalty)
+    xx_low = first * (4 * p1 + 4 * q1 + 2 * s1) + r1
+    xx_high = first * (4 * p2 + 4 * q2 + 2 * s2) + r2
+    p1, p2 = product(t_low, t_high, e1, e2)
+    q1, q2 = product(uv_low, uv_high, e3, e4)
+    r1, r2 = product(s_low, s_high, first * a5 + second * e5 + 4 * penalty, first * a6 + second * e6 + 4 * penalty)
+    yy_low = second * (4 * p1 + 4 * q1 + 2 * t1) + r1
+    yy_high = second * (4 * p2 + 4 * q2 + 2 * t2) + r2
+    p1, p2 = product(s_low, s_high, a3, a4)
+    q1, q2 = product(t_low, t_high, e3, e4)
+    r1, r2 = product(uv_low, uv_high, first * a5 + second * e5 + 8 * penalty, first * a6 + second * e6 + 8 * penalty)
+    xy = max(-(2 * first * p1 + 2 * second * q1 + r1 + m1), 2 * first * p2 + 2 * second * q2 + r2 + m2)
+    # The slopes at the centre, and how far the Hessian lets them change.
+    fine = resolution * half
+    s, t = u * u, v * v
+    b1_low, b1_high = bias_range(s, s, g, g, none, one, both, fine)
+    b2_low, b2_high = bias_range(t, t, g, g, none, one, both, fine)
+    s1, s2, s3, s4 = slope_ranges(s, s, g, g, b1_low, b1_high, none, one, both)
+    t1, t2, t3, t4 = slope_ranges(t, t, g, g, b2_low, b2_high, none, one, both)
+    x1, x2, y1, y2 = _slopes(u, u, v, v, s1, s2, s3, s4, t1, t2, t3, t4, first, second, penalty)
+    change_x = (max(-xx_low, xx_high) + max(xy, 0.0)) * half * (1 + SLACK)
+    change_y = (max(-yy_low, yy_high) + max(xy, 0.0)) * half * (1 + SLACK)
+    if x1 > change_x or x2 < -change_x or y1 > change_y or y2 < -change_y:
+        return SLOPE
+    fall = (max(-x1, x2) + max(-y1, y2)) * half
+    fall += (max(-xx_low, 0.0) + max(-yy_low, 0.0) + 2 * max(xy, 0.0)) * half * half / 2
+    return ABOVE if centre - fall * (1 + SLACK) > threshold else OPEN
+
+
+@compiled
+def _slopes(
+    a: float,
+    b: float,
+    c: float,
+    d: float,
+    s1: float,
+    s2: float,
+    s3: float,
+    s4: float,
+    t1: float,
+    t2: float,
+    t3: float,
+    t4: float,
+    first: float,
+    second: float,
+    penalty: float,
+) -> tuple[float, float, float, float]:
+    """Return bounds of ∂L/∂w_1 and ∂L/∂w_2 for w in a box, by those of ∂f/∂s and ∂f/∂g of both outputs."""
+    g_low, g_high = product(a, b, c, d)
+    mixed_low = first * s3 + second * t3 + 4 * penalty * g_low
+    mixed_high = first * s4 + second * t4 + 4 * penalty * g_high
+    p1, p2 = product(s1, s2, a, b)
+    q1, q2 = product(mixed_low, mixed_high, c, d)
+    size = SLACK * (first + second + penalty) * (abs(a) + abs(b) + abs(c) + abs(d))
+    x1, x2 = 2 * first * p1 + q1 - size, 2 * first * p2 + q2 + size
+    p1, p2 = product(t1, t2, c, d)
+    q1, q2 = product(mixed_low, mixed_high, a, b)
+    return x1, x2, 2 * second * p1 + q1 - size, 2 * second * p2 + q2 + size
 
 
 @compiled
@@ -236,12 +214,12 @@ def _lower_bounds(corners: FloatArray, side: float, first: float, second: float,
     found = np.zeros(len(corners))
     for k in range(len(corners)):
         a, c = corners[k, 0], corners[k, 1]
-        s_low, s_high = _squared(a, a + side)
-        t_low, t_high = _squared(c, c + side)
+        s_low, s_high = squared(a, a + side)
+        t_low, t_high = squared(c, c + side)
         if s_high + t_high > LARGEST / 4:
             continue
         u, v = a + side / 2, c + side / 2
-        g_low, g_high = _product(a, a + side, c, c + side)
+        g_low, g_high = product(a, a + side, c, c + side)
         g = u * v
         dg = max(g_high - g, g - g_low)
         low_1, _, _ = least_loss(u * u, g, none, one, both, LAST_TOLERANCE * p)
