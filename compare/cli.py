@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .certified_command import certified_diagram
 from .console import console, print_json, print_table
 from .geometry_commands import correlated, deform, packing, thomson, uniform
 from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
@@ -327,7 +328,7 @@ def basins(
     print_basins(dataset, out, as_json=as_json)
 
 
-for command in (packing, uniform, thomson, deform, correlated):
+for command in (packing, uniform, thomson, deform, correlated, certified_diagram):
     app.command()(command)
 
 

@@ -27,6 +27,9 @@ penalties. From there, bottom up:
   `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
 - `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
   them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
+- `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
+  `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
+  `small_overlap` what a small overlap costs.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
@@ -37,6 +40,7 @@ from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .certified_cells import CellProof, DiagramCell, certified_cells
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
@@ -92,11 +96,13 @@ __all__ = [
     "BoundaryCurve",
     "Branch",
     "BranchDiagram",
+    "CellProof",
     "Change",
     "CorrelatedFeatures",
     "CriticalPoint",
     "DensityLaw",
     "Descent",
+    "DiagramCell",
     "DiagramMinima",
     "Enclosure",
     "ExactLoss",
@@ -134,6 +140,7 @@ __all__ = [
     "best_packing",
     "branch_diagram",
     "census",
+    "certified_cells",
     "check_superposition",
     "class_factors",
     "coexistence_curve",
