@@ -112,11 +112,15 @@ def edge_bounds(
             if slope != 0:
                 cut = (level - offset) / slope
                 if 0 < cut < 1:
-                    cuts[count] = cut
+                    # In order.
+                    place = count
+                    while cuts[place - 1] > cut:
+                        cuts[place] = cuts[place - 1]
+                        place -= 1
+                    cuts[place] = cut
                     count += 1
-    places = np.sort(cuts[:count])
     for k in range(count - 1):
-        left, right = places[k], places[k + 1]
+        left, right = cuts[k], cuts[k + 1]
         middle = (left + right) / 2
         least, most = c + d * middle, e + f * middle
         if least >= 0 and most <= 1:
