@@ -19,9 +19,9 @@ from flint import arb, fmpq
 from .pair_balls import HALF, THIRD, ZERO, Moments, pair_moments_in_balls
 
 # How much of what is missing may be lost to the search over biases, and how often that is halved.
-FIRST_SLACK, SLACK_ROUNDS = fmpq(1, 16), 8
+FIRST_SLACK, SLACK_ROUNDS, FINE_SLACK = fmpq(1, 16), 4, fmpq(1, 1024)
 # Biases are told apart down to this share of the box's own width.
-RESOLUTION = 4
+RESOLUTION = 16
 FIRST_PARTS = 8
 
 
@@ -159,15 +159,17 @@ class OutputBounds:
         p = arb(self.density)
         return (p * (arb(s) ** 2 + arb(g) ** 2) / 3 + p * p * arb(s) * arb(g) / 2).sqrt()
 
-    def bias_range(self, s: Range, g: Range) -> Range:
+    def bias_range(self, s: Range, g: Range, resolution: fmpq | None = None) -> Range:
         """Return a range that holds every bias that is optimal for some (s, g) of a box.
 
-        A stretch of biases is left out if ∂f/∂β can't vanish on it, or if f is larger there than f* can be.
+        A stretch of biases is left out if ∂f/∂β can't vanish on it, or if f is larger there than f* can be. Stretches
+        are halved down to `resolution`, default a share of the box's width.
         """
         all_biases = self.biases(s, g)
         if all_biases.width == 0:
             return all_biases
-        resolution = (s.width + g.width) / RESOLUTION
+        if resolution is None:
+            resolution = (s.width + g.width) / RESOLUTION
         best: arb | None = None
         step = all_biases.width / FIRST_PARTS
         stretches = [Range(all_biases.low + k * step, all_biases.low + (k + 1) * step) for k in range(FIRST_PARTS)]
@@ -295,9 +297,7 @@ class PairBounds:
         centre = box.first.middle, box.second.middle
         g, overlap = centre[0] * centre[1], box.overlap
         far_g = max(overlap.high - g, g - overlap.low)
-        penalty = 2 * arb(self.pair.penalty * overlap.times(overlap).low) if self.pair.penalty != 0 else arb(0)
-        if overlap.low <= 0 <= overlap.high:
-            penalty = arb(0)
+        penalty = 2 * arb(self.pair.penalty * overlap.squared().low)
         searches, radii = [], []
         for w, square in zip(centre, self.squares(box), strict=True):
             searches.append(BiasSearch(self.output, w * w, g))
@@ -311,6 +311,14 @@ class PairBounds:
                 return False
             slack = slack / 4
         return False
+
+    def least(self, w1: fmpq, w2: fmpq) -> arb:
+        """Return a lower bound of L* at a point, off by a small share of it."""
+        lowers = []
+        for w in (w1, w2):
+            search = BiasSearch(self.output, w * w, w1 * w2)
+            lowers.append(search.lower(search.upper * FINE_SLACK))
+        return 2 * arb(self.pair.penalty * (w1 * w2) ** 2) + self._total(lowers, [arb(0), arb(0)])
 
     def _total(self, values: list[arb], radii: list[arb]) -> arb:
         """Return a lower bound of Σ I_i f_i where f_i ≥ (√value − radius)₊²."""
@@ -333,7 +341,3 @@ class PairBounds:
         )
         overlap = i1 * g1 + i2 * g2 + 4 * arb(self.pair.penalty) * box.overlap.ball()
         return 2 * i1 * s1 * w1 + overlap * w2, 2 * i2 * s2 * w2 + overlap * w1
-
-    def sloped(self, box: WeightBox) -> bool:
-        """Return whether a box is proved to hold no point where L* is stationary."""
-        return any(slope > 0 or slope < 0 for slope in self.slopes(box, self.biases(box)))

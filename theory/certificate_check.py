@@ -14,8 +14,9 @@ from flint import fmpq
 
 from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
 from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
-from .enclosure import Interval
 from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_exclusion import excluded
+from .enclosure import Interval
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
 MAX_CUTS = 6
@@ -159,11 +160,7 @@ def _excluded(
 ) -> bool:
     """Establish that a box holds no global minimiser, by the argument given, or by others on parts of it."""
     account.parts += 1
-    squares = bounds.squares(box)
-    if any(bounds.far(square.low, i, threshold) for i, square in enumerate(squares)):
-        return True
-    tests = [lambda: bounds.above(box, threshold), lambda: bounds.sloped(box)]
-    if any(test() for test in (tests[::-1] if argument == "slope" else tests)):
+    if excluded(bounds, box, threshold, slopes_first=argument == "slope"):
         return True
     return cuts > 0 and all(
         _excluded(bounds, part, threshold, argument, account, cuts - 1) for part in box.quarters()
