@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from flint import arb, ctx, fmpq
 
+from .ball_bounds import PairBounds, Range, WeightBox
 from .convex_core import PRECISION, Minimiser
 from .pair_balls import ZERO
-from .ball_bounds import PairBounds, Range, WeightBox
 
 BISECTIONS = 60
 
@@ -29,7 +29,9 @@ def axis_minimiser(bounds: PairBounds, box: WeightBox, stored: int) -> tuple[Min
         The minimiser, exactly, and "" or why there is none.
     """
     pair, dropped = bounds.pair, 1 - stored
-    if not (box[stored].low > 0 and box[stored].low <= 1 <= box[stored].high and box[dropped].low <= 0 <= box[dropped].high):
+    if not (
+        box[stored].low > 0 and box[stored].low <= 1 <= box[stored].high and box[dropped].low <= 0 <= box[dropped].high
+    ):
         return None, "the axis isn't in the box"
     s, h, g = box[stored].squared(), box[dropped].squared(), box.overlap
     largest = g.size

@@ -1,19 +1,20 @@
 """Second derivatives for n = 2, m = 1 over boxes of weights and biases, in ball arithmetic.
 
-Differentiating ∂f/∂β = 2 E[(y − x) 1] once more gives 2 E[1] − 2 E[x δ(z)], and likewise with factors x and v for s and
-g. The first part increases in s, g and β. The second is an integral along {z = 0}, on which x is a monotone function of
-the parameters: docs/proofs.md. Where neither s nor g is 0 only E[1] can jump, at β = 0; a box with β = 0 inside gets both
-sides, and one that ends there only its own.
+Differentiating ∂f/∂β = 2 E[(y − x) 1] once more gives 2 E[1] − 2 E[x δ(z)], and likewise with factors x and v for s
+and g. The first part increases in s, g and β. The second is an integral along {z = 0}, on which x is a monotone
+function of the parameters: docs/proofs.md. Where neither s nor g is 0 only E[1] can jump, at β = 0; a box with β = 0
+inside gets both sides, and one that ends there only its own.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from flint import arb, fmpq, fmpq_poly
 
-from .pair_balls import ZERO
 from .ball_bounds import OutputBounds, PairBounds, Range, WeightBox, between
+from .pair_balls import ZERO
 
 POWERS = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2))
 
@@ -68,7 +69,7 @@ def edge_moments(density: fmpq, s: Range, g: Range, beta: Range) -> dict[tuple[i
                 low += one * least[0] ** a / s.high
             if most[0] >= 0 and least[0] <= 1:
                 high += one * min(most[0], fmpq(1)) ** a / s.low
-        for left, right in zip(places[:-1], places[1:], strict=True):
+        for left, right in pairwise(places):
             middle = (left + right) / 2
             x_low, x_high = (c + d * middle for c, d in (least, most))
             if x_low >= 0 and x_high <= 1:
@@ -124,9 +125,7 @@ def reduced_hessian(bounds: PairBounds, box: WeightBox, biases: tuple[Range, Ran
             Symmetric(c.ss - c.sb * c.sb * inverse, c.sg - c.sb * c.gb * inverse, c.gg - c.gb * c.gb * inverse)
         )
     (a_ss, a_sg, a_gg), (b_ss, b_sg, b_gg) = parts
-    (f_s1, f_g1), (f_s2, f_g2) = (
-        bounds.output.slopes(s, g, beta) for s, beta in ((s1, biases[0]), (s2, biases[1]))
-    )
+    (f_s1, f_g1), (f_s2, f_g2) = (bounds.output.slopes(s, g, beta) for s, beta in ((s1, biases[0]), (s2, biases[1])))
     # Rows (∂s_i/∂w, ∂g/∂w) are (2w_1, 0), (w_2, w_1) for output 1 and (0, 2w_2), (w_2, w_1) for output 2.
     first = i1 * (4 * w1 * w1 * a_ss + 4 * w1 * w2 * a_sg + w2 * w2 * a_gg + 2 * f_s1)
     first += i2 * w2 * w2 * b_gg + 4 * penalty * w2 * w2

@@ -58,7 +58,9 @@ def _by_slopes(bounds: PairBounds, box: WeightBox, threshold: fmpq) -> bool:
     ]
     if any(slope.abs_lower() > change for slope, change in zip(there, changes, strict=True)):
         return True
-    fall = sum((slope.abs_upper() * h for slope, h in zip(there, half, strict=True)), arb(0)) + mixed * half[0] * half[1]
+    fall = (
+        sum((slope.abs_upper() * h for slope, h in zip(there, half, strict=True)), arb(0)) + mixed * half[0] * half[1]
+    )
     for entry, h in ((hessian.first, half[0]), (hessian.second, half[1])):
         low = entry.lower()
         if not low >= 0:

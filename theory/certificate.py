@@ -167,7 +167,7 @@ def certified_model(model: ToyModel) -> CertifiedModel:
         raise ValueError(f"certificates cover IndependentFeatures, got {type(law).__name__}")
     if law.amplitude != AMPLITUDES["uniform"]:
         raise ValueError(f"certificates cover amplitudes that are uniform on [0, 1], got {law.amplitude}")
-    chances = dict((active, chance.item()) for active, chance in law.patterns(2, exact=True))
+    chances = {active: chance.item() for active, chance in law.patterns(2, exact=True)}
     if chances[0,] != chances[1,]:
         raise ValueError(f"certificates cover features of one density, got {law.density.tolist()}")
     for name in ("weight_decay", "activation_penalty"):

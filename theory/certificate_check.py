@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from flint import fmpq
 
-from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
-from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
 from .ball_bounds import PairBounds, Range, WeightBox
 from .ball_exclusion import excluded
+from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
+from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
 from .enclosure import Interval
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
@@ -96,7 +96,7 @@ def _check(certificate: Certificate, account: _Account, report: Callable[[int], 
     account.checked.append("the claims follow")
 
 
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001
+def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise _FailedError(otherwise)
 
@@ -155,16 +155,12 @@ def _check_boxes(
                 report(account.boxes)
 
 
-def _excluded(
-    bounds: PairBounds, box: WeightBox, threshold: fmpq, argument: str, account: _Account, cuts: int
-) -> bool:
+def _excluded(bounds: PairBounds, box: WeightBox, threshold: fmpq, argument: str, account: _Account, cuts: int) -> bool:
     """Establish that a box holds no global minimiser, by the argument given, or by others on parts of it."""
     account.parts += 1
     if excluded(bounds, box, threshold, slopes_first=argument == "slope"):
         return True
-    return cuts > 0 and all(
-        _excluded(bounds, part, threshold, argument, account, cuts - 1) for part in box.quarters()
-    )
+    return cuts > 0 and all(_excluded(bounds, part, threshold, argument, account, cuts - 1) for part in box.quarters())
 
 
 def _check_claim(certificate: Certificate, minimisers: list[EnclosedMinimum]) -> None:

@@ -7,7 +7,7 @@ can't vanish. Everything is rounded to the safe side; `certificate_check` does i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,7 +32,8 @@ SAFE = 1e-14
 SLACK = 1e-12
 
 
-class Searched(NamedTuple):
+@dataclass(frozen=True)
+class Searched:
     """What a search found.
 
     Attributes:
@@ -183,7 +184,7 @@ def _slopes(
 @compiled
 def _distance(ds: float, dg: float, p: float) -> float:
     """Return an upper bound of ‖Δs x + Δg v‖ for changes of at most these sizes."""
-    return np.sqrt(p * (ds * ds + dg * dg) / 3 + p * p * ds * dg / 2) * (1 + SAFE)
+    return float(np.sqrt(p * (ds * ds + dg * dg) / 3 + p * p * ds * dg / 2) * (1 + SAFE))
 
 
 @compiled
@@ -193,7 +194,7 @@ def _total(
     """Return a lower bound of Σ I_i f_i where f_i ≥ (√value − radius)₊²."""
     root_1 = max(np.sqrt(max(f_1 - error, 0.0)) - radius_1, 0.0)
     root_2 = max(np.sqrt(max(f_2 - error, 0.0)) - radius_2, 0.0)
-    return (first * root_1 * root_1 + second * root_2 * root_2) * (1 - SAFE)
+    return float((first * root_1 * root_1 + second * root_2 * root_2) * (1 - SAFE))
 
 
 @compiled
@@ -249,13 +250,13 @@ def search_boxes(
     level, count = 0, 0
     while len(todo):
         side = 2.0 ** (exponent - level)
+        corners: FloatArray = (todo * side).astype(np.float64)
         if count + len(todo) > max_boxes or side < LEAST_SIDE:
             left = [(level, int(i), int(j)) for i, j in todo]
             reason = "boxes too small" if side < LEAST_SIDE else f"budget of {max_boxes} boxes spent"
-            lower = float(_lower_bounds(todo * side, side, first, second, p).min())
+            lower = float(_lower_bounds(corners, side, first, second, p).min())
             return Searched(boxes, left, lower, count, reason)
         count += len(todo)
-        corners = todo * side
         inside = np.zeros(len(todo), dtype=bool)
         for a, b, c, d in edges:
             x, y = corners[:, 0], corners[:, 1]

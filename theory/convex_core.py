@@ -58,8 +58,8 @@ def convexity(bounds: PairBounds, box: WeightBox, splits: int = MAX_SPLITS) -> a
 def _least_curvature(bounds: PairBounds, box: WeightBox) -> arb:
     """Return a lower bound over a box for biases on either side of the jump at 0; not positive if unproved."""
     found = []
-    for biases in product(*(_sides(beta) for beta in bounds.biases(box))):
-        hessian = reduced_hessian(bounds, box, biases)
+    for one, two in product(*(_sides(beta) for beta in bounds.biases(box))):
+        hessian = reduced_hessian(bounds, box, (one, two))
         found.append(arb(-1) if hessian is None else hessian.smallest())
         if not found[-1] > 0:
             return found[-1]
@@ -98,7 +98,7 @@ def _enclosed(
     here = WeightBox(Range(w[0], w[0]), Range(w[1], w[1]))
     if not here.within(box):
         return None, "the point isn't in the box"
-    biases = optimal_biases(bounds, box, here, point[2:])
+    biases = optimal_biases(bounds, here, point[2:])
     if biases is None:
         return None, "the biases aren't optimal"
     slope = sum((x.abs_upper() ** 2 for x in bounds.slopes(here, biases)), arb(0)).sqrt().upper()
@@ -108,7 +108,7 @@ def _enclosed(
     inside = near.within(box) and all(a.low < b.low and b.high < a.high for a, b in zip(box, near, strict=True))
     if not inside:
         return None, "the minimiser may lie on the edge of the box"
-    found = optimal_biases(bounds, box, near, point[2:])
+    found = optimal_biases(bounds, near, point[2:])
     if found is None:
         return None, "the minimiser's biases can't be enclosed"
     value = arb(2 * bounds.pair.penalty) * arb(w[0] * w[1]) ** 2
@@ -125,10 +125,8 @@ def _enclosed(
     return Minimiser((near.first, near.second), found, loss, phase), ""
 
 
-def optimal_biases(
-    bounds: PairBounds, box: WeightBox, near: WeightBox, guess: tuple[fmpq, ...]
-) -> tuple[Range, Range] | None:
-    """Return narrow ranges of the optimal biases for all w of a small box inside a convex one, or None."""
+def optimal_biases(bounds: PairBounds, near: WeightBox, guess: tuple[fmpq, ...]) -> tuple[Range, Range] | None:
+    """Return narrow ranges of the optimal biases for all w of a small box, or None if they may not be unique."""
     found = []
     output, g = bounds.output, near.overlap
     for s, around, beta in zip(bounds.squares(near), bounds.biases(near), guess, strict=True):
@@ -155,8 +153,7 @@ def smooth_phase(bounds: PairBounds, near: WeightBox, biases: tuple[Range, Range
     """Return the label that holds at every point of an enclosure, or None if that isn't certain."""
     overlap = near.overlap
     alive = all(
-        beta.low + s.low + max(overlap.low, fmpq(0)) > 0
-        for s, beta in zip(bounds.squares(near), biases, strict=True)
+        beta.low + s.low + max(overlap.low, fmpq(0)) > 0 for s, beta in zip(bounds.squares(near), biases, strict=True)
     )
     if not alive:
         return None
@@ -167,12 +164,13 @@ def smooth_phase(bounds: PairBounds, near: WeightBox, biases: tuple[Range, Range
 
 def above_on_grid(ball: arb) -> fmpq:
     """Return a rational upper bound on the grid."""
-    return fmpq(int((ball.upper() * GRID).ceil().unique_fmpz()) + 1, GRID)
+    return -below_on_grid(-ball)
 
 
 def below_on_grid(ball: arb) -> fmpq:
     """Return a rational lower bound on the grid."""
-    return fmpq(int((ball.lower() * GRID).floor().unique_fmpz()) - 1, GRID)
+    end = ball.lower().mid().fmpq()
+    return fmpq(end.p * GRID // end.q, GRID)
 
 
 def polished(bounds: PairBounds, point: tuple[fmpq, fmpq, fmpq, fmpq], steps: int = 3) -> tuple[fmpq, ...]:
@@ -206,4 +204,4 @@ def _newton(bounds: PairBounds, point: tuple[fmpq, ...]) -> tuple[fmpq, fmpq, fm
 
 
 def _rounded(ball: arb) -> fmpq:
-    return fmpq(int((ball.mid() * GRID).floor().unique_fmpz()), GRID)
+    return below_on_grid(ball.mid())

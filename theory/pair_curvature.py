@@ -57,9 +57,7 @@ def _on_edge(t: float, a: float) -> tuple[float, float, float]:
 
 
 @compiled
-def on_moments(
-    s: float, g: float, beta: float, none: float, one: float, both: float
-) -> tuple[float, float, float]:
+def on_moments(s: float, g: float, beta: float, none: float, one: float, both: float) -> tuple[float, float, float]:
     """Return P(on), E[v; on] and E[v²; on] of one output, with z > 0 where it is on."""
     if g >= 0:
         on, v, vv = _on_square(beta, s, g)
