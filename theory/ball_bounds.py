@@ -19,7 +19,7 @@ from flint import arb, fmpq
 from .pair_balls import HALF, THIRD, ZERO, Moments, pair_moments_in_balls
 
 # How much of what is missing may be lost to the search over biases, and how often that is halved.
-FIRST_SLACK, SLACK_ROUNDS, FINE_SLACK = fmpq(1, 16), 4, fmpq(1, 1024)
+FIRST_SLACK, SLACK_ROUNDS, FINE_SLACK = fmpq(1, 16), 4, fmpq(1, 2**30)
 # Biases are told apart down to this share of the box's own width.
 RESOLUTION = 16
 FIRST_PARTS = 8

@@ -40,13 +40,11 @@ def _by_slopes(bounds: PairBounds, box: WeightBox, threshold: fmpq) -> bool:
         return True
     half = [arb(side.width) / 2 for side in box]
     w1, w2 = box.first.middle, box.second.middle
-    centre = bounds.least(w1, w2)
-    # L* falls from the centre by no more than its steepest slopes allow.
-    if centre - sum((slope.abs_upper() * h for slope, h in zip(slopes, half, strict=True)), arb(0)) > threshold:
-        return True
     hessian = reduced_hessian(bounds, box, biases)
     if hessian is None:
-        return False
+        # L* falls from the centre by no more than its steepest slopes allow.
+        fall = sum((slope.abs_upper() * h for slope, h in zip(slopes, half, strict=True)), arb(0))
+        return bool(bounds.least(w1, w2) - fall > threshold)
     point, g = WeightBox(Range(w1, w1), Range(w2, w2)), Range(w1 * w2, w1 * w2)
     fine = min(side.width for side in box) ** 2 / 64
     one, two = (bounds.output.bias_range(s, g, fine) for s in bounds.squares(point))
@@ -65,4 +63,4 @@ def _by_slopes(bounds: PairBounds, box: WeightBox, threshold: fmpq) -> bool:
         low = entry.lower()
         if not low >= 0:
             fall -= low * h * h / 2
-    return bool(centre - fall > threshold)
+    return bool(bounds.least(w1, w2) - fall > threshold)

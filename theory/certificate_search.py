@@ -26,7 +26,7 @@ LEAST_SIDE = 2.0**-18
 # Boxes that an argument needs for the slopes are small: larger ones needn't be tried.
 LARGEST_SLOPED = 0.25
 # The bias is searched for to this share of the loss at first, and then of what is missing.
-FIRST_TOLERANCE, LAST_TOLERANCE = 0.05, 0.002
+FIRST_TOLERANCE, LAST_TOLERANCE, FINE_TOLERANCE = 0.05, 0.002, 1e-9
 SAFE = 1e-14
 # Slack for the rounding of slopes, relative to their scale.
 SLACK = 1e-12
@@ -133,7 +133,10 @@ def settle(
     q1, q2 = product(t_low, t_high, e3, e4)
     r1, r2 = product(uv_low, uv_high, first * a5 + second * e5 + 8 * penalty, first * a6 + second * e6 + 8 * penalty)
     xy = max(-(2 * first * p1 + 2 * second * q1 + r1 + m1), 2 * first * p2 + 2 * second * q2 + r2 + m2)
-    # The slopes at the centre, and how far the Hessian lets them change.
+    # Values and slopes at the centre, and how far the Hessian lets them change.
+    low_1, _, _ = least_loss(u * u, g, none, one, both, FINE_TOLERANCE * threshold / first)
+    low_2, _, _ = least_loss(v * v, g, none, one, both, FINE_TOLERANCE * threshold / second)
+    centre = (_total(low_1, low_2, 0.0, 0.0, first, second, error) + 2 * penalty * g * g) * (1 - SAFE)
     fine = resolution * half
     s, t = u * u, v * v
     b1_low, b1_high = bias_range(s, s, g, g, none, one, both, fine)
