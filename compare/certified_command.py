@@ -68,6 +68,8 @@ def show_certified(
                 write_rows(path, new)
             rows += column
             report("proofs", share)
+        if not penalty:
+            report("boundaries", 0.0)
         curves = () if penalty else phase_boundaries(seed_diagram())
     except KeyboardInterrupt:
         kept = f": {len(rows)} cells are in {path}; the same command goes on from there" if rows else ""

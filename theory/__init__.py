@@ -11,8 +11,10 @@ penalties. From there, bottom up:
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
-  form is, `closed_forms`, `shapes`, `polygons` and `identities` hold those that are known, some derived by
-  `rigid_shapes`, and `catalogue` all of them.
+  form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
+  derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
+- `elimination` finds the polynomials whose roots are special points, `critical_penalty` the penalty that ends the
+  storage of a pair, from tables of `pair_costs`.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
@@ -25,8 +27,12 @@ penalties. From there, bottom up:
   points do with all weights free.
 - `families` are models along one parameter. `random_minima` searches for minima where a census would take too long,
   `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
-- `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
-  them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
+- `planes` are models over any two parameters. `paths` follows minima from cell to cell, `equations` holds the
+  equations of boundary curves, `continuation` traces them, `atlas` each once, and `boundaries` finds those where two
+  minima cost the same or one stops being a minimum. `meetings` solves for the places where several meet,
+  `degeneracies` for those where a transition changes its nature; `special_points` names them, `segments` says of the
+  pieces between them whether they are first order or continuous, with measured `exponents`, and `boundary_maps` gives
+  all of it.
 - `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
   `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
   `small_overlap` what a small overlap costs.
@@ -40,6 +46,7 @@ Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or
 
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .boundary_maps import BoundaryMap, boundary_map
 from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
@@ -49,11 +56,15 @@ from .certificate_check import CertificateCheck, check_certificate
 from .certified_cells import CellProof, DiagramCell, certified_cells
 from .certify import certify
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
+from .critical_penalty import CriticalPenalty, critical_penalty
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
-from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
+from .elimination import AlgebraicDensity, algebraic_densities
 from .enclosure import Enclosure, Interval, enclosure
+from .expansions import EXPANSIONS, Expansion
+from .exponents import Exponents
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
@@ -81,26 +92,33 @@ from .packing_line import Transition, packing_transitions
 from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .phases import dead_outputs, phase, representative
+from .planes import Plane, PlaneAxis, diagram_plane
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
 from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
+from .segments import BoundarySegment
 from .solids import polytope
+from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
 
 __all__ = [
+    "EXPANSIONS",
     "FORMULAS",
     "MAX_CORNERS",
     "MAX_SEARCHED_FEATURES",
     "PUBLISHED_LOSSES",
     "SAME_LOSS",
+    "AlgebraicDensity",
     "Amplitude",
     "AnticorrelatedFeatures",
     "Arc",
     "BestPacking",
     "BoundaryCurve",
+    "BoundaryMap",
+    "BoundarySegment",
     "Branch",
     "BranchDiagram",
     "CellProof",
@@ -108,6 +126,7 @@ __all__ = [
     "CertificateCheck",
     "Change",
     "CorrelatedFeatures",
+    "CriticalPenalty",
     "CriticalPoint",
     "DensityLaw",
     "Descent",
@@ -116,6 +135,8 @@ __all__ = [
     "EnclosedMinimum",
     "Enclosure",
     "ExactLoss",
+    "Expansion",
+    "Exponents",
     "Factor",
     "Family",
     "FeatureLaw",
@@ -135,19 +156,24 @@ __all__ = [
     "OneHotFeatures",
     "OutputLoss",
     "Packed",
+    "Plane",
+    "PlaneAxis",
     "Polished",
     "Polytope",
     "PublishedLoss",
     "Recognised",
     "Region",
     "SharedPacking",
+    "SpecialPoint",
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
     "Transition",
+    "algebraic_densities",
     "anticorrelated_pairs",
     "apart",
     "best_packing",
+    "boundary_map",
     "branch_diagram",
     "census",
     "certified_cells",
@@ -157,11 +183,13 @@ __all__ = [
     "class_factors",
     "coexistence_curve",
     "correlated_pairs",
+    "critical_penalty",
     "dead_outputs",
     "derive_loss",
     "descend",
     "diagram_minima",
     "diagram_model",
+    "diagram_plane",
     "dimensions_per_feature",
     "early_growth",
     "enclosure",
@@ -195,6 +223,7 @@ __all__ = [
     "packing_transitions",
     "phase",
     "phase_boundaries",
+    "plane_minima",
     "points_of_gram",
     "polish",
     "polytope",
@@ -205,6 +234,7 @@ __all__ = [
     "seed_diagram",
     "shared_packing",
     "small_separatrix",
+    "special_points",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",

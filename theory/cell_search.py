@@ -5,7 +5,7 @@ ranges of importances and of the penalty λ 2g². For each cell the difference D
 the loss of its candidate.
 D is affine in r and in the penalty's coefficient λ and quadratic in the density. So it is enough to look at the corners
 in r and λ, and at three laws of the inputs: D's Bernstein coefficients are the same differences under these laws.
-docs/proofs.md has the inequalities.
+docs/certified-diagram.md has the inequalities.
 """
 
 from __future__ import annotations
@@ -56,6 +56,21 @@ def _from_middle(lower: float, reach: float) -> float:
 
 
 @compiled
+def spread(overlap: float, aim: float, density: float) -> float:
+    """Return min over β of E(ReLU(β − γv) − t)² for an input v of a density, rounded down; γ, t > 0.
+
+    By how much the other feature keeps an output from the offset t that it would like (docs/open-problems.md).
+    """
+    off = 1 - density
+    if overlap * (1 - density / 2) <= aim:
+        # Never clipped: the variance of γv.
+        return overlap * overlap * (density / 3 - density * density / 4) * (1 - MARGIN)
+    x = density * aim * aim / (overlap * (off + float(np.sqrt(off * off + (density * aim / overlap) ** 2))))
+    on = aim * aim + (x * x * x / 3 - x * aim * aim - 2 * aim * aim * aim / 3) / overlap
+    return max(off * x * x + density * on - MARGIN * aim * aim, 0.0)
+
+
+@compiled
 def search(
     laws: Any,
     corners: Any,
@@ -99,6 +114,15 @@ def search(
         by_overlap = (costs[1] if positive else costs[0]) * least_g * least_g if in_strip else 0.0
         # In the strip f₂ ≥ ℓ₀ (1 − h (2 − s − h)), or ≥ ℓ₀.
         saved = h * max(2 - low_1 * low_1 - low_2 * low_2, 0.0) * dropped
+        # Everywhere f₂ ≥ ℓ₀ (1 − h)² + `spread` if h ≤ 1, else f₂ ≥ 0.
+        saved_at_most = dropped * (1 + MARGIN)
+        if h < 1:
+            aim = laws[0, BOTH] ** 0.5 * (1 - h) / 2 * (1 - MARGIN)
+            apart = 0.0
+            if least_g > 0:
+                densities = laws[0, BOTH] ** 0.5, laws[2, BOTH] ** 0.5
+                apart = min(spread(least_g, aim, densities[0]), spread(least_g, aim, densities[1]))
+            saved_at_most = saved_at_most * h * (2 - h) - apart
         boxes += 1
         open_cells = 0
         for step in range(2):
@@ -124,7 +148,7 @@ def search(
                 if not alive[j] or (cells[j, ANTIPODAL] > 0 and not positive):
                     continue
                 safe = in_strip and low_1 * low_1 > (cells[j, SAFE_POSITIVE] if positive else cells[j, SAFE_NEGATIVE])
-                by_loss, by_strip, lost = True, in_strip, False
+                by_loss, by_strip, by_alone, lost = True, in_strip, True, False
                 for e in range(n_corners):
                     r, penalty = corners[j, e, 0], 2 * corners[j, e, 1] * least_g * least_g
                     middle = 2 * corners[j, e, 1] * m_1 * m_1 * m_2 * m_2
@@ -134,8 +158,9 @@ def search(
                         safe = safe and gap <= 0
                         by_loss = by_loss and f_1[k] + r * (f_2[k] - laws[k, DROPPED]) + penalty - margin > gap
                         by_strip = by_strip and f_1[k] - r * saved + penalty - margin > gap
-                        lost = lost or high_1[k] + r * (high_2[k] - laws[k, DROPPED]) + middle <= gap
-                if safe or by_loss or by_strip:
+                        by_alone = by_alone and f_1[k] - r * saved_at_most + penalty - margin > gap
+                        lost = lost or (k != 1 and high_1[k] + r * (high_2[k] - laws[k, DROPPED]) + middle <= gap)
+                if safe or by_loss or by_strip or by_alone:
                     continue
                 if step == 1 and ((lost and not in_strip) or max(rad_1, rad_2) <= smallest or boxes >= most):
                     alive[j] = False

@@ -3,7 +3,8 @@
 A cell is a range of densities times a range of relative importances, and of coefficients of the interference penalty.
 Its candidate, found by descent, is either an antipodal pair of fixed weights or the dropped feature; the proof is that
 every rival costs more (`cell_search.py`), everywhere in the cell. What fails is tried again in quarters, each with a
-candidate of its own, and is proved if all of them are, in favour of one phase. docs/proofs.md has the arguments.
+candidate of its own, and is proved if all of them are, in favour of one phase. docs/certified-diagram.md has the
+arguments.
 """
 
 from __future__ import annotations
@@ -173,9 +174,12 @@ def _prove(
         strip: width of the strip of small overlaps, in units of the density.
     """
     from .cell_search import search
+    from .pair_bounds import shape_loss
     from .small_overlap import overlap_cost
 
     laws = input_laws(density)
+    # Further out than the first boxes an output costs more than a dropped feature.
+    assert ((laws[:, 1] + laws[:, 2]) * shape_loss(LARGEST_WEIGHT**2) > laws[:, 3]).all()
     p_0, p_1 = density
     dropped = LARGEST_DROPPED if p_0 < PEAK < p_1 else max(laws[0, 3], laws[2, 3])
     dropped *= 1 + ROUNDED
@@ -236,7 +240,7 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
     open_parts = [part for owner, cell in enumerate(cells) for part in _parts(owner, cell)]
     phases, lost = [""] * len(cells), set[int]()
     reached, boxes = [0] * len(cells), 0
-    for level in range(divisions + 1):
+    for level in range(divisions + 1 if open_parts else 0):
         weights, bias = _candidates(open_parts)
         for part, w in zip(open_parts, weights, strict=True):
             reached[part.owner] = level

@@ -6,7 +6,7 @@
 - Over a box of weights: √f*, a distance in L², changes by at most ‖Δs x + Δg v‖ (ReLU is a contraction), so that the
   middle of a box bounds it. Large and small weights are bounded by f ≥ E[x²; active] A(s), `shape_loss`.
 
-docs/proofs.md has the arguments.
+docs/certified-diagram.md has the arguments.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ f = E[x²] − 2 E[x y] + E[y²]. Every moment here is increasing in s, g and β
 
 For each set of active features a moment is an integral over the part of the unit square, or of an edge of it, where
 z > 0. Which shape that is follows from the signs of z at the corners. The formulas for the shapes hold no division but
-ratios of at most 1, and no difference of large numbers: docs/proofs.md has them, and the count of roundings. It rests
+ratios of at most 1, and no difference of large numbers: docs/certified-diagram.md counts the roundings. The bound rests
 on s, g and β being multiples of `GRID`: then z is exact at the corners.
 """
 

@@ -1,7 +1,7 @@
 """What a small overlap costs the feature that is stored: f(s, g, β) ≥ κ g² for all s, β and |g| ≤ γ, compiled.
 
 With s = 1 + σ|g|, β = τ|g| the ratio f/g² doesn't increase with |g| at fixed σ, τ, whatever the input law
-(docs/proofs.md). Hence κ is the least value of f/γ² at |g| = γ, over own slopes and biases.
+(docs/certified-diagram.md). Hence κ is the least value of f/γ² at |g| = γ, over own slopes and biases.
 """
 
 from __future__ import annotations
