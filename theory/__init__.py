@@ -37,6 +37,10 @@ penalties. From there, bottom up:
 - `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
   `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
   `small_overlap` what a small overlap costs.
+- `certify` proves it at one point and returns a `certificate`: `certificate_search` excludes boxes of weights by
+  `pair_slopes` and `pair_curvature`, and `certificate_cores` encloses the minimisers, by a `convex_core` or an
+  `axis_core`. `certificate_check` does it all again in ball arithmetic: `pair_balls` has the moments, `ball_bounds`
+  and `ball_curvature` what holds over a box, `ball_exclusion` when a box is out.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
@@ -48,7 +52,10 @@ from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .certificate import Certificate, EnclosedMinimum
+from .certificate_check import CertificateCheck, check_certificate
 from .certified_cells import CellProof, DiagramCell, certified_cells
+from .certify import certify
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
 from .critical_penalty import CriticalPenalty, critical_penalty
 from .critical_points import CriticalPoint
@@ -118,6 +125,8 @@ __all__ = [
     "Branch",
     "BranchDiagram",
     "CellProof",
+    "Certificate",
+    "CertificateCheck",
     "Change",
     "CorrelatedFeatures",
     "CriticalPenalty",
@@ -126,6 +135,7 @@ __all__ = [
     "Descent",
     "DiagramCell",
     "DiagramMinima",
+    "EnclosedMinimum",
     "Enclosure",
     "ExactLoss",
     "Expansion",
@@ -172,6 +182,8 @@ __all__ = [
     "branch_diagram",
     "census",
     "certified_cells",
+    "certify",
+    "check_certificate",
     "check_superposition",
     "class_factors",
     "coexistence_curve",
