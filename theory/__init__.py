@@ -10,6 +10,8 @@ penalties. From there, bottom up:
 - `spectral` does the same for hundreds of features: `blocks`, `few`, `transforms` and `signed_rows` say what is asked,
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
+- `triple_certificate` proves which minimum of three features in two dimensions is the global one: `triple_search` goes
+  through null vectors, `triple_rows` and `triple_moments` bound one row of G, `triple_convexity` ends it.
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
   derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
@@ -106,6 +108,7 @@ from .solids import polytope
 from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
+from .triple_certificate import TripleCertificate, certify_triple
 
 __all__ = [
     "EXPANSIONS",
@@ -174,6 +177,7 @@ __all__ = [
     "TableFeatures",
     "ToyModel",
     "Transition",
+    "TripleCertificate",
     "algebraic_densities",
     "anticorrelated_pairs",
     "apart",
@@ -183,6 +187,7 @@ __all__ = [
     "census",
     "certified_cells",
     "certify",
+    "certify_triple",
     "check_certificate",
     "check_superposition",
     "class_factors",
