@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .certificate_command import certify
+from .certified_command import certified_diagram
 from .console import console, print_json, print_table
 from .geometry_commands import correlated, deform, packing, thomson, uniform
 from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
@@ -239,54 +241,40 @@ def loss(
 @app.command()
 def boundary(
     phases: Annotated[
-        list[str], typer.Argument(help="One phase: its limits of stability. Two: where they cost the same.")
-    ],
+        list[str] | None,
+        typer.Argument(help="One phase: its limits of stability. Two: where they cost the same. None: everything."),
+    ] = None,
     features: Features = 2,
     hidden: Hidden = 1,
+    x: Annotated[
+        str | None,
+        typer.Option(
+            "--x",
+            help="First parameter, NAME=LOW:HIGH[:log or :linear], of density, density[k], importance, importance[k], "
+            "interference_penalty, weight_decay. Default density=0.01:1.",
+        ),
+    ] = None,
+    y: Annotated[str | None, typer.Option("--y", help="Second parameter. Default importance=0.1:10.")] = None,
+    density: Annotated[float, typer.Option("--density", help="Feature density 1-S where it doesn't vary.")] = 0.3,
+    importance: Annotated[
+        float, typer.Option("--importance", help="Importance of the last feature where it doesn't vary.")
+    ] = 1.0,
+    penalty: Annotated[float, typer.Option("--penalty", help="Interference penalty where it doesn't vary.")] = 0.0,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw all boundaries and special points into this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Trace exact phase boundaries over density 0.01 to 1 and relative importance 0.1 to 10."""
-    from tegum.theory import check_superposition, coexistence_curve, stability_limit
+    """Trace exact phase boundaries and special points, over density and relative importance or two other parameters."""
+    from .boundary_command import PlaneOptions, show_curves, show_map
 
-    check_superposition(features, hidden)
-    if len(phases) == 1:
-        curves = stability_limit(phases[0], n_features=features, n_hidden=hidden)
-    elif len(phases) == 2:
-        curves = coexistence_curve(*phases, n_features=features, n_hidden=hidden)
+    options = PlaneOptions(x, y, density, importance, penalty)
+    if phases and figure is not None:
+        raise ValueError("--figure draws all boundaries, so it takes no phases")
+    if phases:
+        show_curves(phases, options, features, hidden, as_json=as_json)
     else:
-        raise ValueError(f"expected one or two phases, got {len(phases)}")
-    if as_json:
-        print_json(
-            [
-                {
-                    "kind": c.kind,
-                    "phases": list(c.phases),
-                    "mechanism": c.mechanism,
-                    "status": c.status,
-                    "reason": c.reason,
-                    "density": c.density.tolist(),
-                    "importance": c.importance.tolist(),
-                    "residual": c.residual.tolist(),
-                    "error": c.error.tolist(),
-                    "cheapest": c.cheapest.tolist(),
-                }
-                for c in curves
-            ]
-        )
-        return
-    rows = []
-    for c in curves:
-        name = " | ".join(c.phases)
-        rows.append(
-            [
-                f"{c.kind}: {name} ({c.mechanism})",
-                str(len(c.density)),
-                f"{c.residual.max():.1e}",
-                f"{c.error.max():.1e}",
-                c.reason,
-            ]
-        )
-    print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
+        show_map(options, features, hidden, figure, as_json=as_json)
 
 
 @app.command()
@@ -327,7 +315,7 @@ def basins(
     print_basins(dataset, out, as_json=as_json)
 
 
-for command in (packing, uniform, thomson, deform, correlated):
+for command in (packing, uniform, thomson, deform, correlated, certify, certified_diagram):
     app.command()(command)
 
 

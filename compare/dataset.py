@@ -17,6 +17,7 @@ from tegum.theory import (
     DiagramMinima,
     ToyModel,
     diagram_model,
+    diagram_plane,
     match,
     phase,
     polish,
@@ -125,7 +126,9 @@ def minima_of(dataset: xr.Dataset) -> DiagramMinima:
         for i in range(codes.shape[0])
     ]
     sizes = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
-    return DiagramMinima(*sizes, dataset["density"].values, dataset["importance"].values, rows)
+    axes = dataset["density"].values, dataset["importance"].values
+    plane = diagram_plane(*sizes, *((float(axis[0]), float(axis[-1])) for axis in axes))
+    return DiagramMinima(plane, *axes, rows)
 
 
 def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
@@ -152,6 +155,7 @@ def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
         rows = {name: dataset[f"curve_{name}"].values[k] for name in (*CURVE_FIELDS, "cheapest")}
         there = np.isfinite(rows["density"])
         arrays = {name: row[there] for name, row in rows.items()}
+        arrays |= {"x": arrays.pop("density"), "y": arrays.pop("importance")}
         curves.append(BoundaryCurve(**arrays, **(labels | {"phases": tuple(labels["phases"])})))
     return tuple(curves)
 

@@ -30,16 +30,17 @@ def show_free_packings(out: Path, most: int, report: Callable[[str, float], None
     """
     from .figures import save_figure
     from .free_packing_figure import free_packing_figure
-    from .free_packings import read_rows, survey, write_row
+    from .free_packings import FreeRow, survey
+    from .rows import read_rows, write_rows
 
     out.mkdir(parents=True, exist_ok=True)
     path = out / TABLE
-    known = read_rows(path) if path.exists() else []
+    known = read_rows(path, FreeRow) if path.exists() else []
     rows: list[FreeRow] = []
     try:
         for row, share in survey(most, known=known):
             if row not in known:
-                write_row(path, row)
+                write_rows(path, [row])
             rows.append(row)
             report("free packings", share)
     except KeyboardInterrupt:

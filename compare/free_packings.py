@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -147,44 +145,3 @@ def shape_of(found: FreePacking) -> str:
 def _words(product: FinitePacking) -> str:
     """Return the factors of a finite packing."""
     return " + ".join(name if count == 1 else f"{count} {name}" for name, count in sorted(product.copies.items()))
-
-
-def write_row(path: Path, row: FreeRow) -> None:
-    """Append a row to a table, which is begun if it doesn't exist."""
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow([field.name for field in fields(FreeRow)])
-        writer.writerow(astuple(row))
-
-
-def read_rows(path: Path) -> list[FreeRow]:
-    """Return the rows of a table; a last one that was cut short is taken off the file.
-
-    Args:
-        path: of a table that `write_row` wrote.
-
-    Raises:
-        ValueError: if it has other columns, or a row isn't one.
-    """
-    text = path.read_text(encoding="utf-8")
-    if text and not text.endswith("\n"):
-        path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
-    names = [field.name for field in fields(FreeRow)]
-    kinds = {"int": int, "float": float, "str": str}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if header != names:
-            raise ValueError(f"{path} must have the columns {', '.join(names)}, got {', '.join(header) or 'none'}")
-        types = [kinds[str(field.type)] for field in fields(FreeRow)]
-        rows = []
-        for line in reader:
-            try:
-                rows.append(FreeRow(*(kind(text) for kind, text in zip(types, line, strict=True))))
-            except ValueError:
-                raise ValueError(
-                    f"line {reader.line_num} of {path} isn't a row of this table: {','.join(line)}"
-                ) from None
-        return rows

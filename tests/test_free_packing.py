@@ -26,6 +26,8 @@ from tegum.theory import (
     recognise,
 )
 
+rows_module: Any = import_module("tegum.compare.rows")
+read_rows, write_rows = rows_module.read_rows, rows_module.write_rows
 free_packings: Any = import_module("tegum.compare.free_packings")
 command: Any = import_module("tegum.compare.free_packing_command")
 figure: Any = import_module("tegum.compare.free_packing_figure")
@@ -161,7 +163,7 @@ def test_an_interrupted_command_says_what_is_kept(
     code, _, error = run(monkeypatch, capsys, f"packing --free 4 --out {tmp_path}")
     assert code == 130
     assert "interrupted: 1 searches are in" in error
-    assert len(free_packings.read_rows(tmp_path / "free-packing.csv")) == 1
+    assert len(read_rows(tmp_path / "free-packing.csv", free_packings.FreeRow)) == 1
 
 
 @pytest.mark.parametrize(
@@ -186,17 +188,17 @@ def test_misuse_is_one_line(
 def test_another_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "free-packing.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="must have the columns dim, corners"):
-        free_packings.read_rows(tmp_path / "free-packing.csv")
+        read_rows(tmp_path / "free-packing.csv", free_packings.FreeRow)
 
 
 def test_a_row_cut_short_is_searched_again_and_damage_is_named(tmp_path: Path) -> None:
     path = tmp_path / "free-packing.csv"
     (row, _), *_ = free_packings.survey(3, dims=(2,), inverse_densities=(3.0,), starts=4, polished=1)
-    free_packings.write_row(path, row)
+    write_rows(path, [row])
     whole = path.read_text()
     path.write_text(whole + whole.splitlines()[1][:20])
-    assert free_packings.read_rows(path) == [row]
+    assert read_rows(path, free_packings.FreeRow) == [row]
     assert path.read_text() == whole
     path.write_text(whole + "2,x\n")
     with pytest.raises(ValueError, match=r"line 3 of .*isn't a row of this table: 2,x"):
-        free_packings.read_rows(path)
+        read_rows(path, free_packings.FreeRow)

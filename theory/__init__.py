@@ -13,8 +13,11 @@ penalties. From there, bottom up:
 - `triple_certificate` proves which minimum of three features in two dimensions is the global one: `triple_search` goes
   through null vectors, `triple_rows` and `triple_moments` bound one row of G, `triple_convexity` ends it.
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
-  form is, `closed_forms`, `shapes`, `polygons` and `identities` hold those that are known, some derived by
-  `rigid_shapes`, and `catalogue` all of them.
+  form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
+  derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
+- `elimination` finds the polynomials whose roots are special points, `critical_penalty` the penalty that ends the
+  storage of a pair, from tables of `pair_costs`, and `penalty_bounds` proves bounds of it. `one_axis` lets several
+  equal features share one.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
@@ -27,24 +30,44 @@ penalties. From there, bottom up:
   points do with all weights free.
 - `families` are models along one parameter. `random_minima` searches for minima where a census would take too long,
   `branches` follows them along a family, `transitions` says where they end, and `branch_diagrams` where they cross.
-- `paths` follows minima from cell to cell, `equations` holds the equations of boundary curves, `continuation` traces
-  them, and `boundaries` finds those where two minima cost the same or one stops being a minimum.
+- `planes` are models over any two parameters. `paths` follows minima from cell to cell, `equations` holds the
+  equations of boundary curves, `continuation` traces them, `atlas` each once, and `boundaries` finds those where two
+  minima cost the same or one stops being a minimum. `meetings` solves for the places where several meet,
+  `degeneracies` for those where a transition changes its nature; `special_points` names them, `segments` says of the
+  pieces between them whether they are first order or continuous, with measured `exponents`, and `boundary_maps` gives
+  all of it.
+- `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
+  `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
+  `small_overlap` what a small overlap costs.
+- `certify` proves it at one point and returns a `certificate`: `certificate_search` excludes boxes of weights by
+  `pair_slopes` and `pair_curvature`, and `certificate_cores` encloses the minimisers, by a `convex_core` or an
+  `axis_core`. `certificate_check` does it all again in ball arithmetic: `pair_balls` has the moments, `ball_bounds`
+  and `ball_curvature` what holds over a box, `ball_exclusion` when a box is out.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
 
 from .amplitudes import Amplitude
 from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .boundary_maps import BoundaryMap, boundary_map
 from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .certificate import Certificate, EnclosedMinimum
+from .certificate_check import CertificateCheck, check_certificate
+from .certified_cells import CellProof, DiagramCell, certified_cells
+from .certify import certify
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
+from .critical_penalty import CriticalPenalty, critical_penalty
 from .critical_points import CriticalPoint
 from .descent import Descent, descend, pack, unpack
-from .diagram import DiagramMinima, check_superposition, diagram_minima
+from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
+from .elimination import AlgebraicDensity, algebraic_densities
 from .enclosure import Enclosure, Interval, enclosure
+from .expansions import EXPANSIONS, Expansion
+from .exponents import Exponents
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .features import DensityLaw, FeatureLaw, IndependentFeatures
@@ -66,43 +89,60 @@ from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .machine_code import machine_code
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
+from .one_axis import OneAxis, one_axis, shared_axes
 from .packed_polytopes import Packed, packed
 from .packing import BestPacking, best_packing
 from .packing_line import Transition, packing_transitions
 from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
+from .penalty_bounds import PenaltyBounds, penalty_bounds
 from .phases import dead_outputs, phase, representative
+from .planes import Plane, PlaneAxis, diagram_plane
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
 from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
+from .segments import BoundarySegment
 from .solids import polytope
+from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
 from .triple_certificate import TripleCertificate, certify_triple
 
 __all__ = [
+    "EXPANSIONS",
     "FORMULAS",
     "MAX_CORNERS",
     "MAX_SEARCHED_FEATURES",
     "PUBLISHED_LOSSES",
     "SAME_LOSS",
+    "AlgebraicDensity",
     "Amplitude",
     "AnticorrelatedFeatures",
     "Arc",
     "BestPacking",
     "BoundaryCurve",
+    "BoundaryMap",
+    "BoundarySegment",
     "Branch",
     "BranchDiagram",
+    "CellProof",
+    "Certificate",
+    "CertificateCheck",
     "Change",
     "CorrelatedFeatures",
+    "CriticalPenalty",
     "CriticalPoint",
     "DensityLaw",
     "Descent",
+    "DiagramCell",
     "DiagramMinima",
+    "EnclosedMinimum",
     "Enclosure",
     "ExactLoss",
+    "Expansion",
+    "Exponents",
     "Factor",
     "Family",
     "FeatureLaw",
@@ -119,35 +159,47 @@ __all__ = [
     "Limit",
     "LinearOptimum",
     "LossFormula",
+    "OneAxis",
     "OneHotFeatures",
     "OutputLoss",
     "Packed",
+    "PenaltyBounds",
+    "Plane",
+    "PlaneAxis",
     "Polished",
     "Polytope",
     "PublishedLoss",
     "Recognised",
     "Region",
     "SharedPacking",
+    "SpecialPoint",
     "SpectralLoss",
     "TableFeatures",
     "ToyModel",
     "Transition",
     "TripleCertificate",
+    "algebraic_densities",
     "anticorrelated_pairs",
     "apart",
     "best_packing",
+    "boundary_map",
     "branch_diagram",
     "census",
+    "certified_cells",
+    "certify",
     "certify_triple",
+    "check_certificate",
     "check_superposition",
     "class_factors",
     "coexistence_curve",
     "correlated_pairs",
+    "critical_penalty",
     "dead_outputs",
     "derive_loss",
     "descend",
     "diagram_minima",
     "diagram_model",
+    "diagram_plane",
     "dimensions_per_feature",
     "early_growth",
     "enclosure",
@@ -174,13 +226,16 @@ __all__ = [
     "match",
     "mixed_factors",
     "neuron_polysemanticity",
+    "one_axis",
     "one_denser",
     "one_more_important",
     "pack",
     "packed",
     "packing_transitions",
+    "penalty_bounds",
     "phase",
     "phase_boundaries",
+    "plane_minima",
     "points_of_gram",
     "polish",
     "polytope",
@@ -189,8 +244,10 @@ __all__ = [
     "representative",
     "same_sign_share",
     "seed_diagram",
+    "shared_axes",
     "shared_packing",
     "small_separatrix",
+    "special_points",
     "stability_limit",
     "superposition",
     "tegum_factor_numbers",

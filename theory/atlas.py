@@ -10,7 +10,8 @@ import numpy as np
 from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, trace
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
-from .equations import Plane, hold, hold_frame
+from .descent import unpack
+from .equations import Equations, hold, hold_frame
 from .features import FloatArray
 from .paths import Path
 from .rotations import SMALL
@@ -29,8 +30,10 @@ ILL_CONDITIONED = 1e-7
 FEWEST = 3
 # Differences of losses below rounding have no sign.
 ROUNDING = 1e-12
-# A first point closer than this to a curve already traced, in log density and log importance, belongs to it.
+# A first point closer than this to a curve already traced, in the plane's positions, belongs to it.
 NEAR = 0.03
+# Overlaps and biases of the same states on a curve change by less over that distance.
+SHEET = 0.1
 # First points that are tried close to each other before the rest is given up.
 TRIES = 3
 
@@ -47,18 +50,35 @@ class TracedCurve:
 class Atlas:
     """Curves traced so far, and whether a first point belongs to one of them."""
 
-    def __init__(self, box: FloatArray) -> None:
-        """Start an atlas of a box in (log density, log importance), shape (2, 2): lower and upper corner."""
-        self.box = box
+    def __init__(self, equations: Equations, box: FloatArray) -> None:
+        """Start an atlas of a box in the plane's positions, shape (2, 2): lower and upper corner."""
+        self.equations, self.box = equations, box
         self.curves: list[TracedCurve] = []
         self._tries: dict[tuple[str, ...], list[FloatArray]] = {}
 
-    def knows(self, key: tuple[str, ...], q: FloatArray) -> bool:
-        """Whether a traced curve of this kind passes by q."""
-        return any(
-            curve.key == key and np.abs(dense(curve.found.points[:, -2:]) - q).max(axis=1).min() < NEAR
-            for curve in self.curves
-        )
+    def knows(self, key: tuple[str, ...], y: FloatArray, held: tuple[FloatArray, ...]) -> bool:
+        """Whether a traced curve of this kind passes by the point y, with the same states but for exchanges."""
+        own = self._copies(y[None], held)[0]
+        for curve in self.curves:
+            if curve.key != key:
+                continue
+            points = dense(curve.found.points)
+            near = points[np.abs(points[:, -2:] - y[-2:]).max(axis=1) < NEAR]
+            if len(near) and np.abs(self._copies(near, curve.held)[:, :1] - own).max(axis=(2, 3)).min() < SHEET:
+                return True
+        return False
+
+    def _copies(self, points: FloatArray, held: tuple[FloatArray, ...]) -> FloatArray:
+        """Return overlaps and biases of the states at points of a curve, in all orders and with features exchanged.
+
+        Shape (points, orders, states, n + 1, n), the order as it is first.
+        """
+        weights, bias = unpack(states_of(points, held), self.equations.n_hidden)
+        own = np.concatenate([weights.mT @ weights, bias[..., None, :]], axis=-2)
+        n, exchanges = bias.shape[-1], self.equations.plane.exchanges
+        assert exchanges is not None
+        orders = [own[..., [*order, n], :][..., order] for order in exchanges.tolist()]
+        return np.stack([*orders, *(order[:, ::-1] for order in orders)], axis=1)
 
     def _tried(self, key: tuple[str, ...], q: FloatArray) -> bool:
         """Note a first point, and return whether enough of them were tried close to it."""
@@ -77,12 +97,12 @@ class Atlas:
         held: tuple[FloatArray, ...],
     ) -> bool:
         """Correct a first point onto its curve and trace it; return whether its curve is known now."""
-        if self.knows(key, near):
+        if self.knows(key, y, held):
             return True
         if self._tried(key, near):
             return False
         y, residual = correct(system, y)
-        if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y[-2:]):
+        if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y, held):
             return False
         found = trace(system, y, self.box, keep=keep)
         sharp = found.error < ILL_CONDITIONED
@@ -93,54 +113,67 @@ class Atlas:
         return True
 
 
+def states_of(points: FloatArray, held: tuple[FloatArray, ...]) -> FloatArray:
+    """Return the packed states at points of a curve, by its first unknowns and what is held: (points, states, P)."""
+    states, at = np.empty((len(points), len(held), len(held[0]))), 0
+    for k, zeros in enumerate(held):
+        free = np.isnan(zeros)
+        states[:, k] = zeros
+        states[:, k, free] = points[:, at : at + int(free.sum())]
+        at += int(free.sum())
+    return states
+
+
 def dense(points: FloatArray) -> FloatArray:
-    """Return points on the polyline through `points`, closer together than half of `NEAR`."""
+    """Return points on the polyline through `points`, by their last two coordinates closer than half of `NEAR`."""
     if len(points) < 2:
         return points
-    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(points, axis=0)).max(axis=1))])
+    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(points[:, -2:], axis=0)).max(axis=1))])
     at = np.linspace(0, length[-1], max(2, int(length[-1] / (NEAR / 2)) + 2))
-    return np.stack([np.interp(at, length, points[:, c]) for c in (0, 1)], axis=-1)
+    return np.stack([np.interp(at, length, column) for column in points.T], axis=-1)
 
 
-def trace_stability(plane: Plane, paths: list[Path], atlas: Atlas) -> None:
+def trace_stability(equations: Equations, paths: list[Path], atlas: Atlas) -> None:
     """Trace the limit of stability at which each broken path ended, by whichever mechanism holds there."""
     for path in paths:
-        (label,), q = plane.labels(path.start), path.q_last
-        (ended,) = plane.labels(path.last)
+        (label,), q = equations.labels(path.start), path.q_last
+        (ended,) = equations.labels(path.last)
         if path.whole:
             continue
-        model = plane.model(q[None])
+        model = equations.model(q[None])
         anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
         # A path that ends at a kink comes arbitrarily close to it; one that ends at a fold beside it doesn't.
         near = norms[0] <= GRADIENT_TOLERANCE and np.abs(anchor[0] - path.last).max() < ON_KINK
         v = path.last - anchor[0]
         # Without a small column the frame may be another one.
         turned, _ = snap(model, anchor, norms)
-        frame = hold_frame(turned[0], plane.n_hidden)
+        frame = hold_frame(turned[0], equations.n_hidden)
         if near and (turned[0][np.isnan(frame)] == 0).any():
             if np.linalg.norm(v) < SMALL or (turned != anchor).any():
                 v = smallest_curvature(model, turned)[1][0]
             v = v[np.isnan(frame)]
             held = hold(turned[0])
             first = np.concatenate([turned[0][np.isnan(held)], v / np.linalg.norm(v), q])
-            if atlas.add(("kink", label), plane.kink(held, frame), first, q, held=(held,)):
+            if atlas.add(("kink", label), equations.kink(held, frame), first, q, held=(held,)):
                 continue
-        frame = hold_frame(path.last, plane.n_hidden)
+        frame = hold_frame(path.last, equations.n_hidden)
         free = np.isnan(frame)
-        corners = np.abs(plane.corners(path.last[None])[0])
+        corners = np.abs(equations.corners(path.last[None])[0])
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
         if corners.min() < AT_CORNER and not (path.last[free] == 0).any():
-            system = plane.corner(int(output), int(active), frame)
+            system = equations.corner(int(output), int(active), frame)
             first = np.concatenate([path.last[free], q])
-            if atlas.add(("corner", ended), system, first, q, plane.convex_beside(int(output), frame), held=(frame,)):
+            if atlas.add(
+                ("corner", ended), system, first, q, equations.convex_beside(int(output), frame), held=(frame,)
+            ):
                 continue
-        hessian = plane.expand(path.last[None], q[None])[2][0]
+        hessian = equations.expand(path.last[None], q[None])[2][0]
         v = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
         first = np.concatenate([path.last[free], v, q])
-        atlas.add(("fold", ended), plane.fold(frame), first, q, plane.convex_but_one(frame), held=(frame,))
+        atlas.add(("fold", ended), equations.fold(frame), first, q, equations.convex_but_one(frame), held=(frame,))
 
 
-def trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: Atlas) -> None:
+def trace_coexistence(equations: Equations, there: list[Path], back: list[Path], atlas: Atlas) -> None:
     """Trace where two minima change places in cost on the way from a cell to the next.
 
     Every path from the one cell is compared with every path from the other, over the part of the way that both cover.
@@ -162,9 +195,9 @@ def trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: 
             second.append(y.at(1 - share))
             q.append(x.q_start + share * (x.q_end - x.q_start))
     at = np.array(q)
-    one, kept_one = plane.settle(np.array(first), at)
-    two, kept_two = plane.settle(np.array(second), at)
-    gap = plane.slope(one, at)[0] - plane.slope(two, at)[0]
+    one, kept_one = equations.settle(np.array(first), at)
+    two, kept_two = equations.settle(np.array(second), at)
+    gap = equations.slope(one, at)[0] - equations.slope(two, at)[0]
     for k in range(0, len(gap), 2):
         kept = kept_one[k : k + 2].all() and kept_two[k : k + 2].all()
         if not kept or not gap[k] * gap[k + 1] < -(ROUNDING**2):
@@ -172,28 +205,28 @@ def trace_coexistence(plane: Plane, there: list[Path], back: list[Path], atlas: 
         share = gap[k] / (gap[k] - gap[k + 1])
         guess = at[k] + share * (at[k + 1] - at[k])
         theta = np.stack([s[k] + share * (s[k + 1] - s[k]) for s in (one, two)])
-        settled, kept_both = plane.settle(theta, np.stack([guess, guess]))
+        settled, kept_both = equations.settle(theta, np.stack([guess, guess]))
         if kept_both.all():
-            _add_coexistence(plane, atlas, settled, guess)
+            add_coexistence(equations, atlas, settled, guess)
 
 
-def _add_coexistence(plane: Plane, atlas: Atlas, theta: FloatArray, q: FloatArray) -> None:
-    key = ("coexistence", *plane.labels(*theta))
-    if atlas.knows(key, q):
-        return
+def add_coexistence(equations: Equations, atlas: Atlas, theta: FloatArray, q: FloatArray) -> bool:
+    """Trace the coexistence curve of two states through a place close to q; return whether it is known now."""
+    key = ("coexistence", *equations.labels(*theta))
     held = hold(theta[0]), hold(theta[1])
+    free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
+    first = np.concatenate([*free, q])
 
     def both_minima(y: FloatArray) -> bool:
-        states, model = plane.states(y, *held), plane.model(np.stack([y[-2:], y[-2:]]))
+        states, model = equations.states(y, *held), equations.model(np.stack([y[-2:], y[-2:]]))
         # A state costs the same as itself, and as its copies under rotation, everywhere.
-        apart = np.ptp(invariants(states, plane.n_hidden), axis=0).max() > SIDESTEP
+        apart = np.ptp(invariants(states, equations.n_hidden), axis=0).max() > SIDESTEP
         return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
 
-    free = [row[np.isnan(h)] for row, h in zip(theta, held, strict=True)]
-    atlas.add(key, plane.coexistence(*held), np.concatenate([*free, q]), q, both_minima, held=held)
+    return atlas.add(key, equations.coexistence(*held), first, q, both_minima, held=held)
 
 
-def continue_coexistence(plane: Plane, atlas: Atlas) -> None:
+def continue_coexistence(equations: Equations, atlas: Atlas) -> None:
     """Go on where a state of a coexistence curve stopped being a minimum and another took its place continuously."""
     for curve in list(atlas.curves):
         if curve.key[0] != "coexistence":
@@ -201,15 +234,15 @@ def continue_coexistence(plane: Plane, atlas: Atlas) -> None:
         found = curve.found
         for end, last, before in ((found.ends[0], 0, 1), (found.ends[1], -1, -2)):
             heading = (found.points[last] - found.points[before])[-2:]
-            q = found.points[last, -2:] + BEYOND * heading / np.linalg.norm(heading)
+            q = found.points[last, -2:] + BEYOND * heading / max(float(np.linalg.norm(heading)), SMALL)
             if end not in ("stopped", "lost") or ((q < atlas.box[0]) | (q > atlas.box[1])).any():
                 continue
-            theta = plane.states(found.points[last], *curve.held)
-            signs = plane.signs()
+            theta = equations.states(found.points[last], *curve.held)
+            signs = equations.signs()
             near = np.concatenate(
                 [theta + shift for shift in (0, SIDESTEP, -SIDESTEP, SIDESTEP * signs, -SIDESTEP * signs)]
             )
-            settled, kept = plane.settle(near, np.broadcast_to(q, (len(near), 2)))
+            settled, kept = equations.settle(near, np.broadcast_to(q, (len(near), 2)))
             for a, b in combinations(np.flatnonzero(kept), 2):
-                if np.ptp(invariants(settled[[a, b]], plane.n_hidden), axis=0).max() > 10 * SIDESTEP:
-                    _add_coexistence(plane, atlas, settled[[a, b]], q)
+                if np.ptp(invariants(settled[[a, b]], equations.n_hidden), axis=0).max() > 10 * SIDESTEP:
+                    add_coexistence(equations, atlas, settled[[a, b]], q)

@@ -9,27 +9,27 @@ there is a coexistence curve. Each is then located by Newton's method on its def
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, trace_coexistence, trace_stability
-from .descent import descend, pack
-from .diagram import DiagramMinima, diagram_minima
-from .equations import Plane
+from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
+from .degeneracies import sprout
+from .diagram import DiagramMinima, check_superposition, plane_minima
+from .equations import Equations
 from .features import FloatArray
-from .paths import follow
-from .phases import relabelled, representative
+from .paths import cheapest_near, follow
+from .phases import relabelled
+from .planes import Plane, PlaneAxis, diagram_plane
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
 # Grid of the census that finds the curves' first points, and steps from a cell to the next.
 SEED_CELLS = 12
-DENSE = (0.77, 0.85, 0.91, 0.95, 0.98)
-NEARLY_EQUAL = (0.82, 0.88, 0.93, 0.97)
+DENSE = (0.7, 0.74, 0.77, 0.81, 0.85, 0.91, 0.95, 0.98)
+NEARLY_EQUAL = (0.82, 0.85, 0.88, 0.93, 0.97)
 # Minima that differ by less cost the same.
-SAME_COST = 1e-9
+SAME_COST = 1e-12
 WHY = {
     "edge": "edge of the range",
     "closed": "closed",
@@ -41,71 +41,101 @@ WHY = {
 
 @dataclass(frozen=True, eq=False)
 class BoundaryCurve:
-    """A curve in the (density, relative importance) plane, in order.
+    """A curve in a plane of models, that of density and relative importance unless another was asked for, in order.
 
     Attributes:
         kind: "coexistence" or "stability".
         phases: the two labels of a coexistence curve; the one that stops being a minimum at a limit of stability. With
             more than two features each curve stands for its copies under exchanges of those of equal importance.
         mechanism: "first order" (coexistence), "fold", "kink" or "corner".
-        density: 1 − S, shape (points,).
-        importance: relative importance r, shape (points,).
+        x: values of the plane's first parameter, shape (points,).
+        y: values of its second parameter, shape (points,).
         residual: largest residual of the defining equations, shape (points,).
-        error: first-order bound on the distance to the curve in (log density, log importance), shape (points,).
+        error: first-order bound on the distance to the curve in the plane's positions (logarithms on log axes), shape
+            (points,).
         cheapest: whether no cheaper minimum than the curve's state is known at the point, shape (points,). A limit of
             stability of the cheapest minimum is a continuous transition.
         status: "complete" if the curve runs from edge to edge or closes, else "ended".
         reason: why it stops at its first and its last point.
+        axes: names of the plane's two parameters.
     """
 
     kind: str
     phases: tuple[str, ...]
     mechanism: str
-    density: FloatArray
-    importance: FloatArray
+    x: FloatArray
+    y: FloatArray
     residual: FloatArray
     error: FloatArray
     cheapest: NDArray[np.bool_]
     status: str
     reason: str
+    axes: tuple[str, str] = ("density", "importance")
+
+    @property
+    def density(self) -> FloatArray:
+        """1 − S along the curve, if it varies, shape (points,)."""
+        return self._along("density")
+
+    @property
+    def importance(self) -> FloatArray:
+        """Relative importance of the last feature along the curve, if it varies, shape (points,)."""
+        return self._along("importance")
+
+    def _along(self, name: str) -> FloatArray:
+        if name not in self.axes:
+            raise AttributeError(f"{name} doesn't vary in the plane of {' and '.join(self.axes)}")
+        return (self.x, self.y)[self.axes.index(name)]
 
 
-def _cheapest(plane: Plane, diagram: DiagramMinima, q: FloatArray, loss: FloatArray) -> NDArray[np.bool_]:
-    """Return whether no minimum that is known close by costs less than `loss` at each row of q."""
-    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
-    owner, starts = [], []
-    for k, (x, y) in enumerate(q):
-        i, j = int(np.searchsorted(log_p, x)), int(np.searchsorted(log_r, y))
-        for a, b in product({max(i - 1, 0), min(i, len(log_p) - 1)}, {max(j - 1, 0), min(j, len(log_r) - 1)}):
-            for point in diagram.live(a, b):
-                owner.append(k)
-                starts.append(pack(point.weights, point.bias))
-    ends = descend(plane.model(q[owner]), np.array(starts)).loss
-    lowest = np.full(len(q), np.inf)
-    np.minimum.at(lowest, owner, ends)
-    return np.asarray(lowest > loss - SAME_COST)
+@dataclass(frozen=True, eq=False)
+class KnownLosses:
+    """What the minima of the surrounding cells say along a curve.
+
+    Attributes:
+        loss: of the curve's state, shape (points,).
+        lowest: least loss that is known, shape (points,).
+        where: packed parameters at which it is attained, shape (points, P).
+    """
+
+    loss: FloatArray
+    lowest: FloatArray
+    where: FloatArray
+
+    @property
+    def cheapest(self) -> NDArray[np.bool_]:
+        """Whether no minimum that is known costs less than the curve's state, shape (points,)."""
+        return np.asarray(self.lowest > self.loss - SAME_COST)
 
 
-def _record(plane: Plane, diagram: DiagramMinima, curve: TracedCurve) -> BoundaryCurve:
+def known_losses(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> list[KnownLosses]:
+    """Return what is known along each curve of an atlas."""
+    found = []
+    for curve in atlas.curves:
+        points = curve.found.points
+        q, states = points[:, -2:], states_of(points, curve.held)
+        found.append(KnownLosses(equations.slope(states[:, 0], q)[0], *cheapest_near(equations, diagram, q)))
+    return found
+
+
+def record(diagram: DiagramMinima, curve: TracedCurve, known: KnownLosses) -> BoundaryCurve:
+    """Return the public record of a traced curve."""
     found, q = curve.found, curve.found.points[:, -2:]
     coexistence = curve.key[0] == "coexistence"
-    theta = plane.place(found.points[:, : int(np.isnan(curve.held[0]).sum())], curve.held[0])
-    cheapest = _cheapest(plane, diagram, q, plane.slope(theta, q)[0])
-    reasons = [
-        f"{WHY[end]} at ({np.exp(at[0]):.4f}, {np.exp(at[1]):.4f})"
-        for end, at in zip(found.ends, q[[0, -1]], strict=True)
-    ]
+    x, y = diagram.plane.x.value(q[:, 0]), diagram.plane.y.value(q[:, 1])
+    reasons = [f"{WHY[end]} at ({x[at]:.4f}, {y[at]:.4f})" for end, at in zip(found.ends, (0, -1), strict=True)]
     return BoundaryCurve(
         kind="coexistence" if coexistence else "stability",
         phases=curve.key[1:],
         mechanism="first order" if coexistence else curve.key[0],
-        density=np.exp(q[:, 0]),
-        importance=np.exp(q[:, 1]),
+        x=x,
+        y=y,
         residual=found.residual,
         error=found.error,
-        cheapest=cheapest,
+        cheapest=known.cheapest,
         status="complete" if set(found.ends) <= {"edge", "closed"} else "ended",
         reason="; ".join(reasons),
+        axes=diagram.plane.names,
     )
 
 
@@ -119,7 +149,7 @@ def _mirrored(curve: BoundaryCurve) -> BoundaryCurve:
     return replace(
         curve,
         phases=tuple(sorted(relabelled(label, (1, 0)) for label in curve.phases)),
-        importance=1 / curve.importance,
+        y=1 / curve.y,
         residual=curve.residual * factor,
         reason=f"mirror image, under exchange of the features, of a curve with: {curve.reason}",
     )
@@ -140,6 +170,20 @@ def _completed(curves: list[BoundaryCurve]) -> list[BoundaryCurve]:
     return complete
 
 
+def traced(diagram: DiagramMinima) -> tuple[Equations, Atlas]:
+    """Return the equations of a diagram's plane, and every curve that its minima show, traced over its range."""
+    equations = Equations(diagram.plane)
+    atlas = Atlas(equations, diagram.plane.position(diagram.x[[0, -1]], diagram.y[[0, -1]]))
+    paths = follow(equations, diagram)
+    for (here, there), forth in paths.items():
+        trace_stability(equations, forth, atlas)
+        if here < there:
+            trace_coexistence(equations, forth, paths.get((there, here), []), atlas)
+    sprout(equations, atlas)
+    continue_coexistence(equations, atlas)
+    return equations, atlas
+
+
 def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
     """Return every coexistence curve and limit of stability that a diagram's minima show, over its range.
 
@@ -150,20 +194,19 @@ def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
         The curves, each with the largest residual of its equations at every point and a first-order error bound. For
         two features over a range of importances that is symmetric about 1, curves come in mirror images.
     """
-    plane = Plane(diagram.n_features, diagram.n_hidden)
-    atlas = Atlas(np.log([[axis[0], axis[-1]] for axis in (diagram.density, diagram.importance)]).T)
-    paths = follow(plane, diagram)
-    for (here, there), forth in paths.items():
-        trace_stability(plane, forth, atlas)
-        if here < there:
-            trace_coexistence(plane, forth, paths.get((there, here), []), atlas)
-    continue_coexistence(plane, atlas)
-    curves = [_record(plane, diagram, curve) for curve in atlas.curves]
-    symmetric = np.allclose(atlas.box[0, 1], -atlas.box[1, 1])
+    equations, atlas = traced(diagram)
+    known = known_losses(diagram, equations, atlas)
+    return recorded(diagram, atlas, known)
+
+
+def recorded(diagram: DiagramMinima, atlas: Atlas, known: list[KnownLosses]) -> tuple[BoundaryCurve, ...]:
+    """Return the public records of the curves of an atlas; see `phase_boundaries`."""
+    curves = [record(diagram, curve, losses) for curve, losses in zip(atlas.curves, known, strict=True)]
+    symmetric = diagram.plane.names == ("density", "importance") and np.allclose(atlas.box[0, 1], -atlas.box[1, 1])
     return tuple(_completed(curves) if diagram.n_features == 2 and symmetric else curves)
 
 
-def seed_diagram(n_features: int = 2, n_hidden: int = 1) -> DiagramMinima:
+def seed_diagram(n_features: int = 2, n_hidden: int = 1, *, plane: Plane | None = None) -> DiagramMinima:
     """Return minima over density 0.01 … 1 and relative importance 0.1 … 10, on a grid that serves to find all curves.
 
     It is finer where curves crowd, at high density and about equal importance.
@@ -171,19 +214,34 @@ def seed_diagram(n_features: int = 2, n_hidden: int = 1) -> DiagramMinima:
     Args:
         n_features: number of features n.
         n_hidden: number of hidden dimensions m.
+        plane: another plane of models, which then says the sizes; its ranges are covered.
 
     Raises:
         ValueError: if n_hidden ≥ n_features.
     """
-    density = np.union1d(np.geomspace(*DENSITY_RANGE, SEED_CELLS), DENSE)
-    importance = np.union1d(
-        np.geomspace(*IMPORTANCE_RANGE, SEED_CELLS), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)]
+    if plane is not None:
+        return plane_minima(plane, *(_seeds(axis) for axis in (plane.x, plane.y)))
+    check_superposition(n_features, n_hidden)
+    plane = diagram_plane(n_features, n_hidden, DENSITY_RANGE, IMPORTANCE_RANGE)
+    return plane_minima(
+        plane, _seeds(plane.x), np.union1d(_seeds(plane.y), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)])
     )
-    return diagram_minima(density, importance, n_features=n_features, n_hidden=n_hidden)
+
+
+def _seeds(axis: PlaneAxis) -> FloatArray:
+    """Return the values of a parameter at which minima are looked for."""
+    values = axis.grid(SEED_CELLS)
+    return np.union1d(values, DENSE) if axis.name == "density" and axis.high == 1 else values
 
 
 def coexistence_curve(
-    first: str, second: str, *, diagram: DiagramMinima | None = None, n_features: int = 2, n_hidden: int = 1
+    first: str,
+    second: str,
+    *,
+    diagram: DiagramMinima | None = None,
+    plane: Plane | None = None,
+    n_features: int = 2,
+    n_hidden: int = 1,
 ) -> tuple[BoundaryCurve, ...]:
     """Return the curves on which minima of two phases cost the same.
 
@@ -191,6 +249,7 @@ def coexistence_curve(
         first: phase label, such as "digon(1,2)".
         second: phase label; the same as `first` for a transition between two minima of one structure.
         diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
+        plane: two other parameters and their ranges, instead of `diagram`.
         n_features: number of features n of the default diagram.
         n_hidden: number of hidden dimensions m of the default diagram.
 
@@ -198,23 +257,30 @@ def coexistence_curve(
         One record for each curve; none if the two phases nowhere cost the same.
 
     Raises:
-        ValueError: if no minimum of one of the phases is known anywhere in the diagram.
+        ValueError: if no minimum of one of the phases is known anywhere in the diagram, or both diagram and plane are
+            given.
     """
-    diagram = seed_diagram(n_features, n_hidden) if diagram is None else diagram
+    diagram = _diagram(diagram, plane, n_features, n_hidden)
     for label in (first, second):
         _check_label(diagram, label)
-    wanted = representative((first, second), diagram.n_features - 1)
+    wanted = Equations(diagram.plane).representative((first, second))
     return tuple(c for c in phase_boundaries(diagram) if c.kind == "coexistence" and c.phases == wanted)
 
 
 def stability_limit(
-    label: str, *, diagram: DiagramMinima | None = None, n_features: int = 2, n_hidden: int = 1
+    label: str,
+    *,
+    diagram: DiagramMinima | None = None,
+    plane: Plane | None = None,
+    n_features: int = 2,
+    n_hidden: int = 1,
 ) -> tuple[BoundaryCurve, ...]:
     """Return the curves on which a phase stops being a local minimum.
 
     Args:
         label: phase label, such as "axis(1) + drop(2)".
         diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
+        plane: two other parameters and their ranges, instead of `diagram`.
         n_features: number of features n of the default diagram.
         n_hidden: number of hidden dimensions m of the default diagram.
 
@@ -222,12 +288,21 @@ def stability_limit(
         One record for each curve; several where the phase has several sheets or mechanisms of instability.
 
     Raises:
-        ValueError: if no minimum of the phase is known anywhere in the diagram.
+        ValueError: if no minimum of the phase is known anywhere in the diagram, or both diagram and plane are given.
     """
-    diagram = seed_diagram(n_features, n_hidden) if diagram is None else diagram
+    diagram = _diagram(diagram, plane, n_features, n_hidden)
     _check_label(diagram, label)
-    wanted = representative((label,), diagram.n_features - 1)
+    wanted = Equations(diagram.plane).representative((label,))
     return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == wanted)
+
+
+def _diagram(diagram: DiagramMinima | None, plane: Plane | None, n_features: int, n_hidden: int) -> DiagramMinima:
+    """Return the diagram that is meant."""
+    if diagram is None:
+        return seed_diagram(n_features, n_hidden) if plane is None else seed_diagram(plane=plane)
+    if plane is not None:
+        raise ValueError("expected a diagram or a plane, got both")
+    return diagram
 
 
 def _check_label(diagram: DiagramMinima, label: str) -> None:

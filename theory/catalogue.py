@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sympy
 
+from .boundary_forms import BOUNDARY_FORMULAS
 from .box_differences import Expression
 from .closed_forms import PAIR_FORMULAS, SINGLE_FORMULAS
+from .expansions import EXPANSIONS, Expansion
 from .identities import IDENTITIES
 from .polygons import OVERLAP_FORMULAS, POLYGON_FORMULAS
 from .records import Definition, Formula, Root, Variable
@@ -18,6 +20,7 @@ FORMULAS: tuple[Formula, ...] = (
     *POLYGON_FORMULAS,
     *ONE_ACTIVE_FORMULAS,
     *OVERLAP_FORMULAS,
+    *BOUNDARY_FORMULAS,
     *IDENTITIES,
 )
 
@@ -32,7 +35,16 @@ points that satisfy each record's assumptions and compares its two sides: the le
 
 Unless a statement says otherwise, features are independent, on with probability $p$ and uniform on $[0, 1]$, every
 importance is 1, and $L = \\sum_i I_i\\, \\mathbb E (x_i - x'_i)^2$ with $x' = \\mathrm{ReLU}(W^\\top W x + b)$. Ramps
-are $R_q(t) = \\max(t, 0)^q / q!$. The derivations are in [derivation.md](derivation.md) and [linear.md](linear.md).
+are $R_q(t) = \\max(t, 0)^q / q!$. The derivations are in [derivation.md](derivation.md), [linear.md](linear.md) and
+[boundary-forms.md](boundary-forms.md).
+"""
+
+_EXPANSIONS = """
+## Expansions for small density
+
+Two features in one dimension, importances (1, r), $p \\to 0$. These are the records `tegum.theory.EXPANSIONS`; a test
+measures what is left out at two densities, and that it shrinks with the power of $p$ that is given. Derived in
+[boundary-forms.md](boundary-forms.md).
 """
 
 
@@ -47,7 +59,14 @@ def formulas_markdown() -> str:
     for group in dict.fromkeys(formula.group for formula in FORMULAS):
         parts.append(f"\n## {group}\n")
         parts += [_section(formula) for formula in FORMULAS if formula.group == group]
+    parts += [_EXPANSIONS, *map(_expansion, EXPANSIONS)]
     return "".join(parts)
+
+
+def _expansion(expansion: Expansion) -> str:
+    order = sympy.latex(sympy.Symbol("p") ** sympy.Rational(expansion.remainder))
+    terms = rf"{sympy.latex(expansion.terms)} + \mathcal{{O}}\left({order}\right)"
+    return f"\n### {expansion.name}\n\n{expansion.statement}\n" + _block(f"{expansion.quantity} = {terms}")
 
 
 def _section(formula: Formula) -> str:

@@ -1,6 +1,6 @@
 """Tracing a curve F(y) = 0 with one more unknown than equations, by prediction along its tangent and correction.
 
-The last two unknowns are the logarithms of density and relative importance; the curve is followed until it leaves
+The last two unknowns are positions in a plane of models; the curve is followed until it leaves
 their box, closes, or can't be continued (E. L. Allgower and K. Georg, Numerical Continuation Methods, 1990, chapter 6,
 doi:10.1007/978-3-642-61257-2).
 """
@@ -31,6 +31,8 @@ SMALLEST_STEP = 1e-4
 LAST_STEP = 1e-3
 # Steps across a kink of the curve.
 HOPS = (0.002, 0.01, 0.03)
+# Rounding of a point on the edge of the box.
+ON_EDGE = 1e-9
 # Cosine of the largest turn between neighbouring points.
 STRAIGHT = 0.95
 
@@ -129,7 +131,9 @@ def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> _Point | None:
     row[-2 + side] = 1.0
     target = y.copy()
     target[-2 + side] = np.clip(y[-2 + side], box[0, side], box[1, side])
-    return _point(system, *_newton(system, target, None, row))
+    found, residual = _newton(system, target, None, row)
+    inside = ((found[-2:] >= box[0] - ON_EDGE) & (found[-2:] <= box[1] + ON_EDGE)).all()
+    return _point(system, found, residual) if inside else None
 
 
 def _hop(system: System, here: _Point, tangent: FloatArray, keep: Predicate) -> _Point | None:
@@ -157,7 +161,13 @@ def _walk(
             points.append(there)
             tangent, length = there.tangent(there.y - here.y), HOPS[0]
             continue
-        y, residual = _newton(system, here.y + length * tangent, here.jacobian, tangent)
+        guess = here.y + length * tangent
+        if ((guess[-2:] < box[0]) | (guess[-2:] > box[1])).any():
+            # Beyond the edge there may be no models, so the last step is taken onto it.
+            edge = _onto_edge(system, guess, box)
+            if edge is not None and np.linalg.norm(edge.y - here.y) < 3 * length and keep(edge.y):
+                return [*points[1:], edge], "edge"
+        y, residual = _newton(system, guess, here.jacobian, tangent)
         there = _point(system, y, residual) if np.linalg.norm(y - here.y) < 3 * length else None
         if there is None or not there.tangent(tangent) @ tangent > STRAIGHT:
             length /= 2
@@ -213,7 +223,7 @@ def trace(
     ahead, end = _walk(system, first, forwards, box, step, most, keep)
     behind, begin = ([], "closed") if end == "closed" else _walk(system, first, -forwards, box, step, most, keep)
     points = [*behind[::-1], first, *ahead]
-    inside = [p for p in points if ((p.y[-2:] >= box[0] - 1e-9) & (p.y[-2:] <= box[1] + 1e-9)).all()]
+    inside = [p for p in points if ((p.y[-2:] >= box[0] - ON_EDGE) & (p.y[-2:] <= box[1] + ON_EDGE)).all()]
     errors = [
         float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=None)[0][-2:])) for p in inside
     ]

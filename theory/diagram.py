@@ -1,4 +1,4 @@
-"""The theory side of a phase diagram: the minima of every cell of a grid over density and relative importance."""
+"""The theory side of a phase diagram: the minima of every cell of a grid over a plane of models."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from .critical_points import CriticalPoint
 from .descent import pack
 from .features import FloatArray
-from .minima import census
-from .model import ToyModel, diagram_model
+from .minima import census, check_searchable
+from .model import ToyModel
+from .planes import Plane, diagram_plane
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64
@@ -19,26 +20,46 @@ CELL_STARTS = 64
 
 @dataclass(frozen=True, eq=False)
 class DiagramMinima:
-    """All local minima over a grid of the (density, relative importance) plane.
+    """All local minima over a grid of a plane of models.
 
     Attributes:
-        n_features: number of features n.
-        n_hidden: number of hidden dimensions m.
-        density: ascending, shape (D,).
-        importance: relative importance r of the last feature, ascending, shape (R,).
+        plane: of models; that of density and relative importance unless another was asked for.
+        x: values of its first parameter, ascending, shape (X,).
+        y: values of its second parameter, ascending, shape (Y,).
         minima: minima of cell (i, j), cheapest first, as minima[i][j].
     """
 
-    n_features: int
-    n_hidden: int
-    density: FloatArray
-    importance: FloatArray
+    plane: Plane
+    x: FloatArray
+    y: FloatArray
     minima: list[list[tuple[CriticalPoint, ...]]]
 
     @property
+    def n_features(self) -> int:
+        """Number of features n."""
+        return self.plane.n_features
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden dimensions m."""
+        return self.plane.n_hidden
+
+    @property
     def model(self) -> ToyModel:
-        """The models of all cells, batch shape (D, R)."""
-        return diagram_model(self.n_features, self.n_hidden, self.density[:, None], self.importance)
+        """The models of all cells, batch shape (X, Y)."""
+        first, second = (values.ravel() for values in np.meshgrid(self.x, self.y, indexing="ij"))
+        cells = np.arange(len(first)).reshape(len(self.x), len(self.y))
+        return self.plane.at(first, second).take(cells)
+
+    @property
+    def density(self) -> FloatArray:
+        """The first parameter of a diagram over density and importance."""
+        return self.x
+
+    @property
+    def importance(self) -> FloatArray:
+        """The second parameter of a diagram over density and importance: relative importance r of the last feature."""
+        return self.y
 
     def live(self, i: int, j: int) -> tuple[CriticalPoint, ...]:
         """Return the minima of a cell in which every output can be switched on."""
@@ -89,9 +110,31 @@ def diagram_minima(
     """
     check_superposition(n_features, n_hidden)
     density, importance = _axis("density", density), _axis("importance", importance)
-    shape = len(density), len(importance)
-    grid = diagram_model(n_features, n_hidden, density[:, None], importance)
-    model = grid.take(np.unravel_index(np.arange(shape[0] * shape[1]), shape))
+    plane = diagram_plane(n_features, n_hidden, _ends(density), _ends(importance))
+    return plane_minima(plane, density, importance, starts=starts)
+
+
+def _ends(values: FloatArray) -> tuple[float, float]:
+    return float(values[0]), float(values[-1])
+
+
+def plane_minima(plane: Plane, x: ArrayLike, y: ArrayLike, *, starts: int = CELL_STARTS) -> DiagramMinima:
+    """Find all local minima in every cell of a grid over any plane of models, by the method of `diagram_minima`.
+
+    Args:
+        plane: of models.
+        x: values of its first parameter, ascending, shape (X,).
+        y: values of its second parameter, ascending, shape (Y,).
+        starts: weight matrices to start from in each cell, a power of two.
+
+    Raises:
+        ValueError: if a grid isn't ascending, or minima of such models aren't searched for (`local_minima`).
+    """
+    x, y = _axis(plane.x.name, x), _axis(plane.y.name, y)
+    shape = len(x), len(y)
+    first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
+    model = plane.at(first, second)
+    check_searchable(model)
     found = census(model, starts=starts)
     news = [True] * len(found)
     while any(news):
@@ -100,7 +143,7 @@ def diagram_minima(
         found = census(model, starts=0, extra=extra, known=found)
         news = [len(points) > count for points, count in zip(found, before, strict=True)]
     rows = [found[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])]
-    return DiagramMinima(n_features, n_hidden, density, importance, rows)
+    return DiagramMinima(plane, x, y, rows)
 
 
 def _from_neighbours(

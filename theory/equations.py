@@ -1,6 +1,7 @@
 """The equations of boundary curves: systems F(y) = 0 with one more unknown than equations.
 
-The last two unknowns are always q = (log density, log relative importance). docs/boundaries.md derives the equations:
+The last two unknowns are always q, the positions in a plane of models (`planes.py`). docs/boundaries.md derives the
+equations:
 
 - coexistence of θ and θ':  ∇L(θ) = 0, ∇L(θ') = 0, L(θ) = L(θ');
 - fold, where a minimum meets a saddle:  ∇L(θ) = 0, H(θ) v = 0, ‖v‖ = 1;
@@ -9,6 +10,8 @@ The last two unknowns are always q = (log density, log relative importance). doc
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +22,9 @@ from .curvature import one_sided_hessians, smallest_curvature
 from .descent import descend, expand, pack, unpack
 from .features import FloatArray
 from .loss import ExactLoss
-from .model import ToyModel, diagram_model
-from .phases import phase, representative
+from .model import ToyModel
+from .phases import phase, relabelled
+from .planes import Plane
 from .rotations import SMALL, frame_zeros
 
 # A state that moves further than this within a step is another one.
@@ -38,18 +42,18 @@ def hold_frame(theta: FloatArray, n_hidden: int) -> FloatArray:
     return np.where(np.concatenate([frame_zeros(weights).ravel(), np.zeros(len(bias), dtype=bool)]), 0.0, np.nan)
 
 
-class Plane:
-    """The family of models over the (log density, log importance) plane, for packed parameters."""
+class Equations:
+    """The equations of boundaries in a plane of models, for packed parameters."""
 
-    def __init__(self, n_features: int, n_hidden: int) -> None:
-        """Take the sizes of the models."""
-        self.n_features, self.n_hidden = n_features, n_hidden
-        self.size = (n_hidden + 1) * n_features
+    def __init__(self, plane: Plane) -> None:
+        """Take the plane, and the sizes of its models."""
+        self.plane = plane
+        self.n_features, self.n_hidden = plane.n_features, plane.n_hidden
+        self.size = (self.n_hidden + 1) * self.n_features
 
     def model(self, q: FloatArray) -> ToyModel:
-        """Return the models at rows of q = (log density, log importance)."""
-        density = np.minimum(np.exp(q[:, 0]), 1.0)
-        return diagram_model(self.n_features, self.n_hidden, density, np.exp(q[:, 1]))
+        """Return the models at rows of q."""
+        return self.plane.models(q)
 
     def expand(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return loss, gradient and Hessian at each row."""
@@ -75,8 +79,15 @@ class Plane:
         return np.where(np.arange(self.size) % 2 == 0, 1.0, -1.0)
 
     def labels(self, *parameters: FloatArray) -> tuple[str, ...]:
-        """Return the phase labels of rows, up to exchanges of features of equal importance."""
-        return representative([phase(*unpack(row, self.n_hidden)) for row in parameters], self.n_features - 1)
+        """Return the phase labels of rows, up to exchanges of equal features."""
+        return self.representative([phase(*unpack(row, self.n_hidden)) for row in parameters])
+
+    def representative(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return labels up to exchanges of equal features: of all copies the first in alphabetical order."""
+        assert self.plane.exchanges is not None
+        return min(
+            tuple(sorted(relabelled(label, order) for label in labels)) for order in self.plane.exchanges.tolist()
+        )
 
     def place(self, free: FloatArray, held: FloatArray) -> FloatArray:
         """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .critical_points import CriticalPoint
-from .descent import pack
+from .descent import descend, pack
 from .diagram import DiagramMinima
-from .equations import Plane
+from .equations import Equations
 from .features import FloatArray
 from .minima import SAME
 from .rotations import SMALL
@@ -19,6 +20,8 @@ from .rotations import SMALL
 # Steps from a cell to the next, and halvings of the one in which a path breaks off.
 SUBSTEPS = 6
 BISECTIONS = 12
+# A step that moves a state further than this is checked by the way back, which has to end as close as this.
+DOUBTFUL, RETURNS = 0.02, 1e-4
 
 Cell = tuple[int, int]
 
@@ -44,7 +47,7 @@ class Path:
 
 def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:
     """Yield each cell with each of its neighbours."""
-    rows, columns = len(diagram.density), len(diagram.importance)
+    rows, columns = len(diagram.x), len(diagram.y)
     for i in range(rows):
         for j in range(columns):
             for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
@@ -52,8 +55,8 @@ def steps(diagram: DiagramMinima) -> Iterator[tuple[Cell, Cell]]:
                     yield (i, j), (a, b)
 
 
-def _without_copies(points: Sequence[CriticalPoint], n_equal: int) -> list[CriticalPoint]:
-    """Return the strict minima, one of those that exchanges of the first `n_equal` features make of each other."""
+def _without_copies(points: Sequence[CriticalPoint], exchanges: NDArray[np.int64]) -> list[CriticalPoint]:
+    """Return the strict minima, one of those that exchanges of equal features make of each other."""
     kept: list[CriticalPoint] = []
     seen: list[FloatArray] = []
     for point in points:
@@ -63,35 +66,50 @@ def _without_copies(points: Sequence[CriticalPoint], n_equal: int) -> list[Criti
         if any(np.abs(np.vstack([gram, point.bias]) - other).max() < SAME for other in seen):
             continue
         kept.append(point)
-        rest = range(n_equal, len(point.bias))
-        for order in permutations(range(n_equal)):
-            places = [*order, *rest]
-            seen.append(np.vstack([gram[np.ix_(places, places)], point.bias[places]]))
+        seen += [np.vstack([gram[np.ix_(order, order)], point.bias[order]]) for order in exchanges]
     return kept
 
 
-def follow(plane: Plane, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
+def _step(
+    equations: Equations, current: FloatArray, here: FloatArray, there: FloatArray
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return where minima go from one place to another, and whether each is the same one: the way back leads back."""
+    settled, kept = equations.settle(current, there)
+    far = np.flatnonzero(kept & (np.abs(settled - current).max(axis=-1) > DOUBTFUL))
+    if len(far):
+        back, returned = equations.settle(settled[far], here[far])
+        kept[far] = returned & (np.abs(back - current[far]).max(axis=-1) < RETURNS)
+    return settled, kept
+
+
+def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list[Path]]:
     """Follow every live minimum of every cell to every neighbour, all at once."""
-    log_p, log_r = np.log(diagram.density), np.log(diagram.importance)
+    along_x, along_y = diagram.plane.x.position(diagram.x), diagram.plane.y.position(diagram.y)
+    exchanges = diagram.plane.exchanges
+    assert exchanges is not None
     keys, starts, begins, ends = [], [], [], []
     for here, there in steps(diagram):
-        for point in _without_copies(diagram.live(*here), diagram.n_features - 1):
+        for point in _without_copies(diagram.live(*here), exchanges):
             keys.append((here, there))
             starts.append(pack(point.weights, point.bias))
-            begins.append((log_p[here[0]], log_r[here[1]]))
-            ends.append((log_p[there[0]], log_r[there[1]]))
+            begins.append((along_x[here[0]], along_y[here[1]]))
+            ends.append((along_x[there[0]], along_y[there[1]]))
     start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
     current, fraction, alive = start.copy(), np.zeros(len(start)), np.ones(len(start), dtype=bool)
     for step in range(1, SUBSTEPS + 1):
         going = np.flatnonzero(alive)
-        settled, kept = plane.settle(current[going], q0[going] + (q1 - q0)[going] * step / SUBSTEPS)
+        way = (q1 - q0)[going] / SUBSTEPS
+        settled, kept = _step(equations, current[going], q0[going] + way * (step - 1), q0[going] + way * step)
         current[going[kept]], fraction[going[kept]] = settled[kept], step / SUBSTEPS
         alive[going[~kept]] = False
     broken = np.flatnonzero(~alive)
     low, high = fraction[broken], fraction[broken] + 1 / SUBSTEPS
-    for _ in range(BISECTIONS):
+    for _ in range(BISECTIONS if len(broken) else 0):
         middle = (low + high) / 2
-        settled, kept = plane.settle(current[broken], q0[broken] + (q1 - q0)[broken] * middle[:, None])
+        way = (q1 - q0)[broken]
+        settled, kept = _step(
+            equations, current[broken], q0[broken] + way * low[:, None], q0[broken] + way * middle[:, None]
+        )
         current[broken[kept]] = settled[kept]
         low, high = np.where(kept, middle, low), np.where(kept, high, middle)
     fraction[broken] = low
@@ -100,3 +118,23 @@ def follow(plane: Plane, diagram: DiagramMinima) -> dict[tuple[Cell, Cell], list
         last = q0[k] + (q1[k] - q0[k]) * fraction[k]
         paths.setdefault(key, []).append(Path(start[k], q0[k], q1[k], bool(alive[k]), current[k], last))
     return paths
+
+
+def cheapest_near(equations: Equations, diagram: DiagramMinima, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the least loss at each row of q that minima of the surrounding cells lead to, and where it is attained.
+
+    Shapes (rows,) and (rows, P).
+    """
+    along_x, along_y = diagram.plane.x.position(diagram.x), diagram.plane.y.position(diagram.y)
+    owner, starts = [], []
+    for k, (x, y) in enumerate(q):
+        i, j = int(np.searchsorted(along_x, x)), int(np.searchsorted(along_y, y))
+        for a, b in product({max(i - 1, 0), min(i, len(along_x) - 1)}, {max(j - 1, 0), min(j, len(along_y) - 1)}):
+            for point in diagram.live(a, b):
+                owner.append(k)
+                starts.append(pack(point.weights, point.bias))
+    rows = np.array(owner)
+    ends = descend(equations.model(q[rows]), np.array(starts))
+    order = np.lexsort([ends.loss, rows])
+    first = order[np.searchsorted(rows[order], np.arange(len(q)))]
+    return ends.loss[first], ends.parameters[first]

@@ -94,3 +94,14 @@ def distance(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, Flo
     (w, b), (v, c) = first, second
     turn, _, back = np.linalg.svd(v @ w.mT)
     return np.asarray(np.sqrt(((turn @ back @ w - v) ** 2).sum(axis=(-2, -1)) + ((b - c) ** 2).sum(axis=-1)))
+
+
+def turned_towards(weights: FloatArray, like: FloatArray) -> FloatArray:
+    """Return W in the rotation of the hidden space that brings it closest to another model's, shape (m, n).
+
+    Args:
+        weights: W, shape (m, n).
+        like: the other's, shape (m, n).
+    """
+    turn, _, back = np.linalg.svd(like @ weights.T)
+    return np.asarray(turn @ back @ weights)
