@@ -43,9 +43,9 @@ class TripleCertificate(Certificate):
     """A proof of the global minimum of one model with n = 3, m = 2, or how far the attempt got.
 
     "proved" means: there is one minimiser, up to rotations, reflections and exchanges of features of one importance,
-    and it is enclosed in the frame where W_21 = 0. `loss` is an interval around the global minimum whatever the status. The
-    label is "" where an overlap is too close to 0 for its sign to be known. `boxes` counts boxes of rows of G. What was
-    excluded is not listed, so that only a second run verifies it: `proof` has the threshold U and nothing else.
+    and it is enclosed in the frame where W_21 = 0. `loss` is an interval around the global minimum whatever the status.
+    The label is "" where an overlap is too close to 0 for its sign to be known. `boxes` counts boxes of rows of G. What
+    was excluded is not listed, so that only a second run verifies it: `proof` has the threshold U and nothing else.
 
     Attributes:
         curvature: if proved, a lower bound of second derivatives of L around the minimiser, rotations left out.
@@ -154,7 +154,8 @@ def _parameters(model: Any) -> tuple[Fraction, tuple[Fraction, Fraction, Fractio
         raise ValueError(f"these proofs cover IndependentFeatures, got {type(law).__name__}")
     if law.amplitude != AMPLITUDES["uniform"]:
         raise ValueError(f"these proofs cover amplitudes that are uniform on [0, 1], got {law.amplitude}")
-    densities = {Fraction(x) for x in exactly(np.asarray(law.density)).ravel()}
+    chances = {active: Fraction(chance.item()) for active, chance in law.patterns(3, exact=True)}
+    densities = {sum((chance for active, chance in chances.items() if j in active), Fraction(0)) for j in range(3)}
     if len(densities) > 1:
         raise ValueError(f"these proofs cover features of one density, got {np.asarray(law.density).tolist()}")
     for name in PENALTIES:
