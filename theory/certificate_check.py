@@ -89,11 +89,11 @@ def _check(certificate: Certificate, account: _Account, report: Callable[[int], 
     count = sum(len(boxes) for boxes in proof.boxes.values())
     account.checked.append(f"{count} boxes cover the domain")
     minimisers = _check_cores(certificate, bounds)
-    account.checked.append(f"{len(minimisers)} cores hold what they are said to")
-    _check_boxes(certificate, bounds, threshold, account, report)
-    account.checked.append(f"no box outside of the cores holds a minimiser ({account.parts} parts)")
+    account.checked.append(f"{len(minimisers)} cores: each holds one minimiser and nothing else as good")
     _check_claim(certificate, minimisers)
-    account.checked.append("the claims follow")
+    account.checked.append("the claims hold if no other box holds a minimiser")
+    _check_boxes(certificate, bounds, threshold, account, report)
+    account.checked.append(f"no other box does ({account.parts} parts)")
 
 
 def _require(holds: bool, otherwise: str) -> None:
