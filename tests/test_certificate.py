@@ -106,12 +106,12 @@ def stability(density: float) -> float:
 
 @pytest.mark.parametrize("density", [0.1, 0.3, 0.5])
 def test_the_axis_is_proved_up_to_its_limit_of_stability(density: float) -> None:
-    core, bounds = internals("axis_core"), internals("ball_bounds")
+    core, bounds, boxes_of = (internals(name) for name in ("axis_core", "ball_bounds", "weight_boxes"))
     half = fmpq(1, 2**14)
-    box = bounds.WeightBox(bounds.Range(1 - half, 1 + half), bounds.Range(-half, half))
+    box = boxes_of.WeightBox(boxes_of.Range(1 - half, 1 + half), boxes_of.Range(-half, half))
     for share, stable in ((0.995, True), (1.005, False)):
         r = Fraction(stability(density) * share)
-        model = bounds.Pair(as_fmpq(density), (fmpq(1), as_fmpq(r)), fmpq(0))
+        model = boxes_of.Pair(as_fmpq(density), (fmpq(1), as_fmpq(r)), fmpq(0))
         found, reason = core.axis_minimiser(bounds.PairBounds(model), box, 0)
         assert (found is not None) == stable, reason
         points = [point.phase for point in local_minima(pair(density, 1, float(r)))]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, enclosure, local_minima
 
 balls, box_balls = internals("pair_balls"), internals("balls")
-bounds, bends = internals("ball_bounds"), internals("ball_curvature")
+bounds, bends, boxes_of = internals("ball_bounds"), internals("ball_curvature"), internals("weight_boxes")
 slopes, curved = internals("pair_slopes"), internals("pair_curvature")
 exclusion, search = internals("ball_exclusion"), internals("certificate_search")
 
@@ -40,9 +40,8 @@ def exact(value: Fraction) -> fmpq:
 
 def laws(p: fmpq) -> tuple[float, float, float]:
     """Return the probabilities of no feature, a given one alone, and both; exact for multiples of 1/64."""
-    return float(Fraction(int(((1 - p) ** 2).p), int(((1 - p) ** 2).q))), *(
-        float(Fraction(int(chance.p), int(chance.q))) for chance in (p * (1 - p), p * p)
-    )
+    density = float(Fraction(int(p.p), int(p.q)))
+    return (1 - density) ** 2, density * (1 - density), density**2
 
 
 # --- Intervals ---------------------------------------------------------------------------------------------------
@@ -52,7 +51,7 @@ def laws(p: fmpq) -> tuple[float, float, float]:
 def test_products_and_squares_are_in_their_ranges(
     a: Fraction, b: Fraction, c: Fraction, d: Fraction, share: Fraction, other: Fraction
 ) -> None:
-    one, two = bounds.Range(*map(exact, sorted((a, b)))), bounds.Range(*map(exact, sorted((c, d))))
+    one, two = boxes_of.Range(*map(exact, sorted((a, b)))), boxes_of.Range(*map(exact, sorted((c, d))))
     x = one.low + exact(share) * one.width
     y = two.low + exact(other) * two.width
     product, square = one.times(two), one.squared()
@@ -123,7 +122,7 @@ def boxes(draw: st.DrawFn) -> Boxes:
     ranges, point = [], []
     for start in (st.integers(1, 2 * GRID), numbers, numbers):
         low, width, share = draw(start), draw(widths), draw(shares)
-        ranges.append(bounds.Range(fmpq(low, GRID), fmpq(low + width, GRID)))
+        ranges.append(boxes_of.Range(fmpq(low, GRID), fmpq(low + width, GRID)))
         point.append(fmpq(8 * low + share * width, 8 * GRID))
     return ranges[0], ranges[1], ranges[2], (point[0], point[1], point[2])
 
@@ -152,7 +151,7 @@ def test_curvature_over_a_box_holds_that_at_its_points(p: fmpq, drawn: Boxes) ->
     if g.low <= 0 <= g.high or point[2] == 0:
         return
     output = bounds.OutputBounds(p)
-    at = bends.curvature(output, *(bounds.Range(x, x) for x in point))
+    at = bends.curvature(output, *(boxes_of.Range(x, x) for x in point))
     over = bends.curvature(output, s, g, beta)
     low, high = curved.curvature_bounds(*in_floats(s, g, beta), *laws(p))
     for k, (value, wide) in enumerate(zip(at, over, strict=True)):
@@ -171,7 +170,7 @@ def test_curvature_is_the_derivative_of_slopes(p: fmpq, drawn: Boxes) -> None:
         return
     output = bounds.OutputBounds(p)
     over = bends.curvature(
-        output, bounds.Range(s, s + STEP), bounds.Range(g, g + STEP), bounds.Range(beta, beta + STEP)
+        output, boxes_of.Range(s, s + STEP), boxes_of.Range(g, g + STEP), boxes_of.Range(beta, beta + STEP)
     )
     here = output.at(s, g, beta)
     first = 2 * (here.xy - here.xx), 2 * (here.vy - here.xv), 2 * (here.y - here.x)
@@ -232,8 +231,8 @@ def test_boxes_around_minima_are_not_excluded(
         corner[0], corner[0] + side, corner[1], corner[1] + side, 1.0, importance, 0.0, threshold, density
     )
     assert code == search.OPEN
-    box = bounds.WeightBox(*(bounds.Range(exact(Fraction(x)), exact(Fraction(x) + Fraction(side))) for x in corner))
-    model = bounds.Pair(exact(Fraction(density)), (fmpq(1), exact(Fraction(importance))), fmpq(0))
+    box = boxes_of.WeightBox(*(boxes_of.Range(exact(Fraction(x)), exact(Fraction(x) + Fraction(side))) for x in corner))
+    model = boxes_of.Pair(exact(Fraction(density)), (fmpq(1), exact(Fraction(importance))), fmpq(0))
     assert not exclusion.excluded(bounds.PairBounds(model), box, exact(Fraction(threshold)))
 
 
@@ -244,11 +243,11 @@ def test_a_box_is_above_only_what_its_points_cost(
     density, importance = place
     side, model = (
         Fraction(1, 2**level),
-        bounds.Pair(exact(Fraction(place[0])), (fmpq(1), exact(Fraction(place[1]))), fmpq(1, 10)),
+        boxes_of.Pair(exact(Fraction(place[0])), (fmpq(1), exact(Fraction(place[1]))), fmpq(1, 10)),
     )
     pair = bounds.PairBounds(model)
-    ranges = [bounds.Range(exact(Fraction(k, 32)), exact(Fraction(k, 32) + side)) for k in (i, j)]
-    box = bounds.WeightBox(*ranges)
+    ranges = [boxes_of.Range(exact(Fraction(k, 32)), exact(Fraction(k, 32) + side)) for k in (i, j)]
+    box = boxes_of.WeightBox(*ranges)
     u, v = (side.low + side.width * share / 4 for side in ranges)
     upper = 2 * arb(model.penalty * (u * v) ** 2)
     for w, weight in zip((u, v), model.importance, strict=True):

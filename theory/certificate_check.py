@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from flint import fmpq
 
-from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds
 from .ball_exclusion import excluded
 from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
 from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
 from .enclosure import Interval
+from .weight_boxes import Range, WeightBox
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
 MAX_CUTS = 6
