@@ -10,11 +10,14 @@ penalties. From there, bottom up:
 - `spectral` does the same for hundreds of features: `blocks`, `few`, `transforms` and `signed_rows` say what is asked,
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
+- `triple_certificate` proves which minimum of three features in two dimensions is the global one: `triple_search` goes
+  through null vectors, `triple_rows` and `triple_moments` bound one row of G, `triple_convexity` ends it.
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
   derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
 - `elimination` finds the polynomials whose roots are special points, `critical_penalty` the penalty that ends the
-  storage of a pair, from tables of `pair_costs`.
+  storage of a pair, from tables of `pair_costs`, and `penalty_bounds` proves bounds of it. `one_axis` lets several
+  equal features share one.
 - `lbfgs` minimises any function for many starts at once; `descent` and `curvature` go downhill by the exact Hessian and
   judge where they end, in frames that fix `rotations`; `minima` takes a census of the local minima at a point,
   `diagram` over a grid, `phases` names what is found, and `polishing` leads trained weights there. `flow` follows the
@@ -86,11 +89,13 @@ from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
 from .machine_code import machine_code
 from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
 from .model import ToyModel, diagram_model
+from .one_axis import OneAxis, one_axis, shared_axes
 from .packed_polytopes import Packed, packed
 from .packing import BestPacking, best_packing
 from .packing_line import Transition, packing_transitions
 from .packing_program import FinitePacking, finite_packing
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
+from .penalty_bounds import PenaltyBounds, penalty_bounds
 from .phases import dead_outputs, phase, representative
 from .planes import Plane, PlaneAxis, diagram_plane
 from .polishing import SAME_LOSS, Polished, match, polish
@@ -103,6 +108,7 @@ from .solids import polytope
 from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
+from .triple_certificate import TripleCertificate, certify_triple
 
 __all__ = [
     "EXPANSIONS",
@@ -153,9 +159,11 @@ __all__ = [
     "Limit",
     "LinearOptimum",
     "LossFormula",
+    "OneAxis",
     "OneHotFeatures",
     "OutputLoss",
     "Packed",
+    "PenaltyBounds",
     "Plane",
     "PlaneAxis",
     "Polished",
@@ -169,6 +177,7 @@ __all__ = [
     "TableFeatures",
     "ToyModel",
     "Transition",
+    "TripleCertificate",
     "algebraic_densities",
     "anticorrelated_pairs",
     "apart",
@@ -178,6 +187,7 @@ __all__ = [
     "census",
     "certified_cells",
     "certify",
+    "certify_triple",
     "check_certificate",
     "check_superposition",
     "class_factors",
@@ -216,11 +226,13 @@ __all__ = [
     "match",
     "mixed_factors",
     "neuron_polysemanticity",
+    "one_axis",
     "one_denser",
     "one_more_important",
     "pack",
     "packed",
     "packing_transitions",
+    "penalty_bounds",
     "phase",
     "phase_boundaries",
     "plane_minima",
@@ -232,6 +244,7 @@ __all__ = [
     "representative",
     "same_sign_share",
     "seed_diagram",
+    "shared_axes",
     "shared_packing",
     "small_separatrix",
     "special_points",

@@ -2,7 +2,8 @@
 
 Below: an antipodal state whose loss, enclosed in ball arithmetic, is so much less than that of an axis; or the closed
 form (r ℓ₀ − κ)/2 of the limit of small overlaps. Above: a penalty at which `certified_cells` proves that the axis is
-the XX
+the global minimum, and so, by monotony, at every larger one; or the closed bound min(1, r) ℓ₀. docs/open-problems.md
+has the arguments.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from .model import ToyModel
 MARGINS, DIVISIONS = (0.01, 0.02, 0.05, 0.1, 0.2), (0, 2)
 # Width of the cell around a point, as a share of its density and importance.
 THIN = 2.0**-20
+# Next to r = 1, where both axes cost nearly the same, a search doesn't come to an end: the bound there is that at this
+# importance and (2 + √2) ℓ₀ for each unit of importance that is missing.
+NEARLY_ONE, SLOPE = 0.998, 3.4143
 # By how much the closed form is rounded down, as a share of r ℓ₀.
 ROUNDED = 1e-13
 
@@ -78,7 +82,10 @@ def penalty_bounds(density: float, importance: float) -> PenaltyBounds:
             lower, lower_by = by_state, "state"
     if lower == 0:
         lower_by = "zero"
-    upper, upper_by = _proved_above(density, importance, float(found.penalty), dropped)
+    near = min(importance, NEARLY_ONE)
+    upper, upper_by = _proved_above(density, near, dropped * near / importance)
+    if importance > near:
+        upper = min(upper + SLOPE * (1 - near) * dropped / importance * (1 + ROUNDED), dropped * (1 + ROUNDED))
     return PenaltyBounds(density, importance, lower, upper, lower_by, upper_by)
 
 
@@ -91,8 +98,9 @@ def _gain(density: float, importance: float, weights: np.ndarray, bias: np.ndarr
     return float(np.nextafter(float(gain), -np.inf))
 
 
-def _proved_above(density: float, importance: float, penalty: float, dropped: float) -> tuple[float, str]:
+def _proved_above(density: float, importance: float, dropped: float) -> tuple[float, str]:
     """Return the least penalty that is tried and proved to be too large for a pair, and how."""
+    penalty = float(critical_penalty(density, importance).penalty)
     ends = []
     for value in (density, importance):
         wide = value * (1 + THIN)
