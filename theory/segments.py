@@ -87,7 +87,9 @@ def boundary_segments(
             continue
         for run in _runs(allowed):
             q = curve.found.points[run, -2:]
-            if np.ptp(q, axis=0).max() < SHORTEST:
+            # At density 1 phases can cost the same along the whole edge.
+            along_edge = (np.abs(q[:, None] - equations.plane.box) < ON_EDGE).all(axis=0).any()
+            if np.ptp(q, axis=0).max() < SHORTEST or along_edge:
                 continue
             piece = _segment(equations, curve, run, marks)
             if not any(_same(equations, piece, other) for other in pieces):
