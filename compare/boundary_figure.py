@@ -158,12 +158,15 @@ def draw_map(
 
 
 def phases_over(boundaries: BoundaryMap, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Return the cheapest phase over a grid, shape (len(x), len(y)): looked up at every few pixels and where those differ.
+    """Return the cheapest phase over a grid, looked up at every few pixels and where those differ.
 
     Args:
         boundaries: what is known.
         x: values of the first parameter.
         y: values of the second parameter.
+
+    Returns:
+        Labels, shape (len(x), len(y)).
     """
     coarse = [np.unique([*range(0, len(axis), COARSE), len(axis) - 1]) for axis in (x, y)]
     known = boundaries.phases(x[coarse[0], None], y[coarse[1]])
@@ -206,11 +209,11 @@ def draw_special_points(axes: Axes, points: list[SpecialPoint]) -> Axes:
     axes.figure.canvas.draw()
     scale = 72 / axes.figure.dpi
     places = [scale * np.asarray(axes.transData.transform((point.x, point.y))) for point in points]
-    low, high = axes.bbox.min * scale, axes.bbox.max * scale
+    low, high = (scale * np.asarray(corner) for corner in (axes.bbox.min, axes.bbox.max))
     taken = list(places)
     for number, (point, here) in enumerate(zip(points, places, strict=True), start=1):
         _mark(axes, point, LARGE)
-        best, most = OFFSETS[0], -np.inf
+        best, most = OFFSETS[0], float(-np.inf)
         for offset in OFFSETS:
             spot = here + np.array(offset)
             room = min(float(np.linalg.norm(spot - other)) for other in taken)

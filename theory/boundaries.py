@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
 from .degeneracies import sprout
+from .descent import descend
 from .diagram import DiagramMinima, check_superposition, plane_minima
 from .equations import Equations
 from .features import FloatArray
@@ -29,7 +30,7 @@ SEED_CELLS = 12
 DENSE = (0.7, 0.74, 0.77, 0.81, 0.85, 0.91, 0.95, 0.98)
 NEARLY_EQUAL = (0.82, 0.85, 0.88, 0.93, 0.97)
 # Minima that differ by less cost the same.
-SAME_COST = 1e-12
+SAME_COST = 1e-14
 WHY = {
     "edge": "edge of the range",
     "closed": "closed",
@@ -109,12 +110,27 @@ class KnownLosses:
 
 
 def known_losses(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> list[KnownLosses]:
-    """Return what is known along each curve of an atlas."""
+    """Return what is known along each curve of an atlas, by the minima of the surrounding cells and of other curves."""
+    lines = [dense(curve.found.points) for curve in atlas.curves]
+    pools = [states_of(line, curve.held) for line, curve in zip(lines, atlas.curves, strict=True)]
     found = []
     for curve in atlas.curves:
-        points = curve.found.points
-        q, states = points[:, -2:], states_of(points, curve.held)
-        found.append(KnownLosses(equations.slope(states[:, 0], q)[0], *cheapest_near(equations, diagram, q)))
+        q = curve.found.points[:, -2:]
+        loss = equations.slope(states_of(curve.found.points, curve.held)[:, 0], q)[0]
+        lowest, where = cheapest_near(equations, diagram, q)
+        owner, starts = [], []
+        for line, states in zip(lines, pools, strict=True):
+            apart = np.abs(line[:, None, -2:] - q).max(axis=-1)
+            for k in np.flatnonzero(apart.min(axis=0) < NEAR):
+                owner += [k] * states.shape[1]
+                starts += list(states[apart[:, k].argmin()])
+        if starts:
+            rows = np.array(owner)
+            ends = descend(equations.model(q[rows]), np.array(starts))
+            for k, value, theta in zip(rows, ends.loss, ends.parameters, strict=True):
+                if value < lowest[k]:
+                    lowest[k], where[k] = value, theta
+        found.append(KnownLosses(loss, lowest, where))
     return found
 
 

@@ -17,7 +17,7 @@ from .atlas import ON_KINK, Atlas, TracedCurve, dense, states_of
 from .boundaries import SAME_COST, KnownLosses, known_losses, seed_diagram, traced
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
-from .degeneracies import degeneracies, flat_directions, grown_states
+from .degeneracies import MOST_GROWN, degeneracies, flat_directions, grown_states
 from .descent import pack, unpack
 from .diagram import DiagramMinima
 from .equations import Equations, hold, hold_frame
@@ -194,7 +194,7 @@ class _Search:
                 return
             # The state has given way by a jump already: three minima cost the same close by.
             along = smallest_curvature(equations.model(meeting.q[None]), meeting.states[:1])[1][0]
-            for grown in grown_states(equations, meeting.states[0], along, meeting.q)[:2]:
+            for grown in grown_states(equations, meeting.states[0], along, meeting.q)[:MOST_GROWN]:
                 self._triple([meeting.states[0], grown, meeting.states[1]], meeting.q)
             return
 
@@ -266,13 +266,15 @@ class _Search:
             if np.abs(dense(curve.found.points)[:, -2:] - meeting.q).max(axis=1).min() < MEETS
         ]
         cheapest, exponents = bool(lowest > loss - SAME_COST), None
+        shown = meeting.states if beside is None else np.stack(beside)
         if kind == "tricritical point" and cheapest:
             v = smallest_curvature(equations.model(meeting.q[None]), meeting.states)[1][0]
-            exponents, _ = measured_exponents(equations, meeting.states[0], v, meeting.q)
+            exponents, grown = measured_exponents(equations, meeting.states[0], v, meeting.q)
+            shown = np.stack([meeting.states[0], grown])
         self.found.append(
             SpecialPoint(
                 kind=kind,
-                phases=equations.labels(*(meeting.states if beside is None else beside)),
+                phases=tuple(sorted(equations.labels(row)[0] for row in shown)),
                 x=x,
                 y=y,
                 loss=loss,
