@@ -97,40 +97,55 @@ class KnownLosses:
         loss: of the curve's state, shape (points,).
         lowest: least loss that is known, shape (points,).
         where: packed parameters at which it is attained, shape (points, P).
+        residual: of the curve's equations, shape (points,).
     """
 
     loss: FloatArray
     lowest: FloatArray
     where: FloatArray
 
+    residual: FloatArray
+
     @property
     def cheapest(self) -> NDArray[np.bool_]:
-        """Whether no minimum that is known costs less than the curve's state, shape (points,)."""
-        return np.asarray(self.lowest > self.loss - SAME_COST)
+        """Whether no minimum that is known costs less than the curve's state, up to its residual, shape (points,)."""
+        return np.asarray(self.lowest > self.loss - SAME_COST - 2 * self.residual)
 
 
-def known_losses(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> list[KnownLosses]:
-    """Return what is known along each curve of an atlas, by the minima of the surrounding cells and of other curves."""
-    lines = [dense(curve.found.points) for curve in atlas.curves]
-    pools = [states_of(line, curve.held) for line, curve in zip(lines, atlas.curves, strict=True)]
-    found = []
-    for curve in atlas.curves:
-        q = curve.found.points[:, -2:]
-        loss = equations.slope(states_of(curve.found.points, curve.held)[:, 0], q)[0]
-        lowest, where = cheapest_near(equations, diagram, q)
+class KnownMinima:
+    """Minima to compare with at any place: those of the surrounding cells, and the states of curves that pass by."""
+
+    def __init__(self, diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> None:
+        """Take the minima of a diagram and the states of the traced curves."""
+        self.diagram, self.equations = diagram, equations
+        self._lines = [dense(curve.found.points) for curve in atlas.curves]
+        self._states = [states_of(line, curve.held) for line, curve in zip(self._lines, atlas.curves, strict=True)]
+
+    def lowest(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the least loss known at each row of q and where it is attained, shapes (rows,) and (rows, P)."""
+        lowest, where = cheapest_near(self.equations, self.diagram, q)
         owner, starts = [], []
-        for line, states in zip(lines, pools, strict=True):
+        for line, states in zip(self._lines, self._states, strict=True):
             apart = np.abs(line[:, None, -2:] - q).max(axis=-1)
             for k in np.flatnonzero(apart.min(axis=0) < NEAR):
                 owner += [k] * states.shape[1]
                 starts += list(states[apart[:, k].argmin()])
         if starts:
             rows = np.array(owner)
-            ends = descend(equations.model(q[rows]), np.array(starts))
+            ends = descend(self.equations.model(q[rows]), np.array(starts))
             for k, value, theta in zip(rows, ends.loss, ends.parameters, strict=True):
                 if value < lowest[k]:
                     lowest[k], where[k] = value, theta
-        found.append(KnownLosses(loss, lowest, where))
+        return lowest, where
+
+
+def known_losses(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> list[KnownLosses]:
+    """Return what is known along each curve of an atlas."""
+    minima, found = KnownMinima(diagram, equations, atlas), []
+    for curve in atlas.curves:
+        q = curve.found.points[:, -2:]
+        loss = equations.slope(states_of(curve.found.points, curve.held)[:, 0], q)[0]
+        found.append(KnownLosses(loss, *minima.lowest(q), curve.found.residual))
     return found
 
 
