@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .certificate_command import certify
 from .certified_command import certified_diagram
 from .console import console, print_json, print_table
 from .geometry_commands import correlated, deform, packing, thomson, uniform
@@ -314,7 +315,7 @@ def basins(
     print_basins(dataset, out, as_json=as_json)
 
 
-for command in (packing, uniform, thomson, deform, correlated, certified_diagram):
+for command in (packing, uniform, thomson, deform, correlated, certify, certified_diagram):
     app.command()(command)
 
 

@@ -10,6 +10,8 @@ penalties. From there, bottom up:
 - `spectral` does the same for hundreds of features: `blocks`, `few`, `transforms` and `signed_rows` say what is asked,
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
+- `triple_certificate` proves which minimum of three features in two dimensions is the global one: `triple_search` goes
+  through null vectors, `triple_rows` and `triple_moments` bound one row of G, `triple_convexity` ends it.
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
   derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.
@@ -37,6 +39,10 @@ penalties. From there, bottom up:
 - `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
   `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
   `small_overlap` what a small overlap costs.
+- `certify` proves it at one point and returns a `certificate`: `certificate_search` excludes boxes of weights by
+  `pair_slopes` and `pair_curvature`, and `certificate_cores` encloses the minimisers, by a `convex_core` or an
+  `axis_core`. `certificate_check` does it all again in ball arithmetic: `pair_balls` has the moments, `ball_bounds`
+  and `ball_curvature` what holds over a box, `ball_exclusion` when a box is out.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
@@ -48,7 +54,10 @@ from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
+from .certificate import Certificate, EnclosedMinimum
+from .certificate_check import CertificateCheck, check_certificate
 from .certified_cells import CellProof, DiagramCell, certified_cells
+from .certify import certify
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
 from .critical_penalty import CriticalPenalty, critical_penalty
 from .critical_points import CriticalPoint
@@ -99,6 +108,7 @@ from .solids import polytope
 from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
+from .triple_certificate import TripleCertificate, certify_triple
 
 __all__ = [
     "EXPANSIONS",
@@ -118,6 +128,8 @@ __all__ = [
     "Branch",
     "BranchDiagram",
     "CellProof",
+    "Certificate",
+    "CertificateCheck",
     "Change",
     "CorrelatedFeatures",
     "CriticalPenalty",
@@ -126,6 +138,7 @@ __all__ = [
     "Descent",
     "DiagramCell",
     "DiagramMinima",
+    "EnclosedMinimum",
     "Enclosure",
     "ExactLoss",
     "Expansion",
@@ -164,6 +177,7 @@ __all__ = [
     "TableFeatures",
     "ToyModel",
     "Transition",
+    "TripleCertificate",
     "algebraic_densities",
     "anticorrelated_pairs",
     "apart",
@@ -172,6 +186,9 @@ __all__ = [
     "branch_diagram",
     "census",
     "certified_cells",
+    "certify",
+    "certify_triple",
+    "check_certificate",
     "check_superposition",
     "class_factors",
     "coexistence_curve",

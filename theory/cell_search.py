@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .machine_code import compiled
+from .machine_code import compiled, machine_code
 from .pair_bounds import least_loss, shape_loss
 
 LAWS = 3
@@ -70,8 +70,7 @@ def spread(overlap: float, aim: float, density: float) -> float:
     return max(off * x * x + density * on - MARGIN * aim * aim, 0.0)
 
 
-@compiled
-def search(
+def _search(
     laws: Any,
     corners: Any,
     cells: Any,
@@ -178,3 +177,11 @@ def search(
                 stack[size + 1] = (m_1, m_2 + rad_2 / 2, rad_1, rad_2 / 2)
             size += 2
     return boxes
+
+
+TABLE, PAIR = "float64[:,::1]", "UniTuple(float64,2)"
+search = machine_code(
+    _search,
+    f"int64({TABLE}, float64[:,:,::1], {TABLE}, float64, {PAIR}, {PAIR}, Tuple((float64,float64,int64)), boolean[::1])",
+    nogil=True,
+)

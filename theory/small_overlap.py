@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .machine_code import compiled
+from .machine_code import machine_code
 from .pair_bounds import least_loss
 
 # Own slopes up to this are looked at one by one; beyond it f is larger than any small overlap's cost.
@@ -20,8 +20,7 @@ CLOSE = 1e-5
 STACK = 256
 
 
-@compiled
-def overlap_cost(g: float, none: float, one: float, both: float) -> float:
+def _overlap_cost(g: float, none: float, one: float, both: float) -> float:
     """Return a proven κ with f(s, g′, β) ≥ κ g′² for all s, all β and all g′ between 0 and g.
 
     Args:
@@ -52,3 +51,6 @@ def overlap_cost(g: float, none: float, one: float, both: float) -> float:
             stack[size + 1] = (middle + half / 2, half / 2)
             size += 2
     return lowest / (g * g) * (1 - 1e-14)
+
+
+overlap_cost = machine_code(_overlap_cost, "float64(float64, float64, float64, float64)", nogil=True)

@@ -1,0 +1,440 @@
+"""Proven lower bounds of the least loss of three features in two dimensions, by branch and bound over null vectors.
+
+W has three columns in two dimensions, so that W v = 0 for some v ≠ 0, and every row of G = WᵀW is orthogonal to v. Once
+v is given, the outputs share nothing but the symmetry of G, which may be dropped or paid for by multipliers:
+
+    L(W, b) ≥ Σ_i I_i φ_i(v),      φ_i(v) = min { f_i(k, β) + t_i · k : k · v = 0 },      Σ_i I_i t_i · G_i = 0.
+
+That is a minimum over two dimensions, v = (a, b, 1) up to the order of features, of sums of minima over three
+(docs/proofs-three.md). `triple_rows` bounds the inner ones over cells of v.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+# Half-width of the first cells of v.
+FIRST_WIDTH = 1 / 8
+# Cells are not cut below this width, so that products with entries of boxes stay exact.
+NARROWEST_CELL = 2.0**-16
+# The inner minima over a cell of half-width w are bounded to within this times w², which is about their curvature.
+CURVATURE = 0.5
+# Steps uphill in the multipliers at each cell, and their length for importance 1.
+ASCENTS, ASCENT = 3, 0.15
+# Boxes of an inner search.
+ROW_BOXES = 20_000
+# Roundings of Σ_i I_i T_i − …, a dozen operations, relative to its terms.
+SUM_ROUNDING = 4e-15
+# Boxes start with ends that are multiples of 2^−this of their widths.
+GRID_BITS = 6
+# Which coordinates of v belong to the row of each feature, and where its own overlap is: features (j, k, c), v_c = 1.
+OWN = (0, 0, 2)
+
+
+@dataclass(frozen=True)
+class Triple:
+    """What is asked: density, importances in the order (j, k, c) of a chart v_c = 1, and the loss to beat.
+
+    Attributes:
+        density: p.
+        importance: I of features j, k, c.
+        order: j, k, c.
+        ordered: whether |a| ≤ |b| may be assumed, because j and k are alike.
+    """
+
+    density: float
+    importance: tuple[float, float, float]
+    order: tuple[int, int, int]
+    ordered: bool
+
+
+@dataclass(order=True)
+class Cell:
+    """A cell of (a, b) with what is known about all W whose null vector lies in it.
+
+    Attributes:
+        lower: proven bound below L.
+        number: breaks ties.
+        chart: which features j, k, c are.
+        ends: a's ends, then b's.
+        domains: for each of the rows j, k, c a box of (k_1, k_2, k_3, β) that holds it where L ≤ U; shape (3, 2, 4).
+        rows: approximate minimisers, shape (3, 5).
+        multipliers: λ_jk, λ_jc, λ_kc.
+    """
+
+    lower: float
+    number: int
+    chart: Triple = field(compare=False)
+    ends: tuple[float, float, float, float] = field(compare=False)
+    domains: FloatArray = field(compare=False)
+    rows: FloatArray | None = field(compare=False, default=None)
+    multipliers: tuple[float, float, float] = field(compare=False, default=(0.0, 0.0, 0.0))
+
+    @property
+    def half_width(self) -> float:
+        """Half of the cell's width."""
+        return (self.ends[1] - self.ends[0]) / 2
+
+    def quarters(self) -> Iterator[tuple[float, float, float, float]]:
+        """Yield the ends of the four halves of halves."""
+        a_0, a_1, b_0, b_1 = self.ends
+        a, b = (a_0 + a_1) / 2, (b_0 + b_1) / 2
+        for left, right in ((a_0, a), (a, a_1)):
+            for bottom, top in ((b_0, b), (b, b_1)):
+                yield left, right, bottom, top
+
+
+@dataclass(frozen=True)
+class TripleBound:
+    """A proven lower bound of min L, and cells that hold the null vectors of all W with L ≤ upper.
+
+    Attributes:
+        lower: no W and b have a smaller loss.
+        upper: the loss to beat, as given.
+        cells: what is left, with boxes of the rows of G and of biases.
+        looked_at: number of cells of v.
+        boxes: number of boxes of rows.
+        seconds: processor time taken.
+        history: boxes and lower bound along the way.
+        reason: why the search ended.
+    """
+
+    lower: float
+    upper: float
+    cells: tuple[Cell, ...]
+    looked_at: int
+    boxes: int
+    seconds: float
+    history: tuple[tuple[int, float], ...]
+    reason: str
+
+
+def row_limits(density: float, share: float) -> tuple[float, float, float]:
+    """Return S, β_low, β_high that bound ‖W_i‖² and b_i of every output with f_i ≤ share < p/3 (docs/proofs-three.md).
+
+    Args:
+        density: p.
+        share: a bound on f_i, U / I_i.
+    """
+    tau = math.sqrt(3 * share / density) * (1 + 1e-12)
+    steep = 1 + 2 * tau / (1 - tau) if tau < 1 else math.inf
+    if not steep < 512:
+        return math.inf, -math.inf, math.inf
+    size = math.ceil(4 * steep + 0.01) / 4
+    high = math.ceil(4 * (math.sqrt(share) + density / 2 + density * size) + 0.01) / 4
+    return size, -3 * size, high
+
+
+def charts(density: float, importance: tuple[float, float, float]) -> list[Triple]:
+    """Return the charts v_c = 1 that are needed: one for each different importance."""
+    found = []
+    for c in range(3):
+        if importance[c] in importance[:c]:
+            continue
+        j, k = (i for i in range(3) if i != c)
+        shares = (importance[j], importance[k], importance[c])
+        found.append(Triple(density, shares, (j, k, c), importance[j] == importance[k]))
+    return found
+
+
+def _coarse(hull: FloatArray) -> FloatArray:
+    """Return a box around a box whose ends are multiples of a 64th of its widths or less, powers of two.
+
+    Boxes that come of halving it then have ends of few bits (docs/proofs-three.md).
+    """
+    low, high = hull
+    if not (low < high).all():
+        return hull
+    grid = 2.0 ** (np.floor(np.log2(high - low)) - GRID_BITS)
+    return np.array([np.floor(low / grid) * grid, np.ceil(high / grid) * grid])
+
+
+class TripleSearch:
+    """Branch and bound over null vectors, best first.
+
+    Args:
+        density: p.
+        importance: I_1, I_2, I_3.
+        upper: a proven upper bound of min L.
+    """
+
+    def __init__(self, density: float, importance: tuple[float, float, float], upper: float) -> None:
+        """Lay out the first cells."""
+        # Compiles, or loads what has been compiled before.
+        from . import triple_rows
+
+        self._rows = triple_rows
+        self._p, self._upper = density, upper
+        self._boxes = self._cells = self._numbers = 0
+        self._open: list[Cell] = []
+        self._narrow: list[Cell] = []
+        self._history: list[tuple[int, float]] = []
+        self._seconds = 0.0
+        self._max_boxes = 0
+        self._started = False
+        limits = [row_limits(density, upper / share) for share in importance]
+        self.size = max(size for size, _, _ in limits)
+        self._importance = importance
+        self._low, self._high = min(low for _, low, _ in limits), max(high for _, _, high in limits)
+
+    def _first_cells(self) -> Iterator[Cell]:
+        edges = np.arange(-1, 1, 2 * FIRST_WIDTH)
+        for chart in charts(self._p, self._importance):
+            domains = np.empty((3, 2, 4))
+            domains[:, 0, :3], domains[:, 1, :3] = -self.size, self.size
+            domains[:, 0, 3], domains[:, 1, 3] = self._low, self._high
+            for i, own in enumerate(OWN):
+                domains[i, 0, own] = 0
+            for a, b in product(edges, edges):
+                ends = (float(a), float(a + 2 * FIRST_WIDTH), float(b), float(b + 2 * FIRST_WIDTH))
+                yield Cell(-math.inf, 0, chart, ends, domains)
+
+    def run(self, gap: float, max_boxes: int, report: Callable[[int, float, int], None] | None = None) -> TripleBound:
+        """Search until the bound is within `gap` of the loss to beat; a second run goes on from where the first ended.
+
+        Args:
+            gap: wanted distance of the bounds.
+            max_boxes: most boxes of rows, those of earlier runs included.
+            report: called for every cell that is cut, with boxes, lower bound and number of open cells.
+        """
+        if not math.isfinite(self.size):
+            return TripleBound(-math.inf, self._upper, (), 0, 0, 0.0, (), "rows of G aren't bounded")
+        began = time.process_time()
+        self._max_boxes = max_boxes
+        if not self._started:
+            self._started = True
+            for cell in self._first_cells():
+                self._look(cell)
+        reason = "bounds are close"
+        while self._open and self._open[0].lower < self._upper - gap:
+            self._note()
+            if report is not None:
+                report(self._boxes, self._lower(), len(self._open))
+            if self._boxes >= max_boxes:
+                reason = "box budget spent"
+                break
+            cell = heapq.heappop(self._open)
+            if 2 * cell.half_width <= NARROWEST_CELL:
+                self._narrow.append(cell)
+                continue
+            for ends in cell.quarters():
+                self._look(Cell(cell.lower, 0, cell.chart, ends, cell.domains, cell.rows, cell.multipliers))
+        if self._narrow:
+            reason = "cells are as narrow as they may be"
+        self._note()
+        self._seconds += time.process_time() - began
+        left = tuple(sorted([*self._narrow, *self._open]))
+        return TripleBound(
+            self._lower(),
+            self._upper,
+            left,
+            self._cells,
+            self._boxes,
+            self._seconds,
+            tuple(self._history),
+            reason,
+        )
+
+    def _lower(self) -> float:
+        return min((cell.lower for cell in (*self._open[:1], *self._narrow)), default=self._upper)
+
+    def _note(self) -> None:
+        lower = self._lower()
+        if not self._history or lower > self._history[-1][1]:
+            self._history.append((self._boxes, lower))
+
+    def _look(self, cell: Cell) -> None:
+        """Bound the loss over a cell, and keep it unless it can't hold a minimiser."""
+        a_0, a_1, b_0, b_1 = cell.ends
+        if cell.chart.ordered and a_0 * a_1 >= 0 and min(abs(a_0), abs(a_1)) >= max(abs(b_0), abs(b_1)):
+            # All of it has |a| ≥ |b|: exchanging the two features leads to another cell.
+            return
+        if self._boxes >= self._max_boxes:
+            self._keep(cell)
+            return
+        self._cells += 1
+        bounds = CellBounds(self, cell)
+        cell.lower = max(cell.lower, bounds.lower())
+        if cell.lower > self._upper:
+            return
+        cell.domains = bounds.domains()
+        if (cell.domains[:, 0] > cell.domains[:, 1]).any():
+            return
+        cell.rows, cell.multipliers = bounds.rows, bounds.multipliers
+        self._keep(cell)
+
+    def _keep(self, cell: Cell) -> None:
+        self._numbers += 1
+        cell.number = self._numbers
+        heapq.heappush(self._open, cell)
+
+    def lowest(self, own: int, a: float, b: float, tilt: FloatArray, domain: FloatArray, starts: FloatArray) -> Any:
+        """Return an approximate minimum of f + t·k over rows orthogonal to (a, b, 1), and where it is."""
+        best = np.empty(5)
+        return self._rows.lowest_row(self._p, own, a, b, tilt, domain, starts, best), best
+
+    def exclude(
+        self,
+        own: int,
+        ends: FloatArray,
+        slope: FloatArray,
+        tilt: FloatArray,
+        domain: FloatArray,
+        target: float,
+        smallest: float,
+    ) -> tuple[int, FloatArray]:
+        """Run `exclude_rows`, counting boxes."""
+        hull = np.empty((2, 4))
+        status, boxes = self._rows.exclude_rows(
+            self._p, own, ends, slope, tilt, domain, target, smallest, ROW_BOXES, hull
+        )
+        self._boxes += boxes
+        return status, hull
+
+    @property
+    def density(self) -> float:
+        """The density p."""
+        return self._p
+
+    @property
+    def upper(self) -> float:
+        """The loss to beat."""
+        return self._upper
+
+
+class CellBounds:
+    """Lower bounds of the three outputs over one cell: I_i F_i ≥ I_i T_i, with F_i as in `triple_rows`."""
+
+    def __init__(self, search: TripleSearch, cell: Cell) -> None:
+        """Estimate the minima at the cell's centre."""
+        self._search, self._cell = search, cell
+        self._I = cell.chart.importance
+        a_0, a_1, b_0, b_1 = cell.ends
+        a, b = (a_0 + a_1) / 2, (b_0 + b_1) / 2
+        self._points = ((a, b), (b, a), (a, b))
+        self._ends = [np.array(cell.ends), np.array((b_0, b_1, a_0, a_1)), np.array(cell.ends)]
+        self.multipliers = cell.multipliers
+        self._proven: FloatArray | None = None
+        self._estimate(everywhere=cell.rows is None)
+        if len(set(self._I)) > 1:
+            self._raise_multipliers()
+
+    def _raise_multipliers(self) -> None:
+        """Go uphill in the multipliers of G's symmetry: the slope is by how much rows differ about an overlap."""
+        step = ASCENT * min(self._I)
+        for _ in range(ASCENTS):
+            before = dict(self.__dict__)
+            j, k, c = self.rows
+            slopes = (j[1] - k[1], j[2] - c[0], k[2] - c[1])
+            jk, jc, kc = (x + step * float(s) for x, s in zip(self.multipliers, slopes, strict=True))
+            self.multipliers = jk, jc, kc
+            value = float(np.dot(self._I, self._values)) - self._drop
+            self._estimate(everywhere=False, near=self.rows)
+            if float(np.dot(self._I, self._values)) - self._drop < value:
+                self.__dict__.update(before)
+                step /= 3
+
+    def _tilts(self) -> list[FloatArray]:
+        jk, jc, kc = self.multipliers
+        return [
+            np.array((0, jk, jc)) / self._I[0],
+            np.array((0, -jk, kc)) / self._I[1],
+            np.array((-jc, -kc, 0)) / self._I[2],
+        ]
+
+    def _starts(self, i: int) -> FloatArray:
+        """Return a grid over the part of the domain where minimisers are likely."""
+        low, high = np.maximum(self._cell.domains[i, 0], -0.6), np.minimum(self._cell.domains[i, 1], 1.1)
+        shares = (0.1, 0.5, 0.9)
+        axes = [[low[d] + share * (high[d] - low[d]) for share in shares] for d in (0, 1, 3)]
+        return np.array(list(product(*axes)))
+
+    def _estimate(self, everywhere: bool, near: FloatArray | None = None) -> None:
+        known = self._cell.rows if near is None else near
+        self.rows = np.empty((3, 5))
+        self._values = np.empty(3)
+        self._slopes: list[FloatArray] = []
+        self._tilt = self._tilts()
+        total = np.zeros(2)
+        for i, own in enumerate(OWN):
+            starts = np.empty((0, 3)) if known is None else np.ascontiguousarray(known[i : i + 1, [0, 1, 3]])
+            if everywhere:
+                starts = np.concatenate([self._starts(i), starts])
+            a, b = self._points[i]
+            self._values[i], self.rows[i] = self._search.lowest(own, a, b, self._tilt[i], self._cell.domains[i], starts)
+            if not math.isfinite(self._values[i]):
+                # No start has a row of the domain; the first guess is then just one of a dropped feature.
+                self._values[i], self.rows[i] = self._search.density / 3, 0.0
+            k_1, k_2, _, _, steep = self.rows[i]
+            slope = np.array((-k_1 * steep, -k_2 * steep))
+            self._slopes.append(slope)
+            total += self._I[i] * (slope[::-1] if i == 1 else slope)
+        a_0, a_1, b_0, b_1 = self._cell.ends
+        # Σ_i I_i κ_i · (v − centre) is no less than minus this.
+        self._drop = float(abs(total[0]) * (a_1 - a_0) / 2 + abs(total[1]) * (b_1 - b_0) / 2)
+        # Sizes of what cancels in that sum, and in Σ_i I_i t_i · G_i = 0.
+        steep = sum(share * float(np.abs(slope).sum()) for share, slope in zip(self._I, self._slopes, strict=True))
+        overlaps = 2 * sum(abs(x) for x in self.multipliers) * self._search.size
+        self._cancelling = steep * self._cell.half_width + overlaps
+
+    def _targets(self) -> FloatArray:
+        """Return what the inner minima are compared with: just what is needed, or about what can be had."""
+        loose = CURVATURE * self._cell.half_width**2
+        spare = float(np.dot(self._I, self._values)) - self._drop - self._search.upper
+        share = spare / sum(self._I) * (1 - 1e-9) if spare > 0 else 0.0
+        return self._values - max(share, loose)
+
+    def lower(self) -> float:
+        """Return a proven bound below L for all W whose null vector lies in the cell; −∞ if there is none."""
+        targets = self._targets()
+        if not self._all_above(targets):
+            # The estimates may have missed the lowest minima, or the cell is too wide for them to be bounded so well.
+            self._estimate(everywhere=True)
+            targets = self._targets()
+            if not self._all_above(targets):
+                targets = targets - 8 * CURVATURE * self._cell.half_width**2
+                if not self._all_above(targets):
+                    return -math.inf
+        self._proven = targets
+        return self._sum(targets)
+
+    def _all_above(self, targets: FloatArray) -> bool:
+        return all(self._exclude(i, float(targets[i]))[0] == 0 for i in range(3))
+
+    def _sum(self, targets: FloatArray) -> float:
+        size = float(np.dot(self._I, np.abs(targets))) + self._drop + self._cancelling
+        return float(np.dot(self._I, targets)) - self._drop - SUM_ROUNDING * size
+
+    def domains(self) -> FloatArray:
+        """Return smaller boxes that still hold the rows and biases of all W and b with L ≤ U."""
+        if self._proven is None:
+            return self._cell.domains
+        found = self._cell.domains.copy()
+        for i in range(3):
+            # I_i F_i = L − Σ_{l≠i} I_l F_l − Σ_l I_l κ_l · (v − centre) ≤ U − …
+            spare = self._search.upper - self._sum(self._proven)
+            target = self._proven[i] + spare / self._I[i] * (1 + 1e-9)
+            target += SUM_ROUNDING * (1 + abs(target))
+            smallest = max(2.0**-18, min(0.25, 1.5 * math.sqrt(max(target - self._values[i], 0))))
+            state, hull = self._exclude(i, target, smallest)
+            if state == 0:
+                hull = _coarse(hull)
+                found[i, 0] = np.maximum(found[i, 0], hull[0])
+                found[i, 1] = np.minimum(found[i, 1], hull[1])
+        return found
+
+    def _exclude(self, i: int, target: float, smallest: float = 0.0) -> tuple[int, FloatArray]:
+        return self._search.exclude(
+            OWN[i], self._ends[i], self._slopes[i], self._tilt[i], self._cell.domains[i], target, smallest
+        )
