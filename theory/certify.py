@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flint import arb, ctx, fmpq
@@ -20,12 +21,14 @@ from .certificate import (
     joined_phase,
 )
 from .certificate_cores import SAME_LOSS, as_box, as_fmpq, as_fraction, as_minimum, as_pair, proposed_core
-from .certificate_search import Searched, search_boxes
 from .convex_core import above_on_grid
 from .critical_points import CriticalPoint
 from .enclosure import Interval
 from .minima import local_minima
 from .model import ToyModel
+
+if TYPE_CHECKING:
+    from .certificate_search import Searched
 
 MAX_BOXES = 100_000
 
@@ -57,6 +60,9 @@ def certify(model: ToyModel, *, max_boxes: int = MAX_BOXES) -> Certificate:
     if isinstance(max_boxes, bool) or not isinstance(max_boxes, (int, np.integer)) or max_boxes < 1:
         raise ValueError(f"max_boxes must be a positive integer, got {max_boxes!r}")
     exact = certified_model(model)
+    # Loads numba.
+    from .certificate_search import search_boxes
+
     bounds = PairBounds(as_pair(exact))
     cores, minima, failed = _cores(bounds, local_minima(model))
     # Dropping the less important feature is always possible.
