@@ -39,7 +39,7 @@ DENSITIES = np.round(np.geomspace(0.01, 0.98, 24), 4)
 RATIOS = (0.1, 0.13, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 SPARSITIES = np.round(np.concatenate([[0.005], np.arange(0.025, 0.99, 0.025), [0.985, 0.99]]), 4)
 # Cells of the map along each axis, and the importances of the slices with their colours, dark to light.
-CELLS = (160, 121)
+CELLS = (64, 49)
 SLICES = {1.0: "#00253B", 0.9: "#5E3270", 0.6: "#B04A00", 0.3: "#56B4E9", 0.13: "#009E73"}
 LEVELS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035)
 
@@ -112,7 +112,7 @@ def draw_penalty() -> Figure:
         for axis in (left.xaxis, left.yaxis):
             axis.set_major_formatter("{x:g}")
         rows = read_rows(BOUNDS, PenaltyBounds)
-        line_density = np.geomspace(0.01, 1, 240)
+        line_density = np.geomspace(0.01, 1, 90)
         for ratio_of_line, colour in SLICES.items():
             found = critical_penalty(line_density, ratio_of_line)
             share = found.penalty / (ratio_of_line * dropped(line_density))
@@ -155,14 +155,14 @@ def draw_axis() -> Figure:
         left.plot(sparsity, v, color="#B04A00", ls="--", label="one stored, one dropped: $v(S)$")
         left.plot(sparsity, (1 - sparsity) ** 2 / 3, color="#56B4E9", ls="-.", label="W = (1, −1), b = 0: $(1-S)^2/3$")
         left.plot(sparsity, pair, color="black", marker=".", ms=3, lw=1, label="certified minimum $Q_{2,1}$")
-        left.axvline(3 / 7, color="#999999", lw=0.8, ls=":")
-        left.text(3 / 7 + 0.01, 0.002, "3/7", fontsize=7)
+        left.axvline(3 / 7, ymin=0.4, color="#999999", lw=0.8, ls=":")
+        left.text(3 / 7 + 0.01, 0.133, "3/7", fontsize=7)
         left.set(xlabel="sparsity S", ylabel="loss of two features on one axis", xlim=(0, 1), ylim=(0, 0.14))
         left.set_title("two features, one axis")
-        left.legend(frameon=False)
+        left.legend(frameon=False, loc="lower left")
         right.axhline(0, color="black", lw=0.6)
         right.plot(sparsity, (pair + v - three) / v, color="black", marker=".", ms=3, label="third on the axis")
-        best = np.minimum(three + v, 2 * pair * 0 + pair + 2 * v)
+        best = np.minimum(three + v, pair + 2 * v)
         right.plot(sparsity, (best - four) / v, color="#B04A00", marker="x", ms=3, lw=1, label="fourth on the axis")
         right.set(xlabel="sparsity S", ylabel="gain, in units of a dropped feature's loss $v(S)$", xlim=(0, 1))
         right.set_title("what one more feature on the axis gains")

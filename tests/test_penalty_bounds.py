@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers import independent, internals, tolerance
@@ -9,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from tegum.theory import critical_penalty, expected_loss, penalty_bounds
-from tegum.theory.pair_costs import best_bias
+from tegum.theory import DiagramCell, certified_cells, critical_penalty, expected_loss, penalty_bounds
 
-POINTS = [(0.05, 0.3), (0.3, 0.6), (0.6, 0.9), (0.5, 0.2), (0.8, 1.05)]
+POINTS = [(0.15, 0.5), (0.3, 0.6), (0.6, 0.9), (0.5, 0.2), (0.8, 1.05)]
 WIDEST = 0.05
 # Exact for quadratic polynomials.
 NODES, SHARES = np.polynomial.legendre.leggauss(2)
@@ -72,7 +73,22 @@ def test_the_spread_is_the_least_over_the_offset(overlap: float, aim: float, p: 
 @settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 1.2), densities)
 def test_the_bound_of_a_clipped_output(h: float, overlap: float, p: float) -> None:
-    cost, _ = best_bias(np.array(h), np.array(overlap), p)
+    cost, _ = internals("pair_costs").best_bias(np.array(h), np.array(overlap), p)
     dropped = p / 3 - p**2 / 4
     bound = dropped * (1 - h) ** 2 + internals("cell_search").spread(overlap, p * (1 - h) / 2, p)
     assert bound <= cost + tolerance("law")
+
+
+@pytest.mark.slow
+def test_no_pair_withstands_a_penalty_above() -> None:
+    """The certified bound of the largest critical penalty in docs/open-problems.md."""
+    near, penalty, claimed, least_density = 0.998, 0.0401, 0.0409, 0.13
+    cells = [
+        DiagramCell(density, (near - 1e-6, near), (penalty, penalty))
+        for density in pairwise(np.geomspace(least_density, 1, 61).tolist())
+    ]
+    proofs, _ = certified_cells(cells, divisions=4)
+    assert {proof.phase for proof in proofs} == {"axis(1) + drop(2)"}
+    assert penalty + (2 + 2**0.5) * (1 - near) / 9 < claimed
+    assert least_density / 3 - least_density**2 / 4 < claimed
+    assert penalty_bounds(0.2672991012, 1.0).lower > 0.0395521

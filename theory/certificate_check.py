@@ -79,6 +79,8 @@ def check_certificate(certificate: Certificate, *, report: Callable[[int], None]
 def _check(certificate: Certificate, account: _Account, report: Callable[[int], None] | None) -> None:
     model, proof = certificate.model, certificate.proof
     _require(certificate.status == PROVED, f"the certificate itself says {certificate.status!r}")
+    two = len(model.importance) == 2
+    _require(two, "what was excluded for three features isn't listed: certify them again")
     _require(0 < model.density <= 1, f"the density must lie in (0, 1], got {model.density}")
     _require(min(model.importance) > 0 and model.penalty >= 0, "importances must be positive, the penalty not negative")
     bounds, threshold = PairBounds(as_pair(model)), as_fmpq(proof.threshold)
