@@ -88,6 +88,11 @@ def test_the_loss_is_convex_around_a_minimum_and_not_around_a_saddle() -> None:
     near = around(W, 1e-5)
     near[1, 0] = arb(0)
     assert 0 < convexity.convexity(arb(0.7), shares, near, around(b, 1e-5)) <= least
+    # A box that has to be cut.
+    wide = around(W, 1.8e-4)
+    wide[1, 0] = arb(0)
+    assert convexity.convexity(arb(0.7), shares, wide, around(b, 1.8e-4), max_parts=1) == 0
+    assert 0 < convexity.convexity(arb(0.7), shares, wide, around(b, 1.8e-4)) <= least
     # Between two minima the loss isn't convex.
     middle = [(x + np.array(y)) / 2 for x, y in zip((W, b), CLUSTER, strict=True)]
     assert curvature(model, *middle) < 0

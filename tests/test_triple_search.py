@@ -148,3 +148,36 @@ def test_without_a_budget_nothing_is_claimed() -> None:
     assert found.reason == "box budget spent"
     # Half of the 64 cells, and those that |a| = |b| cuts.
     assert len(found.cells) == 40
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_narrow_each_other_without_losing_what_they_hold(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    W = rng.normal(size=(2, 3))
+    gram, bias = W.T @ W, rng.normal(size=3)
+    rows = np.array([[*gram[i, columns], bias[i]] for i, columns in enumerate(([0, 1, 2], [1, 0, 2], [0, 1, 2]))])
+    domains = np.stack([rows - rng.uniform(0, 2, rows.shape), rows + rng.uniform(0, 2, rows.shape)], axis=1)
+    before = domains.copy()
+    search._couple(domains)
+    assert (domains[:, 0] <= rows + SLACK).all()
+    assert (rows - SLACK <= domains[:, 1]).all()
+    assert (domains[:, 0] >= before[:, 0]).all()
+    assert (domains[:, 1] <= before[:, 1]).all()
+    # Each overlap has one range now.
+    for (row, column), (other, place) in search.SHARED:
+        assert (domains[row, :, column] == domains[other, :, place]).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_coarse_boxes_hold_boxes_and_have_ends_of_few_bits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    low = rng.normal(size=4)
+    high = low + 2.0 ** rng.uniform(-30, 3, size=4)
+    coarse = search._coarse(np.array([low, high]))
+    assert (coarse[0] <= low).all()
+    assert (high <= coarse[1]).all()
+    widths = np.maximum(high - low, search.THINNEST)
+    assert (coarse[1] - coarse[0] <= widths * (1 + 4 * 2.0**-search.GRID_BITS)).all()
+    grid = widths * 2.0 ** -(search.GRID_BITS + 1)
+    bits = 2.0 ** np.ceil(np.log2(grid))
+    assert (coarse / bits == np.round(coarse / bits)).all()

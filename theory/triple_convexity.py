@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from .balls import Box, Features
 
 PRECISION = 212
+# Boxes of weights and biases that `convexity` looks at: halving all eight of their sides takes 511.
+MAX_PARTS = 1000
 N, M = 3, 2
 # The entry of W, row by row, that a rotation makes 0.
 FIXED = 3
@@ -169,19 +171,47 @@ def least_eigenvalue(matrix: arb_mat) -> float:
     return 0.0
 
 
-def convexity(density: arb, importance: Sequence[arb], weights: NDArray[Any], bias: NDArray[Any]) -> float:
+def convexity(
+    density: arb, importance: Sequence[arb], weights: NDArray[Any], bias: NDArray[Any], max_parts: int = MAX_PARTS
+) -> float:
     """Return λ > 0 such that L is λ-strongly convex on a box of weights with W_21 = 0 and biases; 0 if none is found.
+
+    The box is cut where its Hessian is too wide, if half as wide a box at its centre isn't.
 
     Args:
         density: p.
         importance: I_1, I_2, I_3.
         weights: balls that hold W, object array of shape (2, 3); the entry [1, 0] is 0.
         bias: balls that hold b, shape (3,).
+        max_parts: most boxes to look at.
     """
+    least = np.inf
     with ctx.workprec(PRECISION):
-        try:
-            full = loss_hessian_balls(density, importance, weights.tolist(), bias.tolist())
-        except NotStoredError:
-            return 0.0
-        kept = [i for i in range(full.nrows()) if i != FIXED]
-        return least_eigenvalue(arb_mat([[full[i, j] for j in kept] for i in kept]))
+        waiting, looked = [np.array([*weights.flat, *bias], dtype=object)], 0
+        while waiting:
+            part = waiting.pop()
+            looked += 1
+            found = _curvature(density, importance, part)
+            if found > 0:
+                least = min(least, found)
+                continue
+            radii = [float(ball.rad()) for ball in part]
+            inner = np.array([arb(ball.mid(), ball.rad() / 2) for ball in part], dtype=object)
+            if looked >= max_parts or max(radii) == 0 or not _curvature(density, importance, inner) > 0:
+                return 0.0
+            cut = int(np.argmax(radii))
+            for low, high in ((part[cut].lower(), part[cut].mid()), (part[cut].mid(), part[cut].upper())):
+                half = part.copy()
+                half[cut] = low.union(high)
+                waiting.append(half)
+    return float(least)
+
+
+def _curvature(density: arb, importance: Sequence[arb], point: NDArray[Any]) -> float:
+    """Return a positive lower bound of the eigenvalues of the Hessian on one box (W row by row, b), or 0."""
+    try:
+        full = loss_hessian_balls(density, importance, point[: M * N].reshape(M, N).tolist(), point[M * N :].tolist())
+    except NotStoredError:
+        return 0.0
+    kept = [i for i in range(full.nrows()) if i != FIXED]
+    return least_eigenvalue(arb_mat([[full[i, j] for j in kept] for i in kept]))
