@@ -14,13 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from tegum.theory import BoundaryMap, PlaneAxis, SpecialPoint
 
 from .figures import CURVE_STYLES, DENSITY_LABEL, SHORT_AXIS, STYLE, colour
 
 # Pixels along each axis of the background.
-PIXELS = 72
+PIXELS = 96
+# Pixels between those at which the phase is looked up first.
+COARSE = 6
 MARKERS = {
     "triple point": "^",
     "critical end point": "s",
@@ -55,14 +58,15 @@ def parameter_label(name: str, n_features: int) -> str:
     }.get(name, name)
 
 
-def boundary_figure(boundaries: BoundaryMap, *, title: str = "", pixels: int = PIXELS) -> Figure:
+def boundary_figure(boundaries: BoundaryMap, *, title: str = "", pixels: int | None = None) -> Figure:
     """Draw the phases of a plane, their boundaries and the special points of the optimum.
 
     Args:
         boundaries: what is known.
         title: over the figure.
-        pixels: of the background along each axis.
+        pixels: of the background along each axis, at least 2; default `PIXELS`.
     """
+    pixels = PIXELS if pixels is None else pixels
     with mpl.rc_context(STYLE):
         marks = [point for point in boundaries.special_points if point.cheapest]
         window = _window(boundaries, marks)
@@ -110,7 +114,7 @@ def _window(boundaries: BoundaryMap, marks: list[SpecialPoint]) -> tuple[tuple[f
 
 
 def draw_map(
-    axes: Axes, boundaries: BoundaryMap, pixels: int = PIXELS, window: tuple[tuple[float, float], ...] | None = None
+    axes: Axes, boundaries: BoundaryMap, pixels: int, window: tuple[tuple[float, float], ...] | None = None
 ) -> list[str]:
     """Draw phases and boundaries; return the labels of the phases.
 
@@ -127,7 +131,7 @@ def draw_map(
         ends = np.linspace(low, high, pixels + 1)
         grids.append(parameter.value((ends[1:] + ends[:-1]) / 2))
         edges.append(parameter.value(ends))
-    labels = boundaries.phases(*grids)
+    labels = phases_over(boundaries, *grids)
     names, codes = np.unique(labels, return_inverse=True)
     axes.pcolormesh(
         *edges,
@@ -151,6 +155,33 @@ def draw_map(
     axes.set_xlabel(parameter_label(plane.x.name, plane.n_features))
     axes.set_ylabel(parameter_label(plane.y.name, plane.n_features))
     return [str(name) for name in names]
+
+
+def phases_over(boundaries: BoundaryMap, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.str_]:
+    """Return the cheapest phase over a grid, looked up at every few pixels and where those differ.
+
+    Args:
+        boundaries: what is known.
+        x: values of the first parameter.
+        y: values of the second parameter.
+
+    Returns:
+        Labels, shape (len(x), len(y)).
+    """
+    coarse = [np.unique([*range(0, len(axis), COARSE), len(axis) - 1]) for axis in (x, y)]
+    known = boundaries.phases(x[coarse[0], None], y[coarse[1]])
+    labels = np.empty((len(x), len(y)), dtype=object)
+    first, second = (
+        np.clip(np.searchsorted(places, np.arange(len(axis)), side="right") - 1, 0, len(places) - 2)
+        for places, axis in zip(coarse, (x, y), strict=True)
+    )
+    around = [known[np.ix_(first + i, second + j)] for i in (0, 1) for j in (0, 1)]
+    same = np.all([other == around[0] for other in around[1:]], axis=0)
+    labels[same] = around[0][same]
+    i, j = np.nonzero(~same)
+    if len(i):
+        labels[i, j] = boundaries.phases(x[i], y[j])
+    return labels.astype(str)
 
 
 def _ticks(axis: Any, described: PlaneAxis, ratio: float) -> None:
@@ -178,11 +209,11 @@ def draw_special_points(axes: Axes, points: list[SpecialPoint]) -> Axes:
     axes.figure.canvas.draw()
     scale = 72 / axes.figure.dpi
     places = [scale * np.asarray(axes.transData.transform((point.x, point.y))) for point in points]
-    low, high = axes.bbox.min * scale, axes.bbox.max * scale
+    low, high = (scale * np.asarray(corner) for corner in (axes.bbox.min, axes.bbox.max))
     taken = list(places)
     for number, (point, here) in enumerate(zip(points, places, strict=True), start=1):
         _mark(axes, point, LARGE)
-        best, most = OFFSETS[0], -np.inf
+        best, most = OFFSETS[0], float(-np.inf)
         for offset in OFFSETS:
             spot = here + np.array(offset)
             room = min(float(np.linalg.norm(spot - other)) for other in taken)

@@ -34,8 +34,8 @@ def certified_diagram(
         return
     rows = [[phase or "not proved", str(count), f"{count / cells**2:.2%}"] for phase, count in account["cells"].items()]
     print_table(f"Global minimum of {cells * cells} cells", ["proved", "cells", "share"], rows)
-    if account["unproved_off_boundary"] is not None:
-        console().print(f"{account['unproved_off_boundary']} cells aren't proved though no boundary runs through them.")
+    if account["unproved_on_boundary"] is not None:
+        console().print(f"A boundary runs through {account['unproved_on_boundary']} of the cells that aren't proved.")
     console().print(f"Boxes of weights: {account['boxes']:,}. Wrote {out / TABLE}, {out / FIGURE}.", soft_wrap=True)
 
 
@@ -48,7 +48,7 @@ def show_certified(
         ValueError: if an option is out of range, or the table that is there is another one.
         typer.Exit: if it was interrupted.
     """
-    from tegum.theory import phase_boundaries, seed_diagram
+    from tegum.theory import BoundarySegment, boundary_map
 
     from .certified_diagram import CertifiedRow, certified_columns, crossed
     from .certified_figure import certified_figure
@@ -68,21 +68,20 @@ def show_certified(
                 write_rows(path, new)
             rows += column
             report("proofs", share)
+        boundaries: list[BoundarySegment] = []
         if not penalty:
             report("boundaries", 0.0)
-        curves = () if penalty else phase_boundaries(seed_diagram())
+            boundaries = [piece for piece in boundary_map().segments if len(set(piece.phases)) == 2]
     except KeyboardInterrupt:
         kept = f": {len(rows)} cells are in {path}; the same command goes on from there" if rows else ""
         sys.stderr.write(f"tegum: interrupted{kept}\n")
         raise typer.Exit(INTERRUPTED) from None
-    save_figure(certified_figure(rows, curves), out / FIGURE)
-    on = crossed(rows, curves) if curves else None
+    save_figure(certified_figure(rows, boundaries), out / FIGURE)
+    unproved = [row for row in rows if not row.phase]
+    on = int(crossed(unproved, boundaries).sum()) if boundaries and unproved else None
     return {
         "cells": dict(sorted(Counter(row.phase for row in rows).items(), reverse=True)),
-        "proved": sum(row.phase != "" for row in rows) / len(rows),
-        "unproved_off_boundary": None
-        if on is None
-        else sum(row.phase == "" and not hit for row, hit in zip(rows, on, strict=True)),
-        "crossed": None if on is None else int(on.sum()),
+        "proved": 1 - len(unproved) / len(rows),
+        "unproved_on_boundary": on,
         "boxes": sum({row.density_low: row.column_boxes for row in rows}.values()),
     }

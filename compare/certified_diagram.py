@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import BoundaryCurve, DiagramCell, certified_cells
+from tegum.theory import BoundarySegment, DiagramCell, certified_cells
 
 DENSITY_RANGE, IMPORTANCE_RANGE = (0.01, 1.0), (0.1, 10.0)
 # Points of a curve between which it counts as straight, in units of a cell.
@@ -101,25 +101,19 @@ def _column(cells: Sequence[DiagramCell], divisions: int) -> list[CertifiedRow]:
     ]
 
 
-def crossed(rows: Sequence[CertifiedRow], curves: Sequence[BoundaryCurve]) -> NDArray[np.bool_]:
-    """Return which cells a boundary of the cheapest phase runs through, shape (rows,).
+def crossed(rows: Sequence[CertifiedRow], boundaries: Sequence[BoundarySegment]) -> NDArray[np.bool_]:
+    """Return which cells a boundary between two phases runs through, shape (rows,).
 
     Args:
         rows: cells.
-        curves: boundaries without a penalty, as `phase_boundaries` returns them.
+        boundaries: pieces of the boundaries of the optimum in the same plane.
     """
-    table = np.array([_place(row)[:4] for row in rows])
-    densities, importances = np.unique(table[:, :2]), np.unique(table[:, 2:])
-    where = np.zeros((len(densities) - 1, len(importances) - 1), dtype=bool)
-    step = FINE * min(np.log(axis[-1] / axis[0]) / len(axis) for axis in (densities, importances))
-    for curve in curves:
-        points = np.log(np.stack([curve.density, curve.importance], axis=-1))
-        for (a, b), cheapest in zip(pairwise(points), pairwise(curve.cheapest), strict=False):
-            if all(cheapest):
-                between = np.exp(a + np.linspace(0, 1, int(np.abs(b - a).max() / step) + 2)[:, None] * (b - a))
-                i = np.searchsorted(densities, between[:, 0], side="right") - 1
-                j = np.searchsorted(importances, between[:, 1], side="right") - 1
-                inside = (i >= 0) & (i < where.shape[0]) & (j >= 0) & (j < where.shape[1])
-                where[i[inside], j[inside]] = True
-    at = np.searchsorted(densities, table[:, 0]), np.searchsorted(importances, table[:, 2])
-    return np.asarray(where[at])
+    table = np.log([_place(row)[:4] for row in rows])
+    step = FINE * min((table[:, 1] - table[:, 0]).min(), (table[:, 3] - table[:, 2]).min())
+    points = []
+    for piece in boundaries:
+        for a, b in pairwise(np.log(np.stack([piece.x, piece.y], axis=-1))):
+            points.append(a + np.linspace(0, 1, int(np.abs(b - a).max() / step) + 2)[:, None] * (b - a))
+    x, y = np.concatenate(points).T[:, :, None]
+    inside = (table[:, 0] <= x) & (x <= table[:, 1]) & (table[:, 2] <= y) & (y <= table[:, 3])
+    return np.asarray(inside.any(axis=0))

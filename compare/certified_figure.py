@@ -13,20 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from tegum.theory import BoundaryCurve
+from tegum.theory import BoundarySegment
 
 from .certified_diagram import CertifiedRow
-from .figures import CURVE_STYLES, DENSITY_LABEL, STYLE, colour, draw_curve
+from .figures import CURVE_STYLES, DENSITY_LABEL, STYLE, colour, draw_line
 
 UNPROVED: Any = {"facecolor": "#DDDDDD", "edgecolor": "#404040", "linewidth": 0.25, "hatch": "////////"}
 
 
-def certified_figure(rows: Sequence[CertifiedRow], curves: Sequence[BoundaryCurve] = ()) -> Figure:
+def certified_figure(rows: Sequence[CertifiedRow], boundaries: Sequence[BoundarySegment] = ()) -> Figure:
     """Draw which phase is proved in each cell, with the boundaries over it.
 
     Args:
         rows: cells of one diagram.
-        curves: boundaries of the cheapest phase.
+        boundaries: between the phases, if they are to be drawn.
     """
     shown = sorted({row.phase for row in rows if row.phase})
     with mpl.rc_context({**STYLE, "hatch.linewidth": 0.3}):
@@ -45,8 +45,8 @@ def certified_figure(rows: Sequence[CertifiedRow], curves: Sequence[BoundaryCurv
                 if row.phase == phase
             ]
             axes.add_collection(PatchCollection(cells, **style))
-        for curve in curves:
-            draw_curve(axes, curve, "coexistence" if curve.kind == "coexistence" else "continuous", curve.cheapest)
+        for piece in boundaries:
+            draw_line(axes, piece.x, piece.y, "coexistence" if piece.kind == "first order" else "continuous")
         axes.set(xscale="log", yscale="log", xlabel=DENSITY_LABEL, ylabel="relative importance $I_2/I_1$")
         axes.set_xlim(min(row.density_low for row in rows), max(row.density_high for row in rows))
         axes.set_ylim(min(row.importance_low for row in rows), max(row.importance_high for row in rows))
@@ -60,7 +60,7 @@ def certified_figure(rows: Sequence[CertifiedRow], curves: Sequence[BoundaryCurv
             Patch(facecolor=colour(phase), edgecolor="black", linewidth=0.4, label=f"{phase} proved") for phase in shown
         ]
         handles.append(Patch(**UNPROVED, label="not proved"))
-        if curves:
+        if boundaries:
             handles += [
                 Line2D([], [], color="black", linestyle=dash, linewidth=width, label=text)
                 for (dash, width), text in zip(

@@ -116,15 +116,19 @@ def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Ax
     return plane(axes, dataset)
 
 
-def draw_curve(
-    axes: Axes, curve: BoundaryCurve, style: str, keep: NDArray[np.bool_], line_colour: str = "black"
-) -> Axes:
-    """Draw the kept part of an exact curve with a white edge."""
+def draw_line(axes: Axes, x: Any, y: Any, style: str, line_colour: str = "black") -> Axes:
+    """Draw a line in one of `CURVE_STYLES` with a white edge."""
     dash, width = CURVE_STYLES[style]
-    x, y = np.where(keep, curve.density, np.nan), np.where(keep, curve.importance, np.nan)
     axes.plot(x, y, color="white", linewidth=width + 1.2, solid_capstyle="round")
     axes.plot(x, y, color=line_colour, linewidth=width, linestyle=dash)
     return axes
+
+
+def draw_curve(
+    axes: Axes, curve: BoundaryCurve, style: str, keep: NDArray[np.bool_], line_colour: str = "black"
+) -> Axes:
+    """Draw the kept part of an exact curve."""
+    return draw_line(axes, np.where(keep, curve.density, np.nan), curve.importance, style, line_colour)
 
 
 def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ def test_shipped_cells_without_a_proof_lie_along_the_boundary(shipped: list[Any]
 def test_the_command_resumes_and_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The curves only serve to be drawn, and take long.
-    monkeypatch.setattr("tegum.theory.phase_boundaries", lambda _: ())
-    monkeypatch.setattr("tegum.theory.seed_diagram", lambda: None)
+    # Boundaries only serve to be drawn, and take long.
+    piece = SimpleNamespace(phases=("a", "b"), kind="first order", x=np.array([0.02, 0.5]), y=np.array([0.2, 5.0]))
+    monkeypatch.setattr("tegum.theory.boundary_map", lambda: SimpleNamespace(segments=[piece]))
     code, out, _ = run(monkeypatch, capsys, f"{SMALL} --out {tmp_path}")
     assert code == 0
     account = json.loads(out)
@@ -119,3 +120,12 @@ def test_bad_input_is_one_line(
     assert code == 2
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_cells_on_a_boundary_are_told() -> None:
+    rows = [
+        diagram.CertifiedRow(*(*density, *importance, 0.0, 0.0), *("", "", 0, 1))
+        for density, importance in (((0.1, 0.2), (0.5, 1.0)), ((0.1, 0.2), (1.0, 2.0)), ((0.4, 0.8), (1.0, 2.0)))
+    ]
+    piece = SimpleNamespace(x=np.array([0.15, 0.7]), y=np.array([1.5, 1.5]))
+    assert diagram.crossed(rows, [piece]).tolist() == [False, True, True]

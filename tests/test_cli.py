@@ -201,7 +201,6 @@ def test_without_a_command_help_is_shown(tegum_: Any) -> None:
         pytest.param("minima --density 0.5 --hidden 3", "n_hidden must not exceed n_features", id="hidden above n"),
         pytest.param("minima", "Missing option '--density'", id="missing option"),
         pytest.param("loss --density 0.5", "Missing option '--weights'", id="missing weights"),
-        pytest.param("boundary", "Missing argument", id="missing phase"),
         pytest.param("minima --density 0.5 --colour red", "No such option: --colour", id="unknown option"),
         pytest.param("minimise", "No such command 'minimise'", id="unknown command"),
         pytest.param("derive --features 4", "n_features must be an integer from 1 to 3", id="too large a formula"),

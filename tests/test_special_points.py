@@ -153,6 +153,17 @@ def test_special_points_agree_with_many_digits_of_the_derived_formula(name: str,
     assert abs(point.y - ratio) <= point.error[1] + tolerance("loss")
 
 
+def test_tricritical_densities_are_roots_of_a_polynomial(maps: dict[str, BoundaryMap]) -> None:
+    # Of the elimination in docs/phase-transitions.md.
+    coefficients = [81, -756, 3546, -9882, 17265, -19449, 14188, -6496, 1696, -192]
+    with mpmath.workdps(DIGITS):
+        roots = mpmath.polyroots(coefficients, maxsteps=500, extraprec=400)
+    real = [float(x.real) for x in roots if abs(mpmath.im(x)) < mpmath.mpf(10) ** -20]
+    for name in ("sparse", "dense"):
+        point = only(maps[name], "tricritical point", (AXIS, DIGON))
+        assert min(abs(point.x - root) for root in real) <= point.error[0] + 1e-12
+
+
 def test_minima_of_a_census_meet_at_the_triple_point_of_digons(maps: dict[str, BoundaryMap]) -> None:
     point = only(maps["equal"], "triple point", (DIGON,) * 3)
     losses = [m.loss for m in local_minima(diagram_model(2, 1, point.x, point.y)) if m.phase == DIGON]

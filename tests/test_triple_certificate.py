@@ -13,6 +13,9 @@ from tegum.theory import (
     CorrelatedFeatures,
     IndependentFeatures,
     ToyModel,
+    TripleCertificate,
+    certify,
+    check_certificate,
     diagram_model,
     global_minimum,
     local_minima,
@@ -28,9 +31,19 @@ def test_a_small_budget_proves_little_and_says_so() -> None:
     found = triple.certify_triple(model, max_boxes=20_000)
     assert not found.proved
     assert found.status.startswith("not proved: box budget spent")
-    assert found.weights is None
+    assert found.minimisers == ()
     assert found.phase == ""
     assert 0 <= found.loss.lower <= global_minimum(model).loss <= float(found.loss.upper) + 1e-15
+
+
+def test_certify_takes_three_features_too() -> None:
+    found = certify(ToyModel(3, 2, TENTHS), max_boxes=1)
+    assert isinstance(found, TripleCertificate)
+    assert not found.proved
+    assert tuple(found.model) == (Fraction(7, 10), (1, 1, 1), 0)
+    assert found.loss.lower == 0
+    checked = check_certificate(found.replace(status="proved"))
+    assert checked.status == "not proved: what was excluded for three features isn't listed: certify them again"
 
 
 MISUSE: dict[str, tuple[dict[str, Any], str]] = {
@@ -64,10 +77,11 @@ def test_the_triangle_is_the_global_minimum_at_density_seven_tenths() -> None:
     assert found.loss.contains(best.loss) or found.loss.distance(best.loss) < Fraction(1, 10**15)
     assert float(found.loss.width) < 1e-20
     assert 0 < found.curvature <= best.curvature
-    for interval, x in zip((*found.weights.flat, *found.bias), (*best.weights.flat, *best.bias), strict=True):
+    (minimum,) = found.minimisers
+    for interval, x in zip((*minimum.weights, *minimum.bias), (*best.weights.flat, *best.bias), strict=True):
         assert interval.distance(float(x)) < Fraction(1, 10**10)
     # Features stand in it alike, so that exact equality must be possible.
-    assert all(found.bias[i].lower <= found.bias[j].upper for i in range(3) for j in range(3))
+    assert all(one.lower <= other.upper for one in minimum.bias for other in minimum.bias)
     boxes, bounds = zip(*found.history, strict=True)
     assert list(boxes) == sorted(boxes)
     assert list(bounds) == sorted(bounds)

@@ -42,7 +42,7 @@ penalties. From there, bottom up:
 - `certify` proves it at one point and returns a `certificate`: `certificate_search` excludes boxes of weights by
   `pair_slopes` and `pair_curvature`, and `certificate_cores` encloses the minimisers, by a `convex_core` or an
   `axis_core`. `certificate_check` does it all again in ball arithmetic: `pair_balls` has the moments, `ball_bounds`
-  and `ball_curvature` what holds over a box, `ball_exclusion` when a box is out.
+  and `ball_curvature` what holds over one of the `weight_boxes`, `ball_exclusion` when a box is out.
 
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """

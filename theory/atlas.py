@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .continuation import RESIDUAL, Predicate, System, Trace, always, correct, trace
+from .continuation import RANK, RESIDUAL, Predicate, System, Trace, always, correct, trace
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
 from .descent import unpack
@@ -34,6 +34,8 @@ ROUNDING = 1e-12
 NEAR = 0.03
 # Overlaps and biases of the same states on a curve change by less over that distance.
 SHEET = 0.1
+# Where several directions go flat at once, a kink's equations leave freedom, which shows in derivatives to this.
+FREEDOM = 1e-7
 # First points that are tried close to each other before the rest is given up.
 TRIES = 3
 
@@ -64,7 +66,7 @@ class Atlas:
                 continue
             points = dense(curve.found.points)
             near = points[np.abs(points[:, -2:] - y[-2:]).max(axis=1) < NEAR]
-            if len(near) and np.abs(self._copies(near, curve.held)[:, :1] - own).max(axis=(2, 3)).min() < SHEET:
+            if len(near) and np.abs(self._copies(near, curve.held)[:, :1] - own).max(axis=(2, 3, 4)).min() < SHEET:
                 return True
         return False
 
@@ -104,7 +106,7 @@ class Atlas:
         y, residual = correct(system, y)
         if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y, held):
             return False
-        found = trace(system, y, self.box, keep=keep)
+        found = trace(system, y, self.box, keep=keep, rank=FREEDOM if key[0] == "kink" else RANK)
         sharp = found.error < ILL_CONDITIONED
         found = Trace(found.points[sharp], found.residual[sharp], found.error[sharp], found.ends)
         if len(found.points) < FEWEST:

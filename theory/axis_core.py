@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from flint import arb, ctx, fmpq
 
-from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds
 from .convex_core import PRECISION, Minimiser
 from .pair_balls import ZERO
+from .weight_boxes import Range, WeightBox
 
 BISECTIONS = 60
 

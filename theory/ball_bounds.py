@@ -10,13 +10,12 @@ L*(w) = I_1 f*(w_1², g) + I_2 f*(w_2², g) + 2 λ g², f* being the least over 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from heapq import heappop, heappush
 
 from flint import arb, fmpq
 
 from .pair_balls import HALF, THIRD, ZERO, Moments, pair_moments_in_balls
+from .weight_boxes import Pair, Range, WeightBox, between
 
 # How much of what is missing may be lost to the search over biases, and how often that is halved.
 FIRST_SLACK, SLACK_ROUNDS, FINE_SLACK = fmpq(1, 16), 4, fmpq(1, 2**30)
@@ -25,106 +24,12 @@ RESOLUTION = 16
 FIRST_PARTS = 8
 
 
-class Range(NamedTuple):
-    """A closed interval with rational ends."""
-
-    low: fmpq
-    high: fmpq
-
-    @property
-    def width(self) -> fmpq:
-        """Its length."""
-        return self.high - self.low
-
-    @property
-    def middle(self) -> fmpq:
-        """Its middle."""
-        return (self.low + self.high) / 2
-
-    def halves(self) -> tuple[Range, Range]:
-        """Cut it in the middle."""
-        return Range(self.low, self.middle), Range(self.middle, self.high)
-
-    def times(self, other: Range) -> Range:
-        """Return the range of products."""
-        ends = [a * b for a in self for b in other]
-        return Range(min(ends), max(ends))
-
-    def squared(self) -> Range:
-        """Return the range of squares."""
-        ends = (self.low * self.low, self.high * self.high)
-        return Range(ZERO if self.low <= 0 <= self.high else min(ends), max(ends))
-
-    def ball(self) -> arb:
-        """Return a ball around it."""
-        return between(arb(self.low), arb(self.high))
-
-    def within(self, other: Range) -> bool:
-        """Return whether it lies inside another."""
-        return bool(other.low <= self.low and self.high <= other.high)
-
-    @property
-    def size(self) -> fmpq:
-        """The largest absolute value."""
-        return max(abs(self.low), abs(self.high))
-
-
-def between(low: arb, high: arb) -> arb:
-    """Return a ball that holds everything from a lower to an upper bound."""
-    return low.union(high)
-
-
-class WeightBox(NamedTuple):
-    """A box of weights w = (w_1, w_2)."""
-
-    first: Range
-    second: Range
-
-    def quarters(self) -> list[WeightBox]:
-        """Cut both sides in the middle."""
-        return [WeightBox(a, b) for a in self.first.halves() for b in self.second.halves()]
-
-    def within(self, other: WeightBox) -> bool:
-        """Return whether it lies inside another."""
-        return self.first.within(other.first) and self.second.within(other.second)
-
-    @property
-    def overlap(self) -> Range:
-        """Range of g = w_1 w_2."""
-        return self.first.times(self.second)
-
-    def mirrored(self) -> WeightBox:
-        """Return the box of −w."""
-        return WeightBox(Range(-self.first.high, -self.first.low), Range(-self.second.high, -self.second.low))
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The model, as exact rationals.
-
-    Attributes:
-        density: P(x_i ≠ 0).
-        importance: I_1 and I_2.
-        penalty: λ, on 2 w_1² w_2².
-    """
-
-    density: fmpq
-    importance: tuple[fmpq, fmpq]
-    penalty: fmpq
-
-    @property
-    def dropped(self) -> fmpq:
-        """Cost p/3 − p²/4 of a feature that isn't stored, at importance 1."""
-        return self.density * THIRD - self.density * self.density / 4
-
-
 class OutputBounds:
-    """Bounds for one output at one density. Corners are remembered: neighbouring intervals share them."""
+    """Bounds for one output at one density."""
 
     def __init__(self, density: fmpq) -> None:
-        """Start without memory."""
+        """Remember the density."""
         self.density = density
-        self._known: dict[tuple[fmpq, fmpq, fmpq], Moments] = {}
 
     @property
     def square(self) -> arb:
@@ -133,12 +38,7 @@ class OutputBounds:
 
     def at(self, s: fmpq, g: fmpq, beta: fmpq) -> Moments:
         """Return the moments at a point."""
-        key = (s, g, beta)
-        if key not in self._known:
-            if len(self._known) > 4096:
-                self._known.clear()
-            self._known[key] = pair_moments_in_balls(self.density, s, g, beta)
-        return self._known[key]
+        return pair_moments_in_balls(self.density, s, g, beta)
 
     def value(self, s: fmpq, g: fmpq, beta: fmpq) -> arb:
         """Return f = E x² − 2 E[x y] + E[y²]."""
@@ -170,27 +70,23 @@ class OutputBounds:
             return all_biases
         if resolution is None:
             resolution = (s.width + g.width) / RESOLUTION
-        best: arb | None = None
-        step = all_biases.width / FIRST_PARTS
-        stretches = [Range(all_biases.low + k * step, all_biases.low + (k + 1) * step) for k in range(FIRST_PARTS)]
+        step, square = all_biases.width / FIRST_PARTS, self.square
+        # Stretch k is from low + k step to low + (k + 1) step; moments at both corners of (s, g) for each end.
+        stretches, best = list(range(FIRST_PARTS)), square + 1
+        ends: dict[int, tuple[Moments, Moments]] = {}
         while True:
-            for beta in {end for stretch in stretches for end in stretch}:
-                above = self.square - 2 * self.at(s.low, g.low, beta).xy + self.at(s.high, g.high, beta).yy
-                best = above if best is None or above.upper() < best.upper() else best
-            assert best is not None
-            stretches = [stretch for stretch in stretches if self._may_hold(s, g, stretch, best)]
+            for k in {end for stretch in stretches for end in (stretch, stretch + 1)} - ends.keys():
+                beta = all_biases.low + k * step
+                ends[k] = self.at(s.low, g.low, beta), self.at(s.high, g.high, beta)
+                above = square - 2 * ends[k][0].xy + ends[k][1].yy
+                best = above if above.upper() < best.upper() else best
+            stretches = [k for k in stretches if _may_hold(ends[k][0], ends[k + 1][1], best - square)]
             assert stretches, "some bias is optimal"
-            hull = Range(min(x.low for x in stretches), max(x.high for x in stretches))
-            if stretches[0].width <= resolution or stretches[0].width <= all_biases.width / 2**80:
-                return hull
-            stretches = [half for stretch in stretches for half in stretch.halves()]
-
-    def _may_hold(self, s: Range, g: Range, beta: Range, best: arb) -> bool:
-        """Return whether an optimal bias may lie in a stretch, `best` being an upper bound of f* on the box."""
-        low, high = self.at(s.low, g.low, beta.low), self.at(s.high, g.high, beta.high)
-        if low.y - high.x > 0 or high.y - low.x < 0:
-            return False
-        return not self.square - 2 * high.xy + low.yy > best
+            if step <= resolution or step <= all_biases.width / 2**80:
+                return Range(all_biases.low + stretches[0] * step, all_biases.low + (stretches[-1] + 1) * step)
+            step /= 2
+            ends = {2 * k: found for k, found in ends.items()}
+            stretches = [part for k in stretches for part in (2 * k, 2 * k + 1)]
 
     def slopes(self, s: Range, g: Range, beta: Range) -> tuple[arb, arb]:
         """Enclose ∂f/∂s = 2 E[(y − x) x 1] and ∂f/∂g = 2 E[(y − x) v 1]."""
@@ -201,6 +97,16 @@ class OutputBounds:
         )
 
 
+def _may_hold(low: Moments, high: Moments, best: arb) -> bool:
+    """Return whether an optimal bias may lie in a stretch, given moments at its extreme corners.
+
+    `best` is an upper bound of f* − E[x²] on the box.
+    """
+    if low.y - high.x > 0 or high.y - low.x < 0:
+        return False
+    return not low.yy - 2 * high.xy > best
+
+
 class BiasSearch:
     """Proven bounds of f* at one point (s, g), as narrow as asked."""
 
@@ -209,24 +115,26 @@ class BiasSearch:
         self._output, self._s, self._g = output, s, g
         biases = output.biases(Range(s, s), Range(g, g))
         self.upper = output.value(s, g, biases.low)
-        self._heap = [(float("-inf"), 0, biases)]
+        # Stretches of biases with the moments at their ends, the one with the lowest bound first.
+        self._heap: list[tuple[float, int, Range, Moments, Moments]] = []
+        self._count = 0
+        self._narrowest = biases.width / 2**50
         if biases.width > 0:
             step = biases.width / FIRST_PARTS
-            parts = [Range(biases.low + k * step, biases.low + (k + 1) * step) for k in range(FIRST_PARTS)]
-            self._heap = []
-            for part in parts:
-                self._push(part)
-            heapify(self._heap)
+            ends = [biases.low + k * step for k in range(FIRST_PARTS + 1)]
+            found = [output.at(s, g, beta) for beta in ends]
+            for k in range(FIRST_PARTS):
+                self._push(Range(ends[k], ends[k + 1]), found[k], found[k + 1])
 
-    def _push(self, beta: Range) -> None:
-        bound = self._bound(beta)
-        heappush(self._heap, (_float_below(bound), len(self._heap), beta))
+    def _push(self, beta: Range, a: Moments, b: Moments) -> None:
+        bound = _float_below(self._bound(beta.width, a, b))
+        self._count += 1
+        heappush(self._heap, (bound, self._count, beta, a, b))
 
-    def _bound(self, beta: Range) -> arb:
+    def _bound(self, width: fmpq, a: Moments, b: Moments) -> arb:
         """Return a lower bound of f on a stretch: it lies above a line from each end."""
-        output, s, g = self._output, self._s, self._g
-        a, b = output.at(s, g, beta.low), output.at(s, g, beta.high)
-        at_a, at_b = (output.square - 2 * end.xy + end.yy for end in (a, b))
+        square = self._output.square
+        at_a, at_b = (square - 2 * end.xy + end.yy for end in (a, b))
         if at_b.upper() < self.upper.upper():
             self.upper = at_b
         least, most = 2 * (a.y - b.x), 2 * (b.y - a.x)
@@ -236,18 +144,22 @@ class BiasSearch:
             return at_b
         if not (most > 0 and least < 0):
             # A slope that can't be told from 0: one line will do.
-            return at_a + arb(beta.width) * min_zero(least)
-        return (most * at_a - least * at_b + most * least * arb(beta.width)) / (most - least)
+            return at_a + arb(width) * min_zero(least)
+        return (most * at_a - least * at_b + most * least * arb(width)) / (most - least)
 
     def lower(self, slack: arb) -> arb:
         """Return a lower bound of f*, at most about `slack` below the least value found."""
-        while True:
-            bound, _, beta = self._heap[0]
-            if bound >= _float_below(self.upper - slack) or beta.width == 0:
-                return min_of(arb(bound), self.upper) if beta.width > 0 else self.upper.lower()
+        while self._heap:
+            bound, _, beta, a, b = self._heap[0]
+            # Where f* is 0 no bound is close enough.
+            if bound >= _float_below(self.upper - slack) or beta.width <= self._narrowest:
+                return min_of(arb(bound), self.upper)
             heappop(self._heap)
-            for half in beta.halves():
-                self._push(half)
+            middle = self._output.at(self._s, self._g, beta.middle)
+            one, two = beta.halves()
+            self._push(one, a, middle)
+            self._push(two, middle, b)
+        return self.upper.lower()
 
 
 def _float_below(ball: arb) -> float:

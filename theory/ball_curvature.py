@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from flint import arb, fmpq, fmpq_poly
 
-from .ball_bounds import OutputBounds, PairBounds, Range, WeightBox, between
+from .ball_bounds import OutputBounds, PairBounds
 from .pair_balls import ZERO
+from .weight_boxes import Range, WeightBox, between
 
 POWERS = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2))
 

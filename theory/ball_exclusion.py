@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from flint import arb, fmpq
 
-from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds
 from .ball_curvature import reduced_hessian
+from .weight_boxes import Range, WeightBox
 
 # Slopes of larger boxes can have any sign.
 LARGEST_SLOPED = fmpq(1, 4)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
 from .degeneracies import sprout
+from .descent import descend
 from .diagram import DiagramMinima, check_superposition, plane_minima
 from .equations import Equations
 from .features import FloatArray
@@ -29,7 +30,7 @@ SEED_CELLS = 12
 DENSE = (0.7, 0.74, 0.77, 0.81, 0.85, 0.91, 0.95, 0.98)
 NEARLY_EQUAL = (0.82, 0.85, 0.88, 0.93, 0.97)
 # Minima that differ by less cost the same.
-SAME_COST = 1e-12
+SAME_COST = 1e-14
 WHY = {
     "edge": "edge of the range",
     "closed": "closed",
@@ -96,25 +97,55 @@ class KnownLosses:
         loss: of the curve's state, shape (points,).
         lowest: least loss that is known, shape (points,).
         where: packed parameters at which it is attained, shape (points, P).
+        residual: of the curve's equations, shape (points,).
     """
 
     loss: FloatArray
     lowest: FloatArray
     where: FloatArray
 
+    residual: FloatArray
+
     @property
     def cheapest(self) -> NDArray[np.bool_]:
-        """Whether no minimum that is known costs less than the curve's state, shape (points,)."""
-        return np.asarray(self.lowest > self.loss - SAME_COST)
+        """Whether no minimum that is known costs less than the curve's state, up to its residual, shape (points,)."""
+        return np.asarray(self.lowest > self.loss - SAME_COST - 2 * self.residual)
+
+
+class KnownMinima:
+    """Minima to compare with at any place: those of the surrounding cells, and the states of curves that pass by."""
+
+    def __init__(self, diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> None:
+        """Take the minima of a diagram and the states of the traced curves."""
+        self.diagram, self.equations = diagram, equations
+        self._lines = [dense(curve.found.points) for curve in atlas.curves]
+        self._states = [states_of(line, curve.held) for line, curve in zip(self._lines, atlas.curves, strict=True)]
+
+    def lowest(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the least loss known at each row of q and where it is attained, shapes (rows,) and (rows, P)."""
+        lowest, where = cheapest_near(self.equations, self.diagram, q)
+        owner, starts = [], []
+        for line, states in zip(self._lines, self._states, strict=True):
+            apart = np.abs(line[:, None, -2:] - q).max(axis=-1)
+            for k in np.flatnonzero(apart.min(axis=0) < NEAR):
+                owner += [k] * states.shape[1]
+                starts += list(states[apart[:, k].argmin()])
+        if starts:
+            rows = np.array(owner)
+            ends = descend(self.equations.model(q[rows]), np.array(starts))
+            for k, value, theta in zip(rows, ends.loss, ends.parameters, strict=True):
+                if value < lowest[k]:
+                    lowest[k], where[k] = value, theta
+        return lowest, where
 
 
 def known_losses(diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> list[KnownLosses]:
     """Return what is known along each curve of an atlas."""
-    found = []
+    minima, found = KnownMinima(diagram, equations, atlas), []
     for curve in atlas.curves:
-        points = curve.found.points
-        q, states = points[:, -2:], states_of(points, curve.held)
-        found.append(KnownLosses(equations.slope(states[:, 0], q)[0], *cheapest_near(equations, diagram, q)))
+        q = curve.found.points[:, -2:]
+        loss = equations.slope(states_of(curve.found.points, curve.held)[:, 0], q)[0]
+        found.append(KnownLosses(loss, *minima.lowest(q), curve.found.residual))
     return found
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .boundaries import BoundaryCurve, known_losses, recorded, seed_diagram, traced
 from .diagram import DiagramMinima
 from .equations import Equations
-from .features import FloatArray
 from .paths import cheapest_near
 from .planes import Plane
 from .segments import BoundarySegment, boundary_segments
@@ -38,17 +37,16 @@ class BoundaryMap:
         """The plane of models."""
         return self.diagram.plane
 
-    def phases(self, x: FloatArray, y: FloatArray) -> NDArray[np.str_]:
-        """Return the cheapest known phase over a grid, shape (len(x), len(y)), up to exchanges of equal features.
+    def phases(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.str_]:
+        """Return the cheapest known phase at places of the plane, up to exchanges of equal features.
 
         Args:
             x: values of the first parameter, within the diagram's range.
-            y: values of the second parameter.
+            y: values of the second parameter; both broadcast.
         """
-        equations = Equations(self.plane)
-        first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
-        _, where = cheapest_near(equations, self.diagram, self.plane.position(first, second))
-        return np.array([equations.labels(row)[0] for row in where]).reshape(len(x), len(y))
+        equations, q = Equations(self.plane), self.plane.position(x, y)
+        _, where = cheapest_near(equations, self.diagram, q.reshape(-1, 2))
+        return np.array([equations.labels(row)[0] for row in where]).reshape(q.shape[:-1])
 
 
 def boundary_map(

@@ -30,13 +30,13 @@ class CertifiedModel(NamedTuple):
     """The model, in exact rational numbers.
 
     Attributes:
-        density: P(x_i ≠ 0), of both features.
-        importance: I_1 and I_2.
+        density: P(x_i ≠ 0), of all features.
+        importance: I_1 and I_2, or those of three features.
         penalty: λ, the coefficient of 2 w_1² w_2².
     """
 
     density: Fraction
-    importance: tuple[Fraction, Fraction]
+    importance: tuple[Fraction, ...]
     penalty: Fraction
 
 
@@ -73,24 +73,26 @@ class Proof(NamedTuple):
 
 @dataclass(frozen=True)
 class EnclosedMinimum:
-    """A minimiser up to w → −w, enclosed.
+    """A minimiser up to w → −w (in two dimensions, up to rotations and reflections), enclosed.
 
     Attributes:
-        weights: intervals around w_1 and w_2; points where they are known exactly.
-        bias: intervals around b_1 and b_2.
+        weights: intervals around w_1 and w_2, or around W row by row; points where they are known exactly.
+        bias: intervals around the biases.
         loss: interval around the loss there.
         phase: its label, which holds at every point of the enclosure.
     """
 
-    weights: tuple[Interval, Interval]
-    bias: tuple[Interval, Interval]
+    weights: tuple[Interval, ...]
+    bias: tuple[Interval, ...]
     loss: Interval
     phase: str
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """A proof of the global minimum of one model with n = 2, m = 1, or the attempt at one.
+    """A proof of the global minimum of one model, or the attempt at one.
+
+    For n = 3, m = 2 it is a `TripleCertificate`.
 
     Attributes:
         model: what it is about.

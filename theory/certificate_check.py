@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from flint import fmpq
 
-from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds
 from .ball_exclusion import excluded
 from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
 from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
 from .enclosure import Interval
+from .weight_boxes import Range, WeightBox
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
 MAX_CUTS = 6
@@ -78,6 +79,8 @@ def check_certificate(certificate: Certificate, *, report: Callable[[int], None]
 def _check(certificate: Certificate, account: _Account, report: Callable[[int], None] | None) -> None:
     model, proof = certificate.model, certificate.proof
     _require(certificate.status == PROVED, f"the certificate itself says {certificate.status!r}")
+    two = len(model.importance) == 2
+    _require(two, "what was excluded for three features isn't listed: certify them again")
     _require(0 < model.density <= 1, f"the density must lie in (0, 1], got {model.density}")
     _require(min(model.importance) > 0 and model.penalty >= 0, "importances must be positive, the penalty not negative")
     bounds, threshold = PairBounds(as_pair(model)), as_fmpq(proof.threshold)
@@ -89,11 +92,11 @@ def _check(certificate: Certificate, account: _Account, report: Callable[[int], 
     count = sum(len(boxes) for boxes in proof.boxes.values())
     account.checked.append(f"{count} boxes cover the domain")
     minimisers = _check_cores(certificate, bounds)
-    account.checked.append(f"{len(minimisers)} cores hold what they are said to")
-    _check_boxes(certificate, bounds, threshold, account, report)
-    account.checked.append(f"no box outside of the cores holds a minimiser ({account.parts} parts)")
+    account.checked.append(f"{len(minimisers)} cores: each holds one minimiser and nothing else as good")
     _check_claim(certificate, minimisers)
-    account.checked.append("the claims follow")
+    account.checked.append("the claims hold if no other box holds a minimiser")
+    _check_boxes(certificate, bounds, threshold, account, report)
+    account.checked.append(f"no other box does ({account.parts} parts)")
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 from flint import fmpq
 
 from .axis_core import axis_minimiser
-from .ball_bounds import Pair, PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds
 from .certificate import CertifiedModel, Core, EnclosedMinimum
 from .convex_core import Minimiser, convex_minimiser, polished
 from .critical_points import CriticalPoint
 from .enclosure import Interval
+from .weight_boxes import Pair, Range, WeightBox
 
 AXES = ("axis(1) + drop(2)", "drop(1) + axis(2)")
 # Half widths 2^-k of cores to try, the largest first.

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ball_bounds import WeightBox
 from .certificate import Quarter
 from .features import FloatArray
 from .machine_code import compiled
 from .pair_bounds import least_loss, shape_loss
 from .pair_moments import LARGEST, rounding
 from .pair_slopes import RESOLUTION, ROUNDINGS, bias_range, product, reduced_curvature, slope_ranges, squared
+from .weight_boxes import WeightBox
 
 OPEN, FAR, ABOVE, SLOPE = 0, 1, 2, 3
 NAMES = {FAR: "far", ABOVE: "above", SLOPE: "slope"}
@@ -144,12 +144,14 @@ def settle(
     s1, s2, s3, s4 = slope_ranges(s, s, g, g, b1_low, b1_high, none, one, both)
     t1, t2, t3, t4 = slope_ranges(t, t, g, g, b2_low, b2_high, none, one, both)
     x1, x2, y1, y2 = _slopes(u, u, v, v, s1, s2, s3, s4, t1, t2, t3, t4, first, second, penalty)
-    change_x = (max(-xx_low, xx_high) + max(xy, 0.0)) * half * (1 + SLACK)
-    change_y = (max(-yy_low, yy_high) + max(xy, 0.0)) * half * (1 + SLACK)
+    slack = SLACK * (first + second + penalty) * (1 + s_high + t_high)
+    mixed = max(xy, 0.0) + slack
+    change_x = (max(-xx_low, xx_high) + slack + mixed) * half * (1 + SLACK)
+    change_y = (max(-yy_low, yy_high) + slack + mixed) * half * (1 + SLACK)
     if x1 > change_x or x2 < -change_x or y1 > change_y or y2 < -change_y:
         return SLOPE
     fall = (max(-x1, x2) + max(-y1, y2)) * half
-    fall += (max(-xx_low, 0.0) + max(-yy_low, 0.0) + 2 * max(xy, 0.0)) * half * half / 2
+    fall += (max(slack - xx_low, 0.0) + max(slack - yy_low, 0.0) + 2 * mixed) * half * half / 2
     return ABOVE if centre - fall * (1 + SLACK) > threshold else OPEN
 
 

@@ -26,12 +26,14 @@ from .critical_points import CriticalPoint
 from .enclosure import Interval
 from .minima import local_minima
 from .model import ToyModel
+from .triple_certificate import MAX_ROW_BOXES, certify_triple
 
-MAX_BOXES = 100_000
+# Boxes of weights for two features, of rows of G for three.
+MAX_BOXES = {2: 100_000, 3: MAX_ROW_BOXES}
 
 
-def certify(model: ToyModel, *, max_boxes: int = MAX_BOXES) -> Certificate:
-    """Prove which minimum of one model with n = 2, m = 1 is the global one (docs/proofs.md).
+def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
+    """Prove which minimum of one model with n = 2, m = 1 is the global one (docs/proofs.md), or with n = 3, m = 2.
 
     The minima that the census finds are surrounded by cores in which nothing else can be as good; a branch and bound
     over the weights, at best biases, excludes everything else. Parameters mean exactly the numbers that they are: the
@@ -39,11 +41,12 @@ def certify(model: ToyModel, *, max_boxes: int = MAX_BOXES) -> Certificate:
 
     Args:
         model: two independent features of one density, with amplitudes uniform on [0, 1], in one dimension; any
-            importances, and an interference penalty.
-        max_boxes: budget of boxes to look at.
+            importances, and an interference penalty. Or three of them in two dimensions, without penalties
+            (docs/proofs-three.md); that takes minutes.
+        max_boxes: budget of boxes to look at; 100,000 for two features and 60 million, of another kind, for three.
 
     Returns:
-        A certificate, with status "proved" or "not proved: …".
+        A certificate, with status "proved" or "not proved: …"; a `TripleCertificate` for three features.
 
     Raises:
         ValueError: if proofs don't cover the model, or the budget isn't a positive integer.
@@ -54,8 +57,13 @@ def certify(model: ToyModel, *, max_boxes: int = MAX_BOXES) -> Certificate:
         >>> certificate.status, certificate.phase, round(certificate.loss.midpoint, 10)
         ('proved', 'digon(1,2)', 0.003319484)
     """
+    triple = isinstance(model, ToyModel) and (model.n_features, model.n_hidden) == (3, 2)
+    if max_boxes is None:
+        max_boxes = MAX_BOXES[3 if triple else 2]
     if isinstance(max_boxes, bool) or not isinstance(max_boxes, (int, np.integer)) or max_boxes < 1:
         raise ValueError(f"max_boxes must be a positive integer, got {max_boxes!r}")
+    if triple:
+        return certify_triple(model, max_boxes=max_boxes)
     exact = certified_model(model)
     bounds = PairBounds(as_pair(exact))
     cores, minima, failed = _cores(bounds, local_minima(model))

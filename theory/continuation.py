@@ -103,6 +103,7 @@ class _Point:
     y: FloatArray
     jacobian: FloatArray
     residual: float
+    rank: float
 
     def tangent(self, like: FloatArray) -> FloatArray:
         """Return the unit tangent of the curve that points the same way as `like`.
@@ -111,19 +112,19 @@ class _Point:
         solutions form a surface; the tangent is then the direction in it that moves the last two unknowns most.
         """
         _, spectrum, directions = np.linalg.svd(self.jacobian)
-        freedom = directions[int((spectrum > RANK * spectrum[0]).sum()) :]
+        freedom = directions[int((spectrum > self.rank * spectrum[0]).sum()) :]
         tangent = np.linalg.svd(freedom[:, -2:].T)[2][0] @ freedom
         return np.asarray(tangent if tangent @ like >= 0 else -tangent)
 
 
-def _point(system: System, y: FloatArray, residual: float) -> _Point | None:
+def _point(system: System, y: FloatArray, residual: float, rank: float) -> _Point | None:
     if residual > RESIDUAL:
         return None
     matrix = jacobian(system, y)
-    return _Point(y, matrix, residual) if np.isfinite(matrix).all() else None
+    return _Point(y, matrix, residual, rank) if np.isfinite(matrix).all() else None
 
 
-def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> _Point | None:
+def _onto_edge(system: System, y: FloatArray, box: FloatArray, rank: float) -> _Point | None:
     """Return the point of the curve on the side of the box that `y` has just crossed."""
     outside = np.maximum(box[0] - y[-2:], y[-2:] - box[1])
     side = int(outside.argmax())
@@ -133,7 +134,7 @@ def _onto_edge(system: System, y: FloatArray, box: FloatArray) -> _Point | None:
     target[-2 + side] = np.clip(y[-2 + side], box[0, side], box[1, side])
     found, residual = _newton(system, target, None, row)
     inside = ((found[-2:] >= box[0] - ON_EDGE) & (found[-2:] <= box[1] + ON_EDGE)).all()
-    return _point(system, found, residual) if inside else None
+    return _point(system, found, residual, rank) if inside else None
 
 
 def _hop(system: System, here: _Point, tangent: FloatArray, keep: Predicate) -> _Point | None:
@@ -141,7 +142,11 @@ def _hop(system: System, here: _Point, tangent: FloatArray, keep: Predicate) -> 
     for length in HOPS:
         y, residual = _newton(system, here.y + length * tangent, None, tangent)
         moved = y - here.y
-        there = _point(system, y, residual) if np.linalg.norm(moved) < 3 * length and moved @ tangent > 0 else None
+        there = (
+            _point(system, y, residual, here.rank)
+            if np.linalg.norm(moved) < 3 * length and moved @ tangent > 0
+            else None
+        )
         if there is not None and keep(there.y):
             return there
     return None
@@ -164,11 +169,11 @@ def _walk(
         guess = here.y + length * tangent
         if ((guess[-2:] < box[0]) | (guess[-2:] > box[1])).any():
             # Beyond the edge there may be no models, so the last step is taken onto it.
-            edge = _onto_edge(system, guess, box)
+            edge = _onto_edge(system, guess, box, start.rank)
             if edge is not None and np.linalg.norm(edge.y - here.y) < 3 * length and keep(edge.y):
                 return [*points[1:], edge], "edge"
         y, residual = _newton(system, guess, here.jacobian, tangent)
-        there = _point(system, y, residual) if np.linalg.norm(y - here.y) < 3 * length else None
+        there = _point(system, y, residual, here.rank) if np.linalg.norm(y - here.y) < 3 * length else None
         if there is None or not there.tangent(tangent) @ tangent > STRAIGHT:
             length /= 2
             continue
@@ -178,7 +183,7 @@ def _walk(
             length /= 2
             continue
         if ((y[-2:] < box[0]) | (y[-2:] > box[1])).any():
-            edge = _onto_edge(system, y, box)
+            edge = _onto_edge(system, y, box, start.rank)
             return points[1:] + ([edge] if edge is not None else []), "edge"
         points.append(there)
         tangent, length = there.tangent(tangent), min(1.5 * length, step)
@@ -202,6 +207,7 @@ def trace(
     step: float = 0.05,
     most: int = 400,
     keep: Predicate = always,
+    rank: float = RANK,
 ) -> Trace:
     """Trace the curve F = 0 through `start` in both directions.
 
@@ -212,11 +218,12 @@ def trace(
         step: longest step.
         most: most points in each direction.
         keep: whether a point still belongs to the curve; it stops where that turns false.
+        rank: singular values of ∂F/∂y below this fraction of the largest are freedom of the state.
 
     Returns:
         The curve, in order. It is empty where F isn't differentiable at the start.
     """
-    first = _point(system, start, float(np.abs(system(start[None])).max()))
+    first = _point(system, start, float(np.abs(system(start[None])).max()), rank)
     if first is None:
         return Trace(np.empty((0, len(start))), np.empty(0), np.empty(0), ("lost", "lost"))
     forwards = first.tangent(np.ones(len(start)))

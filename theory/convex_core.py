@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from flint import arb, ctx, fmpq
 
-from .ball_bounds import PairBounds, Range, WeightBox
+from .ball_bounds import PairBounds
 from .ball_curvature import curvature, reduced_hessian
+from .weight_boxes import Range, WeightBox
 
 MAX_SPLITS = 2
 PRECISION = 160

@@ -9,6 +9,7 @@ the derivation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -23,12 +24,16 @@ from .rotations import in_frame, turned_towards
 
 # Sizes of the perturbations from which the state that grows is looked for.
 GROWN = (0.003, 0.01, 0.03, 0.1, 0.3)
+# Directions beside the flat one, and how far beside. Minima that agree to this are one.
+ASIDE, SPREAD, LEAST, SAME_STATE = 5, 0.5, 0.05, 1e-6
 # Losses that differ by less are the same.
 ROUNDING = 1e-15
 # Third derivatives below this are rounding, or zero by symmetry.
 NOTHING = 1e-8
 # Step off the limit over which the curvature is measured, and the farthest that first points may lie from it.
 OFF, FARTHEST = 1e-4, 0.05
+# Grown states that are tried at a point, and the farthest that one may be from the state that it grew from.
+MOST_GROWN, FARTHEST_STATE = 4, 0.3
 # First points that are tried on the side of a tricritical point where the transition jumps.
 TRIED = 8
 
@@ -94,19 +99,39 @@ def sprout(equations: Equations, atlas: Atlas) -> None:
         for k in list(numbers)[:TRIED]:
             if third[k] > 0:
                 break
-            if _sprout_at(equations, atlas, theta[k], v[k], q[k], float(third[k]) / 6):
+            grown = grown_states(equations, theta[k], v[k], q[k])
+            sprouted = [_sprout_at(equations, atlas, theta[k], row, q[k]) for row in grown[:MOST_GROWN]]
+            if any(sprouted):
+                _sprout_between(equations, atlas, theta[k], grown[:MOST_GROWN], q[k])
                 break
+
+
+def directions_beside(v: FloatArray, theta: FloatArray) -> FloatArray:
+    """Return v and others beside it: where several directions go flat at once, v may lead to a saddle.
+
+    They are v with but one of the coordinates that are zero in θ, and v with a random vector added.
+    """
+    zero = theta == 0
+    alone = [np.where(zero & (np.arange(len(v)) != i), 0.0, v) for i in np.flatnonzero(zero & (np.abs(v) > LEAST))]
+    aside = np.random.default_rng(0).normal(size=(ASIDE, len(v)))
+    return np.array([v, *alone, *(v + SPREAD * aside / np.linalg.norm(aside, axis=1, keepdims=True))])
 
 
 def grown_states(equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray) -> FloatArray:
     """Return the minima below a state at its limit of stability, turned towards it, the closest first: (k, P)."""
-    starts = theta + np.array(GROWN)[:, None] * v
+    starts = (theta + np.array(GROWN)[:, None, None] * directions_beside(v, theta)).reshape(-1, len(v))
     model = equations.model(np.broadcast_to(q, (len(starts), 2)))
     ends = descend(model, starts)
     settled, _ = snap(model, ends.parameters, ends.gradient_norm)
     own = float(equations.slope(theta[None], q[None])[0][0])
-    lower = [beside(row, theta, equations.n_hidden) for row in settled[ends.loss < own - ROUNDING]]
-    return np.array(sorted(lower, key=lambda row: float(np.linalg.norm(row - theta)))).reshape(-1, len(theta))
+    lower = ends.loss < own - ROUNDING
+    lower[lower] = smallest_curvature(model.take(lower), settled[lower])[0] > 0
+    found: list[FloatArray] = []
+    turned = [beside(row, theta, equations.n_hidden) for row in settled[lower]]
+    for row in sorted(turned, key=lambda row: float(np.linalg.norm(row - theta))):
+        if not any(np.abs(row - other).max() < SAME_STATE for other in found):
+            found.append(row)
+    return np.array(found).reshape(-1, len(theta))
 
 
 def beside(row: FloatArray, theta: FloatArray, n_hidden: int) -> FloatArray:
@@ -121,21 +146,21 @@ def _framed(row: FloatArray, n_hidden: int) -> FloatArray:
     return pack(in_frame(weights[None])[0], bias)
 
 
-def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, v: FloatArray, q: FloatArray, c: float) -> bool:
+def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, grown: FloatArray, q: FloatArray) -> bool:
     """Trace the curves on which the state that grows from a point of a kink with c < 0 coexists, and folds.
 
     On the limit itself a = 0, the grown state has w = s = −3c/(4d); it coexists at a = −cs/3 with w = 2s/3, and folds
     at a = −3cs/8 with w = s/2.
     """
-    grown = grown_states(equations, theta, v, q)
-    if not len(grown):
-        return False
-    growth = grown[0] - theta
-    s = float(growth @ v)
+    growth = grown - theta
+    s = float(np.linalg.norm(growth))
     into = into_stability(equations, theta, q)
-    if s <= 0 or into is None:
+    if s > FARTHEST_STATE or into is None:
         return False
+    c = float(third_derivative(equations, theta[None], growth[None] / s, q[None], one_sided=True)[0]) / 6
     normal, slope = into
+    if c >= 0:
+        return False
     done = False
     for a, share in ((-c * s / 3, 2 / 3), (-3 * c * s / 8, 1 / 2)):
         off = a / slope
@@ -155,6 +180,30 @@ def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, v: FloatAr
         first = np.concatenate([state[free], flat, there])
         atlas.add(("fold", label), equations.fold(frame), first, there, equations.convex_but_one(frame), held=(frame,))
     return done
+
+
+def _sprout_between(equations: Equations, atlas: Atlas, theta: FloatArray, grown: FloatArray, q: FloatArray) -> None:
+    """Trace where two states that grow from the same point of a kink trade places in cost, close to the kink."""
+    into = into_stability(equations, theta, q)
+    if into is None:
+        return
+    for one, two in combinations(grown, 2):
+        size = max(float(np.linalg.norm(row - theta)) for row in (one, two))
+        if size > FARTHEST_STATE or equations.labels(one) == equations.labels(two):
+            continue
+        # The smallest curvature of the state that gives way is about that of a state of this size.
+        shares = np.geomspace(1e-3, 1.0, 13)
+        along = np.concatenate([-shares[::-1], [0.0], shares]) * size**2 / into[1]
+        places = q + along[:, None] * into[0]
+        losses, states = [], []
+        for start in (one, two):
+            framed = _framed(start, equations.n_hidden)
+            settled, kept = equations.settle(np.broadcast_to(framed, (len(places), len(framed))), places)
+            losses.append(np.where(kept, equations.slope(settled, places)[0], np.nan))
+            states.append(settled)
+        gap = losses[0] - losses[1]
+        for k in np.flatnonzero(gap[:-1] * gap[1:] < 0)[:1]:
+            add_coexistence(equations, atlas, np.stack([states[0][k], states[1][k]]), (places[k] + places[k + 1]) / 2)
 
 
 def into_stability(equations: Equations, theta: FloatArray, q: FloatArray) -> tuple[FloatArray, float] | None:

@@ -10,19 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .degeneracies import ROUNDING, beside, critical_states, into_stability
+from .degeneracies import ROUNDING, beside, critical_states, directions_beside, into_stability
 from .descent import descend
 from .equations import Equations
 from .features import FloatArray
 
 # Sizes of the growing state between which exponents are fitted, and the number of distances.
-LARGEST, DECADES, DISTANCES = 0.03, 2.0, 13
+RANGES, DISTANCES = ((0.03, 2.0), (0.01, 1.5)), 13
 # Halvings of the distance until the state is small enough.
 HALVINGS = 40
-# Starts of descents: sizes, directions beside the flat one, and how far beside; a state larger than this times the
-# smallest isn't the one that grows.
+# Sizes of the starts of descents; a state larger than this times the smallest isn't the one that grows.
 REACHES: tuple[float, float, int] = (1e-5, 0.3, 10)
-ASIDE, SPREAD, GROWING = 3, 0.5, 3.0
+GROWING = 3.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,10 @@ def measured_exponents(
 ) -> tuple[Exponents | None, FloatArray]:
     """Return the exponents with which a state grows beyond a limit of stability, and that state.
 
-    At distances δ = 10⁰ … 10⁻² times the one at which it has grown to size `LARGEST`, the grown state and the one that
-    gave way are found to rounding; log δ and the logarithm of the loss saved are fitted by k log w + polynomial in the
-    size w. The exponents are 1/k and the ratio of both. Errors are those of the fit and its change when the
-    last power is left out.
+    At distances δ over the decades of `RANGES`, below the one at which it has grown to a given size, the grown state
+    and the one that gave way are found to rounding; log δ and the logarithm of the loss saved are fitted by k log w +
+    polynomial in the size w. The exponents are 1/k and the ratio of both. Errors are those of the fit and its change
+    when the last power is left out.
 
     Args:
         equations: of the plane.
@@ -61,21 +60,28 @@ def measured_exponents(
     into = into_stability(equations, theta, q)
     if into is None:
         return None, theta
-    away, delta = -into[0], 0.1
-    for _ in range(HALVINGS):
-        size, _, _ = _grown(equations, theta, v, q, away, np.array([delta]))
-        if 0 < size[0] < LARGEST:
-            break
-        delta /= 2
-    deltas = delta * 10 ** -np.linspace(0, DECADES, DISTANCES)
-    size, saved, states = _grown(equations, theta, v, q, away, deltas)
-    good = (size > 0) & (saved > 0)
-    if good.sum() < DISTANCES - 2:
-        return None, states[0]
-    w = size[good]
-    (k, k_error), (g, g_error) = (_power(w, values[good]) for values in (deltas, saved))
+    found, grown = [], theta
+    for largest, decades in RANGES:
+        delta = 0.1
+        for _ in range(HALVINGS):
+            size, _, _ = _grown(equations, theta, v, q, -into[0], np.array([delta]))
+            if 0 < size[0] < largest:
+                break
+            delta /= 2
+        deltas = delta * 10 ** -np.linspace(0, decades, DISTANCES)
+        size, saved, states = _grown(equations, theta, v, q, -into[0], deltas)
+        grown = states[0] if size[0] > 0 else grown
+        good = (size > 0) & (saved > 0)
+        if good.sum() >= DISTANCES - 2:
+            found.append(_fitted(size[good], deltas[good], saved[good]))
+    # Close to a tricritical point a smaller range is closer to the limit, elsewhere a larger one is less rounded.
+    return min(found, key=lambda e: e.order_error + e.loss_error, default=None), grown
+
+
+def _fitted(w: FloatArray, deltas: FloatArray, saved: FloatArray) -> Exponents:
+    (k, k_error), (g, g_error) = (_power(w, values) for values in (deltas, saved))
     order, loss = 1 / k, g / k
-    return Exponents(order, k_error * order**2, loss, loss * (g_error / g + k_error / k)), states[0]
+    return Exponents(order, k_error * order**2, loss, abs(loss) * (g_error / abs(g) + k_error / abs(k)))
 
 
 def _power(w: FloatArray, values: FloatArray) -> tuple[float, float]:
@@ -97,9 +103,7 @@ def _grown(
     """Return size, saved loss and parameters of the state that has grown at each distance."""
     places = q + deltas[:, None] * away
     bases, _ = critical_states(equations, theta, places)
-    # Where several states grow at once, some are saddles on a kink; they are left by directions beside v.
-    near = np.random.default_rng(0).normal(size=(ASIDE, len(v)))
-    along = np.concatenate([v[None], v + SPREAD * near / np.linalg.norm(near, axis=1, keepdims=True)])
+    along = directions_beside(v, theta)
     starts = (bases[:, None] + (np.geomspace(*REACHES)[:, None, None] * along).reshape(-1, len(v))).reshape(-1, len(v))
     ends = descend(equations.model(np.repeat(places, len(starts) // len(places), axis=0)), starts)
     losses, found = ends.loss.reshape(len(deltas), -1), ends.parameters.reshape(len(deltas), -1, len(v))

@@ -31,7 +31,7 @@ SAME_PIECE = 2e-3
 # Close to an edge a curve may be too ill conditioned to be followed onto it.
 ON_EDGE = 1e-3
 # Shorter runs are places where phases cost the same to rounding.
-SHORTEST = 1e-3
+SHORTEST = 4e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,9 @@ def boundary_segments(
             continue
         for run in _runs(allowed):
             q = curve.found.points[run, -2:]
-            if np.ptp(q, axis=0).max() < SHORTEST:
+            # At density 1 phases can cost the same along the whole edge.
+            along_edge = (np.abs(q[:, None] - equations.plane.box) < ON_EDGE).all(axis=0).any()
+            if np.ptp(q, axis=0).max() < SHORTEST or along_edge:
                 continue
             piece = _segment(equations, curve, run, marks)
             if not any(_same(equations, piece, other) for other in pieces):
@@ -166,6 +168,9 @@ def _belongs(point: SpecialPoint, curve: TracedCurve, labels: Sequence[str]) -> 
     """Return whether a special point can end a piece of a curve."""
     if curve.key[0] == "kink":
         return point.kind in ("tricritical point", "critical end point") and labels[0] in point.phases
+    # A state that grows continuously has no label at the point itself, and several may grow there.
+    if point.kind in ("critical end point", "tricritical point"):
+        return any(label in point.phases for label in labels)
     return all(list(point.phases).count(label) >= list(labels).count(label) for label in labels)
 
 

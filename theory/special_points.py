@@ -14,17 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .atlas import ON_KINK, Atlas, TracedCurve, dense, states_of
-from .boundaries import SAME_COST, KnownLosses, known_losses, seed_diagram, traced
+from .boundaries import SAME_COST, KnownLosses, KnownMinima, known_losses, seed_diagram, traced
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
-from .degeneracies import degeneracies, flat_directions, grown_states
+from .degeneracies import MOST_GROWN, degeneracies, flat_directions, grown_states
 from .descent import pack, unpack
 from .diagram import DiagramMinima
 from .equations import Equations, hold, hold_frame
 from .exponents import Exponents, measured_exponents
 from .features import FloatArray
 from .meetings import Meeting, Piece, limit_piece, meet, minimum_piece, third_derivative
-from .paths import cheapest_near
 from .planes import Plane
 from .rotations import in_frame
 
@@ -129,6 +128,7 @@ class _Search:
 
     def __init__(self, diagram: DiagramMinima, equations: Equations, atlas: Atlas) -> None:
         self.diagram, self.equations, self.atlas = diagram, equations, atlas
+        self.minima = KnownMinima(diagram, equations, atlas)
         self.found: list[SpecialPoint] = []
 
     def degenerate(self) -> None:
@@ -194,7 +194,7 @@ class _Search:
                 return
             # The state has given way by a jump already: three minima cost the same close by.
             along = smallest_curvature(equations.model(meeting.q[None]), meeting.states[:1])[1][0]
-            for grown in grown_states(equations, meeting.states[0], along, meeting.q)[:2]:
+            for grown in grown_states(equations, meeting.states[0], along, meeting.q)[:MOST_GROWN]:
                 self._triple([meeting.states[0], grown, meeting.states[1]], meeting.q)
             return
 
@@ -258,21 +258,23 @@ class _Search:
         equations, plane = self.equations, self.equations.plane
         x, y = float(plane.x.value(meeting.q[0])), float(plane.y.value(meeting.q[1]))
         loss = float(equations.slope(meeting.states[:1], meeting.q[None])[0][0])
-        lowest = cheapest_near(equations, self.diagram, meeting.q[None])[0][0]
+        lowest = self.minima.lowest(meeting.q[None])[0][0]
         slopes = np.array([plane.x.slope(x), plane.y.slope(y)])
         curves = [
             f"{curve.key[0]}: {' | '.join(curve.key[1:])}"
             for curve in self.atlas.curves
             if np.abs(dense(curve.found.points)[:, -2:] - meeting.q).max(axis=1).min() < MEETS
         ]
-        cheapest, exponents = bool(lowest > loss - SAME_COST), None
+        cheapest, exponents = bool(lowest > loss - SAME_COST - 2 * meeting.residual), None
+        shown = meeting.states if beside is None else np.stack(beside)
         if kind == "tricritical point" and cheapest:
             v = smallest_curvature(equations.model(meeting.q[None]), meeting.states)[1][0]
-            exponents, _ = measured_exponents(equations, meeting.states[0], v, meeting.q)
+            exponents, grown = measured_exponents(equations, meeting.states[0], v, meeting.q)
+            shown = np.stack([meeting.states[0], grown])
         self.found.append(
             SpecialPoint(
                 kind=kind,
-                phases=equations.labels(*(meeting.states if beside is None else beside)),
+                phases=tuple(sorted(equations.labels(row)[0] for row in shown)),
                 x=x,
                 y=y,
                 loss=loss,

@@ -18,6 +18,7 @@ from flint import arb, ctx, fmpq
 from numpy.typing import NDArray
 
 from .amplitudes import AMPLITUDES
+from .certificate import NOT_PROVED, PROVED, Certificate, CertifiedModel, EnclosedMinimum, Proof
 from .enclosure import Interval, enclosure
 from .features import IndependentFeatures, exactly
 from .minima import global_minimum
@@ -38,49 +39,30 @@ Balls = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class TripleCertificate:
+class TripleCertificate(Certificate):
     """A proof of the global minimum of one model with n = 3, m = 2, or how far the attempt got.
 
+    "proved" means: there is one minimiser, up to rotations, reflections and exchanges of features of one importance,
+    and it is enclosed in the frame where W_21 = 0. `loss` is an interval around the global minimum whatever the status.
+    The label is "" where an overlap is too close to 0 for its sign to be known. `boxes` counts boxes of rows of G. What
+    was excluded is not listed, so that only a second run verifies it: `proof` has the threshold U and nothing else.
+
     Attributes:
-        density: p.
-        importance: I_1, I_2, I_3.
-        status: "proved": there is one minimiser, up to rotations, reflections and exchanges of features of one
-            importance, and it is enclosed. Otherwise "not proved: …" with what is missing.
-        loss: interval around the global minimum, whatever the status.
-        weights: if proved, intervals around the minimiser's W in the frame where W_21 = 0, shape (2, 3).
-        bias: likewise, shape (3,).
-        phase: if proved, its label; "" if an overlap is too close to 0 for its sign to be known.
         curvature: if proved, a lower bound of second derivatives of L around the minimiser, rotations left out.
         symmetric: whether it is shown that features of one importance stand in it alike: exchanging them is then a
             rotation or reflection. Three features make exactly an equilateral triangle.
         cells: number of cells of null vectors that are left.
         looked_at: number of cells of null vectors that were looked at.
-        boxes: number of boxes of rows that were looked at.
         seconds: processor time of the search.
         history: numbers of boxes, and the lower bound that they gave.
-        reason: why the search stopped.
     """
 
-    density: Fraction
-    importance: tuple[Fraction, Fraction, Fraction]
-    status: str
-    loss: Interval
-    weights: NDArray[Any] | None
-    bias: NDArray[Any] | None
-    phase: str
     curvature: float
     symmetric: bool
     cells: int
     looked_at: int
-    boxes: int
     seconds: float
     history: tuple[tuple[int, float], ...]
-    reason: str
-
-    @property
-    def proved(self) -> bool:
-        """Whether the status is "proved"."""
-        return self.status == "proved"
 
 
 def certify_triple(
@@ -131,30 +113,29 @@ def certify_triple(
         if curvature > 0 or wanted <= gap:
             break
     lower = Fraction(max(found.lower, 0.0))
-    status = f"not proved: {_missing(found, upper - max(wanted, gap))}"
-    weights = bias = None
-    label = ""
+    status = f"{NOT_PROVED}: {_missing(found, upper - max(wanted, gap))}"
+    minimisers: tuple[EnclosedMinimum, ...] = ()
     if curvature > 0:
-        status = "proved"
+        status = PROVED
         weights, bias, lower = _minimiser(at.gradient, at.loss, curvature, W, b)
         symmetric = _symmetric((density, importance), W, b, weights, bias)
         label = phase(W, b) if _clear(W) else ""
+        minimisers = (EnclosedMinimum(tuple(weights.flat), tuple(bias), Interval(lower, at.loss.upper), label),)
     return TripleCertificate(
-        density=density,
-        importance=importance,
+        model=CertifiedModel(density, importance, Fraction(0)),
         status=status,
         loss=Interval(min(lower, at.loss.upper), at.loss.upper),
-        weights=weights,
-        bias=bias,
-        phase=label,
+        minimisers=minimisers,
+        phase=minimisers[0].phase if minimisers else "",
+        boxes=found.boxes,
+        reason=found.reason,
+        proof=Proof(Fraction(upper), 0, {}, ()),
         curvature=curvature,
         symmetric=symmetric,
         cells=len(found.cells),
         looked_at=found.looked_at,
-        boxes=found.boxes,
         seconds=found.seconds,
         history=found.history,
-        reason=found.reason,
     )
 
 
@@ -173,7 +154,8 @@ def _parameters(model: Any) -> tuple[Fraction, tuple[Fraction, Fraction, Fractio
         raise ValueError(f"these proofs cover IndependentFeatures, got {type(law).__name__}")
     if law.amplitude != AMPLITUDES["uniform"]:
         raise ValueError(f"these proofs cover amplitudes that are uniform on [0, 1], got {law.amplitude}")
-    densities = {Fraction(x) for x in exactly(np.asarray(law.density)).ravel()}
+    chances = {active: Fraction(chance.item()) for active, chance in law.patterns(3, exact=True)}
+    densities = {sum((chance for active, chance in chances.items() if j in active), Fraction(0)) for j in range(3)}
     if len(densities) > 1:
         raise ValueError(f"these proofs cover features of one density, got {np.asarray(law.density).tolist()}")
     for name in PENALTIES:

@@ -38,8 +38,12 @@ ROW_BOXES = 20_000
 SUM_ROUNDING = 4e-15
 # Boxes start with ends that are multiples of 2^−this of their widths.
 GRID_BITS = 6
+# Thinner boxes are made this thick.
+THINNEST = 2.0**-22
 # Which coordinates of v belong to the row of each feature, and where its own overlap is: features (j, k, c), v_c = 1.
 OWN = (0, 0, 2)
+# Row and place of each overlap, G_jk, G_jc and G_kc, in both of the rows that hold it.
+SHARED = (((0, 1), (1, 1)), ((0, 2), (2, 0)), ((1, 2), (2, 1)))
 
 
 @dataclass(frozen=True)
@@ -154,10 +158,24 @@ def _coarse(hull: FloatArray) -> FloatArray:
     Boxes that come of halving it then have ends of few bits (docs/proofs-three.md).
     """
     low, high = hull
-    if not (low < high).all():
+    if not (low <= high).all():
         return hull
-    grid = 2.0 ** (np.floor(np.log2(high - low)) - GRID_BITS)
+    grid = 2.0 ** (np.floor(np.log2(np.maximum(high - low, THINNEST))) - GRID_BITS)
     return np.array([np.floor(low / grid) * grid, np.ceil(high / grid) * grid])
+
+
+def _couple(domains: FloatArray) -> None:
+    """Narrow the domains of three rows, shape (3, 2, 4), by what they know of each other.
+
+    Two rows hold each overlap, and |G_jk|² ≤ G_jj G_kk.
+    """
+    for one, other in SHARED:
+        low = max(domains[one[0], 0, one[1]], domains[other[0], 0, other[1]])
+        high = min(domains[one[0], 1, one[1]], domains[other[0], 1, other[1]])
+        squares = (max(float(domains[row, 1, OWN[row]]), 0.0) for row in (one[0], other[0]))
+        most = math.sqrt(math.prod(squares)) * (1 + 1e-12)
+        for row, column in (one, other):
+            domains[row, 0, column], domains[row, 1, column] = max(low, -most), min(high, most)
 
 
 class TripleSearch:
@@ -188,14 +206,16 @@ class TripleSearch:
         self._importance = importance
         self._low, self._high = min(low for _, low, _ in limits), max(high for _, _, high in limits)
 
+    def first_domain(self, own: int) -> FloatArray:
+        """Return a box of (k_1, k_2, k_3, β) that holds every row where L ≤ U, k_own being its own overlap."""
+        low, high = np.full(4, -self.size), np.full(4, self.size)
+        low[own], low[3], high[3] = 0, self._low, self._high
+        return np.array([low, high])
+
     def _first_cells(self) -> Iterator[Cell]:
         edges = np.arange(-1, 1, 2 * FIRST_WIDTH)
         for chart in charts(self._p, self._importance):
-            domains = np.empty((3, 2, 4))
-            domains[:, 0, :3], domains[:, 1, :3] = -self.size, self.size
-            domains[:, 0, 3], domains[:, 1, 3] = self._low, self._high
-            for i, own in enumerate(OWN):
-                domains[i, 0, own] = 0
+            domains = np.stack([self.first_domain(own) for own in OWN])
             for a, b in product(edges, edges):
                 ends = (float(a), float(a + 2 * FIRST_WIDTH), float(b), float(b + 2 * FIRST_WIDTH))
                 yield Cell(-math.inf, 0, chart, ends, domains)
@@ -303,11 +323,6 @@ class TripleSearch:
         return status, hull
 
     @property
-    def density(self) -> float:
-        """The density p."""
-        return self._p
-
-    @property
     def upper(self) -> float:
         """The loss to beat."""
         return self._upper
@@ -374,8 +389,10 @@ class CellBounds:
             a, b = self._points[i]
             self._values[i], self.rows[i] = self._search.lowest(own, a, b, self._tilt[i], self._cell.domains[i], starts)
             if not math.isfinite(self._values[i]):
-                # No start has a row of the domain; the first guess is then just one of a dropped feature.
-                self._values[i], self.rows[i] = self._search.density / 3, 0.0
+                # Rows at the centre that are close to the domain will do: nothing is claimed about these values.
+                self._values[i], self.rows[i] = self._search.lowest(
+                    own, a, b, self._tilt[i], self._search.first_domain(own), self._starts(i)
+                )
             k_1, k_2, _, _, steep = self.rows[i]
             slope = np.array((-k_1 * steep, -k_2 * steep))
             self._slopes.append(slope)
@@ -429,9 +446,13 @@ class CellBounds:
             smallest = max(2.0**-18, min(0.25, 1.5 * math.sqrt(max(target - self._values[i], 0))))
             state, hull = self._exclude(i, target, smallest)
             if state == 0:
-                hull = _coarse(hull)
                 found[i, 0] = np.maximum(found[i, 0], hull[0])
                 found[i, 1] = np.minimum(found[i, 1], hull[1])
+        _couple(found)
+        for i in range(3):
+            coarse = _coarse(found[i])
+            found[i, 0] = np.maximum(self._cell.domains[i, 0], coarse[0])
+            found[i, 1] = np.minimum(self._cell.domains[i, 1], coarse[1])
         return found
 
     def _exclude(self, i: int, target: float, smallest: float = 0.0) -> tuple[int, FloatArray]:
