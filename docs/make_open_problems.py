@@ -2,7 +2,7 @@
 
     python docs/make_open_problems.py [--bounds] [--axis]
 
-Without options only the figures are drawn, from the tables that are there, in half a minute. `--bounds` proves the
+Without options only the figures are drawn, from the tables that are there, in a few minutes. `--bounds` proves the
 bounds of docs/critical-penalty.csv (half an hour on one core) and `--axis` the values of docs/one-axis.csv (ten
 minutes). Rows that a table already has aren't computed again.
 """
