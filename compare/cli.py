@@ -316,7 +316,7 @@ def basins(
 
 
 for command in (packing, uniform, thomson, deform, correlated, certify, certified_diagram):
-    app.command()(command)
+    app.command(command.__name__.replace("_", "-"))(command)
 
 
 def main() -> None:

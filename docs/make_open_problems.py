@@ -2,7 +2,7 @@
 
     python docs/make_open_problems.py [--bounds] [--axis]
 
-Without options only the figures are drawn, from the tables that are there, in half a minute. `--bounds` proves the
+Without options only the figures are drawn, from the tables that are there, in a few minutes. `--bounds` proves the
 bounds of docs/critical-penalty.csv (half an hour on one core) and `--axis` the values of docs/one-axis.csv (ten
 minutes). Rows that a table already has aren't computed again.
 """
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from tegum.compare.figures import DENSITY_LABEL, STYLE, save_figure
+from tegum.compare.figures import DENSITY_LABEL, STYLE, draw_curve, save_figure
 from tegum.compare.rows import read_rows, write_rows
 from tegum.theory import (
     IndependentFeatures,
@@ -31,7 +31,10 @@ from tegum.theory import (
     critical_penalty,
     one_axis,
     penalty_bounds,
+    phase_boundaries,
+    seed_diagram,
 )
+from tegum.theory.critical_penalty import storage_cost
 
 HERE = Path(__file__).resolve().parent
 BOUNDS, AXIS = HERE / "critical-penalty.csv", HERE / "one-axis.csv"
@@ -39,8 +42,10 @@ DENSITIES = np.round(np.geomspace(0.01, 0.98, 24), 4)
 RATIOS = (0.1, 0.13, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 SPARSITIES = np.round(np.concatenate([[0.005], np.arange(0.025, 0.99, 0.025), [0.985, 0.99]]), 4)
 # Cells of the map along each axis, and the importances of the slices with their colours, dark to light.
-CELLS = (64, 49)
-SLICES = {1.0: "#00253B", 0.9: "#5E3270", 0.6: "#B04A00", 0.3: "#56B4E9", 0.13: "#009E73"}
+CELLS = (72, 61)
+SLICES = {1.0: "#00253B", 0.9: "#5E3270", 0.6: "#B04A00", 0.32: "#56B4E9", 0.13: "#009E73"}
+# The continuous region is drawn where λ_c is above its continuous limit by less.
+SHOWN_EARLY = 2e-6
 LEVELS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035)
 
 
@@ -90,21 +95,24 @@ def draw_penalty() -> Figure:
     # Below r = 1; the rest is its mirror image.
     half = critical_penalty(density[:, None], ratio[None, : CELLS[1] // 2 + 1])
     penalty = np.concatenate([half.penalty, (half.penalty * 1 / half.importance)[:, -2::-1]], axis=1)
-    state = np.concatenate([half.status, half.status[:, -2::-1]], axis=1)
+    # By how much the transition comes before its continuous limit.
+    early = half.penalty - np.maximum((half.importance * dropped(half.density) - storage_cost(half.density)) / 2, 0)
+    early = np.where(half.status == "never stored", np.nan, early)
+    early = np.concatenate([early, early[:, -2::-1]], axis=1)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.9), layout="constrained")
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2)
+        left.set(xscale="log", yscale="log", xlabel=DENSITY_LABEL, ylabel="relative importance $I_2/I_1$")
         shown = np.ma.masked_where(penalty <= 0, penalty)
         image = left.pcolormesh(density, ratio, shown.T, cmap="cividis", vmin=0, vmax=0.04, rasterized=True)
         left.set_facecolor("#DDDDDD")
         lines = left.contour(density, ratio, penalty.T, levels=LEVELS, colors="white", linewidths=0.6)
-        left.clabel(lines, fontsize=5.5, fmt="{:g}".format)
-        left.contour(density, ratio, (state != "never stored").T, levels=[0.5], colors="black", linewidths=1.6)
-        left.contour(
-            density, ratio, (state == "continuous").T, levels=[0.5], colors="black", linewidths=1.2, linestyles="--"
-        )
-        left.set(xscale="log", yscale="log", xlabel=DENSITY_LABEL, ylabel="relative importance $I_2/I_1$")
+        left.clabel(lines, lines.levels[::2], fontsize=5.5, fmt="{:g}".format)
+        left.contour(density, ratio, early.T, levels=[SHOWN_EARLY], colors="black", linewidths=1.2, linestyles="--")
+        for curve in phase_boundaries(seed_diagram()):
+            draw_curve(left, curve, "coexistence", curve.cheapest)
+        left.set(xlim=(0.01, 1), ylim=(0.1, 10))
         left.set_title("critical interference penalty $\\lambda_c$")
         figure.colorbar(image, ax=left, location="bottom", label="$\\lambda_c$", aspect=30)
         left.text(0.5, 0.2, "never\nstored", ha="center", va="center", fontsize=7)
@@ -112,13 +120,11 @@ def draw_penalty() -> Figure:
         for axis in (left.xaxis, left.yaxis):
             axis.set_major_formatter("{x:g}")
         rows = read_rows(BOUNDS, PenaltyBounds)
-        line_density = np.geomspace(0.01, 1, 90)
-        for ratio_of_line, colour in SLICES.items():
-            found = critical_penalty(line_density, ratio_of_line)
-            share = found.penalty / (ratio_of_line * dropped(line_density))
-            jumps = found.status == "first order"
-            right.plot(line_density, np.where(jumps, share, np.nan), color=colour, lw=1.4)
-            right.plot(line_density, np.where(found.continuous, share, np.nan), color=colour, lw=1.4, ls="--")
+        found = critical_penalty(density[:, None], list(SLICES))
+        shares = found.penalty / (found.importance * dropped(found.density))
+        for k, (ratio_of_line, colour) in enumerate(SLICES.items()):
+            for kept, style in ((found.status == "first order", "-"), (found.continuous, "--")):
+                right.plot(density, np.where(kept, shares, np.nan)[:, k], color=colour, lw=1.4, ls=style)
             for row in rows:
                 if row.importance == ratio_of_line and row.upper > 0:
                     ends = np.array([row.lower, row.upper]) / (row.importance * dropped(row.density))

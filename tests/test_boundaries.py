@@ -147,11 +147,14 @@ def test_part_of_the_boundary_is_continuous(curves: Curves) -> None:
     continuous = continuous[continuous < 0.99]
     assert continuous.min() == pytest.approx(0.512, abs=0.03)
     assert continuous.max() == pytest.approx(0.838, abs=0.03)
-    low, high = sorted(
+    strong, weak, dense = sorted(
         pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)"), key=lambda c: float(c.density.min())
     )
-    assert low.density.max() == pytest.approx(0.512, abs=0.003)
-    assert high.density.min() == pytest.approx(0.838, abs=0.02)
+    # Between the triple point and the tricritical point the digon is stored weakly from the first.
+    assert strong.density.max() == pytest.approx(0.512, abs=0.003)
+    assert weak.density[weak.cheapest].min() == pytest.approx(0.512, abs=0.01)
+    assert weak.density.max() == pytest.approx(0.520, abs=0.01)
+    assert dense.density.min() == pytest.approx(0.838, abs=0.02)
 
 
 def test_curves_are_symmetric_under_exchange_of_the_features(curves: Curves) -> None:

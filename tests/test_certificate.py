@@ -199,7 +199,7 @@ def test_a_spent_budget_is_said_and_its_interval_holds() -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (ToyModel(3, 2, IndependentFeatures(0.5)), "n_features=2, n_hidden=1"),
+        (ToyModel(3, 1, IndependentFeatures(0.5)), "n_features=2, n_hidden=1"),
         (ToyModel(2, 1, IndependentFeatures([[0.5], [0.6]])), "batch shape"),
         (ToyModel(2, 1, IndependentFeatures([0.5, 0.6])), "one density"),
         (ToyModel(2, 1, IndependentFeatures(0.5, amplitude="symmetric")), "uniform on"),

@@ -37,7 +37,7 @@ cli: Any = import_module("tegum.compare.cli")
 
 COMMANDS = (
     *("diagram", "minima", "derive", "loss", "boundary", "train", "sweep", "basins", "packing", "thomson"),
-    *("uniform", "deform", "correlated"),
+    *("uniform", "deform", "correlated", "certify", "certified-diagram"),
 )
 INTERRUPTED = 130
 MISUSE = 2

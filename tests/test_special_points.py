@@ -248,3 +248,31 @@ def test_a_diagram_and_a_plane_are_too_much(maps: dict[str, BoundaryMap]) -> Non
     for search in (special_points, boundary_map):
         with pytest.raises(ValueError, match="a diagram or a plane, got both"):
             search(found.diagram, plane=found.plane)
+
+
+# --- Three features ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_continuous_line_ends_on_a_first_order_one_for_three_features() -> None:
+    found = boundary_map(diagram_minima([0.74, 0.77, 0.81], [1.12, 1.17, 1.25], n_features=3, n_hidden=2, starts=64))
+    pair, triangle = "digon(1,2) + axis(3)", "triangle(1,2,3)"
+    end = only(found, "critical end point", (pair, triangle))
+    change = only(found, "tricritical point", (pair, triangle))
+    for point, place in ((end, (0.751261202795, 1.205999981504)), (change, (0.801797403495, 1.152191127358))):
+        assert point.residual <= RESIDUAL_BAR
+        assert point.error.max() <= PLACE_BAR
+        assert (point.x, point.y) == pytest.approx(place, abs=PLACE_BAR)
+    # A census at the end point holds both states, at the same loss.
+    losses = [m.loss for m in local_minima(diagram_model(3, 2, end.x, end.y), starts=256) if m.loss < end.loss + 1e-6]
+    assert min(losses) == pytest.approx(end.loss, abs=1e-9)
+    assert segment(found, "continuous", pair, triangle).exponents is not None
+
+
+@pytest.mark.slow
+def test_the_additive_tricritical_point_is_that_of_two_features() -> None:
+    found = boundary_map(diagram_minima([0.50, 0.512, 0.525], [0.55, 0.57, 0.59], n_features=3, n_hidden=2, starts=32))
+    point = only(found, "tricritical point", ("axis(1) + axis(2) + drop(3)", "triangle(1,2,3)"))
+    density, ratio = map(float, _tricritical([0.09, 0.06, 0.26, 0.52, 0.57]))
+    assert abs(point.x - density) <= point.error[0] + tolerance("loss")
+    assert abs(point.y - ratio) <= point.error[1] + tolerance("loss")

@@ -111,6 +111,12 @@ class Atlas:
         found = Trace(found.points[sharp], found.residual[sharp], found.error[sharp], found.ends)
         if len(found.points) < FEWEST:
             return False
+        if key[0] == "coexistence":
+            # Close to a tricritical point, where a curve may be met first, a state that has grown has no name yet.
+            middle = found.points[len(found.points) // 2]
+            key = (key[0], *self.equations.labels(*states_of(middle[None], held)[0]))
+            if self.knows(key, middle, held):
+                return True
         self.curves.append(TracedCurve(key, found, held))
         return True
 

@@ -289,7 +289,7 @@ BOUNDARY_FORMULAS = (
         "critical-penalty-of-the-pair",
         GROUP,
         "Equal importances: at this penalty the best symmetric antipodal pair costs as much as storing one feature. "
-        "(From p = 0.2595 to 0.4958 no other minimum is cheaper there.) Critical point and equal cost.",
+        "(From p = 0.2366 to 0.4983 no other minimum is cheaper there.) Critical point and equal cost.",
         r"\nabla (L + \lambda R),\ L + \lambda R - \ell_0",
         sympy.Integer(0),
         (Variable(p, "feature density $1-S$", 0.05, 0.95),),

@@ -13,7 +13,7 @@ import numpy as np
 
 from .certificate import Quarter
 from .features import FloatArray
-from .machine_code import compiled
+from .machine_code import compiled, machine_code
 from .pair_bounds import least_loss, shape_loss
 from .pair_moments import LARGEST, rounding
 from .pair_slopes import RESOLUTION, ROUNDINGS, bias_range, product, reduced_curvature, slope_ranges, squared
@@ -202,8 +202,7 @@ def _total(
     return float((first * root_1 * root_1 + second * root_2 * root_2) * (1 - SAFE))
 
 
-@compiled
-def _settle_all(
+def _settle_each(
     corners: FloatArray, side: float, first: float, second: float, penalty: float, threshold: float, p: float
 ) -> FloatArray:
     found = np.empty(len(corners))
@@ -213,8 +212,7 @@ def _settle_all(
     return found
 
 
-@compiled
-def _lower_bounds(corners: FloatArray, side: float, first: float, second: float, p: float) -> FloatArray:
+def _lower_bound_of_each(corners: FloatArray, side: float, first: float, second: float, p: float) -> FloatArray:
     """Return lower bounds of L* without its penalty on squares, shape (N,)."""
     none, one, both = (1 - p) * (1 - p), p * (1 - p), p * p
     found = np.zeros(len(corners))
@@ -235,6 +233,13 @@ def _lower_bounds(corners: FloatArray, side: float, first: float, second: float,
         radius_2 = _distance(max(t_high - v * v, v * v - t_low), dg, p)
         found[k] = _total(low_1, low_2, radius_1, radius_2, first, second, error)
     return found
+
+
+CORNERS, EACH = "float64[:,::1]", "float64[::1]"
+_settle_all = machine_code(
+    _settle_each, f"{EACH}({CORNERS}, float64, float64, float64, float64, float64, float64)", nogil=True
+)
+_lower_bounds = machine_code(_lower_bound_of_each, f"{EACH}({CORNERS}, float64, float64, float64, float64)", nogil=True)
 
 
 def search_boxes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flint import arb, ctx, fmpq
@@ -20,13 +21,15 @@ from .certificate import (
     joined_phase,
 )
 from .certificate_cores import SAME_LOSS, as_box, as_fmpq, as_fraction, as_minimum, as_pair, proposed_core
-from .certificate_search import Searched, search_boxes
 from .convex_core import above_on_grid
 from .critical_points import CriticalPoint
 from .enclosure import Interval
 from .minima import local_minima
 from .model import ToyModel
 from .triple_certificate import MAX_ROW_BOXES, certify_triple
+
+if TYPE_CHECKING:
+    from .certificate_search import Searched
 
 # Boxes of weights for two features, of rows of G for three.
 MAX_BOXES = {2: 100_000, 3: MAX_ROW_BOXES}
@@ -65,6 +68,9 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
     if triple:
         return certify_triple(model, max_boxes=max_boxes)
     exact = certified_model(model)
+    # Loads numba.
+    from .certificate_search import search_boxes
+
     bounds = PairBounds(as_pair(exact))
     cores, minima, failed = _cores(bounds, local_minima(model))
     # Dropping the less important feature is always possible.

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from .atlas import Atlas, TracedCurve, add_coexistence, states_of
-from .critical_points import snap
+from .critical_points import GRADIENT_TOLERANCE, snap
 from .curvature import smallest_curvature
 from .descent import descend, pack, unpack
 from .equations import Equations, hold_frame
@@ -34,6 +34,8 @@ NOTHING = 1e-8
 OFF, FARTHEST = 1e-4, 0.05
 # Grown states that are tried at a point, and the farthest that one may be from the state that it grew from.
 MOST_GROWN, FARTHEST_STATE = 4, 0.3
+# Places around a cusp, how far from it, and the distance along the flat direction at which descents begin.
+ANGLES, AROUND, ASTRIDE = 24, 0.03, 0.1
 # First points that are tried on the side of a tricritical point where the transition jumps.
 TRIED = 8
 
@@ -89,21 +91,21 @@ def degeneracies(equations: Equations, atlas: Atlas) -> list[Degeneracy]:
 
 
 def sprout(equations: Equations, atlas: Atlas) -> None:
-    """Trace the coexistence curve and the fold that begin at each tricritical point of a kink."""
+    """Trace the curves that begin at each tricritical point of a kink, and at each cusp."""
     for point in degeneracies(equations, atlas):
-        if point.curve.key[0] != "kink":
+        if point.curve.key[0] == "fold":
+            _sprout_from_cusp(equations, atlas, point)
             continue
         theta, v, _ = flat_directions(point.curve, equations)
         third, q = third_derivatives(point.curve, equations), point.curve.found.points[:, -2:]
         numbers = range(point.before, -1, -1) if point.jumps_before else range(point.before + 1, len(q))
-        for k in list(numbers)[:TRIED]:
-            if third[k] > 0:
-                break
+        # Far from the tricritical point the equations are better conditioned.
+        positive = [count for count, k in enumerate(numbers) if third[k] > 0]
+        for k in list(numbers)[: min([TRIED, *positive])][::-1]:
             grown = grown_states(equations, theta[k], v[k], q[k])
             sprouted = [_sprout_at(equations, atlas, theta[k], row, q[k]) for row in grown[:MOST_GROWN]]
             if any(sprouted):
                 _sprout_between(equations, atlas, theta[k], grown[:MOST_GROWN], q[k])
-                break
 
 
 def directions_beside(v: FloatArray, theta: FloatArray) -> FloatArray:
@@ -115,6 +117,32 @@ def directions_beside(v: FloatArray, theta: FloatArray) -> FloatArray:
     alone = [np.where(zero & (np.arange(len(v)) != i), 0.0, v) for i in np.flatnonzero(zero & (np.abs(v) > LEAST))]
     aside = np.random.default_rng(0).normal(size=(ASIDE, len(v)))
     return np.array([v, *alone, *(v + SPREAD * aside / np.linalg.norm(aside, axis=1, keepdims=True))])
+
+
+def _sprout_from_cusp(equations: Equations, atlas: Atlas, point: Degeneracy) -> None:
+    """Trace the coexistence curve that begins at a cusp: where two minima along the flat direction cost the same."""
+    theta, q = point.meeting.states[0], point.meeting.q
+    _, directions, _ = flat_directions(point.curve, equations)
+    v = directions[point.before]
+    turns = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    places = q + AROUND * np.stack([np.cos(turns), np.sin(turns)], axis=-1)
+    found = []
+    for sign in (-1, 1):
+        starts = np.repeat(theta[None] + sign * ASTRIDE * v, ANGLES, axis=0)
+        model = equations.model(places)
+        ends = descend(model, starts)
+        settled, norms = snap(model, ends.parameters, ends.gradient_norm)
+        found.append((settled, ends.loss, norms < GRADIENT_TOLERANCE))
+    (one, first, good), (two, second, fine) = found
+    apart = np.abs(one - two).max(axis=1)
+    both = good & fine & (apart > SAME_STATE**0.5) & (apart < FARTHEST_STATE)
+    gap = np.where(both, first - second, np.nan)
+    for k in range(ANGLES):
+        after = (k + 1) % ANGLES
+        if gap[k] * gap[after] < 0:
+            share = gap[k] / (gap[k] - gap[after])
+            states = np.stack([s[k] + share * (s[after] - s[k]) for s in (one, two)])
+            add_coexistence(equations, atlas, states, places[k] + share * (places[after] - places[k]))
 
 
 def grown_states(equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray) -> FloatArray:

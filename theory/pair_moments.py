@@ -11,7 +11,7 @@ on s, g and β being multiples of `GRID`: then z is exact at the corners.
 
 from __future__ import annotations
 
-from .machine_code import compiled
+from .machine_code import compiled, machine_code
 
 # s, g and β are multiples of it, and smaller than LARGEST: then sums of them are exact in float64.
 GRID = 2.0**-40
@@ -158,10 +158,14 @@ def moments(
     )
 
 
-@compiled
-def loss_and_slopes(
+def _loss_and_slopes(
     s: float, g: float, beta: float, none: float, one: float, both: float
 ) -> tuple[float, float, float]:
     """Return f, E[y] and E[x; on]; ∂f/∂β = 2 E[y] − 2 E[x; on] is a difference of two increasing functions of β."""
     y, squares, x_y, _, x_on, _, _ = moments(s, g, beta, none, one, both)
     return (one + both) / 3 - 2 * x_y + squares, y, x_on
+
+
+loss_and_slopes = machine_code(
+    _loss_and_slopes, "UniTuple(float64,3)(float64, float64, float64, float64, float64, float64)", nogil=True
+)
