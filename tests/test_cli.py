@@ -205,7 +205,9 @@ def test_without_a_command_help_is_shown(tegum_: Any) -> None:
         pytest.param("minimise", "No such command 'minimise'", id="unknown command"),
         pytest.param("derive --features 4", "n_features must be an integer from 1 to 3", id="too large a formula"),
         pytest.param("derive --code fortran", 'must be "c" or "javascript", got \'fortran\'', id="unknown language"),
-        pytest.param("boundary a b c", "expected one or two phases, got 3", id="three phases"),
+        pytest.param(
+            "boundary a b c", "expected one or two phases, or none for all boundaries, got 3", id="three phases"
+        ),
         pytest.param("boundary a --hidden 2", "fewer hidden dimensions than features", id="boundary with m = n"),
         pytest.param("diagram --hidden 2 --out OUT", "fewer hidden dimensions than features", id="diagram with m = n"),
         pytest.param(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .boundaries import BoundaryCurve, known_losses, recorded, seed_diagram, traced
+from .boundaries import BoundaryCurve, recorded, seed_diagram, traced
 from .diagram import DiagramMinima
 from .equations import Equations
 from .paths import cheapest_near
 from .planes import Plane
 from .segments import BoundarySegment, boundary_segments
-from .special_points import SpecialPoint, located
+from .special_points import SpecialPoint, completed
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,6 @@ def boundary_map(
     elif plane is not None:
         raise ValueError("expected a diagram or a plane, got both")
     equations, atlas = traced(diagram)
-    known = known_losses(diagram, equations, atlas)
-    special = located(diagram, equations, atlas, known)
+    known, special = completed(diagram, equations, atlas)
     segments = boundary_segments(equations, atlas.curves, [losses.cheapest for losses in known], special)
     return BoundaryMap(diagram, recorded(diagram, atlas, known), special, segments)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
-from .atlas import ON_KINK, Atlas, TracedCurve, dense, states_of
+from .atlas import ON_KINK, Atlas, TracedCurve, add_coexistence, dense, states_of
 from .boundaries import SAME_COST, KnownLosses, KnownMinima, known_losses, seed_diagram, traced
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
@@ -99,7 +100,19 @@ def special_points(
     elif plane is not None:
         raise ValueError("expected a diagram or a plane, got both")
     equations, atlas = traced(diagram)
-    return located(diagram, equations, atlas, known_losses(diagram, equations, atlas))
+    return completed(diagram, equations, atlas)[1]
+
+
+def completed(
+    diagram: DiagramMinima, equations: Equations, atlas: Atlas
+) -> tuple[list[KnownLosses], tuple[SpecialPoint, ...]]:
+    """Return what is known along all curves, those that begin at triple points included, and the special points."""
+    known = known_losses(diagram, equations, atlas)
+    special = located(diagram, equations, atlas, known)
+    if continue_from(special, equations, atlas):
+        known = known_losses(diagram, equations, atlas)
+        special = located(diagram, equations, atlas, known)
+    return known, special
 
 
 def located(
@@ -121,6 +134,17 @@ def located(
         if curve.key[0] in ("coexistence", "kink"):
             search.overtaken(curve, losses)
     return tuple(sorted(search.found, key=lambda point: (point.x, point.y)))
+
+
+def continue_from(special: Sequence[SpecialPoint], equations: Equations, atlas: Atlas) -> bool:
+    """Trace the coexistence curves that begin at triple points and weren't known; return whether there were any."""
+    before = len(atlas.curves)
+    for point in special:
+        if point.kind == "triple point":
+            q = np.asarray(equations.plane.position(point.x, point.y))
+            for pair in combinations(point.states, 2):
+                add_coexistence(equations, atlas, np.stack(pair), q)
+    return len(atlas.curves) > before
 
 
 class _Search:
