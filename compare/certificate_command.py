@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,9 @@ import typer
 from .console import console, print_json
 from .options import FAILED, Features, Hidden, Json
 from .stages import Stages
+
+# Decimals, with small powers of ten, or fractions.
+NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
 
 if TYPE_CHECKING:
     from tegum.theory import Certificate, CertificateCheck, Interval
@@ -38,7 +42,7 @@ def certify(
 ) -> None:
     """Prove which minimum is the global one, of two features in one dimension or three in two; or check a proof."""
     if check is not None:
-        if density is not None or out is not None:
+        if (density, out, max_boxes, importance, penalty, features, hidden) != (None, None, None, "1", "0", 2, 1):
             raise ValueError("--check takes no other options than --json: a certificate says what it is about")
         _show_check(check, as_json=as_json)
         return
@@ -59,6 +63,8 @@ def _show_certificate(
     from tegum.theory import IndependentFeatures, ToyModel, certify
 
     density, importance, penalty = numbers
+    if sizes == (3, 2) and penalty:
+        raise ValueError(f"penalties are covered for two features in one dimension, got {penalty} for three in two")
     importances = (*[Fraction(1)] * (sizes[0] - 1), importance)
     model = ToyModel(*sizes, IndependentFeatures(density), importances, interference_penalty=penalty)
     with Stages() as stages:
@@ -100,7 +106,10 @@ def _print_certificate(certificate: Certificate) -> None:
 def _show_check(path: Path, *, as_json: bool) -> None:
     from tegum.theory import Certificate, check_certificate
 
-    certificate = Certificate.from_json(path.read_text(encoding="utf-8"))
+    try:
+        certificate = Certificate.from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} isn't a text file") from None
     total = max(sum(len(boxes) for boxes in certificate.proof.boxes.values()), 1)
     with Stages() as stages:
         found = check_certificate(certificate, report=lambda done: stages.report("boxes", done / total))
@@ -114,8 +123,9 @@ def _show_check(path: Path, *, as_json: bool) -> None:
 
 def _print_check(certificate: Certificate, found: CertificateCheck) -> None:
     screen, model = console(), certificate.model
+    importances = " and ".join(map(str, model.importance))
     screen.print(
-        f"density {model.density}, importances {' and '.join(map(str, model.importance))}, interference penalty {model.penalty}: "
+        f"density {model.density}, importances {importances}, interference penalty {model.penalty}: "
         f"{certificate.phase or 'no phase'} claimed, global minimum {_interval(certificate.loss)}",
         soft_wrap=True,
     )
@@ -126,9 +136,11 @@ def _print_check(certificate: Certificate, found: CertificateCheck) -> None:
 
 def _number(name: str, text: str) -> Fraction:
     try:
+        if len(text) > LONGEST or not NUMBER.fullmatch(text):
+            raise ValueError
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{name} must be a number such as 0.1 or 1/3, got {text!r}") from None
+        raise ValueError(f"{name} must be a number such as 0.1 or 1/3, got {text[:40]!r}") from None
 
 
 def _interval(interval: Interval) -> str:

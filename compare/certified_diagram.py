@@ -32,6 +32,7 @@ class CertifiedRow:
         phase: of every global minimiser at every point of the cell, if that is proved, else empty.
         candidate: phase of the candidate in the middle of the cell.
         divisions: how often parts of the cell were halved in both directions.
+        most_divisions: how often they might have been.
         column_boxes: boxes of weights that the proofs of the whole column of this density took.
     """
 
@@ -44,6 +45,7 @@ class CertifiedRow:
     phase: str
     candidate: str
     divisions: int
+    most_divisions: int
     column_boxes: int
 
 
@@ -56,10 +58,10 @@ def certified_columns(
         cells: along each axis, over density 0.01 … 1 and relative importance 0.1 … 10; even, so that r = 1 is an edge.
         penalty: lower and upper end of λ.
         divisions: how often a cell that isn't proved is halved.
-        known: rows of an earlier run; complete columns of the same cells are yielded again.
+        known: rows of an earlier run; complete columns are yielded again.
 
     Raises:
-        ValueError: if `cells` is odd or less than 2, or as `certified_cells`.
+        ValueError: if `cells` is odd or less than 2, known rows are of another diagram, or as `certified_cells`.
     """
     if cells < 2 or cells % 2:
         raise ValueError(f"cells must be an even number, at least 2, got {cells}")
@@ -70,6 +72,12 @@ def certified_columns(
     certified_cells([], divisions=divisions)
     columns = [[DiagramCell(p, r, penalty) for r in pairwise(importances)] for p in pairwise(densities)]
     found = {_place(row): row for row in known}
+    others = set(found) - {(*cell.density, *cell.importance, *cell.penalty) for column in columns for cell in column}
+    if others or any(row.most_divisions != divisions for row in known):
+        raise ValueError(
+            f"expected a table of {cells} x {cells} cells with penalty {penalty[0]:g} and {divisions} divisions, "
+            "got one of another diagram: give another folder"
+        )
     ready = [[found.get((*cell.density, *cell.importance, *cell.penalty)) for cell in column] for column in columns]
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -95,7 +103,7 @@ def _column(cells: Sequence[DiagramCell], divisions: int) -> list[CertifiedRow]:
     return [
         CertifiedRow(
             *(*cell.density, *cell.importance, *cell.penalty),
-            *(proof.phase, proof.candidate, proof.divisions, boxes),
+            *(proof.phase, proof.candidate, proof.divisions, divisions, boxes),
         )
         for cell, proof in zip(cells, proofs, strict=True)
     ]

@@ -199,7 +199,7 @@ def test_a_spent_budget_is_said_and_its_interval_holds() -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (ToyModel(3, 1, IndependentFeatures(0.5)), "n_features=2, n_hidden=1"),
+        (ToyModel(3, 1, IndependentFeatures(0.5)), "three in two, got n_features=3, n_hidden=1"),
         (ToyModel(2, 1, IndependentFeatures([[0.5], [0.6]])), "batch shape"),
         (ToyModel(2, 1, IndependentFeatures([0.5, 0.6])), "one density"),
         (ToyModel(2, 1, IndependentFeatures(0.5, amplitude="symmetric")), "uniform on"),
@@ -336,10 +336,27 @@ def unproved(data: Data) -> None:
     data["status"] = "not proved: budget of 5 boxes spent"
 
 
+def invented_minimiser(data: Data) -> None:
+    data["proof"]["cores"].append(data["proof"]["cores"][0])
+    data["minimisers"].append(
+        {"weights": [["5", "6"], ["5", "6"]], "bias": [["9", "9"]] * 2, "loss": ["-3", "-2"], "phase": "merged(1,2)"}
+    )
+
+
+def two_of_one_core(data: Data) -> None:
+    data["proof"]["cores"].append(data["proof"]["cores"][0])
+    data["minimisers"].append(data["minimisers"][0])
+
+
+def enclosure_of_everything(data: Data) -> None:
+    data["minimisers"][0]["weights"] = [["-9", "9"], ["-9", "9"]]
+
+
 WRONG: list[Callable[[Data], None]] = [
     lower_minimum, narrow_minimum, shifted_enclosure, other_bias, other_phase, phase_of_the_whole_only, no_minimiser,
     missing_box, double_box, box_inside_another, box_called_a_core, core_called_above, low_threshold, small_domain,
-    no_core, wide_core, core_elsewhere, other_density, other_importance, impossible_density, unproved,
+    no_core, wide_core, core_elsewhere, invented_minimiser, two_of_one_core,
+    enclosure_of_everything, other_density, other_importance, impossible_density, unproved,
 ]  # fmt: skip
 
 
@@ -367,15 +384,22 @@ def test_a_claim_may_be_weaker_than_what_is_proved() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "{}", '{"format": "tegum certificate 0"}', "no JSON",
+        "", "[]", "{}", '{"format": "tegum certificate 0"}', "no JSON", "[" * 200_000,
         *(
-            json.dumps({"format": "tegum certificate 1", **rest})
-            for rest in ({"model": 3}, {"model": {"density": "x", "importance": ["1", "1"]}})
+            json.dumps({"format": "tegum certificate 1", "model": model, "proof": {}})
+            for model in (
+                3,
+                *(
+                    {"density": density, "importance": importance, "interference_penalty": "0"}
+                    for density in ("x", float("inf"), float("nan"), "1e-999999999", "1/2", "1/0")
+                    for importance in ("12", ["1", "1"])
+                ),
+            )
         ),
     ],
 )  # fmt: skip
 def test_other_files_are_no_certificates(text: str) -> None:
-    with pytest.raises(ValueError, match="certificate"):
+    with pytest.raises(ValueError, match=r"certificate|numbers must be|two entries"):
         Certificate.from_json(text)
 
 
@@ -416,7 +440,8 @@ def test_the_command_prints_json_and_fails_without_proof(
         "certify", "certify --density x", "certify --density 1/0", "certify --density 2",
         "certify --density 0.1 --importance -1", "certify --check there-is-none.json",
         "certify --check a.json --density 0.1", "certify --features 4 --hidden 2 --density 0.1",
-        "certify --features 3 --hidden 2 --density 0.1 --penalty 0.1",
+        "certify --features 3 --hidden 2 --density 0.5 --penalty 0.1", "certify --density 1e-999999999",
+        "certify --check a.json --importance 0.3",
     ],
 )  # fmt: skip
 def test_the_command_refuses_bad_input(

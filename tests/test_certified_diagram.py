@@ -86,6 +86,21 @@ def test_the_command_resumes_and_draws(
     assert sorted(set(table.read_text().splitlines())) == sorted(whole.splitlines())
 
 
+@pytest.mark.parametrize(
+    "other", ["--cells 2 --divisions 0", "--cells 4 --divisions 1", "--cells 4 --divisions 0 --penalty 1"]
+)
+def test_another_table_is_refused(
+    other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row for column, _ in diagram.certified_columns(4, divisions=0) for row in column][:4]
+    rows_module.write_rows(tmp_path / "certified-diagram.csv", rows)
+    before = (tmp_path / "certified-diagram.csv").read_text()
+    code, _, error = run(monkeypatch, capsys, f"certified-diagram {other} --out {tmp_path}")
+    assert code == 2
+    assert "another diagram" in error
+    assert (tmp_path / "certified-diagram.csv").read_text() == before
+
+
 def test_an_interruption_says_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,7 +139,7 @@ def test_bad_input_is_one_line(
 
 def test_cells_on_a_boundary_are_told() -> None:
     rows = [
-        diagram.CertifiedRow(*(*density, *importance, 0.0, 0.0), *("", "", 0, 1))
+        diagram.CertifiedRow(*(*density, *importance, 0.0, 0.0), *("", "", 0, 0, 1))
         for density, importance in (((0.1, 0.2), (0.5, 1.0)), ((0.1, 0.2), (1.0, 2.0)), ((0.4, 0.8), (1.0, 2.0)))
     ]
     piece = SimpleNamespace(x=np.array([0.15, 0.7]), y=np.array([1.5, 1.5]))

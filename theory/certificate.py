@@ -7,6 +7,7 @@ minimisers, and lists the boxes of weights that the proof rests on, each with th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,6 +23,8 @@ PROVED, NOT_PROVED = "proved", "not proved"
 # How a box is settled: minimisers aren't so far out; L* is above the threshold; L* isn't stationary; it is in a core.
 ARGUMENTS = ("far", "above", "slope", "core")
 CORES = ("convex", "axis")
+# Numbers in files, and the most characters of one.
+WHOLE_NUMBERS, LONGEST = re.compile(r"-?[0-9]+(/[0-9]+)?"), 4000
 
 Quarter = tuple[int, int, int]
 
@@ -136,8 +139,10 @@ class Certificate:
             if data["format"] != FORMAT:
                 raise ValueError(f"the format must be {FORMAT!r}, got {data['format']!r}")
             return _certificate(data)
-        except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"not a certificate: {type(error).__name__} {error}") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not a certificate: {error}") from None
 
     def replace(self, **changes: Any) -> Certificate:
         """Return a certificate with other entries, for instance a planted wrong claim in a test."""
@@ -226,7 +231,7 @@ def _certificate(data: Any) -> Certificate:
         raise ValueError(
             "only certificates of two features list what they exclude, so certify this model again instead"
         )
-    importance = _pair(model["importance"], Fraction)
+    importance = _pair(model["importance"], _fraction)
     minimisers = tuple(
         EnclosedMinimum(
             _pair(x["weights"], _interval), _pair(x["bias"], _interval), _interval(x["loss"]), str(x["phase"])
@@ -237,42 +242,51 @@ def _certificate(data: Any) -> Certificate:
     for core in proof["cores"]:
         if core["kind"] not in CORES or len(core["point"]) != 4:
             raise ValueError(f"a core must be one of {', '.join(CORES)} with a point of 4 numbers, got {core}")
-        cores.append(Core(core["kind"], _pair(core["box"], _interval), tuple(map(Fraction, core["point"]))))
+        cores.append(Core(core["kind"], _pair(core["box"], _interval), tuple(map(_fraction, core["point"]))))
     unknown = set(proof["boxes"]) - set(ARGUMENTS)
     if unknown:
         raise ValueError(f"arguments must be among {', '.join(ARGUMENTS)}, got {', '.join(sorted(unknown))}")
     boxes = {name: tuple(_quarter(box) for box in given) for name, given in proof["boxes"].items()}
     return Certificate(
-        CertifiedModel(Fraction(model["density"]), importance, Fraction(model["interference_penalty"])),
+        CertifiedModel(_fraction(model["density"]), importance, _fraction(model["interference_penalty"])),
         str(data["status"]),
         _interval(data["loss"]),
         minimisers,
         str(data["phase"]),
         _whole(data["boxes"]),
         str(data["reason"]),
-        Proof(Fraction(proof["threshold"]), _whole(proof["exponent"]), boxes, tuple(cores)),
+        Proof(_fraction(proof["threshold"]), _whole(proof["exponent"]), boxes, tuple(cores)),
     )
 
 
+def _fraction(text: Any) -> Fraction:
+    """Return the number that a string of whole numbers names, so that no few letters stand for endless digits."""
+    if not isinstance(text, str) or len(text) > LONGEST or not WHOLE_NUMBERS.fullmatch(text):
+        raise ValueError(f"numbers must be strings such as '1/3', got {str(text)[:40]!r}")
+    return Fraction(text)
+
+
 def _pair(values: Any, read: Any) -> Any:
-    if len(values) != 2:
-        raise ValueError(f"expected two entries, got {len(values)}")
+    if not isinstance(values, list) or len(values) != 2:
+        raise ValueError(f"expected a list of two entries, got {str(values)[:40]}")
     return read(values[0]), read(values[1])
 
 
 def _interval(ends: Any) -> Interval:
-    low, high = _pair(ends, Fraction)
+    low, high = _pair(ends, _fraction)
     if low > high:
         raise ValueError(f"an interval's ends must be in order, got {low} and {high}")
     return Interval(low, high)
 
 
 def _quarter(values: Any) -> Quarter:
+    if not isinstance(values, list) or len(values) != 3:
+        raise ValueError(f"a box must be a list of three whole numbers, got {str(values)[:40]}")
     level, i, j = (_whole(value) for value in values)
     return level, i, j
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected a whole number, got {value!r}")
+        raise ValueError(f"expected a whole number, got {str(value)[:40]}")
     return value

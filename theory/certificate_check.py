@@ -14,7 +14,7 @@ from flint import fmpq
 
 from .ball_bounds import PairBounds
 from .ball_exclusion import excluded
-from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, EnclosedMinimum, Quarter, joined_phase
+from .certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, Core, EnclosedMinimum, Quarter, joined_phase
 from .certificate_cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
 from .enclosure import Interval
 from .weight_boxes import Range, WeightBox
@@ -92,7 +92,8 @@ def _check(certificate: Certificate, account: _Account, report: Callable[[int], 
     count = sum(len(boxes) for boxes in proof.boxes.values())
     account.checked.append(f"{count} boxes cover the domain")
     minimisers = _check_cores(certificate, bounds)
-    account.checked.append(f"{len(minimisers)} cores: each holds one minimiser and nothing else as good")
+    number = "1 core" if len(minimisers) == 1 else f"{len(minimisers)} cores"
+    account.checked.append(f"{number}: a minimiser in each, and nothing else as good")
     _check_claim(certificate, minimisers)
     account.checked.append("the claims hold if no other box holds a minimiser")
     _check_boxes(certificate, bounds, threshold, account, report)
@@ -172,21 +173,37 @@ def _check_claim(certificate: Certificate, minimisers: list[EnclosedMinimum]) ->
     _require(certificate.proof.threshold >= least, "the threshold is below the least loss")
     lower = min(minimum.loss.lower for minimum in minimisers)
     _require(_holds(certificate.loss, Interval(lower, least)), "the global minimum may lie outside of its interval")
-    cheapest = [minimum for minimum in minimisers if minimum.loss.lower <= least]
+    cores = certificate.proof.cores
+    cheapest = [(core, one) for core, one in zip(cores, minimisers, strict=True) if one.loss.lower <= least]
+    for k, (_, one) in enumerate(cheapest):
+        for _, other in cheapest[:k]:
+            _require(not _may_coincide(one, other), "two cores may hold the same minimiser")
     _require(len(certificate.minimisers) == len(cheapest), f"there are {len(cheapest)} minimisers to enclose")
-    for mine in cheapest:
-        claimed = any(
-            claim.phase == mine.phase
-            and all(
-                _holds(outer, inner)
-                for outer, inner in zip(
-                    (*claim.weights, *claim.bias, claim.loss), (*mine.weights, *mine.bias, mine.loss), strict=True
-                )
-            )
-            for claim in certificate.minimisers
+    claims = list(certificate.minimisers)
+    for core, mine in cheapest:
+        fitting = [claim for claim in claims if _encloses(claim, mine, core)]
+        _require(
+            bool(fitting), f"a minimiser in {mine.phase} may lie outside of the enclosures, or they leave its core"
         )
-        _require(claimed, f"a minimiser in {mine.phase} may lie outside of the enclosures")
-    _require(certificate.phase == joined_phase(tuple(cheapest)), f"the phase is {joined_phase(tuple(cheapest))!r}")
+        claims.remove(fitting[0])
+    phases = joined_phase(tuple(one for _, one in cheapest))
+    _require(certificate.phase == phases, f"the phase is {phases!r}")
+
+
+def _encloses(claim: EnclosedMinimum, mine: EnclosedMinimum, core: Core) -> bool:
+    """Return whether a claim holds a minimiser, and no other stationary point because its weights are in the core."""
+    pairs = zip((*claim.weights, *claim.bias, claim.loss), (*mine.weights, *mine.bias, mine.loss), strict=True)
+    inside = all(_holds(side, weight) for side, weight in zip(core.box, claim.weights, strict=True))
+    return inside and claim.phase == mine.phase and all(_holds(outer, inner) for outer, inner in pairs)
+
+
+def _may_coincide(one: EnclosedMinimum, other: EnclosedMinimum) -> bool:
+    """Return whether two enclosures of weights overlap, up to w → −w."""
+    mirrored = [Interval(-side.upper, -side.lower) for side in other.weights]
+    return any(
+        all(a.lower <= b.upper and b.lower <= a.upper for a, b in zip(one.weights, weights, strict=True))
+        for weights in (other.weights, mirrored)
+    )
 
 
 def _holds(outer: Interval, inner: Interval) -> bool:

@@ -144,7 +144,8 @@ def settle(
     s1, s2, s3, s4 = slope_ranges(s, s, g, g, b1_low, b1_high, none, one, both)
     t1, t2, t3, t4 = slope_ranges(t, t, g, g, b2_low, b2_high, none, one, both)
     x1, x2, y1, y2 = _slopes(u, u, v, v, s1, s2, s3, s4, t1, t2, t3, t4, first, second, penalty)
-    slack = SLACK * (first + second + penalty) * (1 + s_high + t_high)
+    largest = max(max(abs(xx_low), abs(xx_high)), max(abs(yy_low), abs(yy_high)))
+    slack = SLACK * ((first + second + penalty) * (1 + s_high + t_high) + max(largest, abs(xy)))
     mixed = max(xy, 0.0) + slack
     change_x = (max(-xx_low, xx_high) + slack + mixed) * half * (1 + SLACK)
     change_y = (max(-yy_low, yy_high) + slack + mixed) * half * (1 + SLACK)

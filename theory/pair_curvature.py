@@ -17,6 +17,8 @@ from .pair_moments import GRID, moments, rounding
 OFF_MIDDLE, SIDE_WEIGHT, MIDDLE_WEIGHT = 15**0.5 / 10, 5 / 18, 8 / 18
 # Relative and absolute slack for the rounding of an integral along {z = 0}.
 SLACK = 1e-12
+# Roundings of a quotient of sides of a box, relative to its size.
+BLUR = 1e-15
 
 
 @compiled
@@ -96,17 +98,22 @@ def edge_bounds(
     low, high = np.zeros(6), np.zeros(6)
     c, d = -b_high / s_high, -g_high / s_high
     e, f = -b_low / s_low, -g_low / s_low
+    # How far these quotients and differences of them may be off.
+    blur = BLUR * (1 + abs(c) + abs(e) + abs(d) + abs(f))
     # The own feature alone: x = −β/s.
-    if c >= 0 and e <= 1:
+    if c >= blur and e <= 1 - blur:
         low[0], low[1], low[2] = one * c / s_high, one * c * c / s_high, one * c * c * c / s_high
-    if e >= 0 and c <= 1:
-        x = min(e, 1.0)
+    if e >= -blur and c <= 1 + blur:
+        x = min(max(e, 0.0), 1.0)
         high[0], high[1], high[2] = one * x / s_low, one * x * x / s_low, one * x * x * x / s_low
     cuts = np.empty(6)
     cuts[0], cuts[1] = 0.0, 1.0
-    count = 2
+    count, unsure = 2, 0.0
     for offset, slope in ((c, d), (e, f)):
         for level in (0.0, 1.0):
+            # The steeper the line, the better is known where it reaches a level.
+            if min(slope, 0.0) - blur <= level - offset <= max(slope, 0.0) + blur:
+                unsure += min(2 * blur / max(abs(slope), blur), 1.0)
             if slope != 0:
                 cut = (level - offset) / slope
                 if 0 < cut < 1:
@@ -128,7 +135,7 @@ def edge_bounds(
                 _add(left, right, e, f, high, both / s_low)
             else:
                 _add(left, right, 1.0, 0.0, high, both / s_low)
-    slack = SLACK / s_low
+    slack = (SLACK + 2 * both * unsure) / s_low
     return np.maximum(low * (1 - SLACK) - slack, 0.0), high * (1 + SLACK) + slack
 
 
