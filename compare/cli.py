@@ -255,10 +255,13 @@ def boundary(
         ),
     ] = None,
     y: Annotated[str | None, typer.Option("--y", help="Second parameter. Default importance=0.1:10.")] = None,
-    density: Annotated[float, typer.Option("--density", help="Feature density 1-S where it doesn't vary.")] = 0.3,
+    density: Annotated[
+        float | None, typer.Option("--density", help="Feature density 1-S where it doesn't vary; default 0.3.")
+    ] = None,
     importance: Annotated[
-        float, typer.Option("--importance", help="Importance of the last feature where it doesn't vary.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--importance", help="Importance of the last feature where it doesn't vary; default 1."),
+    ] = None,
     penalty: Annotated[float, typer.Option("--penalty", help="Interference penalty where it doesn't vary.")] = 0.0,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw all boundaries and special points into this file.")
@@ -268,7 +271,10 @@ def boundary(
     """Trace exact phase boundaries and special points, over density and relative importance or two other parameters."""
     from .boundary_command import PlaneOptions, show_curves, show_map
 
-    options = PlaneOptions(x, y, density, importance, penalty)
+    if x is None and y is None and (density, importance) != (None, None):
+        raise ValueError("density and importance both vary unless --x or --y name other parameters")
+    fixed = 0.3 if density is None else density, 1.0 if importance is None else importance
+    options = PlaneOptions(x, y, *fixed, penalty)
     if phases and figure is not None:
         raise ValueError("--figure draws all boundaries, so it takes no phases")
     if phases:
