@@ -43,7 +43,7 @@ class PreciseMinimum:
         loss: L, a ball.
         slope: ∂L/∂q along both positions, shape (2,).
         residual: Euclidean norm of the gradient over the coordinates that move.
-        curvature: smallest absolute eigenvalue of the Hessian over them, rotations left out.
+        curvature: smallest eigenvalue of the Hessian over them, rotations left out; positive at a minimum.
     """
 
     parameters: Rationals
@@ -58,8 +58,8 @@ class PreciseMeeting:
     """Where minima cost the same.
 
     Attributes:
-        x: first position, a `Fraction`.
-        y: second position, a `Fraction`.
+        x: first position.
+        y: second position.
         minima: that meet.
         error: first-order bound on the error of x and y, shape (2,): the inverse of the losses' slopes times what is
             left of their differences, the radii of the balls and g²/2λ of each minimum.
@@ -129,18 +129,19 @@ def precise_minimum(
                 matrix += column * column.transpose()
             residual = float(np.sqrt(sum(float(g) ** 2 for g in slope)))
             if residual < 2.0 ** (-CONVERGED * precision):
-                around = _position_slopes(models, theta, place, precision)
                 plain = np.array([[float(x) for x in row] for row in matrix.tolist()])
-                return PreciseMinimum(theta, loss.item(), around, residual, float(np.abs(np.linalg.eigvalsh(plain)).min()))
+                curvature = float(np.linalg.eigvalsh(plain)[0])
+                around = _position_slopes(models, theta, place, precision)
+                return PreciseMinimum(theta, loss.item(), around, residual, curvature)
             try:
-                step = arb_mat(matrix).solve(arb_mat([[-g] for g in slope])).entries()
+                step = matrix.solve(arb_mat([[-g] for g in slope])).entries()
             except ZeroDivisionError:
                 return None
             size = max(abs(float(s)) for s in step)
             if not np.isfinite(size) or size > LONGEST_STEP:
                 return None
-            for k, s in zip(moving, step, strict=True):
-                theta[k] += _rational(s, precision)
+            for k, change in zip(moving, step, strict=True):
+                theta[k] += _rational(change, precision)
     return None
 
 
@@ -162,7 +163,7 @@ class PrecisePiece:
     """A minimum that is followed.
 
     Args:
-        models: the model at each place. It may be one of fewer features, if `constant` adds what the others cost.
+        models: the model at each place. Features that are stored on axes of their own cost nothing and may be left out.
         first: first guess of its packed parameters, shape (P,).
         free: coordinates that move; all if None (`precise_minimum`).
     """
@@ -190,7 +191,8 @@ def precise_meeting(
         longest: longest step. Far from the solution the minima may not exist.
 
     Returns:
-        The place, or None if the method doesn't converge.
+        The place, or None if the method doesn't converge. It is as far as the minima, of which more may exist, were
+        followed: whether a cheaper one is known isn't asked.
 
     Raises:
         ValueError: if the number of pieces doesn't fit.
@@ -219,13 +221,12 @@ def precise_meeting(
             step = (inverse * arb_mat([[-gap.mid()] for gap in gaps])).entries()
             size = max(abs(float(s)) for s in step)
         if size < 2.0 ** (-CONVERGED * precision / 2):
-            away = [a.residual**2 / (2 * a.curvature) for a in minima]
-            left = [abs(float(gap.mid())) + float(gap.rad()) + away[0] + a for gap, a in zip(gaps, away[1:], strict=True)]
+            away = [a.residual**2 / abs(2 * a.curvature) for a in minima]
+            left = [float(abs(gap).upper()) + away[0] + a for gap, a in zip(gaps, away[1:], strict=True)]
             error = np.zeros(2)
             error[list(moving)] = np.abs([[float(x) for x in row] for row in inverse.tolist()]) @ left
             return PreciseMeeting(*here, minima, error)
         share = Fraction(min(1.0, longest / size))
-        for k, s in zip(moving, step, strict=True):
-            q[k] += share * _rational(s, precision)
-            q[k] = Fraction(round(q[k] * 2**precision), 2**precision)
+        for k, change in zip(moving, step, strict=True):
+            q[k] = Fraction(round((q[k] + share * _rational(change, precision)) * 2**precision), 2**precision)
     return None
