@@ -37,6 +37,20 @@ SPARSE_TRIANGLE = (
 )
 DENSE_DIGON = (1.000808, -0.05309, 0.022378, 0.474959)
 DENSE_TRIANGLE = (1.000804, -0.00143, -0.053375, -0.00143, 1.000804, -0.053375, 0.023763, 0.023763, 0.497873)
+# Near the tricritical point from which the dense wedge begins, by density.
+TRICRITICAL = 0.83731958013503394
+SMALL = {
+    "0.8377": (
+        0.896738050792,
+        (1.000014, -0.0002345669, 7.951724e-05, 0.4189482),
+        (1.000013, -2.44e-8, -0.0002224754, -2.44e-8, 1.000013, -0.0002224754, 7.543797e-5, 7.543797e-5, 0.4190363),
+    ),
+    "0.838": (
+        0.896972399324,
+        (1.000025, -0.0004200375, 0.0001425349, 0.4191759),
+        (1.000024, -7.82e-8, -0.0003984756, -7.82e-8, 1.000024, -0.0003984756, 1.352813e-4, 1.352813e-4, 0.4193338),
+    ),
+}
 # Two triangles that cost the same at p = 4/5.
 FLAT = (0.95494, -0.08103, -0.37977, -0.08103, 0.95494, -0.37977, 0.21351, 0.21351, 0.54932)
 BENT = (0.91577, -0.12653, -0.47035, -0.12653, 0.91577, -0.47035, 0.28464, 0.28464, 0.51513)
@@ -105,6 +119,17 @@ def test_the_digon_comes_between_axis_and_triangle_up_to_the_triple_point(
     to_triangle = at(density, importance, axis(density), triangle)
     order = (of_axis, to_triangle, of_both)
     assert list(order) == sorted(order, reverse=not digon_first)
+
+
+def test_the_dense_wedge_begins_at_the_tricritical_point_with_a_width_of_second_order() -> None:
+    shares = []
+    for density, (importance, small_digon, small_triangle) in SMALL.items():
+        digon, triangle = PrecisePiece(two, small_digon), PrecisePiece(three, small_triangle)
+        upper = meeting([digon, triangle], density, importance, moving=(1,))
+        lower = meeting([axis(density), digon], density, upper.y, moving=(1,))
+        shares.append(float(upper.y - lower.y) / (float(density) - TRICRITICAL) ** 2)
+    # A width of another order would change by the distances' ratio, 1.8.
+    np.testing.assert_allclose(shares, 0.00953, rtol=0.005)
 
 
 def test_two_triangles_cost_the_same_beyond_the_second_cusp() -> None:
