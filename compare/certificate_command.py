@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import console, print_json
-from .options import FAILED, Json
+from .options import FAILED, Features, Hidden, Json
 from .stages import Stages
 
 if TYPE_CHECKING:
@@ -21,18 +21,22 @@ def certify(
     density: Annotated[
         str | None, typer.Option("--density", help="Feature density 1-S in (0, 1], as 0.1 or 1/3.")
     ] = None,
-    importance: Annotated[str, typer.Option(help="Importance of the second feature against the first.")] = "1",
+    importance: Annotated[str, typer.Option(help="Importance of the last feature against the others.")] = "1",
     penalty: Annotated[
-        str, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2.")
+        str, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2 (two features).")
     ] = "0",
-    max_boxes: Annotated[int, typer.Option(help="Budget of boxes of weights to look at.")] = 100_000,
+    features: Features = 2,
+    hidden: Hidden = 1,
+    max_boxes: Annotated[
+        int | None, typer.Option(help="Budget of boxes to look at; default 100,000, or 60 million for three features.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Save the certificate as JSON.")] = None,
     check: Annotated[
         Path | None, typer.Option(help="Verify a saved certificate instead, by other code than the search's.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Prove which minimum of two features in one dimension is the global one; or check such a proof."""
+    """Prove which minimum is the global one, of two features in one dimension or three in two; or check a proof."""
     if check is not None:
         if density is not None or out is not None:
             raise ValueError("--check takes no other options than --json: a certificate says what it is about")
@@ -40,23 +44,28 @@ def certify(
         return
     if density is None:
         raise ValueError("expected --density, or --check with a saved certificate")
-    _show_certificate(
-        _number("density", density),
-        _number("importance", importance),
-        _number("penalty", penalty),
-        max_boxes,
-        out,
-        as_json=as_json,
-    )
+    numbers = _number("density", density), _number("importance", importance), _number("penalty", penalty)
+    _show_certificate(numbers, (features, hidden), max_boxes, out, as_json=as_json)
 
 
 def _show_certificate(
-    density: Fraction, importance: Fraction, penalty: Fraction, max_boxes: int, out: Path | None, *, as_json: bool
+    numbers: tuple[Fraction, Fraction, Fraction],
+    sizes: tuple[int, int],
+    max_boxes: int | None,
+    out: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     from tegum.theory import IndependentFeatures, ToyModel, certify
 
-    model = ToyModel(2, 1, IndependentFeatures(density), (1, importance), interference_penalty=penalty)
-    certificate = certify(model, max_boxes=max_boxes)
+    density, importance, penalty = numbers
+    importances = (*[Fraction(1)] * (sizes[0] - 1), importance)
+    model = ToyModel(*sizes, IndependentFeatures(density), importances, interference_penalty=penalty)
+    with Stages() as stages:
+        if sizes == (3, 2):
+            # Minutes, of which no one knows how many.
+            stages.report("boxes of rows", 0.0)
+        certificate = certify(model, max_boxes=max_boxes)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(certificate.to_json(), encoding="utf-8")
@@ -76,11 +85,16 @@ def _print_certificate(certificate: Certificate) -> None:
     screen.print(f"{certificate.status}: {certificate.phase}" if certificate.proved else certificate.status)
     screen.print(f"global minimum {_interval(certificate.loss)}", soft_wrap=True)
     for minimum in certificate.minimisers:
-        screen.print(f"minimiser in {minimum.phase}, up to w -> -w", soft_wrap=True)
-        for name, sides in (("w", minimum.weights), ("b", minimum.bias)):
-            for k, side in enumerate(sides, start=1):
-                screen.print(f"  {name}_{k} = {_interval(side)}", soft_wrap=True)
-    screen.print(f"{certificate.boxes:,} boxes of weights: {certificate.reason}", soft_wrap=True)
+        n = len(minimum.bias)
+        copies = "w -> -w" if n == 2 else "rotations, reflections and exchanges of features of one importance"
+        screen.print(f"minimiser in {minimum.phase or 'a phase without a proof'}, up to {copies}", soft_wrap=True)
+        names = [f"w_{k}" for k in range(1, n + 1)] if n == 2 else [f"W_{h}{k}" for h in (1, 2) for k in (1, 2, 3)]
+        for name, side in zip(
+            [*names, *(f"b_{k}" for k in range(1, n + 1))], (*minimum.weights, *minimum.bias), strict=True
+        ):
+            screen.print(f"  {name} = {_interval(side)}", soft_wrap=True)
+    kind = "weights" if len(certificate.model.importance) == 2 else "rows of W^T W"
+    screen.print(f"{certificate.boxes:,} boxes of {kind}: {certificate.reason}", soft_wrap=True)
 
 
 def _show_check(path: Path, *, as_json: bool) -> None:
@@ -100,9 +114,8 @@ def _show_check(path: Path, *, as_json: bool) -> None:
 
 def _print_check(certificate: Certificate, found: CertificateCheck) -> None:
     screen, model = console(), certificate.model
-    one, two = model.importance
     screen.print(
-        f"density {model.density}, importances {one} and {two}, interference penalty {model.penalty}: "
+        f"density {model.density}, importances {' and '.join(map(str, model.importance))}, interference penalty {model.penalty}: "
         f"{certificate.phase or 'no phase'} claimed, global minimum {_interval(certificate.loss)}",
         soft_wrap=True,
     )

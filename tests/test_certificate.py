@@ -415,7 +415,8 @@ def test_the_command_prints_json_and_fails_without_proof(
     [
         "certify", "certify --density x", "certify --density 1/0", "certify --density 2",
         "certify --density 0.1 --importance -1", "certify --check there-is-none.json",
-        "certify --check a.json --density 0.1",
+        "certify --check a.json --density 0.1", "certify --features 4 --hidden 2 --density 0.1",
+        "certify --features 3 --hidden 2 --density 0.1 --penalty 0.1",
     ],
 )  # fmt: skip
 def test_the_command_refuses_bad_input(
@@ -425,6 +426,22 @@ def test_the_command_refuses_bad_input(
     assert code == 2
     assert out == ""
     assert err.count("\n") == 1
+
+
+def test_the_command_takes_three_features_and_says_that_their_files_cannot_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "three.json"
+    code, out, _ = run_tegum(
+        monkeypatch, capsys, f"certify --features 3 --hidden 2 --density 0.7 --max-boxes 1000 --out {file}"
+    )
+    assert code == 1
+    assert out.startswith("not proved: box budget spent")
+    code, _, err = run_tegum(monkeypatch, capsys, f"certify --check {file}")
+    assert code == 2
+    assert (
+        err == "tegum: only certificates of two features list what they exclude, so certify this model again instead\n"
+    )
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from helpers import FloatArray, internals
 from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, loss_gradient
 
 search = internals("triple_search")
+cells_module = internals("triple_cells")
 
 CASES = [
     pytest.param(p, r, seed, id=f"density {p}, importance {r}, seed {seed}")
@@ -158,7 +159,7 @@ def test_rows_narrow_each_other_without_losing_what_they_hold(seed: int) -> None
     rows = np.array([[*gram[i, columns], bias[i]] for i, columns in enumerate(([0, 1, 2], [1, 0, 2], [0, 1, 2]))])
     domains = np.stack([rows - rng.uniform(0, 2, rows.shape), rows + rng.uniform(0, 2, rows.shape)], axis=1)
     before = domains.copy()
-    search._couple(domains)
+    cells_module._couple(domains)
     assert (domains[:, 0] <= rows + SLACK).all()
     assert (rows - SLACK <= domains[:, 1]).all()
     assert (domains[:, 0] >= before[:, 0]).all()
@@ -173,7 +174,7 @@ def test_coarse_boxes_hold_boxes_and_have_ends_of_few_bits(seed: int) -> None:
     rng = np.random.default_rng(seed)
     low = rng.normal(size=4)
     high = low + 2.0 ** rng.uniform(-30, 3, size=4)
-    coarse = search._coarse(np.array([low, high]))
+    coarse = cells_module._coarse(np.array([low, high]))
     assert (coarse[0] <= low).all()
     assert (high <= coarse[1]).all()
     widths = np.maximum(high - low, search.THINNEST)

@@ -11,7 +11,8 @@ penalties. From there, bottom up:
   `contour` and `simple_patterns` sum it up, `inversion` knows when to stop.
 - `linear` is the model without the ReLU. `enclosure` proves bounds for the same loss (`ball_loss`, `balls`).
 - `triple_certificate` proves which minimum of three features in two dimensions is the global one: `triple_search` goes
-  through null vectors, `triple_rows` and `triple_moments` bound one row of G, `triple_convexity` ends it.
+  through null vectors, `triple_cells` bounds what a cell of them costs, `triple_rows` and `triple_moments` one row of
+  G, and `triple_convexity` ends it.
 - `formulas` derives the same loss as a formula (`box_differences`), `programs` prints it; `records` says what a closed
   form is, `closed_forms`, `shapes`, `polygons`, `boundary_forms` and `identities` hold those that are known, some
   derived by `rigid_shapes`, and `catalogue` all of them. `expansions` are what they become at small density.

@@ -160,7 +160,8 @@ def certified_model(model: ToyModel) -> CertifiedModel:
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
     if (model.n_features, model.n_hidden) != (2, 1):
         raise ValueError(
-            f"certificates cover n_features=2, n_hidden=1, got n_features={model.n_features}, n_hidden={model.n_hidden}"
+            "certificates cover two features in one dimension and three in two, got "
+            f"n_features={model.n_features}, n_hidden={model.n_hidden}"
         )
     if model.batch_shape != ():
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
@@ -221,6 +222,10 @@ def _ends(interval: Interval) -> list[str]:
 
 def _certificate(data: Any) -> Certificate:
     model, proof = data["model"], data["proof"]
+    if len(model["importance"]) != 2:
+        raise ValueError(
+            "only certificates of two features list what they exclude, so certify this model again instead"
+        )
     importance = _pair(model["importance"], Fraction)
     minimisers = tuple(
         EnclosedMinimum(

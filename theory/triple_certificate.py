@@ -24,8 +24,9 @@ from .features import IndependentFeatures, exactly
 from .minima import global_minimum
 from .model import PENALTIES, ToyModel
 from .phases import phase
+from .triple_cells import Cell
 from .triple_convexity import PRECISION, convexity
-from .triple_search import Cell, TripleBound, TripleSearch
+from .triple_search import TripleBound, TripleSearch
 
 MAX_ROW_BOXES = 60_000_000
 # Gaps at which convexity is tried.
