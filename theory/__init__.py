@@ -34,9 +34,9 @@ penalties. From there, bottom up:
 - `planes` are models over any two parameters. `paths` follows minima from cell to cell, `equations` holds the
   equations of boundary curves, `continuation` traces them, `atlas` each once, and `boundaries` finds those where two
   minima cost the same or one stops being a minimum. `meetings` solves for the places where several meet,
-  `degeneracies` for those where a transition changes its nature; `special_points` names them, `segments` says of the
-  pieces between them whether they are first order or continuous, with measured `exponents`, and `boundary_maps` gives
-  all of it.
+  `precise_meetings` does so in many digits, `degeneracies` finds those where a transition changes its nature;
+  `special_points` names them, `segments` says of the pieces between them whether they are first order or continuous,
+  with measured `exponents`, and `boundary_maps` gives all of it.
 - `certified_cells` proves which phase is the global minimum over whole cells of the diagram of two features:
   `cell_search` bounds what every rival costs, by `pair_bounds` and `pair_moments` with proven rounding, and
   `small_overlap` what a small overlap costs.
@@ -101,6 +101,7 @@ from .phases import dead_outputs, phase, representative
 from .planes import Plane, PlaneAxis, diagram_plane
 from .polishing import SAME_LOSS, Polished, match, polish
 from .polytopes import Polytope, points_of_gram, tegum_product
+from .precise_meetings import PreciseMeeting, PreciseMinimum, PrecisePiece, precise_meeting, precise_minimum
 from .random_minima import FoundMinimum, random_minima
 from .recognition import Likeness, Recognised, likeness, recognise
 from .records import Formula
@@ -169,6 +170,9 @@ __all__ = [
     "PlaneAxis",
     "Polished",
     "Polytope",
+    "PreciseMeeting",
+    "PreciseMinimum",
+    "PrecisePiece",
     "PublishedLoss",
     "Recognised",
     "Region",
@@ -240,6 +244,8 @@ __all__ = [
     "points_of_gram",
     "polish",
     "polytope",
+    "precise_meeting",
+    "precise_minimum",
     "random_minima",
     "recognise",
     "representative",
