@@ -60,6 +60,8 @@ TOLERANCES: dict[str, dict[str, float]] = {
     # Central differences over `DIFFERENCE_STEP`.
     "difference": {"float64": 1e-6},
     "eigenvalue": {"float64": 1e-10},
+    # A least value, found over a bias, against the same on a grid.
+    "least": {"float64": 1e-9},
     # How far, relatively, a limit of stability may be off: as a zero of the one-sided Hessian, and as the place where
     # the search for the smallest curvature changes its mind.
     "stability": {"float64": 1e-6},

@@ -104,4 +104,5 @@ def test_a_negative_overlap_never_costs_more_than_a_positive_one(s: float, γ: f
     alone, area = costs._alone(biases, s, p)
     beyond = costs._alone(biases + γ, s, p)[1]
     positive = ((1 - p) * alone + p * (beyond - area) / γ).min()
-    assert negative <= positive + tolerance("law")
+    # As long as nothing is clipped both cost the same.
+    assert negative <= positive + tolerance("least")

@@ -56,5 +56,6 @@ def test_each_type_has_its_own_file_and_one_signature() -> None:
     for dtype in (np.dtype("float32"), np.dtype("float64")):
         compiled = kernels._advance_in(dtype)
         assert len(compiled.signatures) == 1
-        names.add(compiled.py_func.__qualname__)
+        # The last part is a hash of the sources.
+        names.add(compiled.py_func.__qualname__.rpartition("_")[0])
     assert names == {"advance_float32", "advance_float64"}
