@@ -165,7 +165,7 @@ def test_rows_narrow_each_other_without_losing_what_they_hold(seed: int) -> None
     assert (domains[:, 0] >= before[:, 0]).all()
     assert (domains[:, 1] <= before[:, 1]).all()
     # Each overlap has one range now.
-    for (row, column), (other, place) in search.SHARED:
+    for (row, column), (other, place) in cells_module.SHARED:
         assert (domains[row, :, column] == domains[other, :, place]).all()
 
 
@@ -177,8 +177,8 @@ def test_coarse_boxes_hold_boxes_and_have_ends_of_few_bits(seed: int) -> None:
     coarse = cells_module._coarse(np.array([low, high]))
     assert (coarse[0] <= low).all()
     assert (high <= coarse[1]).all()
-    widths = np.maximum(high - low, search.THINNEST)
-    assert (coarse[1] - coarse[0] <= widths * (1 + 4 * 2.0**-search.GRID_BITS)).all()
-    grid = widths * 2.0 ** -(search.GRID_BITS + 1)
+    widths = np.maximum(high - low, cells_module.THINNEST)
+    assert (coarse[1] - coarse[0] <= widths * (1 + 4 * 2.0**-cells_module.GRID_BITS)).all()
+    grid = widths * 2.0 ** -(cells_module.GRID_BITS + 1)
     bits = 2.0 ** np.ceil(np.log2(grid))
     assert (coarse / bits == np.round(coarse / bits)).all()
