@@ -291,7 +291,7 @@ def coexistence_curve(
         ValueError: if no minimum of one of the phases is known anywhere in the diagram, or both diagram and plane are
             given.
     """
-    diagram = _diagram(diagram, plane, n_features, n_hidden)
+    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
     for label in (first, second):
         _check_label(diagram, label)
     wanted = Equations(diagram.plane).representative((first, second))
@@ -321,13 +321,13 @@ def stability_limit(
     Raises:
         ValueError: if no minimum of the phase is known anywhere in the diagram, or both diagram and plane are given.
     """
-    diagram = _diagram(diagram, plane, n_features, n_hidden)
+    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
     _check_label(diagram, label)
     wanted = Equations(diagram.plane).representative((label,))
     return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == wanted)
 
 
-def _diagram(diagram: DiagramMinima | None, plane: Plane | None, n_features: int, n_hidden: int) -> DiagramMinima:
+def meant_diagram(diagram: DiagramMinima | None, plane: Plane | None, n_features: int, n_hidden: int) -> DiagramMinima:
     """Return the diagram that is meant."""
     if diagram is None:
         return seed_diagram(n_features, n_hidden) if plane is None else seed_diagram(plane=plane)

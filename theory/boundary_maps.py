@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .boundaries import BoundaryCurve, recorded, seed_diagram, traced
+from .boundaries import BoundaryCurve, meant_diagram, recorded, traced
 from .diagram import DiagramMinima
 from .equations import Equations
 from .paths import cheapest_near
@@ -63,10 +63,7 @@ def boundary_map(
     Raises:
         ValueError: if both diagram and plane are given, or n_hidden ≥ n_features.
     """
-    if diagram is None:
-        diagram = seed_diagram(n_features, n_hidden, plane=plane)
-    elif plane is not None:
-        raise ValueError("expected a diagram or a plane, got both")
+    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
     equations, atlas = traced(diagram)
     known, special = completed(diagram, equations, atlas)
     segments = boundary_segments(equations, atlas.curves, [losses.cheapest for losses in known], special)

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from .atlas import ON_KINK, Atlas, TracedCurve, add_coexistence, dense, states_of
-from .boundaries import SAME_COST, KnownLosses, KnownMinima, known_losses, seed_diagram, traced
+from .boundaries import SAME_COST, KnownLosses, KnownMinima, known_losses, meant_diagram, traced
 from .critical_points import GRADIENT_TOLERANCE, invariants, snap
 from .curvature import smallest_curvature
 from .degeneracies import MOST_GROWN, degeneracies, flat_directions, grown_states
@@ -95,10 +95,7 @@ def special_points(
     Raises:
         ValueError: if both diagram and plane are given, or n_hidden ≥ n_features.
     """
-    if diagram is None:
-        diagram = seed_diagram(n_features, n_hidden, plane=plane)
-    elif plane is not None:
-        raise ValueError("expected a diagram or a plane, got both")
+    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
     equations, atlas = traced(diagram)
     return completed(diagram, equations, atlas)[1]
 

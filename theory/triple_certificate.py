@@ -27,6 +27,7 @@ from .phases import phase
 from .triple_cells import Cell
 from .triple_convexity import PRECISION, convexity
 from .triple_search import TripleBound, TripleSearch
+from .weight_boxes import between
 
 MAX_ROW_BOXES = 60_000_000
 # Gaps at which convexity is tried.
@@ -250,7 +251,10 @@ def _weight_box(cells: Sequence[Cell]) -> tuple[Balls, Balls] | None:
         for gram, bias in _gram_boxes(cell):
             low_ends, high_ends = gram
             found = _factor(
-                [[_hull(*ends) for ends in zip(*rows, strict=True)] for rows in zip(low_ends, high_ends, strict=True)]
+                [
+                    [between(arb(float(x)), arb(float(y))) for x, y in zip(*rows, strict=True)]
+                    for rows in zip(low_ends, high_ends, strict=True)
+                ]
             )
             if found is None:
                 return None
@@ -258,7 +262,9 @@ def _weight_box(cells: Sequence[Cell]) -> tuple[Balls, Balls] | None:
             low, high = np.minimum(low, bias[0]), np.maximum(high, bias[1])
     if weights is None:
         return None
-    return weights, np.array([_hull(x, y) for x, y in zip(low, high, strict=True)], dtype=object)
+    return weights, np.array(
+        [between(arb(float(x)), arb(float(y))) for x, y in zip(low, high, strict=True)], dtype=object
+    )
 
 
 def _symmetric(
@@ -295,10 +301,6 @@ def _symmetric(
             if not all(ball.contains(x) for x, ball in found):
                 return False
     return True
-
-
-def _hull(low: Any, high: Any) -> arb:
-    return arb(float(low)).union(arb(float(high)))
 
 
 def _fmpq(value: Fraction) -> fmpq:

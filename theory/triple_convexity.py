@@ -16,6 +16,7 @@ from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
 from .balls import Box, Features
+from .weight_boxes import between
 
 PRECISION = 212
 # Boxes of weights and biases that `convexity` looks at: halving all eight of their sides takes 511.
@@ -44,15 +45,10 @@ def _pattern(ends: tuple[fmpq, ...], active: Features) -> Box:
     return Box({j: ends[j] for j in active}, ends[N], fmpq(0), fmpq(1))
 
 
-def _between(low: arb, high: arb) -> arb:
-    """Return a ball that holds everything between two numbers."""
-    return low.union(high)
-
-
 def _increasing(rows: RowBox, active: Features, wanted: Sequence[tuple[Features, int]]) -> list[arb]:
     """Return E[Π u_j R_q(z)], q ≥ 0, over a box: they increase in every slope and in the bias."""
     low, high = (_pattern(ends, active).moments(wanted) for ends in rows)
-    return [_between(x, y) for x, y in zip(low, high, strict=True)]
+    return [between(x, y) for x, y in zip(low, high, strict=True)]
 
 
 def _at_kink(rows: RowBox, i: int, active: Features, wanted: Sequence[Features]) -> list[arb]:
@@ -69,7 +65,7 @@ def _at_kink(rows: RowBox, i: int, active: Features, wanted: Sequence[Features])
         box = Box({j: ends[j] for j in others}, ends[N] + ends[i], fmpq(0), fmpq(1))
         on.append(box.moments([((), 0)])[0])
     passes = (on[1] - on[0]).union(arb(0)) / arb(rows.low[i])
-    return [_between(x - passes, y + passes) for x, y in zip(least, most, strict=True)]
+    return [between(x - passes, y + passes) for x, y in zip(least, most, strict=True)]
 
 
 def _output_derivatives(density: arb, i: int, rows: RowBox) -> tuple[list[arb], arb_mat]:
