@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from tegum.empirical import train
-from tegum.empirical.sampling import initial_weights
+from tegum.empirical.inputs.tables import initial_weights
 from tegum.theory import ToyModel, census, diagram_model, expected_loss, polish
 
 BATCH, RECIPE_STEPS, ADAM_STEPS, RATE = 1024, 10_000, 4000, 1e-3

@@ -30,13 +30,13 @@ import torch
 from phase_diagram import BATCH, RATE, Recipe, grid, timed
 
 from tegum.empirical import Recorder, train
-from tegum.empirical.device_group import DeviceGroup
-from tegum.empirical.groups import Settings
-from tegum.empirical.inputs import Inputs
-from tegum.empirical.models import ARCHITECTURES, SampledLoss
-from tegum.empirical.optimisers import BETAS, Rule
-from tegum.empirical.records import TrainingState
-from tegum.empirical.sampling import initial_weights, input_table
+from tegum.empirical.groups.device import DeviceGroup
+from tegum.empirical.groups.compiled import Settings
+from tegum.empirical.inputs.draws import Inputs
+from tegum.empirical.runs.architectures import ARCHITECTURES, SampledLoss
+from tegum.empirical.runs.optimisers import BETAS, Rule
+from tegum.empirical.runs.results import TrainingState
+from tegum.empirical.inputs.tables import initial_weights, input_table
 from tegum.theory import IndependentFeatures, ToyModel, global_minimum
 
 # Sizes with the number of models, and steps of ours and of the recipe.

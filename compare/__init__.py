@@ -15,23 +15,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .alignment import Alignment, best_alignment
-    from .arrangements import arrangement
-    from .basin_planes import basin_plane
-    from .basins import BasinSettings, basin_shares, load_basins, wilson_interval
-    from .branch_runs import BranchRuns, train_along
-    from .cell_table import CellTable, ColumnMeaning, read_table
-    from .coulomb import coulomb_energy
-    from .dataset import curves_of, load, minima_of, model_of, save
-    from .diagram import DiagramSettings, InterruptedRunError, phase_diagram
-    from .foreign import TableAccount, compare_table, foreign_diagram, table_account
-    from .ledger import Ledger, agreement
-    from .point_figures import draw_features, draw_points, save_turntable
-    from .sphere_comparison import ThomsonComparison, thomson_comparison
-    from .spherical_codes import SphericalCode, spherical_code
-    from .thomson import ThomsonMinimum, thomson_minimum
-    from .uniform import UniformRun, UniformSweep, train_uniform, uniform_run
-    from .weights import WeightBatch, read_many, read_weights
+    from tegum.theory.spheres.alignment import Alignment, best_alignment
+    from tegum.theory.geometry.arrangements import arrangement
+    from .basins.planes import basin_plane
+    from .basins.shares import BasinSettings, basin_shares, load_basins, wilson_interval
+    from .geometry.branch_runs import BranchRuns, train_along
+    from .foreign.cell_table import CellTable, ColumnMeaning, read_table
+    from tegum.theory.spheres.coulomb import coulomb_energy
+    from .diagrams.dataset import curves_of, load, minima_of, model_of, save
+    from .diagrams.diagram import DiagramSettings, InterruptedRunError, phase_diagram
+    from .foreign.comparison import TableAccount, compare_table, foreign_diagram, table_account
+    from .diagrams.ledger import Ledger, agreement
+    from .figures.points import draw_features, draw_points, save_turntable
+    from .geometry.spheres import ThomsonComparison, thomson_comparison
+    from tegum.theory.spheres.codes import SphericalCode, spherical_code
+    from tegum.theory.spheres.thomson import ThomsonMinimum, thomson_minimum
+    from .geometry.uniform import UniformRun, UniformSweep, train_uniform, uniform_run
+    from .foreign.weights import WeightBatch, read_many, read_weights
 
 __all__ = [
     "Alignment",

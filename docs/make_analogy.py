@@ -26,10 +26,10 @@ from PIL import Image
 from scipy.optimize import minimize
 
 from tegum.compare import best_alignment, spherical_code
-from tegum.compare.figures import STYLE, save_figure
-from tegum.compare.point_figures import draw_features, overlap_legend, upright
-from tegum.compare.point_groups import point_group
-from tegum.compare.sphere_comparison import ThomsonComparison, thomson_comparison
+from tegum.compare.figures.phase_diagram import STYLE, save_figure
+from tegum.compare.figures.points import draw_features, overlap_legend, upright
+from tegum.theory.spheres.point_groups import point_group
+from tegum.compare.geometry.spheres import ThomsonComparison, thomson_comparison
 from tegum.empirical import train
 from tegum.theory import (
     ExactLoss,

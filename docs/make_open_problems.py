@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from tegum.compare.figures import DENSITY_LABEL, STYLE, draw_curve, save_figure
-from tegum.compare.rows import read_rows, write_rows
+from tegum.compare.figures.phase_diagram import DENSITY_LABEL, STYLE, draw_curve, save_figure
+from tegum.compare.commands.rows import read_rows, write_rows
 from tegum.theory import (
     IndependentFeatures,
     PenaltyBounds,
@@ -34,7 +34,7 @@ from tegum.theory import (
     phase_boundaries,
     seed_diagram,
 )
-from tegum.theory.critical_penalty import storage_cost
+from tegum.theory.boundaries.pair_penalty import storage_cost
 
 HERE = Path(__file__).resolve().parent
 BOUNDS, AXIS = HERE / "critical-penalty.csv", HERE / "one-axis.csv"

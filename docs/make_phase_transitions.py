@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tegum.compare.boundary_figure import boundary_figure
-from tegum.compare.figures import STYLE, save_figure
+from tegum.compare.figures.boundaries import boundary_figure
+from tegum.compare.figures.phase_diagram import STYLE, save_figure
 from tegum.theory import BoundaryMap, boundary_map, census, diagram_model
 
 HERE = Path(__file__).resolve().parent

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tegum.compare.figures import STYLE, save_figure
+from tegum.compare.figures.phase_diagram import STYLE, save_figure
 from tegum.theory import IndependentFeatures, ToyModel, certify_triple
-from tegum.theory.triple_rows import lowest_row
+from tegum.theory.proofs.triples.rows import lowest_row
 
 DENSITY = Fraction(7, 10)
 POINTS = 41

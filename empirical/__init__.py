@@ -12,14 +12,14 @@ levels between which such a series jumps.
 the units, and `rounds` see to it that all get done.
 """
 
-from .dynamics import METRICS, Recorded, Recorder
-from .models import ARCHITECTURES, Architecture
-from .persistence import from_dataset, load_models, save_models, to_dataset
-from .plateaus import Jump, Plateau, Plateaus, plateaus
-from .records import BestModels, TrainedModels
-from .stores import read_zarr, write_zarr
-from .sweep import Sweep, read_sweep, sweep
-from .training import resolve_device, train
+from .recording.film import METRICS, Recorded, Recorder
+from .runs.architectures import ARCHITECTURES, Architecture
+from .files.models import from_dataset, load_models, save_models, to_dataset
+from .recording.plateau import Jump, Plateau, Plateaus, plateaus
+from .runs.results import BestModels, TrainedModels
+from .files.datasets import read_zarr, write_zarr
+from .sweeps.run import Sweep, read_sweep, sweep
+from .training.loop import resolve_device, train
 
 __all__ = [
     "ARCHITECTURES",

@@ -48,34 +48,34 @@ penalties. From there, bottom up:
 Arrays carry leading batch dimensions throughout; the loss takes NumPy arrays or torch tensors.
 """
 
-from .amplitudes import Amplitude
-from .boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
-from .boundary_maps import BoundaryMap, boundary_map
-from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
-from .branches import Branch, follow_branches
-from .candidates import PUBLISHED_LOSSES, PublishedLoss
-from .catalogue import FORMULAS, formulas_markdown
-from .certificate import Certificate, EnclosedMinimum
-from .certificate_check import CertificateCheck, check_certificate
-from .certified_cells import CellProof, DiagramCell, certified_cells
-from .certify import certify
-from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
-from .critical_penalty import CriticalPenalty, critical_penalty
-from .critical_points import CriticalPoint
-from .descent import Descent, descend, pack, unpack
-from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
-from .early_growth import early_growth, growth_rates, same_sign_share, small_separatrix
-from .elimination import AlgebraicDensity, algebraic_densities
-from .enclosure import Enclosure, Interval, enclosure
-from .expansions import EXPANSIONS, Expansion
-from .exponents import Exponents
-from .factors import interference_graph, tegum_factor_numbers, tegum_factors
-from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
-from .features import DensityLaw, FeatureLaw, IndependentFeatures
-from .flow import Flow, gradient_flow
-from .formulas import LossFormula, OutputLoss, Region, derive_loss
-from .free_packing import MAX_CORNERS, FreePacking, free_packing
-from .geometry import (
+from .models.amplitudes import Amplitude
+from .boundaries.curves import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .boundaries.map import BoundaryMap, boundary_map
+from .branches.diagram import Arc, BranchDiagram, Change, apart, branch_diagram
+from .branches.branch import Branch, follow_branches
+from .formulas.published import PUBLISHED_LOSSES, PublishedLoss
+from .formulas.catalogue import FORMULAS, formulas_markdown
+from .proofs.certificates.certificate import Certificate, EnclosedMinimum
+from .proofs.pairs.check import CertificateCheck, check_certificate
+from .proofs.cells.cells import CellProof, DiagramCell, certified_cells
+from .proofs.point import certify
+from .packing.classes import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
+from .boundaries.pair_penalty import CriticalPenalty, critical_penalty
+from .minima.critical_points import CriticalPoint
+from .minima.descent import Descent, descend, pack, unpack
+from .minima.diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
+from .flow.growth import early_growth, growth_rates, same_sign_share, small_separatrix
+from .formulas.elimination import AlgebraicDensity, algebraic_densities
+from .enclosures.evaluation import Enclosure, Interval, enclosure
+from .formulas.expansions import EXPANSIONS, Expansion
+from .boundaries.exponents import Exponents
+from .geometry.factors import interference_graph, tegum_factor_numbers, tegum_factors
+from .models.families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
+from .models.laws import DensityLaw, FeatureLaw, IndependentFeatures
+from .flow.gradient import Flow, gradient_flow
+from .derivation.loss_formula import LossFormula, OutputLoss, Region, derive_loss
+from .packing.free import MAX_CORNERS, FreePacking, free_packing
+from .geometry.measures import (
     dimensions_per_feature,
     feature_dimensionality,
     feature_norms,
@@ -83,34 +83,34 @@ from .geometry import (
     neuron_polysemanticity,
     superposition,
 )
-from .groups import AnticorrelatedFeatures, CorrelatedFeatures
-from .lbfgs import Lbfgs
-from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
-from .loss import ExactLoss, expected_loss, loss_gradient, loss_hessian
-from .machine_code import machine_code
-from .minima import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
-from .model import ToyModel, diagram_model
-from .one_axis import OneAxis, one_axis, shared_axes
-from .packed_polytopes import Packed, packed
-from .packing import BestPacking, best_packing
-from .packing_line import Transition, packing_transitions
-from .packing_program import FinitePacking, finite_packing
-from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
-from .penalty_bounds import PenaltyBounds, penalty_bounds
-from .phases import dead_outputs, phase, representative
-from .planes import Plane, PlaneAxis, diagram_plane
-from .polishing import SAME_LOSS, Polished, match, polish
-from .polytopes import Polytope, points_of_gram, tegum_product
-from .precise_meetings import PreciseMeeting, PreciseMinimum, PrecisePiece, precise_meeting, precise_minimum
-from .random_minima import FoundMinimum, random_minima
-from .recognition import Likeness, Recognised, likeness, recognise
-from .records import Formula
-from .segments import BoundarySegment
-from .solids import polytope
-from .special_points import SpecialPoint, special_points
-from .spectral import SpectralLoss
-from .transitions import Limit
-from .triple_certificate import TripleCertificate, certify_triple
+from .models.groups import AnticorrelatedFeatures, CorrelatedFeatures
+from .numerics.lbfgs import Lbfgs
+from .loss.linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
+from .loss.engine import ExactLoss, expected_loss, loss_gradient, loss_hessian
+from .numerics.machine_code import machine_code
+from .minima.local import MAX_SEARCHED_FEATURES, census, global_minimum, local_minima
+from .models.model import ToyModel, diagram_model
+from .packing.shared_axis import OneAxis, one_axis, shared_axes
+from .packing.polytope import Packed, packed
+from .packing.best import BestPacking, best_packing
+from .packing.transitions import Transition, packing_transitions
+from .packing.finite import FinitePacking, finite_packing
+from .models.patterns import KHotFeatures, OneHotFeatures, TableFeatures
+from .proofs.cells.penalty_bounds import PenaltyBounds, penalty_bounds
+from .geometry.phases import dead_outputs, phase, representative
+from .models.planes import Plane, PlaneAxis, diagram_plane
+from .minima.polishing import SAME_LOSS, Polished, match, polish
+from .geometry.polytopes import Polytope, points_of_gram, tegum_product
+from .boundaries.precise_meetings import PreciseMeeting, PreciseMinimum, PrecisePiece, precise_meeting, precise_minimum
+from .minima.random_starts import FoundMinimum, random_minima
+from .geometry.recognition import Likeness, Recognised, likeness, recognise
+from .formulas.record import Formula
+from .boundaries.segments import BoundarySegment
+from .geometry.solids import polytope
+from .boundaries.named_points import SpecialPoint, special_points
+from .loss.spectral.engine import SpectralLoss
+from .branches.limits import Limit
+from .proofs.triples.certify import TripleCertificate, certify_triple
 
 __all__ = [
     "EXPANSIONS",

@@ -1,0 +1,171 @@
+"""The command `tegum thomson`. Heavy imports wait until it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..geometry.spheres import ThomsonComparison
+
+# More dimensions can't be drawn.
+DRAWN = (2, 3)
+
+
+def show_thomson(
+    n: int,
+    dim: int,
+    seed: int,
+    target: float | None,
+    figure: Path | None,
+    turntable: Path | None,
+    report: Callable[[str, float], None],
+    *,
+    as_json: bool,
+) -> None:
+    """Search for the lowest energy, print it, and draw its points where asked for."""
+    from tegum.theory.spheres.thomson import thomson_minimum
+
+    if target is not None and not target < float("inf"):
+        raise ValueError(f"--target must be a finite energy, got {target:g}")
+    _check_files(dim, figure, turntable)
+    found = thomson_minimum(n, dim, seed=seed, target=target)
+    written = [path for path in (figure, turntable) if path is not None]
+    if figure is not None:
+        from ..figures.phase_diagram import save_figure
+        from ..figures.points import thomson_figure
+
+        save_figure(thomson_figure([found]), figure)
+    if turntable is not None:
+        from ..figures.points import draw_points, save_turntable, upright
+
+        save_turntable(
+            draw_points, upright(found.points), turntable, on_progress=lambda share: report("turntable", share)
+        )
+    if as_json:
+        arrays = {name: getattr(found, name).tolist() for name in ("points", "hessian_eigenvalues", "degrees")}
+        print_json({**vars(found), **arrays, "point_group": found.point_group})
+        return
+    symmetry = f", symmetry {found.point_group}" if found.point_group else ""
+    evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
+    sys.stdout.write(f"{n} points in {dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
+    if target is not None and found.status != "target":
+        console().print(f"None of the starts reached the target {target:.13g}.", soft_wrap=True)
+    if written:
+        console().print(f"Wrote {', '.join(map(str, written))}.", soft_wrap=True)
+
+
+def _check_files(dim: int, figure: Path | None, turntable: Path | None) -> None:
+    """Raise `ValueError` before the search if what is asked for can't be drawn."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if figure is not None and figure.suffix[1:].lower() not in known:
+        raise ValueError(f"--figure must end in one of {', '.join(f'.{kind}' for kind in known)}, got {figure.name!r}")
+    if figure is not None and dim not in DRAWN:
+        raise ValueError(f"--figure draws points in 2 or 3 dimensions, got {dim}")
+    if turntable is not None:
+        from ..figures.points import check_turntable
+
+        check_turntable(turntable)
+        if dim != DRAWN[-1]:
+            raise ValueError(f"--turntable turns points in 3 dimensions, got {dim}")
+
+
+def show_comparisons(
+    path: Path,
+    n: int | None,
+    density: float | None,
+    report: Callable[[str, float], None],
+    *,
+    factors: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Print how trained features compare with the Thomson problem: of each model, or of each of its tegum factors."""
+    if density is not None and not 0 < density < 1:
+        raise ValueError(f"density must lie in (0, 1), got {density:g}")
+    found, left_out = _compared(path, n, density, report, factors, seed)
+    if not found and not left_out:
+        raise ValueError(f"{path} holds nothing with {n} represented features")
+    if as_json:
+        print_json([{"model": model, "features": features, **_plain(one)} for model, features, one in found])
+        return
+    rows = []
+    for model, features, one in found:
+        numbers = _plain(one)
+        dearer = numbers["thomson_loss"] / numbers["loss"] - 1 if numbers["loss"] else None
+        rows.append(
+            [
+                str(model),
+                ",".join(str(i + 1) for i in features),
+                f"{one.directions.n}/{one.directions.dim}",
+                f"{one.energy_ratio:.5g}",
+                f"{one.alignment.distance:.3f}" + ("" if one.alignment.status == "proved" else " or less"),
+                f"{one.directions.interference:.3f}",
+                f"{one.optimum.interference:.3f}",
+                "" if dearer is None else f"{dearer:+.2%}",
+            ]
+        )
+    columns = ["model", "features", "k/d", "ratio", "distance", "ReLU²", "Thomson", "its loss"]
+    print_table("Features on the sphere, beside points of least Coulomb energy", columns, rows)
+    if left_out:
+        what = "tegum factors" if factors else "models"
+        console().print(f"Left out: {left_out} {what} that diverged or span less than two dimensions.", soft_wrap=True)
+
+
+def _compared(
+    path: Path, n: int | None, density: float | None, report: Callable[[str, float], None], factors: bool, seed: int
+) -> tuple[list[tuple[int, list[int], ThomsonComparison]], int]:
+    """Return model, features and comparison of what a file holds, and how many have nothing to compare."""
+    from tegum.theory import tegum_factors
+
+    from ..geometry.spheres import TOLERANCE, represented, thomson_comparison
+    from ..foreign.weights import read_many
+
+    batch = read_many(path)
+    m, count = batch.weights.shape[-2:]
+    weights, finite = batch.weights.reshape(-1, m, count), batch.finite.reshape(-1)
+    densities = None if batch.density is None else batch.density.reshape(-1, count)
+    found, left_out = [], 0
+    for model, own in enumerate(weights):
+        split = factors and bool(finite[model])
+        for group in tegum_factors(own, TOLERANCE) if split else (tuple(range(count)),):
+            members = list(group)
+            if not finite[model] or represented(own[:, members])[1] < 2:
+                left_out += 1
+                continue
+            if n is not None and len(represented(own[:, members])[0]) != n:
+                continue
+            # What the file says counts if it is one number.
+            stated = set() if densities is None else {float(value) for value in densities[model, members]}
+            law = density or (stated.pop() if len(stated) == 1 else None)
+            one = thomson_comparison(own[:, members], density=law if law != 1 else None, seed=seed)
+            found.append((model, [members[i] for i in one.features], one))
+        report("models", (model + 1) / len(weights))
+    return found, left_out
+
+
+def _plain(one: ThomsonComparison) -> dict[str, Any]:
+    """Return the numbers of a comparison; JSON has no infinity, the energy of two features in one direction."""
+    numbers = {
+        "dimensions": one.directions.dim,
+        "lengths": one.lengths.tolist(),
+        "coulomb_energy": one.energy_ratio * one.thomson.energy,
+        "thomson_energy": one.thomson.energy,
+        "energy_ratio": one.energy_ratio,
+        "distance": one.alignment.distance,
+        "distance_lower_bound": one.alignment.lower_bound,
+        "distance_status": one.alignment.status,
+        "interference": one.directions.interference,
+        "thomson_interference": one.optimum.interference,
+        "squared_overlaps": one.directions.squared_overlaps,
+        "thomson_squared_overlaps": one.optimum.squared_overlaps,
+        "loss": None if one.loss is None else one.loss.loss,
+        "thomson_loss": None if one.thomson_loss is None else one.thomson_loss.loss,
+    }
+    return {name: None if value == float("inf") else value for name, value in numbers.items()}

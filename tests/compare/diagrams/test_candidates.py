@@ -1,0 +1,97 @@
+"""The candidates of 2022 cost what was published, and are not what is cheapest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from tests.support.helpers import FloatArray, tolerance
+
+from tegum.theory import PUBLISHED_LOSSES, PublishedLoss, diagram_model, global_minimum, loss_gradient, phase
+
+published: Any = import_module("tegum.compare.diagrams.candidates")
+
+DENSITY = np.geomspace(0.01, 1.0, 9)[:, None]
+RATIO = np.geomspace(0.1, 10.0, 7)
+
+Expression = Callable[[FloatArray, FloatArray], FloatArray]
+# By candidate: dropping a feature of importance I costs I (p/3 − p²/4), an antipodal pair (1 + r) p²/6.
+PUBLISHED: dict[str, Expression] = {
+    "digon(1,2)": lambda p, r: (1 + r) * p**2 / 6,
+    "axis(1) + drop(2)": lambda p, r: r * (p / 3 - p**2 / 4),
+    "drop(1) + axis(2)": lambda p, r: p / 3 - p**2 / 4 + 0 * r,
+}
+
+
+def candidate(label: str) -> int:
+    return [c.phase for c in published.candidates(2, 1)].index(label)
+
+
+def test_the_candidates_are_those_that_were_published() -> None:
+    assert {c.phase for c in published.candidates(2, 1)} == set(PUBLISHED)
+
+
+@pytest.mark.parametrize("label", PUBLISHED)
+def test_a_candidate_costs_what_was_published(label: str) -> None:
+    losses = published.published_losses(diagram_model(2, 1, DENSITY, RATIO))
+    assert losses.shape == (9, 7, 3)
+    expected = PUBLISHED[label](DENSITY, RATIO)
+    np.testing.assert_allclose(losses[..., candidate(label)], expected, rtol=0, atol=tolerance("rounding"))
+
+
+def test_the_antipodal_pair_costs_a_third_of_the_squared_density_at_equal_importance() -> None:
+    losses = published.published_losses(diagram_model(2, 1, DENSITY[:, 0], 1.0))
+    np.testing.assert_allclose(
+        losses[:, candidate("digon(1,2)")], DENSITY[:, 0] ** 2 / 3, rtol=0, atol=tolerance("rounding")
+    )
+
+
+@pytest.mark.parametrize("label", PUBLISHED)
+def test_a_candidate_has_the_structure_that_it_stands_for(label: str) -> None:
+    c = published.candidates(2, 1)[candidate(label)]
+    for density in DENSITY[:, 0]:
+        assert phase(np.array(c.weights), density * np.array(c.bias_per_density)) == label
+
+
+@pytest.mark.parametrize("record", PUBLISHED_LOSSES, ids=lambda record: record.name)
+def test_a_candidate_is_the_one_whose_loss_is_derived(record: PublishedLoss) -> None:
+    c = published.candidates(2, 1)[candidate(record.name.split(", ")[0])]
+    np.testing.assert_array_equal(c.weights, np.array(record.weights, dtype=float))
+    bias = [float(sympy.sympify(b).subs(sympy.Symbol("p", positive=True), 1)) for b in record.bias]
+    np.testing.assert_array_equal(c.bias_per_density, bias)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
+def test_the_antipodal_candidate_is_no_critical_point(density: float) -> None:
+    c = published.candidates(2, 1)[candidate("digon(1,2)")]
+    model = diagram_model(2, 1, density, 1.0)
+    _, in_bias = loss_gradient(model, np.array(c.weights), np.array(c.bias_per_density) * density)
+    np.testing.assert_allclose(in_bias, -(density**2) / 3, rtol=0, atol=tolerance("gradient"))
+    assert global_minimum(model).loss < published.published_losses(model).min()
+
+
+@pytest.mark.parametrize(("n_features", "n_hidden"), [(3, 1), (4, 3), (2, 2), (4, 1)])
+def test_other_sizes_have_no_published_candidates(n_features: int, n_hidden: int) -> None:
+    with pytest.raises(ValueError, match=f"got n_features={n_features}, n_hidden={n_hidden}"):
+        published.published_losses(diagram_model(n_features, n_hidden, 0.5, 1.0))
+
+
+def test_three_features_in_two_dimensions_have_six_candidates() -> None:
+    labels = [candidate.phase for candidate in published.candidates(3, 2)]
+    assert labels == [
+        "digon(1,2) + axis(3)",
+        "digon(1,3) + axis(2)",
+        "axis(1) + digon(2,3)",
+        "axis(1) + axis(2) + drop(3)",
+        "axis(1) + drop(2) + axis(3)",
+        "drop(1) + axis(2) + axis(3)",
+    ]
+    p, r = DENSITY[:, 0], 0.5
+    losses = published.published_losses(diagram_model(3, 2, p, r))
+    dropped, pair = p / 3 - p**2 / 4, p**2 / 6
+    expected = np.stack([2 * pair, (1 + r) * pair, (1 + r) * pair, r * dropped, dropped, dropped], axis=-1)
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=tolerance("rounding"))
