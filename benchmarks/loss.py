@@ -35,7 +35,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from tegum.theory import ExactLoss, IndependentFeatures, SpectralLoss, ToyModel, derive_loss, enclosure
+from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, derive_loss, enclosure
+from tegum.theory.loss.spectral import SpectralLoss
 
 DENSITY = 0.1
 HIDDEN = {2: 1, 3: 2, 4: 2, 5: 2, 6: 3, 7: 3, 8: 4, 20: 5, 100: 10, 400: 30}

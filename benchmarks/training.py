@@ -29,14 +29,10 @@ import numpy as np
 import torch
 from phase_diagram import BATCH, RATE, Recipe, grid, timed
 
-from tegum.empirical import Recorder, train
-from tegum.empirical.groups.device import DeviceGroup
-from tegum.empirical.groups.compiled import Settings
-from tegum.empirical.inputs.draws import Inputs
-from tegum.empirical.runs.architectures import ARCHITECTURES, SampledLoss
-from tegum.empirical.runs.optimisers import BETAS, Rule
-from tegum.empirical.runs.results import TrainingState
-from tegum.empirical.inputs.tables import initial_weights, input_table
+from tegum.empirical.groups import DeviceGroup
+from tegum.empirical.inputs import Inputs, initial_weights, input_table
+from tegum.empirical.runs import ARCHITECTURES, BETAS, Recorder, Rule, SampledLoss, Settings, TrainingState
+from tegum.empirical.training import train
 from tegum.theory import IndependentFeatures, ToyModel, global_minimum
 
 # Sizes with the number of models, and steps of ours and of the recipe.

@@ -25,23 +25,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.optimize import minimize
 
-from tegum.compare import best_alignment, spherical_code
-from tegum.compare.figures.phase_diagram import STYLE, save_figure
-from tegum.compare.figures.points import draw_features, overlap_legend, upright
+from tegum.compare.figures import draw_features, save_figure, upright
+from tegum.compare.figures.points import overlap_legend
+from tegum.compare.figures.style import STYLE
+from tegum.compare.geometry import ThomsonComparison, thomson_comparison
+from tegum.empirical.training import train
+from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, feature_norms, polytope
+from tegum.theory.geometry import recognise
+from tegum.theory.minima import pack, unpack
+from tegum.theory.packing import packed
+from tegum.theory.spheres import best_alignment, spherical_code
 from tegum.theory.spheres.point_groups import point_group
-from tegum.compare.geometry.spheres import ThomsonComparison, thomson_comparison
-from tegum.empirical import train
-from tegum.theory import (
-    ExactLoss,
-    IndependentFeatures,
-    ToyModel,
-    feature_norms,
-    pack,
-    packed,
-    polytope,
-    recognise,
-    unpack,
-)
 
 DENSITIES = (0.5, 0.2, 0.1, 0.05, 0.02)
 SIZES = {2: range(3, 13), 3: range(4, 13)}

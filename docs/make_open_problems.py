@@ -21,20 +21,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from tegum.compare.figures.phase_diagram import DENSITY_LABEL, STYLE, draw_curve, save_figure
 from tegum.compare.commands.rows import read_rows, write_rows
-from tegum.theory import (
-    IndependentFeatures,
-    PenaltyBounds,
-    ToyModel,
-    certify,
-    critical_penalty,
-    one_axis,
-    penalty_bounds,
-    phase_boundaries,
-    seed_diagram,
-)
-from tegum.theory.boundaries.pair_penalty import storage_cost
+from tegum.compare.figures import save_figure
+from tegum.compare.figures.phase_diagram import draw_curve
+from tegum.compare.figures.style import DENSITY_LABEL, STYLE
+from tegum.theory import IndependentFeatures, ToyModel, certify
+from tegum.theory.boundaries import critical_penalty, phase_boundaries, seed_diagram, storage_cost
+from tegum.theory.packing import one_axis
+from tegum.theory.proofs.cells import PenaltyBounds, penalty_bounds
 
 HERE = Path(__file__).resolve().parent
 BOUNDS, AXIS = HERE / "critical-penalty.csv", HERE / "one-axis.csv"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from tegum.compare import thomson_minimum
-from tegum.compare.figures.phase_diagram import save_figure
-from tegum.compare.figures.points import polytope_figure, thomson_figure
+from tegum.compare.figures import save_figure, thomson_figure
+from tegum.compare.figures.points import polytope_figure
+from tegum.theory.spheres import thomson_minimum
 
 SIZES = (4, 5, 8, 12, 24, 32, 46, 78)
 POLYTOPES = (

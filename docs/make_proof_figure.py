@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tegum.compare.figures.phase_diagram import STYLE, save_figure
-from tegum.theory import IndependentFeatures, ToyModel, certify_triple
+from tegum.compare.figures import save_figure
+from tegum.compare.figures.style import STYLE
+from tegum.theory import IndependentFeatures, ToyModel
+from tegum.theory.proofs.triples import certify_triple
 from tegum.theory.proofs.triples.rows import lowest_row
 
 DENSITY = Fraction(7, 10)

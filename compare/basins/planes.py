@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tegum.theory import diagram_model, gradient_flow, phase, polish
+from tegum.theory.flow import gradient_flow
+from tegum.theory.geometry import phase
+from tegum.theory.minima import polish
+from tegum.theory.models import diagram_model
 
 from .shares import SADDLE, UNEXPLAINED
 

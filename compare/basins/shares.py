@@ -17,11 +17,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.empirical import read_zarr, resolve_device, train, write_zarr
-from tegum.theory import gradient_flow
+from tegum.empirical.files import read_zarr, write_zarr
+from tegum.empirical.training import resolve_device, train
+from tegum.theory.flow import gradient_flow
 
-from ..diagrams.dataset import RUN, model_of, runs_dataset
-from ..diagrams.diagram import DENSITY_RANGE, IMPORTANCE_RANGE, InterruptedRunError, exact_part
+from ..diagrams import DENSITY_RANGE, IMPORTANCE_RANGE, RUN, exact_part, model_of, runs_dataset
+from ..progress import InterruptedRunError, quiet
 
 FORMAT = "tegum basin shares 1"
 DATASET_NAME, MINIMA_NAME, CHECKPOINT_NAME = "basins.zarr", "minima.zarr", "training.npz"
@@ -38,10 +39,6 @@ QUANTILE = 1.959963984540054
 CELLS = 13
 
 Report = Callable[[str, float], None]
-
-
-def _quiet(_: str, __: float) -> None:
-    pass
 
 
 def _axis(ends: tuple[float, float]) -> tuple[float, ...]:
@@ -125,7 +122,7 @@ def basin_shares(
     settings: BasinSettings | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
-    report: Report = _quiet,
+    report: Report = quiet,
 ) -> xr.Dataset:
     """Measure in which minimum seeds end, by density, importance and initial scale, for n = 2, m = 1.
 

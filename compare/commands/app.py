@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .certify import certify
 from .certified_diagram import certified_diagram
+from .certify import certify
 from .console import console, print_json, print_table
 from .geometry import correlated, deform, packing, thomson, uniform
 from .options import INTERRUPTED, Features, Hidden, Json, TrainingCommand
@@ -19,7 +19,8 @@ from .sweep import GRID, sweep
 from .train import train
 
 if TYPE_CHECKING:
-    from tegum.theory import CriticalPoint, ToyModel
+    from tegum.theory.minima import CriticalPoint
+    from tegum.theory.models import ToyModel
 
 
 class Commands(TyperGroup):
@@ -71,7 +72,7 @@ def _vector(values: Any) -> str:
 
 
 def _model(features: int, hidden: int, density: float, importance: float) -> ToyModel:
-    from tegum.theory import diagram_model
+    from tegum.theory.models import diagram_model
 
     return diagram_model(features, hidden, density, importance)
 
@@ -106,14 +107,7 @@ def diagram(
     as_json: Json = False,
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
-    from .diagram import (
-        STORE_NAME,
-        TABLE_SUFFIX,
-        WEIGHT_SUFFIXES,
-        show_diagram,
-        show_table,
-        weights_diagram,
-    )
+    from .diagram import STORE_NAME, TABLE_SUFFIX, WEIGHT_SUFFIXES, show_diagram, show_table, weights_diagram
 
     if source is not None and source.suffix == TABLE_SUFFIX:
         meaning, sizes = (log_sparsity, log_base, overlap), (features, hidden)
@@ -124,8 +118,8 @@ def diagram(
             dataset = weights_diagram(source, out / STORE_NAME, layout, stages.report)
         show_diagram(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
         return
-    from ..diagrams.dataset import load
-    from ..diagrams.diagram import DATASET_NAME, DiagramSettings, InterruptedRunError, phase_diagram
+    from ..diagrams import DATASET_NAME, DiagramSettings, load, phase_diagram
+    from ..progress import InterruptedRunError
 
     if source is not None:
         dataset = load(source)
@@ -162,7 +156,7 @@ def minima(
     as_json: Json = False,
 ) -> None:
     """List all local minima of the exact loss at one point."""
-    from tegum.theory import local_minima
+    from tegum.theory.minima import local_minima
 
     points = local_minima(_model(features, hidden, density, importance))
     if as_json:
@@ -192,7 +186,7 @@ def derive(
     as_json: Json = False,
 ) -> None:
     """Derive the exact loss as a formula, region by region."""
-    from tegum.theory import derive_loss
+    from tegum.theory.derivation import derive_loss
 
     formula = derive_loss(features, hidden)
     if code is not None:

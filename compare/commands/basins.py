@@ -36,17 +36,15 @@ def show_basins(axes: dict[str, Any], out: Path, report: Callable[[str, float], 
         ValueError: if a setting is out of range, or `out` holds shares of other settings.
         typer.Exit: if training was interrupted.
     """
-    from ..basins.planes import basin_plane
-    from ..basins.shares import BasinSettings, basin_shares
-    from ..diagrams.diagram import InterruptedRunError
+    from ..basins import BasinSettings, basin_plane, basin_shares
+    from ..progress import InterruptedRunError
 
     try:
         dataset = basin_shares(BasinSettings(**axes), out=out, report=report)
     except InterruptedRunError as stop:
         sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
         raise typer.Exit(INTERRUPTED) from None
-    from ..figures.basins import basins_figure, planes_figure
-    from ..figures.phase_diagram import save_figure
+    from ..figures import basins_figure, planes_figure, save_figure
 
     planes: list[list[xr.Dataset]] = [[] for _ in EXTENTS]
     for row, extent in enumerate(EXTENTS):
@@ -62,7 +60,7 @@ def show_basins(axes: dict[str, Any], out: Path, report: Callable[[str, float], 
 
 def basin_account(dataset: xr.Dataset) -> dict[str, Any]:
     """Return plain values: over all cells how many runs ended in each phase, by objective and initial scale."""
-    from ..basins.shares import wilson_interval
+    from ..basins import wilson_interval
 
     blocks = []
     counts = dataset["count"].sum(("density", "importance")).values

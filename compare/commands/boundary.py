@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .console import console, print_json, print_table
 
 if TYPE_CHECKING:
-    from tegum.theory import BoundaryCurve, BoundaryMap, BoundarySegment, Plane, SpecialPoint
+    from tegum.theory.boundaries import BoundaryCurve, BoundaryMap, BoundarySegment, SpecialPoint
+    from tegum.theory.models import Plane
 
 MOST_PHASES = 2
 
@@ -40,7 +41,8 @@ def chosen_plane(options: PlaneOptions, features: int, hidden: int) -> Plane | N
     Raises:
         ValueError: if an option can't be read, or a range doesn't suit its parameter.
     """
-    from tegum.theory import IndependentFeatures, Plane, ToyModel, check_superposition
+    from tegum.theory.minima import check_superposition
+    from tegum.theory.models import IndependentFeatures, Plane, ToyModel
 
     check_superposition(features, hidden)
     if options.x is None and options.y is None and not options.penalty:
@@ -76,7 +78,7 @@ def show_curves(phases: list[str], options: PlaneOptions, features: int, hidden:
     Raises:
         ValueError: if there are more than two phases, or one is unknown.
     """
-    from tegum.theory import coexistence_curve, stability_limit
+    from tegum.theory.boundaries import coexistence_curve, stability_limit
 
     plane = chosen_plane(options, features, hidden)
     if len(phases) > MOST_PHASES:
@@ -104,14 +106,13 @@ def show_curves(phases: list[str], options: PlaneOptions, features: int, hidden:
 
 def show_map(options: PlaneOptions, features: int, hidden: int, figure: Path | None, *, as_json: bool) -> None:
     """Print all special points and boundaries of a plane, and draw them on request."""
-    from tegum.theory import boundary_map
+    from tegum.theory.boundaries import boundary_map
 
     if figure is not None:
         _check_figure(figure)
     boundaries = boundary_map(plane=chosen_plane(options, features, hidden), n_features=features, n_hidden=hidden)
     if figure is not None:
-        from ..figures.boundaries import boundary_figure
-        from ..figures.phase_diagram import save_figure
+        from ..figures import boundary_figure, save_figure
 
         save_figure(boundary_figure(boundaries), figure)
     if as_json:

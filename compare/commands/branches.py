@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tegum.theory import BranchDiagram, Family, Limit
+    from tegum.theory.branches import BranchDiagram, Limit
+    from tegum.theory.models import Family
 
-    from ..geometry.branch_runs import BranchRuns
+    from ..geometry import BranchRuns
 
 MOST_FEATURES, MOST_PAIRS = 6, 3
 # Densities of equal features at which the pentagon and the triangle are the cheapest.
@@ -72,7 +73,7 @@ def changing_feature(features: int, hidden: int, vary: str, density: float | Non
     Raises:
         ValueError: if an option is out of range.
     """
-    from tegum.theory import one_denser, one_more_important
+    from tegum.theory.models import one_denser, one_more_important
 
     _check_hidden(hidden)
     if not 3 <= features <= MOST_FEATURES:
@@ -92,7 +93,7 @@ def tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | None
     Raises:
         ValueError: if an option is out of range.
     """
-    from tegum.theory import anticorrelated_pairs, correlated_pairs
+    from tegum.theory.models import anticorrelated_pairs, correlated_pairs
 
     _check_hidden(hidden)
     if not 2 <= pairs <= MOST_PAIRS:
@@ -121,7 +122,7 @@ def show_family(
     """
     import numpy as np
 
-    from tegum.theory import branch_diagram
+    from tegum.theory.branches import branch_diagram
 
     out.mkdir(parents=True, exist_ok=True)
     span = np.log(family.high / family.low)
@@ -136,7 +137,7 @@ def show_family(
     _write(out, branch_account(diagram, None))
     runs = None
     if settings.runs:
-        from ..geometry.branch_runs import train_along
+        from ..geometry import train_along
 
         try:
             runs = train_along(
@@ -151,8 +152,7 @@ def show_family(
             raise typer.Exit(INTERRUPTED) from None
     account = branch_account(diagram, runs)
     _write(out, account)
-    from ..figures.branches import branch_figure
-    from ..figures.phase_diagram import save_figure
+    from ..figures import branch_figure, save_figure
 
     report("figure", 0.0)
     save_figure(branch_figure(diagram, runs), out / "branches.png")
@@ -174,8 +174,9 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
         diagram: the minima of a family.
         runs: trained models.
     """
-    from tegum.theory.geometry.arrangements import arrangement
-    from ..geometry.branch_runs import ENDINGS
+    from tegum.theory.geometry import arrangement
+
+    from ..geometry import ENDINGS
 
     family = diagram.family
     arcs = []

@@ -48,11 +48,10 @@ def show_certified(
         ValueError: if an option is out of range, or the table that is there is another one.
         typer.Exit: if it was interrupted.
     """
-    from tegum.theory import BoundarySegment, boundary_map
+    from tegum.theory.boundaries import BoundarySegment, boundary_map
 
-    from ..diagrams.certified import CertifiedRow, certified_columns, crossed
-    from ..figures.certified import certified_figure
-    from ..figures.phase_diagram import save_figure
+    from ..diagrams import CertifiedRow, certified_columns, crossed
+    from ..figures import certified_figure, save_figure
     from .rows import read_rows, write_rows
 
     if not 0 <= penalty < float("inf"):

@@ -18,7 +18,9 @@ from .stages import Stages
 NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
 
 if TYPE_CHECKING:
-    from tegum.theory import Certificate, CertificateCheck, Interval
+    from tegum.theory.numerics import Interval
+    from tegum.theory.proofs.certificates import Certificate
+    from tegum.theory.proofs.pairs import CertificateCheck
 
 
 def certify(
@@ -60,7 +62,8 @@ def _show_certificate(
     *,
     as_json: bool,
 ) -> None:
-    from tegum.theory import IndependentFeatures, ToyModel, certify
+    from tegum.theory.models import IndependentFeatures, ToyModel
+    from tegum.theory.proofs import certify
 
     density, importance, penalty = numbers
     if sizes == (3, 2) and penalty:
@@ -104,7 +107,8 @@ def _print_certificate(certificate: Certificate) -> None:
 
 
 def _show_check(path: Path, *, as_json: bool) -> None:
-    from tegum.theory import Certificate, check_certificate
+    from tegum.theory.proofs.certificates import Certificate
+    from tegum.theory.proofs.pairs import check_certificate
 
     try:
         certificate = Certificate.from_json(path.read_text(encoding="utf-8"))

@@ -13,8 +13,8 @@ from .console import console, print_json, print_table
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..foreign.comparison import TableAccount
-    from ..diagrams.ledger import Ledger
+    from ..diagrams import Ledger
+    from ..foreign import TableAccount
 
 WEIGHT_SUFFIXES = (".npz", ".pt", ".pth", ".safetensors")
 TABLE_SUFFIX = ".csv"
@@ -31,8 +31,8 @@ def show_diagram(dataset: xr.Dataset, out: Path, *, name: str = "diagram", kept:
         kept: where the dataset was written, if it was.
         as_json: whether to print JSON.
     """
-    from ..figures.phase_diagram import phase_diagram_figure, save_figure
-    from ..diagrams.ledger import agreement
+    from ..diagrams import agreement
+    from ..figures import phase_diagram_figure, save_figure
 
     ledger = agreement(dataset)
     picture, book = out / f"{name}.png", out / ("ledger.json" if name == "diagram" else f"{name}.json")
@@ -58,10 +58,8 @@ def weights_diagram(source: Path, store: Path, layout: str, report: Callable[[st
     Raises:
         ValueError: if the file can't be read or its models are no grid.
     """
-    from ..diagrams.dataset import save
-    from ..foreign.comparison import foreign_diagram
-    from ..foreign.report import model_of_weights
-    from ..foreign.weights import read_many
+    from ..diagrams import save
+    from ..foreign import foreign_diagram, model_of_weights, read_many
 
     batch = read_many(source, layout=layout)
     if batch.density is None or batch.importance is None:
@@ -108,11 +106,9 @@ def show_table(
     Raises:
         ValueError: if the table can't be read or an option is out of range.
     """
-    from ..foreign.cell_table import ColumnMeaning, read_table
-    from ..diagrams.dataset import save
-    from ..figures.phase_diagram import save_figure
-    from ..foreign.comparison import TOLERANCE, compare_table, table_account
-    from ..figures.foreign import foreign_figure
+    from ..diagrams import save
+    from ..figures import foreign_figure, save_figure
+    from ..foreign import TOLERANCE, ColumnMeaning, compare_table, read_table, table_account
 
     if cells < 2:
         raise ValueError(f"cells must be at least 2, got {cells}")

@@ -14,7 +14,7 @@ from .console import console, print_json, print_table
 from .options import INTERRUPTED
 
 if TYPE_CHECKING:
-    from ..geometry.free_packings import FreeRow
+    from ..geometry import FreeRow
 
 TABLE, FIGURE = "free-packing.csv", "free-packing.png"
 # A free packing beats the atlas's product if it saves this share more.
@@ -28,9 +28,8 @@ def show_free_packings(out: Path, most: int, report: Callable[[str, float], None
         ValueError: if `most` is too small or too large, or the table that is there is another one.
         typer.Exit: if the search was interrupted.
     """
-    from ..figures.phase_diagram import save_figure
-    from ..figures.free_packing import free_packing_figure
-    from ..geometry.free_packings import FreeRow, survey
+    from ..figures import free_packing_figure, save_figure
+    from ..geometry import FreeRow, survey
     from .rows import read_rows, write_rows
 
     out.mkdir(parents=True, exist_ok=True)

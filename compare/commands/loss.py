@@ -6,9 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ..foreign import batch_report, model_of_weights, read_many
 from .console import console, print_json, print_table
-from ..foreign.report import batch_report, model_of_weights
-from ..foreign.weights import read_many
 
 # Models that a table shows; JSON has all.
 SHOWN = 20

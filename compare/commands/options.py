@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from tegum.theory import Amplitude, FeatureLaw
+    from tegum.theory.models import Amplitude, FeatureLaw
 
 WHOLE_GRID = "a number, a list as 2,3,5, or LOW:HIGH for all in between"
 GROUPED = ("correlated", "anticorrelated")
@@ -88,7 +88,8 @@ class TrainingCommand(TyperCommand):
 
 def _training_words() -> dict[str, str]:
     """Return choices and default of each argument of `train`, by its name."""
-    from tegum.empirical import ARCHITECTURES, train
+    from tegum.empirical.runs import ARCHITECTURES
+    from tegum.empirical.training import train
 
     hints, words = get_type_hints(train), {}
     for name, parameter in signature(train).parameters.items():
@@ -161,7 +162,7 @@ def law_maker(
     Raises:
         ValueError: if there is no such law, or options are missing, don't go with it or don't fit the features.
     """
-    from tegum.theory import (
+    from tegum.theory.models import (
         AnticorrelatedFeatures,
         CorrelatedFeatures,
         IndependentFeatures,
@@ -203,7 +204,7 @@ def _groups(texts: Sequence[str], n_features: int) -> list[list[int]]:
 def _amplitude(text: str) -> Amplitude | str:
     if ":" not in text:
         return text
-    from tegum.theory import Amplitude
+    from tegum.theory.models import Amplitude
 
     try:
         low, high = (float(end) for end in text.split(":"))

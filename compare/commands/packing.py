@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .console import console, print_json, print_table
 
 if TYPE_CHECKING:
-    from tegum.theory import Packed, Transition
+    from tegum.theory.packing import Packed, Transition
 
 # Where packings are computed along 1/(1−S) if no density is given.
 LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
@@ -20,7 +20,7 @@ FINITE = ("copies", "stored", "used", "loss", "status")
 
 def show_packing(density: float, amplitude: str, sizes: tuple[int, int] | None, *, as_json: bool) -> None:
     """Print what every polytope of the atlas saves at one density, and the best finite packing if sizes are given."""
-    from tegum.theory import best_packing, finite_packing
+    from tegum.theory.packing import best_packing, finite_packing
 
     if sizes is not None and min(sizes) < 1:
         raise ValueError(f"sizes must be positive, got --features {sizes[0]}, --hidden {sizes[1]}")
@@ -48,10 +48,9 @@ def show_transitions(out: Path, amplitude: str, report: Callable[[str, float], N
     """Compute the best packing along 1/(1−S), draw it, and print where it changes."""
     from numpy import geomspace
 
-    from tegum.theory import packing_transitions
+    from tegum.theory.packing import packing_transitions
 
-    from ..figures.phase_diagram import save_figure
-    from ..figures.packing import packing_figure
+    from ..figures import packing_figure, save_figure
 
     out.mkdir(parents=True, exist_ok=True)
     places = 1 + geomspace(LOWEST - 1, HIGHEST - 1, POINTS)

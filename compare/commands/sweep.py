@@ -25,7 +25,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from tegum.empirical import Sweep
+    from tegum.empirical.sweeps import Sweep
 
 GRID = "a number, a list as 0.1,0.3, or LOW:HIGH:COUNT, evenly spaced in the logarithm"
 
@@ -76,7 +76,7 @@ def sweep(
     if "weight_decay" in options:
         # A sweep knows the penalty by that name.
         options["decoupled_weight_decay"] = options.pop("weight_decay")
-    from tegum.empirical import sweep as run_sweep
+    from tegum.empirical.sweeps import sweep as run_sweep
 
     try:
         run = run_sweep(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .console import console, print_json, print_table
 
 if TYPE_CHECKING:
-    from ..geometry.spheres import ThomsonComparison
+    from ..geometry import ThomsonComparison
 
 # More dimensions can't be drawn.
 DRAWN = (2, 3)
@@ -28,7 +28,7 @@ def show_thomson(
     as_json: bool,
 ) -> None:
     """Search for the lowest energy, print it, and draw its points where asked for."""
-    from tegum.theory.spheres.thomson import thomson_minimum
+    from tegum.theory.spheres import thomson_minimum
 
     if target is not None and not target < float("inf"):
         raise ValueError(f"--target must be a finite energy, got {target:g}")
@@ -36,12 +36,11 @@ def show_thomson(
     found = thomson_minimum(n, dim, seed=seed, target=target)
     written = [path for path in (figure, turntable) if path is not None]
     if figure is not None:
-        from ..figures.phase_diagram import save_figure
-        from ..figures.points import thomson_figure
+        from ..figures import save_figure, thomson_figure
 
         save_figure(thomson_figure([found]), figure)
     if turntable is not None:
-        from ..figures.points import draw_points, save_turntable, upright
+        from ..figures import draw_points, save_turntable, upright
 
         save_turntable(
             draw_points, upright(found.points), turntable, on_progress=lambda share: report("turntable", share)
@@ -69,7 +68,7 @@ def _check_files(dim: int, figure: Path | None, turntable: Path | None) -> None:
     if figure is not None and dim not in DRAWN:
         raise ValueError(f"--figure draws points in 2 or 3 dimensions, got {dim}")
     if turntable is not None:
-        from ..figures.points import check_turntable
+        from ..figures import check_turntable
 
         check_turntable(turntable)
         if dim != DRAWN[-1]:
@@ -122,10 +121,10 @@ def _compared(
     path: Path, n: int | None, density: float | None, report: Callable[[str, float], None], factors: bool, seed: int
 ) -> tuple[list[tuple[int, list[int], ThomsonComparison]], int]:
     """Return model, features and comparison of what a file holds, and how many have nothing to compare."""
-    from tegum.theory import tegum_factors
+    from tegum.theory.geometry import tegum_factors
 
-    from ..geometry.spheres import TOLERANCE, represented, thomson_comparison
-    from ..foreign.weights import read_many
+    from ..foreign import read_many
+    from ..geometry import TOLERANCE, represented, thomson_comparison
 
     batch = read_many(path)
     m, count = batch.weights.shape[-2:]

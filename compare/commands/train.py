@@ -27,8 +27,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from tegum.empirical import TrainedModels
-    from tegum.theory import ToyModel
+    from tegum.empirical.runs import TrainedModels
+    from tegum.theory.models import ToyModel
 
 SUFFIXES = (".safetensors", ".zarr")
 # Seeds that a table shows; JSON has all.
@@ -69,9 +69,9 @@ def train(
     chosen = whole_numbers("seeds", seeds)
     _check_place(out, force=force)
     made = law_maker(law, group, amplitude, features, active)
-    from tegum.empirical import save_models
-    from tegum.empirical import train as train_models
-    from tegum.theory import ToyModel
+    from tegum.empirical.files import save_models
+    from tegum.empirical.training import train as train_models
+    from tegum.theory.models import ToyModel
 
     densities = _densities(density, law, features)
     penalties = interference_penalty, weight_penalty, activation_penalty
@@ -127,7 +127,7 @@ def _check_place(out: Path, *, force: bool) -> None:
     if out.exists() and not force:
         raise ValueError(f"expected a new file, but {out} exists: choose another --out, or replace it with --force")
     if out.exists():
-        from tegum.empirical import load_models
+        from tegum.empirical.files import load_models
 
         # A folder of anything else isn't ours to delete.
         load_models(out)
@@ -167,7 +167,8 @@ def _importances(text: str, n_features: int) -> list[float]:
 
 def _summary(trained: TrainedModels, model: ToyModel, out: Path) -> dict[str, Any]:
     """Return plain values: what was trained, each seed's result, and the best."""
-    from tegum.theory import MAX_SEARCHED_FEATURES, phase
+    from tegum.theory.geometry import phase
+    from tegum.theory.minima import MAX_SEARCHED_FEATURES
 
     named = trained.architecture == "relu_output" and model.n_features <= MAX_SEARCHED_FEATURES
     runs = []

@@ -14,7 +14,7 @@ from .console import console, print_json, print_table
 from .options import INTERRUPTED
 
 if TYPE_CHECKING:
-    from ..geometry.uniform import UniformSweep
+    from ..geometry import UniformSweep
 
 # The line of 1/(1−S): its ends and number of points.
 LOWEST, HIGHEST, POINTS = 1.02, 100.0, 24
@@ -41,11 +41,11 @@ def show_uniform(
         raise ValueError(f"expected at least 2 densities, got {points}")
     from numpy import geomspace
 
-    from tegum.theory import packing_transitions
+    from tegum.theory.packing import packing_transitions
 
-    from ..diagrams.diagram import InterruptedRunError
-    from ..figures.phase_diagram import save_figure
-    from ..geometry.uniform import UniformSweep, train_uniform, uniform_run
+    from ..figures import save_figure
+    from ..geometry import UniformSweep, train_uniform, uniform_run
+    from ..progress import InterruptedRunError
 
     places = geomspace(LOWEST, HIGHEST, points)
     try:
@@ -62,7 +62,7 @@ def show_uniform(
     except KeyboardInterrupt:
         sys.stderr.write(f"tegum: interrupted; trained models are in {out}, and the same command goes on from there\n")
         raise typer.Exit(INTERRUPTED) from None
-    from ..figures.uniform import uniform_figure
+    from ..figures import uniform_figure
 
     report("figure", 0.0)
     sweep = UniformSweep(places, packings, transitions, tuple(runs))

@@ -16,7 +16,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import ToyModel, expected_loss, phase
+from tegum.theory.geometry import phase
+from tegum.theory.loss import expected_loss
+from tegum.theory.models import ToyModel
 
 # The sizes for which a phase diagram was published.
 PUBLISHED_SIZES = ((2, 1), (3, 2))

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import BoundarySegment, DiagramCell, certified_cells
+from tegum.theory.boundaries import BoundarySegment
+from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
 DENSITY_RANGE, IMPORTANCE_RANGE = (0.01, 1.0), (0.1, 10.0)
 # Points of a curve between which it counts as straight, in units of a cell.

@@ -9,19 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical import TrainedModels, read_zarr, write_zarr
-from tegum.theory import (
-    SAME_LOSS,
-    BoundaryCurve,
-    CriticalPoint,
-    DiagramMinima,
-    ToyModel,
-    diagram_model,
-    diagram_plane,
-    match,
-    phase,
-    polish,
-)
+from tegum.empirical.files import read_zarr, write_zarr
+from tegum.empirical.runs import TrainedModels
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.geometry import phase
+from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, match, polish
+from tegum.theory.models import ToyModel, diagram_model, diagram_plane
 
 from .candidates import candidates, published_losses
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,18 +16,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical import resolve_device, train
-from tegum.theory import check_superposition, diagram_minima, phase_boundaries, seed_diagram
+from tegum.empirical.training import resolve_device, train
+from tegum.theory.boundaries import phase_boundaries, seed_diagram
+from tegum.theory.minima import check_superposition, diagram_minima
 
-from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
+from ..progress import InterruptedRunError, Report, quiet
 from .candidates import candidates
+from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
-
-# Called with the name of a stage, and how much of it is done.
-Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,11 @@ class DiagramSettings:
             raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
 
 
-def _quiet(_: str, __: float) -> None:
-    pass
-
-
 def phase_diagram(
     settings: DiagramSettings | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
-    report: Report = _quiet,
+    report: Report = quiet,
 ) -> xr.Dataset:
     """Compute a phase diagram: exact minima and boundaries, trained runs, and what became of each run.
 
@@ -126,10 +120,6 @@ def phase_diagram(
     return dataset
 
 
-class InterruptedRunError(Exception):
-    """Training was stopped; what was finished is kept, and the same call goes on from there."""
-
-
 def exact_part(
     density: NDArray[np.float64],
     importance: NDArray[np.float64],
@@ -137,7 +127,7 @@ def exact_part(
     n_hidden: int,
     *,
     store: Path | None = None,
-    report: Report = _quiet,
+    report: Report = quiet,
 ) -> xr.Dataset:
     """Return minima and boundaries of a grid, from `store` where they are there already.
 

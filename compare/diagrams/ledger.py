@@ -15,10 +15,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory import SAME_LOSS, representative
+from tegum.theory.geometry import representative
+from tegum.theory.minima import SAME_LOSS
 
-from .dataset import OUTCOMES, curves_of
 from .candidates import candidates
+from .dataset import OUTCOMES, curves_of
 
 # Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.
 BOUNDARY_MARGIN = 0.02

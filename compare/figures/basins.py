@@ -17,21 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
-from tegum.theory import small_separatrix
+from tegum.theory.flow import small_separatrix
 
-from ..basins.shares import OBJECTIVES, SADDLE
-from ..diagrams.dataset import OUTCOMES, curves_of
-from .phase_diagram import (
-    CURVE_STYLES,
-    DENSITY_LABEL,
-    OTHER_COLOUR,
-    STYLE,
-    colour,
-    draw_boundaries,
-    draw_cells,
-    draw_curve,
-    plane,
-)
+from ..basins import OBJECTIVES, SADDLE
+from ..diagrams import OUTCOMES, curves_of
+from .phase_diagram import draw_boundaries, draw_cells, draw_curve, plane
+from .style import CURVE_STYLES, DENSITY_LABEL, OTHER_COLOUR, STYLE, colour
 
 # Cells (density, relative importance) whose shares are drawn against the initial scale.
 SHOWN_CELLS = ((0.1, 0.1), (0.3, 0.46), (0.7, 1.0))

@@ -16,9 +16,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from tegum.theory import BoundaryMap, PlaneAxis, SpecialPoint
+from tegum.theory.boundaries import BoundaryMap, SpecialPoint
+from tegum.theory.models import PlaneAxis
 
-from .phase_diagram import CURVE_STYLES, DENSITY_LABEL, SHORT_AXIS, STYLE, colour
+from .style import CURVE_STYLES, DENSITY_LABEL, SHORT_AXIS, STYLE, colour
 
 # Pixels along each axis of the background.
 PIXELS = 96

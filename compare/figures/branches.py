@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from tegum.theory import Arc, BranchDiagram
+from tegum.theory.branches import Arc, BranchDiagram
+from tegum.theory.geometry import arrangement
 
-from tegum.theory.geometry.arrangements import arrangement
-from ..geometry.branch_runs import DEAD, ELSEWHERE, BranchRuns
-from .phase_diagram import OTHER_COLOUR, STYLE
+from ..geometry import DEAD, ELSEWHERE, BranchRuns
 from .points import interference_edges, overlap_legend
+from .style import OTHER_COLOUR, STYLE
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618), and line styles that tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")

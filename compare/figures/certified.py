@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from tegum.theory import BoundarySegment
+from tegum.theory.boundaries import BoundarySegment
 
-from ..diagrams.certified import CertifiedRow
-from .phase_diagram import CURVE_STYLES, DENSITY_LABEL, STYLE, colour, draw_line
+from ..diagrams import CertifiedRow
+from .style import CURVE_STYLES, DENSITY_LABEL, STYLE, colour, draw_line
 
 UNPROVED: Any = {"facecolor": "#DDDDDD", "edgecolor": "#404040", "linewidth": 0.25, "hatch": "////////"}
 

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from .phase_diagram import STYLE, draw_cells, plane
-from ..foreign.comparison import TABLE_OUTCOMES, TableAccount
+from ..foreign import TABLE_OUTCOMES, TableAccount
+from .phase_diagram import draw_cells, plane
+from .style import STYLE
 
 # After Okabe and Ito, from light to dark, so that greys differ as well.
 OUTCOME_COLOURS = {"global": "#F7EDA0", "other": "#E69F00", "between": "#0072B2", "none": "#000000"}

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
-from .phase_diagram import OTHER_COLOUR, STYLE
-from ..geometry.free_packings import FreeRow
+from ..geometry import FreeRow
+from .style import OTHER_COLOUR, STYLE
 
 MARKERS = "osD^v<>P"
 # The share by which a free packing has to save more for its marker to be filled.

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from scipy.interpolate import PchipInterpolator
 
-from tegum.theory import BestPacking, Packed, Transition
+from tegum.theory.packing import BestPacking, Packed, Transition
 
-from .phase_diagram import OTHER_COLOUR, STYLE
+from .style import OTHER_COLOUR, STYLE
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618), and line styles that tell them apart in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")

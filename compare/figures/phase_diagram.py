@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex, to_rgb
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from tegum.theory import SAME_LOSS, BoundaryCurve
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import SAME_LOSS
 
-from ..diagrams.dataset import OUTCOMES, curves_of
-from ..diagrams.ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
+from ..diagrams import OUTCOMES, Ledger, Omission, agreement, as_cheap, cheapest_phases, curves_of, phase_classes
+from .style import CURVE_STYLES, DENSITY_LABEL, SHORT_AXIS, STYLE, colour, draw_line, shade
 
-# Colours for the phases of each diagram, after Okabe and Ito's palette, ordered so that their greys differ as well.
-PHASE_COLOURS = {
-    (2, 1): {
-        "digon(1,2)": "#56B4E9",
-        "axis(1) + drop(2)": "#F7EDA0",
-        "drop(1) + axis(2)": "#B04A00",
-        "merged(1,2)": "#009E73",
-    },
-    (3, 2): {
-        "axis(1) + axis(2) + drop(3)": "#F7EDA0",
-        "digon(1,2) + axis(3)": "#E3B5CF",
-        "axis(1) + digon(2,3)": "#56B4E9",
-        "merged(1,2) + axis(3)": "#009E73",
-        "axis(1) + drop(2) + axis(3)": "#B04A00",
-        "cluster(1,2,3)": "#5E3270",
-        "triangle(1,2,3)": "#00253B",
-    },
-}
-OTHER_COLOUR = "#999999"
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8,
-    "legend.fontsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "axes.titlelocation": "left",
-    "savefig.dpi": 200,
-}
 # Characters in a line of notes over the panels.
 NOTE_WIDTH = 120
-# Axes that cover a smaller ratio are numbered between powers of ten as well.
-SHORT_AXIS = 20
-DENSITY_LABEL = "feature density 1−S"
-# Line styles of the exact curves, all black over white so that they show on every colour.
-CURVE_STYLES: dict[str, tuple[Any, float]] = {
-    "coexistence": ("-", 1.6),
-    "continuous": ((0, (6, 1.5)), 1.6),
-    "stability": ((0, (1.2, 1.2)), 1.1),
-}
 
 
 def plane(axes: Axes, dataset: xr.Dataset) -> Axes:
@@ -96,11 +57,6 @@ def draw_cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **s
     return axes.pcolormesh(x, y, values.T, rasterized=True, **style)  # type: ignore[arg-type]
 
 
-def colour(label: str) -> str:
-    """Return the colour of a phase."""
-    return next((colours[label] for colours in PHASE_COLOURS.values() if label in colours), OTHER_COLOUR)
-
-
 def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Axes:
     """Colour each cell by its phase.
 
@@ -114,14 +70,6 @@ def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Ax
     colours = ListedColormap([to_rgb(colour(str(name))) for name in names])
     draw_cells(axes, dataset, codes.reshape(labels.shape), cmap=colours, norm=BoundaryNorm(levels, len(names)))
     return plane(axes, dataset)
-
-
-def draw_line(axes: Axes, x: Any, y: Any, style: str, line_colour: str = "black") -> Axes:
-    """Draw a line in one of `CURVE_STYLES` with a white edge."""
-    dash, width = CURVE_STYLES[style]
-    axes.plot(x, y, color="white", linewidth=width + 1.2, solid_capstyle="round")
-    axes.plot(x, y, color=line_colour, linewidth=width, linestyle=dash)
-    return axes
 
 
 def draw_curve(
@@ -149,12 +97,6 @@ def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes
             draw_curve(axes, curve, "stability", ~continuous, shade(curve.phases[0]))
         draw_curve(axes, curve, "continuous", continuous)
     return axes
-
-
-def shade(label: str) -> str:
-    """Return a dark shade of a phase's colour, for lines."""
-    red, green, blue = to_rgb(colour(label))
-    return to_hex((0.6 * red, 0.6 * green, 0.6 * blue))
 
 
 def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
@@ -241,10 +183,3 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         notes = [fill(omission_text(omission), NOTE_WIDTH) for omission in ledger.omissions]
         figure.suptitle("\n".join([title, *notes]), fontsize=8 if notes else 9)
     return figure
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, in the format of the file name's ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure.savefig(path)

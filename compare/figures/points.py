@@ -26,16 +26,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory import feature_norms, gram, interference_graph, polytope
+from tegum.theory.geometry import feature_norms, gram, interference_graph, polytope
+from tegum.theory.numerics import FloatArray
+from tegum.theory.spheres import SAME, hull_edges, rotation_axes, symmetries
 
-from tegum.theory.spheres.hulls import hull_edges
-from .phase_diagram import STYLE
-from tegum.theory.spheres.point_groups import SAME, rotation_axes, symmetries
+from .style import STYLE
 
 if TYPE_CHECKING:
-    from tegum.theory.spheres.thomson import ThomsonMinimum
+    from tegum.theory.spheres import ThomsonMinimum
 
-FloatArray = NDArray[np.float64]
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618) for points by their neighbours on the hull; their greys differ.
 DEGREE_COLOURS = {3: "#000000", 4: "#E69F00", 5: "#0072B2", 6: "#F0E442", 7: "#D55E00", 8: "#CC79A7"}

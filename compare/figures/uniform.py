@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from .phase_diagram import OTHER_COLOUR, STYLE
+from ..geometry import NOTHING, UniformRun, UniformSweep
 from .packing import COLOURS, TICKS
-from ..geometry.uniform import NOTHING, UniformRun, UniformSweep
+from .style import OTHER_COLOUR, STYLE
 
 # The polytopes that are told apart, by number of dimensions, with their marks; all others share one.
 SHOWN = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from tegum.theory.numerics import FloatArray
 
 COLUMNS = ("log_sparsity", "log_weight", "last_norm", "last_polysemanticity")
 # What log_sparsity may be the logarithm of, and last_polysemanticity the sum of.

@@ -17,24 +17,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory import (
-    SAME_LOSS,
-    CriticalPoint,
-    DiagramMinima,
-    ToyModel,
-    dead_outputs,
-    diagram_minima,
-    expected_loss,
-    representative,
-)
+from tegum.theory.geometry import dead_outputs, representative
+from tegum.theory.loss import expected_loss
+from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import FloatArray
 
+from ..diagrams import candidates, exact_part, merged, model_of, runs_dataset, theory_dataset
+from ..progress import Report, quiet
 from .cell_table import CellTable
-from ..diagrams.dataset import model_of, runs_dataset, theory_dataset
-from ..diagrams.diagram import Report, exact_part, merged
-from ..diagrams.candidates import candidates
 from .weights import WeightBatch
-
-FloatArray = NDArray[np.float64]
 
 TABLE_OUTCOMES = ("global", "other", "between", "none")
 CELL = ("density", "importance")
@@ -48,12 +40,8 @@ DECIMALS = 5
 SAME_PAIR = 1e-3
 
 
-def _quiet(_: str, __: float) -> None:
-    pass
-
-
 def foreign_diagram(
-    batch: WeightBatch, model: ToyModel, *, store: Path | None = None, report: Report = _quiet
+    batch: WeightBatch, model: ToyModel, *, store: Path | None = None, report: Report = quiet
 ) -> xr.Dataset:
     """Return the phase diagram of somebody's trained models: exact minima, boundaries, and each run looked up.
 

@@ -6,28 +6,24 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tegum.theory import (
+from tegum.theory.geometry import phase
+from tegum.theory.loss import expected_loss, loss_gradient
+from tegum.theory.minima import (
     MAX_SEARCHED_FEATURES,
     SAME_LOSS,
     CriticalPoint,
-    IndependentFeatures,
     Polished,
-    ToyModel,
     census,
-    expected_loss,
     local_minima,
-    loss_gradient,
     match,
-    phase,
     polish,
 )
+from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.numerics import FloatArray
 
-from ..diagrams.dataset import OUTCOMES
+from ..diagrams import OUTCOMES
 from .weights import WeightBatch
-
-FloatArray = NDArray[np.float64]
 
 
 def model_of_weights(batch: WeightBatch, density: float | None = None, importance: float | None = None) -> ToyModel:

@@ -51,7 +51,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
 
 
 def _zarr(path: Path) -> dict[str, Any]:
-    from tegum.empirical import read_zarr
+    from tegum.empirical.files import read_zarr
 
     dataset = read_zarr(path, "trained models")
     arrays = {str(name): variable.values for name, variable in dataset.data_vars.items()}

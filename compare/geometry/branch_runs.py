@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.empirical import train
-from tegum.theory import BranchDiagram, apart, dead_outputs, pack, polish
+from tegum.empirical.training import train
+from tegum.theory.branches import BranchDiagram, apart
+from tegum.theory.geometry import dead_outputs
+from tegum.theory.minima import pack, polish
 
 # A state is on an arc if loss, and overlaps and biases, agree to these.
 SAME_LOSS, SAME_STATE = 1e-9, 1e-5

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tegum.theory import (
+from tegum.theory.geometry import recognise
+from tegum.theory.packing import (
     MAX_CORNERS,
     BestPacking,
     FinitePacking,
@@ -15,7 +16,6 @@ from tegum.theory import (
     best_packing,
     finite_packing,
     free_packing,
-    recognise,
 )
 
 DIMS = (2, 3, 4)

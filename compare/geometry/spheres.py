@@ -10,13 +10,10 @@ import numpy as np
 import sympy
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory import Packed, Polytope, feature_norms, packed
-
-from tegum.theory.spheres.alignment import Alignment, best_alignment
-from tegum.theory.spheres.coulomb import coulomb_energy
-from tegum.theory.spheres.thomson import ThomsonMinimum, thomson_minimum
-
-FloatArray = NDArray[np.float64]
+from tegum.theory.geometry import Polytope, feature_norms
+from tegum.theory.numerics import FloatArray
+from tegum.theory.packing import Packed, packed
+from tegum.theory.spheres import Alignment, ThomsonMinimum, best_alignment, coulomb_energy, thomson_minimum
 
 # Features shorter than this share of 1 or of the longest, and directions in which all are, count as none. Weights fresh
 # from training need as much (theory/recognition.py).

@@ -16,23 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.empirical import TrainedModels, load_models, save_models, train
-from tegum.theory import (
-    BestPacking,
-    FinitePacking,
-    IndependentFeatures,
-    SpectralLoss,
-    ToyModel,
-    Transition,
-    feature_dimensionality,
-    finite_packing,
-    gram,
-    recognise,
-)
+from tegum.empirical.files import load_models, save_models
+from tegum.empirical.runs import TrainedModels
+from tegum.empirical.training import train
+from tegum.theory.geometry import feature_dimensionality, gram, recognise
+from tegum.theory.loss.spectral import SpectralLoss
+from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.numerics import FloatArray
+from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 
-from ..diagrams.diagram import InterruptedRunError
-
-FloatArray = NDArray[np.float64]
+from ..progress import InterruptedRunError
 
 # Overlaps below this share of ‖W_i‖‖W_j‖ don't join features, and columns below this share of the longest aren't
 # represented: what training leaves of an overlap that should vanish lies well below.

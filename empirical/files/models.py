@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import Amplitude, IndependentFeatures, ToyModel
+from tegum.theory.models import Amplitude, IndependentFeatures, ToyModel
 
-from ..runs.results import TrainedModels
+from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
 
 if TYPE_CHECKING:

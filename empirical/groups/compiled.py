@@ -7,125 +7,23 @@ result doesn't depend on its neighbours; the compiled loops take one model at a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
-from ..inputs.draws import seed_words
-from ..runs.architectures import Architecture
-from ..runs.optimisers import BETAS, EPSILON, Rule
-from ..runs.results import CONVERGED, DIVERGED, FINISHED, RUNNING, TrainingState
-from ..inputs.tables import InputTable, input_table
+from ..inputs import InputTable, input_table, seed_words
+from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
+from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
 
 if TYPE_CHECKING:
-    from ..recording.film import Film
+    pass
 
-# Steps whose losses are averaged to see whether a sampled run still gets better.
-WINDOW = 200
 # Multiply-adds that one call of the compiled loop may take: about a tenth of a second.
 CALL = 1 << 31
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train; the arguments of `train` once they are checked."""
-
-    architecture: Architecture
-    objective: str
-    steps: int
-    batch_size: int
-    rates: NDArray[np.float64]
-    rule: Rule
-    stratified: bool
-    exact_zeros: bool
-    tolerance: float | None
-    dtype: torch.dtype
-    device: torch.device
-    marks: NDArray[np.int64]
-    film: Film | None = None
-
-    def steps_until_record(self, rows: NDArray[np.int64], step: int) -> int:
-        """Return how many steps some rows may take at once; all of a group's are recorded at the same steps."""
-        left = self.steps - step
-        return left if self.film is None else min(left, self.film.steps_until_record(rows, step))
-
-    def record(self, state: TrainingState, rows: NDArray[np.int64]) -> None:
-        """Record those of some rows that are at a step to be recorded."""
-        if self.film is not None:
-            self.film.take(state, rows)
-
-
-class Group(Protocol):
-    """A few models of a run."""
-
-    def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
-        """Train until every model is done or `stopped`, and hand the state back; `advance` hears of model-steps."""
-
-
-def settle(state: TrainingState, rows: NDArray[np.int64], finite: NDArray[np.bool_], settings: Settings) -> None:
-    """Note which of the models that were running have diverged or taken their last step.
-
-    Args:
-        state: of the run.
-        rows: models.
-        finite: whose parameters are, shape (models,).
-        settings: of the run.
-    """
-    running = state.outcome[rows] == RUNNING
-    state.outcome[rows[running & ~finite]] = DIVERGED
-    rest = rows[running & finite]
-    state.outcome[rest[state.steps[rest] >= settings.steps]] = FINISHED
-
-
-def finite_rows(state: TrainingState, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return whose parameters are finite."""
-    return np.asarray(np.isfinite(state.parameters[rows]).all(axis=1))
-
-
-def marks_between(settings: Settings, begin: int, taken: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which records fall into some steps, and at which of the steps."""
-    places = np.flatnonzero((settings.marks >= begin) & (settings.marks < begin + taken))
-    return places, settings.marks[places] - begin
-
-
-def follow_losses(
-    state: TrainingState,
-    rows: NDArray[np.int64],
-    taken: int,
-    marked: NDArray[np.float64],
-    total: NDArray[np.float64],
-    settings: Settings,
-) -> None:
-    """Record losses of running models, and note which have converged.
-
-    A sampled run has converged if the mean of a window of losses isn't below the one before by more than a share
-    `tolerance`. All rows are at the same step, and windows end between calls.
-
-    Args:
-        state: whose `steps` are those before these losses.
-        rows: models.
-        taken: steps.
-        marked: losses at the steps that are to be recorded, shape (models, records).
-        total: sum of the losses of all steps, shape (models,).
-        settings: of the run.
-    """
-    begin = int(state.steps[rows[0]])
-    places, _ = marks_between(settings, begin, taken)
-    state.history[places[:, None], rows] = marked.T
-    state.window[rows, 0] += total
-    if (begin + taken) % WINDOW:
-        return
-    mean = state.window[rows, 0] / WINDOW
-    before = state.window[rows, 1]
-    if settings.tolerance is not None:
-        done = np.isfinite(before) & (before - mean < settings.tolerance * mean)
-        state.outcome[rows[done]] = CONVERGED
-    state.window[rows] = np.stack([np.zeros_like(mean), mean], axis=1)
 
 
 def table_arrays(table: InputTable) -> tuple[Any, ...]:
@@ -143,12 +41,6 @@ def table_arrays(table: InputTable) -> tuple[Any, ...]:
         table.amplitude,
         table.hot,
     )
-
-
-def penalties_of(model: ToyModel) -> NDArray[np.float64]:
-    """Return λ_I, λ_W, λ_A of a flat batch, shape (R, 3)."""
-    given = (model.interference_penalty, model.weight_decay, model.activation_penalty)
-    return np.stack([np.broadcast_to(value, model.batch_shape) for value in given], axis=-1).astype(np.float64)
 
 
 class CompiledGroup:

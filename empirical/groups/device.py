@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
-from .compiled import WINDOW, Settings, follow_losses, marks_between, settle
-from ..runs.results import RUNNING, TrainingState
-from ..inputs.tables import InputTable, input_table
+from ..inputs import InputTable, input_table
+from ..runs import RUNNING, Settings, TrainingState
+from .group import WINDOW, follow_losses, marks_between, settle
 from .tensor_steps import TensorSteps
 
 

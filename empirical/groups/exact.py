@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import ExactLoss, Lbfgs, ToyModel
+from tegum.theory.loss import ExactLoss
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import Lbfgs
 
-from .compiled import Settings, finite_rows, settle
-from ..runs.optimisers import Rule
-from ..runs.results import CONVERGED, RUNNING, TrainingState
+from ..runs import CONVERGED, RUNNING, Rule, Settings, TrainingState
+from .group import finite_rows, settle
 
 # NumPy arrays or torch tensors.
 Array = Any

@@ -10,13 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
-from ..kernels import fused_few
-from ..kernels import fused_many
-from .compiled import WINDOW, Settings, penalties_of
-from ..runs.optimisers import BETAS, EPSILON
-from ..inputs.tables import InputTable
+from ..inputs import InputTable
+from ..kernels import fused_few, fused_many
+from ..runs import BETAS, EPSILON, Settings
+from .group import WINDOW, penalties_of
 
 # Entries of W in a model whose loops are unrolled, and in each lane's share of it; more don't fit into registers.
 MOST_UNROLLED, MOST_IN_LANE = 128, 32

@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
-from .compiled import Settings, penalties_of
-from ..inputs.draws import Inputs
-from ..runs.architectures import SampledLoss
-from ..inputs.tables import InputTable
+from ..inputs import Inputs, InputTable
+from ..runs import SampledLoss, Settings
+from .group import penalties_of
 
 
 class TensorSteps:

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import DensityLaw, FeatureLaw, KHotFeatures, ToyModel
+from tegum.theory.models import DensityLaw, FeatureLaw, KHotFeatures, ToyModel
+from tegum.theory.numerics import FloatArray
 
 # Sets of active features that one block, or a stratified batch, may have.
 MOST_SETS = 4096
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

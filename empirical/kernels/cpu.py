@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba import boolean, float64, from_dtype, int64, njit, types, uint32, void
 
-from tegum.theory import machine_code
+from tegum.theory.numerics import machine_code
 
 # Positions of a block: each gives four samples, one for each word of Philox's output.
 POSITIONS = 64

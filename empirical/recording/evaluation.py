@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import ToyModel, expected_loss, linear_loss
+from tegum.theory.loss import expected_loss, linear_loss
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import FloatArray
 
-from ..groups.compiled import CompiledGroup, Settings
-from ..runs.architectures import Architecture
-from ..runs.optimisers import Rule
-from ..runs.results import TrainingState
+from ..groups import CompiledGroup
+from ..runs import Architecture, Rule, Settings, TrainingState
 
 # Inputs are drawn from a stream that no training seed has, and are the same for all models of a law.
 EVALUATION_SEED = 2**63 - 1
@@ -23,7 +23,6 @@ BATCHES, BATCH = 64, 1024
 MOST_EXACT = 8
 # Rows that are evaluated at once.
 ROWS = 256
-FloatArray = NDArray[np.float64]
 
 
 def losses_of(

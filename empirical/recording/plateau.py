@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from tegum.theory.numerics import FloatArray
 
 # Jumps smaller than this fraction of the largest value drown in the rounding of means and sums of squares.
 ROUNDING = 1e-12

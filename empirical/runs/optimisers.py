@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import Lbfgs
+from tegum.theory.numerics import Lbfgs
 
 Optimiser = Literal["adam", "adamw", "sgd", "lbfgs"]
 Schedule = Literal["constant", "linear", "cosine"]

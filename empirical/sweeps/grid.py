@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory import FeatureLaw, IndependentFeatures, ToyModel
+from tegum.theory.models import FeatureLaw, IndependentFeatures, ToyModel
 
 # A function of densities, shape (models, 1), to the input law of that many models.
 LawOfDensity = Callable[[NDArray[np.float64]], FeatureLaw]

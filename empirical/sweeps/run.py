@@ -12,11 +12,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from ..training import train
 from .grid import Grid, LawOfDensity, make_grid
 from .rounds import Rounds, SweepBar
 from .settings import check_same, settings_of, stored_options, training_options
 from .store import VARIABLES, Store
-from ..training.loop import train
 from .workers import check_executor, check_main_process
 
 

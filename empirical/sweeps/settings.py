@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import FeatureLaw
+from tegum.theory.models import FeatureLaw
 
+from ..training import LEARNING_RATE, resolve_device, train
 from .grid import AXES, Grid
-from ..training.loop import LEARNING_RATE, resolve_device, train
 
 # What a sweep decides for itself.
 OWN = ("model", "seeds", "record", "checkpoint", "progress", "on_progress")

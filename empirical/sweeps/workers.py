@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
-from ..training.loop import train
+from ..training import train
 
 # Units in flight for each worker: one that is trained and one that waits.
 AHEAD = 2

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
-from ..runs.architectures import ARCHITECTURES
+from ..runs import ARCHITECTURES
 
 
 def check_count(name: str, value: Any, least: int) -> None:

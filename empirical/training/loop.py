@@ -20,19 +20,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory import ToyModel
+from tegum.theory.models import ToyModel
 
+from ..groups import CompiledGroup, DeviceGroup, ExactGroup, Group
+from ..inputs import initial_weights, input_table
+from ..recording import Film, losses_of
+from ..runs import (
+    ARCHITECTURES,
+    BETAS,
+    CONVERGED,
+    DIVERGED,
+    FINISHED,
+    OPTIMISERS,
+    RUNNING,
+    SCHEDULES,
+    Optimiser,
+    Recorder,
+    Rule,
+    Schedule,
+    Settings,
+    TrainedModels,
+    TrainingState,
+    learning_rates,
+)
 from .arguments import check_choice, check_count, check_lbfgs, check_rate, check_together, seed_numbers
-from ..groups.device import DeviceGroup
-from ..recording.film import Film, Recorder
-from ..recording.evaluation import losses_of
-from ..groups.exact import ExactGroup
-from ..groups.compiled import CompiledGroup, Group, Settings
-from ..runs.architectures import ARCHITECTURES
-from ..runs.optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
 from .progress import Bar
-from ..runs.results import CONVERGED, DIVERGED, FINISHED, RUNNING, TrainedModels, TrainingState
-from ..inputs.tables import initial_weights, input_table
 
 Objective = Literal["sampled", "exact"]
 

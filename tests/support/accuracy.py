@@ -12,18 +12,12 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+
+from tegum.theory import AnticorrelatedFeatures, CorrelatedFeatures, IndependentFeatures, ToyModel, enclosure
+from tegum.theory.loss.spectral import SpectralLoss
 from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, Case, draw_case
 from tests.support.engines import ENGINES, PURPOSES, Engine, packed
 from tests.support.helpers import FloatArray, oracle, tolerance
-
-from tegum.theory import (
-    AnticorrelatedFeatures,
-    CorrelatedFeatures,
-    IndependentFeatures,
-    ToyModel,
-    enclosure,
-)
-from tegum.theory.loss.spectral.engine import SpectralLoss
 
 SPECTRAL_NODES = 1 << 12
 # Relative width of the reference's intervals: far below all bars.

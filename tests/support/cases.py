@@ -13,7 +13,6 @@ from itertools import chain, combinations, product
 from typing import Any
 
 import numpy as np
-from tests.support.helpers import FloatArray, exact_gram
 
 from tegum.theory import (
     Amplitude,
@@ -26,6 +25,7 @@ from tegum.theory import (
     TableFeatures,
     ToyModel,
 )
+from tests.support.helpers import FloatArray, exact_gram
 
 Rng = np.random.Generator
 SEED = 2209_10652

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tests.support.helpers import FloatArray, tolerance
 
 from tegum.theory import ExactLoss, ToyModel, expected_loss, loss_gradient, loss_hessian
+from tests.support.helpers import FloatArray, tolerance
 
 Evaluation = Callable[[ToyModel, FloatArray, FloatArray], Any]
 PURPOSES = ("loss", "gradient", "hessian")

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.empirical import TrainedModels
+from tegum.empirical.runs import TrainedModels
 from tegum.theory import (
     Amplitude,
     AnticorrelatedFeatures,

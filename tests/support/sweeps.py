@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from tegum.empirical import sweep
+from tegum.empirical.sweeps import sweep
 from tegum.theory import IndependentFeatures
 
 # Four units of two models each.

@@ -7,14 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
-from ..numerics.continuation import RANK, RESIDUAL, Predicate, System, Trace, always, correct, trace
-from ..minima.critical_points import GRADIENT_TOLERANCE, invariants, snap
-from ..minima.curvature import smallest_curvature
-from ..minima.descent import unpack
-from .equations import Equations, hold, hold_frame
-from ..models.laws import FloatArray
+from ..minima import GRADIENT_TOLERANCE, SMALL, hold, hold_frame, invariants, smallest_curvature, snap, unpack
+from ..numerics import RANK, RESIDUAL, FloatArray, Predicate, System, Trace, always, correct, trace
+from .equations import Equations
 from .paths import Path
-from ..minima.frames import SMALL
 
 # Coordinates that count as zero when the end of a path is tried as a critical point on a kink.
 ON_KINK = 0.02

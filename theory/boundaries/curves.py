@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import relabelled
+from ..minima import DiagramMinima, check_superposition, descend, plane_minima
+from ..models import Plane, PlaneAxis, diagram_plane
+from ..numerics import FloatArray
 from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
 from .degenerate import sprout
-from ..minima.descent import descend
-from ..minima.diagram import DiagramMinima, check_superposition, plane_minima
 from .equations import Equations
-from ..models.laws import FloatArray
 from .paths import cheapest_near, follow
-from ..geometry.phases import relabelled
-from ..models.planes import Plane, PlaneAxis, diagram_plane
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)

@@ -13,14 +13,21 @@ from itertools import combinations
 
 import numpy as np
 
+from ..minima import (
+    GRADIENT_TOLERANCE,
+    descend,
+    hold_frame,
+    in_frame,
+    pack,
+    smallest_curvature,
+    snap,
+    turned_towards,
+    unpack,
+)
+from ..numerics import FloatArray
 from .atlas import Atlas, TracedCurve, add_coexistence, states_of
-from ..minima.critical_points import GRADIENT_TOLERANCE, snap
-from ..minima.curvature import smallest_curvature
-from ..minima.descent import descend, pack, unpack
-from .equations import Equations, hold_frame
-from ..models.laws import FloatArray
+from .equations import Equations
 from .meetings import Meeting, limit_piece, meet, third_derivative
-from ..minima.frames import in_frame, turned_towards
 
 # Sizes of the perturbations from which the state that grows is looked for.
 GROWN = (0.003, 0.01, 0.03, 0.1, 0.3)

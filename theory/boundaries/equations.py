@@ -16,30 +16,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics.continuation import Predicate, System
-from ..minima.critical_points import GRADIENT_TOLERANCE, snap
-from ..minima.curvature import one_sided_hessians, smallest_curvature
-from ..minima.descent import descend, expand, pack, unpack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
-from ..geometry.phases import phase, relabelled
-from ..models.planes import Plane
-from ..minima.frames import SMALL, frame_zeros
+from ..geometry import phase, relabelled
+from ..loss import ExactLoss
+from ..minima import (
+    GRADIENT_TOLERANCE,
+    SMALL,
+    descend,
+    expand,
+    one_sided_hessians,
+    pack,
+    smallest_curvature,
+    snap,
+    unpack,
+)
+from ..models import Plane, ToyModel
+from ..numerics import FloatArray, Predicate, System
 
 # A state that moves further than this within a step is another one.
 JUMP = 0.25
-
-
-def hold(theta: FloatArray) -> FloatArray:
-    """Return zeros where `theta` is exactly zero and NaN where it is free to move."""
-    return np.where(theta == 0, 0.0, np.nan)
-
-
-def hold_frame(theta: FloatArray, n_hidden: int) -> FloatArray:
-    """Return zeros where the frame of `theta` (`rotations.py`) sets zeros, and NaN elsewhere."""
-    weights, bias = unpack(theta, n_hidden)
-    return np.where(np.concatenate([frame_zeros(weights).ravel(), np.zeros(len(bias), dtype=bool)]), 0.0, np.nan)
 
 
 class Equations:

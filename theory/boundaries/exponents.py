@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..minima import descend
+from ..numerics import FloatArray
 from .degenerate import ROUNDING, beside, critical_states, directions_beside, into_stability
-from ..minima.descent import descend
 from .equations import Equations
-from ..models.laws import FloatArray
 
 # Sizes of the growing state between which exponents are fitted, and the number of distances.
 RANGES, DISTANCES = ((0.03, 2.0), (0.01, 1.5)), 13

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..minima import DiagramMinima
+from ..models import Plane
 from .curves import BoundaryCurve, meant_diagram, recorded, traced
-from ..minima.diagram import DiagramMinima
 from .equations import Equations
-from .paths import cheapest_near
-from ..models.planes import Plane
-from .segments import BoundarySegment, boundary_segments
 from .named_points import SpecialPoint, completed
+from .paths import cheapest_near
+from .segments import BoundarySegment, boundary_segments
 
 
 @dataclass(frozen=True, eq=False)

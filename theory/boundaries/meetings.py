@@ -14,12 +14,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics.continuation import DIFFERENCE, System, jacobian
-from ..minima.curvature import INFINITESIMAL
-from ..minima.descent import expand, unpack
+from ..loss import ExactLoss
+from ..minima import INFINITESIMAL, expand, unpack
+from ..numerics import DIFFERENCE, FloatArray, System, jacobian
 from .equations import Equations
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
 
 # Third derivatives: nodes, and their reach along the unit direction.
 NODES, REACH, SHRINKINGS = 9, 0.04, 10

@@ -14,19 +14,26 @@ from itertools import combinations
 
 import numpy as np
 
+from ..minima import (
+    GRADIENT_TOLERANCE,
+    DiagramMinima,
+    hold,
+    hold_frame,
+    in_frame,
+    invariants,
+    pack,
+    smallest_curvature,
+    snap,
+    unpack,
+)
+from ..models import Plane
+from ..numerics import FloatArray
 from .atlas import ON_KINK, Atlas, TracedCurve, add_coexistence, dense, states_of
 from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses, meant_diagram, traced
-from ..minima.critical_points import GRADIENT_TOLERANCE, invariants, snap
-from ..minima.curvature import smallest_curvature
 from .degenerate import MOST_GROWN, degeneracies, flat_directions, grown_states
-from ..minima.descent import pack, unpack
-from ..minima.diagram import DiagramMinima
-from .equations import Equations, hold, hold_frame
+from .equations import Equations
 from .exponents import Exponents, measured_exponents
-from ..models.laws import FloatArray
 from .meetings import Meeting, Piece, limit_piece, meet, minimum_piece, third_derivative
-from ..models.planes import Plane
-from ..minima.frames import in_frame
 
 RESIDUAL = 2e-12
 # A special point farther than this from where it was suspected is another one.

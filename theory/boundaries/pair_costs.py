@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..models.laws import FloatArray
+from ..numerics import FloatArray
 
 # Biases of the first table, biases of each finer one, and how often it is refined.
 COARSE, FINE, ROUNDS = 41, 9, 6

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..minima.descent import descend, pack, unpack
-from ..models.laws import FloatArray, IndependentFeatures
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
+from ..loss import ExactLoss
+from ..minima import descend, pack, unpack
+from ..models import IndependentFeatures, ToyModel
+from ..numerics import FloatArray
 from .pair_costs import best_bias
 
 # The table: s = 1 + offset, and γ.

@@ -9,13 +9,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..minima.critical_points import CriticalPoint
-from ..minima.descent import descend, pack
-from ..minima.diagram import DiagramMinima
+from ..minima import SAME, SMALL, CriticalPoint, DiagramMinima, descend, pack
+from ..numerics import FloatArray
 from .equations import Equations
-from ..models.laws import FloatArray
-from ..minima.local import SAME
-from ..minima.frames import SMALL
 
 # Steps from a cell to the next, and halvings of the one in which a path breaks off.
 SUBSTEPS = 6

@@ -17,9 +17,9 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 from numpy.typing import NDArray
 
-from ..enclosures.loss import BallLoss
-from ..models.laws import FloatArray
-from ..models.model import ToyModel
+from ..enclosures import BallLoss
+from ..models import ToyModel
+from ..numerics import FloatArray
 
 Rationals = NDArray[Any]
 Place = tuple[Fraction, Fraction]

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..minima import distance, unpack
+from ..numerics import FloatArray
 from .atlas import TracedCurve, states_of
 from .degenerate import NOTHING, flat_directions, third_derivatives
-from ..minima.descent import unpack
 from .equations import Equations
 from .exponents import Exponents, measured_exponents
-from ..models.laws import FloatArray
-from ..minima.frames import distance
 from .named_points import SpecialPoint
 
 # A special point at the end of a run of points lies within this of it.

@@ -15,15 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics.continuation import HOPS, SMALLEST_STEP, STRAIGHT
-from ..minima.critical_points import CriticalPoint
-from ..minima.curvature import smallest_curvature
-from ..minima.descent import expand, pack, unpack
-from ..boundaries.equations import hold
-from ..models.families import Family
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
+from ..loss import ExactLoss
+from ..minima import CriticalPoint, expand, hold, pack, smallest_curvature, unpack
+from ..models import Family, ToyModel
+from ..numerics import HOPS, SMALLEST_STEP, STRAIGHT, FloatArray
 
 # Longest step in (W, b, log t), and most steps each way.
 STEP, MOST = 0.05, 600

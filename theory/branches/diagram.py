@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
+from ..minima import GRADIENT_TOLERANCE, CriticalPoint, copies, descend, examine, pack, random_minima, snap, unpack
+from ..models import Family
+from ..numerics import FloatArray
 from .branch import STEP, Branch, corrected, follow_branches, judged, loss_slope
-from ..minima.critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, snap
-from ..minima.descent import descend, pack, unpack
-from ..models.families import Family
-from ..models.laws import FloatArray
-from ..minima.random_starts import copies, random_minima
 from .limits import Limit, stability_limit_between
 
 # Values of t at which the cheapest minimum is looked up.

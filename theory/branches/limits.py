@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..loss import ExactLoss
+from ..minima import copies, expand, pack, unpack
+from ..numerics import FloatArray, System, correct, jacobian
 from .branch import Branch, corrected, curvatures
-from ..numerics.continuation import System, correct, jacobian
-from ..minima.descent import expand, pack, unpack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..minima.random_starts import copies
 
 HALVINGS = 45
 # Curvatures are rounded to about this.

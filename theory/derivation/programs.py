@@ -20,16 +20,7 @@ import sympy
 from sympy.printing.c import C99CodePrinter
 from sympy.printing.jscode import JavascriptCodePrinter
 
-from .box_differences import (
-    BIAS,
-    DENSITY,
-    OVERLAPS,
-    Expression,
-    corner_value,
-    corners_of,
-    region_loss,
-    sign_regions,
-)
+from .box_differences import BIAS, DENSITY, OVERLAPS, Expression, corner_value, corners_of, region_loss, sign_regions
 
 if TYPE_CHECKING:
     from .loss_formula import LossFormula

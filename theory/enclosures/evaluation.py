@@ -15,50 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models import ToyModel
+from ..numerics import Interval, rational
 from .loss import BallLoss
-from ..models.model import ToyModel
 
 FIRST_PRECISION = 128
 DERIVATIVES = ("gradient", "Hessian")
 # Corners of boxes, over all outputs and patterns: independent features reach it beyond ten, n 3^n.
 MAX_CORNERS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A proven interval: the true value is at least `lower` and at most `upper`.
-
-    Args:
-        lower: left end.
-        upper: right end.
-
-    Example:
-        >>> third = Interval(Fraction(33, 100), Fraction(34, 100))
-        >>> third.contains("1/3"), third.midpoint
-        (True, 0.335)
-    """
-
-    lower: Fraction
-    upper: Fraction
-
-    @property
-    def width(self) -> Fraction:
-        """The interval's length."""
-        return self.upper - self.lower
-
-    @property
-    def midpoint(self) -> float:
-        """The float64 number closest to the middle."""
-        return float((self.lower + self.upper) / 2)
-
-    def contains(self, value: Any) -> bool:
-        """Return whether a number, taken exactly as `enclosure` takes weights, lies in the interval."""
-        return self.distance(value) == 0
-
-    def distance(self, value: Any) -> Fraction:
-        """Return how far a number lies outside of the interval, 0 if it lies inside."""
-        x = _rational("value", value)
-        return max(self.lower - x, x - self.upper, Fraction(0))
 
 
 IntervalArray = NDArray[Any]
@@ -86,14 +50,6 @@ class Enclosure:
     status: str
 
 
-def _rational(name: str, value: Any, kind: str = "a rational number") -> Fraction:
-    try:
-        # NumPy's integers would stay inside the fraction, and overflow.
-        return Fraction(value.item() if isinstance(value, np.generic) else value)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise ValueError(f"{name} must be {kind}, got {value!r}") from None
-
-
 def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of `Fraction`s, or raise `ValueError` if its shape is another."""
     try:
@@ -103,7 +59,7 @@ def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         raise ValueError(f"{name} must be an array of shape {shape}: {error}") from None
     if given.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {given.shape}")
-    return np.array([_rational(name, value, "rational numbers") for value in given.flat], dtype=object).reshape(shape)
+    return np.array([rational(name, value, "rational numbers") for value in given.flat], dtype=object).reshape(shape)
 
 
 def _check_work(model: ToyModel) -> None:
@@ -177,7 +133,7 @@ def enclosure(
     b = _rationals("bias", bias, (model.n_features,))
     if isinstance(order, bool) or order not in (0, 1, 2):
         raise ValueError(f"order must be 0, 1 or 2, got {order!r}")
-    bar = _rational("width", width)
+    bar = rational("width", width)
     if bar <= 0:
         raise ValueError(f"width must be positive, got {width!r}")
     if isinstance(max_precision, bool) or not isinstance(max_precision, (int, np.integer)) or max_precision < 2:

@@ -17,9 +17,9 @@ import numpy as np
 from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
+from ..models import PENALTIES, ToyModel
+from ..numerics import exactly
 from .boxes import Box, Features, Ramp, derivatives
-from ..models.laws import exactly
-from ..models.model import PENALTIES, ToyModel
 
 Rationals = NDArray[Any]
 DERIVATIVE_NAMES = {1: "gradient", 2: "Hessian"}

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..minima.descent import CHUNK, chunks, expand, pack, unpack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
+from ..loss import ExactLoss
+from ..minima import CHUNK, chunks, expand, pack, unpack
+from ..models import ToyModel
+from ..numerics import FloatArray
 
 # RODAS3 (Sandu et al. 1997, DOI 10.1016/S1352-2310(97)83212-8): order 3 with an embedded order 2, stiffly accurate.
 DIAGONAL = 0.5

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from ..models.laws import FloatArray, IndependentFeatures
+from ..models import IndependentFeatures, ToyModel, diagram_model
+from ..numerics import FloatArray
 from .gradient import gradient_flow
-from ..models.model import ToyModel, diagram_model
 
 ACCURACY = 1e-11
 # Biases have relaxed after this many units of time over the importance.

@@ -14,7 +14,11 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from ..derivation.box_differences import Expression
+from ..derivation import Expression
+from ..loss import expected_loss, loss_gradient
+from ..minima import one_sided_hessians, pack
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .pairs import (
     PAIR_A,
     PAIR_B,
@@ -32,11 +36,6 @@ from .pairs import (
     ratio,
     s,
 )
-from ..minima.curvature import one_sided_hessians
-from ..minima.descent import pack
-from ..models.laws import FloatArray
-from ..loss.engine import expected_loss, loss_gradient
-from ..models.model import ToyModel
 from .record import Definition, Formula, Root, Values, Variable, loss_at
 
 GROUP = "Boundaries"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sympy
 
+from ..derivation import Expression
 from .boundaries import BOUNDARY_FORMULAS
-from ..derivation.box_differences import Expression
-from .pairs import PAIR_FORMULAS, SINGLE_FORMULAS
 from .expansions import EXPANSIONS, Expansion
 from .identities import IDENTITIES
+from .pairs import PAIR_FORMULAS, SINGLE_FORMULAS
 from .polygons import OVERLAP_FORMULAS, POLYGON_FORMULAS
 from .record import Definition, Formula, Root, Variable
 from .shapes import ONE_ACTIVE_FORMULAS, SHAPE_FORMULAS

@@ -17,10 +17,10 @@ from typing import Any
 import sympy
 from flint import fmpq, fmpz_mpoly_ctx, fmpz_poly, nmod_mpoly_ctx, nmod_poly
 
+from ..derivation import DENSITY, Expression
+from ..numerics import Interval
 from .boundaries import ANTIPODAL, CUBIC, KAPPA, VARIANCE, silenced_output_loss, stored_output_loss, σ, τ
-from ..derivation.box_differences import DENSITY, Expression
 from .pairs import PAIR_A, PAIR_B, c, r, s
-from ..enclosures.evaluation import Interval
 from .shapes import TRIANGLE_A, TRIANGLE_B
 
 p = DENSITY

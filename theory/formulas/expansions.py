@@ -14,12 +14,12 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from ..derivation.box_differences import DENSITY, RELATIVE_IMPORTANCE, Expression
-from ..boundaries.pair_penalty import critical_penalty, storage_cost
-from ..minima.descent import descend, pack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel, diagram_model
+from ..boundaries import critical_penalty, storage_cost
+from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
+from ..loss import ExactLoss
+from ..minima import descend, pack
+from ..models import ToyModel, diagram_model
+from ..numerics import FloatArray
 
 p, r = DENSITY, RELATIVE_IMPORTANCE
 ρ = sympy.Symbol("rho", positive=True)

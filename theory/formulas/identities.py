@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from ..models.amplitudes import Amplitude
-from ..derivation.box_differences import DENSITY
-from ..models.laws import FloatArray, IndependentFeatures
-from ..models.groups import AnticorrelatedFeatures, CorrelatedFeatures
-from ..loss.linear import linear_loss, linear_optimum
-from ..models.model import ToyModel
-from ..models.patterns import KHotFeatures
+from ..derivation import DENSITY
+from ..loss import linear_loss, linear_optimum
+from ..models import Amplitude, AnticorrelatedFeatures, CorrelatedFeatures, IndependentFeatures, KHotFeatures, ToyModel
+from ..numerics import FloatArray
 from .record import Formula, Ramp, Values, Variable, loss_at
 
 p = DENSITY

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from ..models.amplitudes import Amplitude
-from ..derivation.box_differences import DENSITY, RELATIVE_IMPORTANCE, Expression
+from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
+from ..models import Amplitude, IndependentFeatures
+from ..numerics import FloatArray
 from .published import PUBLISHED_LOSSES, PublishedLoss
-from ..models.laws import FloatArray, IndependentFeatures
 from .record import Definition, Formula, Root, Values, Variable, gradient_at, loss_at
 
 p, r = DENSITY, RELATIVE_IMPORTANCE

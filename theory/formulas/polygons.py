@@ -9,25 +9,11 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from ..derivation.box_differences import DENSITY, Expression
-from .pairs import (
-    DERIVED,
-    A,
-    B,
-    abbreviations,
-    best_scale,
-    best_shape,
-    bias,
-    c,
-    density,
-    independent,
-    s,
-    scale,
-    β,
-)
-from ..models.laws import FloatArray
-from ..geometry.measures import feature_dimensionality
-from ..models.patterns import OneHotFeatures
+from ..derivation import DENSITY, Expression
+from ..geometry import feature_dimensionality
+from ..models import OneHotFeatures
+from ..numerics import FloatArray
+from .pairs import DERIVED, A, B, abbreviations, best_scale, best_shape, bias, c, density, independent, s, scale, β
 from .record import Formula, Ramp, Values, Variable, gradient_at, loss_at, polygon
 
 p = DENSITY

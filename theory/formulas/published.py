@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from ..derivation.box_differences import DENSITY, RELATIVE_IMPORTANCE, Expression
+from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ import sympy
 from numpy.typing import NDArray
 from scipy.linalg import helmert
 
-from ..derivation.box_differences import Expression
-from ..models.laws import FeatureLaw, FloatArray
-from ..loss.engine import expected_loss, loss_gradient
-from ..models.model import ToyModel
+from ..derivation import Expression
+from ..loss import expected_loss, loss_gradient
+from ..models import FeatureLaw, ToyModel
+from ..numerics import FloatArray
 
 # What a formula's variables are at a point, by name.
 Values = Mapping[str, Any]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from ..derivation.box_differences import DENSITY, Expression
+from ..derivation import DENSITY, Expression
+from ..models import AnticorrelatedFeatures, OneHotFeatures
 from .pairs import (
     DERIVED,
     PAIR_A,
@@ -29,8 +30,6 @@ from .pairs import (
     scale,
     β,
 )
-from ..models.groups import AnticorrelatedFeatures
-from ..models.patterns import OneHotFeatures
 from .polygons import ONE_ACTIVE, ONE_ACTIVE_POLYGONS
 from .record import Formula, Ramp, Variable, equiangular, gradient_at, loss_at, polygon, simplex
 

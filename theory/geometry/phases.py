@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..numerics import FloatArray
 from .factors import TOLERANCE, negligible_columns, tegum_factors
-from ..models.laws import FloatArray
 
 
 def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.bool_]:

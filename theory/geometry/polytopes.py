@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import sympy
 
+from ..numerics import FloatArray
 from .factors import tegum_factors
-from ..models.laws import FloatArray
 from .measures import checked_weights
 
 # Overlaps of unit vectors below this are zero, eigenvalues closer than this are one.

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.optimize import linear_sum_assignment
 
+from ..numerics import FloatArray
 from .factors import tegum_factors
-from ..models.laws import FloatArray
 from .measures import checked_weights
 from .polytopes import SAME, Polytope, points_of_gram
 from .solids import polytope

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.laws import FloatArray
-from ..models.model import ToyModel
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .schedule import Pattern, Schedule, schedule
 
 # With more features most overlaps are often zero, which only the array operations make use of.

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 from numba import boolean, float64, int32, int64, types, void
 
-from ..numerics.machine_code import machine_code
+from ..numerics import machine_code
 
 Function = Callable[..., Any]
 

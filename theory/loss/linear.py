@@ -18,9 +18,9 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.laws import FloatArray, IndependentFeatures
-from .engine import _checked
-from ..models.model import ToyModel
+from ..models import IndependentFeatures, ToyModel
+from ..numerics import FloatArray
+from .functions import _checked
 
 # NumPy's or torch's, whichever the caller brought.
 Array = Any

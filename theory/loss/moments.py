@@ -29,7 +29,7 @@ from typing import Any
 
 import array_api_compat
 
-from ..models.amplitudes import Amplitude
+from ..models import Amplitude
 from .faces import Group, PatternGroup, cell_table
 
 # Arrays are NumPy's or torch's, whichever the caller brought.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.amplitudes import Amplitude
+from ..models import Amplitude
 from .faces import HIGH, LOW, CellTable, Group, Monomial, PatternGroup, cell_table
 
 Index = NDArray[np.int64]

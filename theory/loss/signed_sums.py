@@ -16,7 +16,7 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.laws import FeatureLaw
+from ..models import FeatureLaw
 from .moments import Moments, PatternMoments
 
 # Arrays are NumPy's or torch's, whichever the caller brought.

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import dead_outputs, phase
+from ..loss import ExactLoss
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .curvature import smallest_curvature
-from .descent import LARGEST_STEP, descend, expand, newton_step, pack, unpack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
-from ..geometry.phases import dead_outputs, phase
+from .descent import LARGEST_STEP, descend, newton_step
 from .frames import SMALL, in_frame
+from .parameters import expand, pack, unpack
 
 GRADIENT_TOLERANCE = 1e-12
 # Curvatures below this share of the largest count as flat: far above rounding, far below what separates phases.

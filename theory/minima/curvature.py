@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .descent import expand, unpack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
+from ..loss import ExactLoss
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .frames import orbit_projector
+from .parameters import expand, unpack
 
 INFINITESIMAL = 1e-100
 # Hessians of two sectors that differ by less, relative to the largest entry, are the same.

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..models import Plane, ToyModel, diagram_plane
+from ..numerics import FloatArray
 from .critical_points import CriticalPoint
-from .descent import pack
-from ..models.laws import FloatArray
 from .local import census, check_searchable
-from ..models.model import ToyModel
-from ..models.planes import Plane, diagram_plane
+from .parameters import pack
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64

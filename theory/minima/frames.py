@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.laws import FloatArray
+from ..numerics import FloatArray
+from .parameters import unpack
 
 # Columns and pivots below this count as zero, and other coordinates are tried as exact zeros: kinks lie there.
 SMALL = 1e-7
@@ -105,3 +106,14 @@ def turned_towards(weights: FloatArray, like: FloatArray) -> FloatArray:
     """
     turn, _, back = np.linalg.svd(like @ weights.T)
     return np.asarray(turn @ back @ weights)
+
+
+def hold(theta: FloatArray) -> FloatArray:
+    """Return zeros where `theta` is exactly zero and NaN where it is free to move."""
+    return np.where(theta == 0, 0.0, np.nan)
+
+
+def hold_frame(theta: FloatArray, n_hidden: int) -> FloatArray:
+    """Return zeros where the frame of `theta` (`rotations.py`) sets zeros, and NaN elsewhere."""
+    weights, bias = unpack(theta, n_hidden)
+    return np.where(np.concatenate([frame_zeros(weights).ravel(), np.zeros(len(bias), dtype=bool)]), 0.0, np.nan)

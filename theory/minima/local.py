@@ -15,11 +15,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..geometry import dead_outputs
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
-from .descent import chunks, descend, pack, unpack
-from ..models.laws import FloatArray
-from ..models.model import ToyModel
-from ..geometry.phases import dead_outputs
+from .descent import chunks, descend
+from .parameters import pack, unpack
 from .starts import default_starts, starting_points
 
 # More features would take hours.

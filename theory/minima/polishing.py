@@ -10,15 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import phase
+from ..loss import ExactLoss
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, CriticalPoint, below, flatness, invariants, snap
 from .curvature import smallest_curvature
-from .descent import chunks, descend, expand, pack, unpack
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from .local import EXAMINED, SAME
-from ..models.model import ToyModel
-from ..geometry.phases import phase
+from .descent import chunks, descend
 from .frames import distance
+from .local import EXAMINED, SAME
+from .parameters import expand, pack, unpack
 
 # Saddles that polishing leaves before it gives up.
 MOST_ESCAPES = 3

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import dead_outputs
+from ..models import ToyModel
+from ..numerics import FloatArray
 from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, snap
-from .descent import descend, pack, unpack
-from ..models.laws import FloatArray
+from .descent import descend
 from .local import SAME
-from ..models.model import ToyModel
-from ..geometry.phases import dead_outputs
+from .parameters import pack, unpack
 
 # Standard deviation of a start's weights, and half the range of its biases. Wide biases would switch outputs off.
 WEIGHT_SCALE, BIAS_SCALE = 0.8, 0.1

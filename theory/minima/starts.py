@@ -6,9 +6,9 @@ from itertools import islice, product
 
 import numpy as np
 
-from ..models.laws import FloatArray
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
+from ..loss import ExactLoss
+from ..models import ToyModel
+from ..numerics import FloatArray
 
 # Weights of minimisers lie well inside this box: longer columns only overshoot (docs/minima.md).
 WEIGHT_RANGE = 1.8

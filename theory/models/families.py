@@ -9,8 +9,9 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from .laws import FloatArray, IndependentFeatures
+from ..numerics import FloatArray
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
+from .laws import IndependentFeatures
 from .model import ToyModel
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .laws import NORMALISATION, ActivePattern, DensityLaw, FloatArray
+from ..numerics import FloatArray
+from .laws import NORMALISATION, ActivePattern, DensityLaw
 
 
 def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:

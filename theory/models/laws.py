@@ -16,40 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..numerics import FloatArray, exactly, numbers
 from .amplitudes import as_amplitude
 
-FloatArray = NDArray[np.float64]
 ActivePattern = tuple[int, ...]
 
 # How far from 1 the probabilities of a table may sum.
 NORMALISATION = 1e-12
 
 
-def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Return real numbers as a read-only float64 array, or as an array of `Fraction` if there are any among them.
-
-    Raises:
-        ValueError: if the values are not real numbers.
-    """
-    try:
-        given = np.asarray(values)
-        rational = given.dtype == object and any(isinstance(value, Fraction) for value in given.flat)
-        array = np.frompyfunc(Fraction, 1, 1)(given) if rational else np.array(given, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be real numbers, got {values!r}") from error
-    array = np.asarray(array)
-    array.flags.writeable = False
-    return array
-
-
 def per_feature(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return `numbers` with a trailing feature axis; a scalar gets shape (1,)."""
     return np.atleast_1d(numbers(name, values))
-
-
-def exactly(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the `Fraction` that each number is."""
-    return np.asarray(np.frompyfunc(Fraction, 1, 1)(array), dtype=object)
 
 
 def check_feature_axis(name: str, array: NDArray[Any], n_features: int) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .laws import FeatureLaw, FloatArray, IndependentFeatures, check_feature_axis, numbers, per_feature
+from ..numerics import FloatArray, numbers
+from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .laws import NORMALISATION, ActivePattern, FeatureLaw, exactly, numbers
+from ..numerics import exactly, numbers
 from .groups import checked_groups
+from .laws import NORMALISATION, ActivePattern, FeatureLaw
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .laws import DensityLaw, FloatArray
+from ..numerics import FloatArray
+from .laws import DensityLaw
 from .model import PENALTIES, ToyModel, diagram_model
 
 SCALES = ("log", "linear")

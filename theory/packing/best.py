@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.amplitudes import Amplitude, as_amplitude
+from ..models import Amplitude, as_amplitude
 from .polytope import Packed, packed
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.

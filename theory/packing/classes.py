@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from ..models.amplitudes import as_amplitude
-from ..models.laws import FloatArray, IndependentFeatures
-from ..minima.local import MAX_SEARCHED_FEATURES, global_minimum
-from ..models.model import ToyModel
+from ..minima import MAX_SEARCHED_FEATURES, global_minimum
+from ..models import IndependentFeatures, ToyModel, as_amplitude
+from ..numerics import FloatArray
 from .best import BestPacking
 
 # Copies per dimension below this are rounding.

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from scipy.stats import binom
 
-from ..models.laws import FloatArray
+from ..numerics import FloatArray
 
 # Overlaps of unit vectors closer than this are one.
 SAME = 1e-9

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from .classes import Factor, all_factors
-from ..models.laws import FloatArray
+from ..numerics import FloatArray
 from .best import BestPacking
+from .classes import Factor, all_factors
 
 
 @dataclass(frozen=True, eq=False)

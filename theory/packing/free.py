@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import qmc
 
-from ..models.amplitudes import as_amplitude
-from ..minima.descent import pack, unpack
-from ..models.laws import FloatArray, IndependentFeatures
-from ..numerics.lbfgs import Lbfgs
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
-from ..loss.spectral.engine import SpectralLoss
+from ..loss import ExactLoss
+from ..loss.spectral import SpectralLoss
+from ..minima import pack, unpack
+from ..models import IndependentFeatures, ToyModel, as_amplitude
+from ..numerics import FloatArray, Lbfgs
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
 MOST_ENUMERATED, MAX_CORNERS = 5, 16

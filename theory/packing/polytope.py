@@ -16,17 +16,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from ..models.amplitudes import as_amplitude
-from ..loss.spectral.blocks import BlockLaw
+from ..geometry import SAME, Polytope, polytope
+from ..loss import ExactLoss
+from ..loss.spectral import BlockLaw, Rows, SpectralLoss, simple_terms
+from ..models import IndependentFeatures, ToyModel, as_amplitude
+from ..numerics import FloatArray
 from .counted_patterns import CountedPatterns
-from ..models.laws import FloatArray, IndependentFeatures
-from ..loss.engine import ExactLoss
-from ..models.model import ToyModel
-from ..geometry.polytopes import SAME, Polytope
-from ..loss.spectral.rows import Rows
-from ..loss.spectral.simple_patterns import simple_terms
-from ..geometry.solids import polytope
-from ..loss.spectral.engine import SpectralLoss
 
 # Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and free shares.
 STARTS = (0.3, 0.0, -0.5)
@@ -230,7 +225,7 @@ def packed(
     """Return a polytope of equal features with its best scale, bias and, for an antiprism or duoantiprism, height.
 
     Args:
-        shape: name of a polytope whose corners are all alike (`tegum.theory.packing.best.ATLAS`), or any polytope as it is.
+        shape: name of a polytope whose corners are all alike (`ATLAS`), or any polytope as it is.
             Where corners aren't alike, one scale and one bias for all aren't a critical point in all directions.
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: as in the input laws.

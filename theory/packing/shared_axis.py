@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..minima.descent import descend, unpack
-from ..models.laws import FloatArray, IndependentFeatures
-from ..models.model import ToyModel
+from ..minima import descend, unpack
+from ..models import IndependentFeatures, ToyModel
+from ..numerics import FloatArray
 
 # Features that share an axis at most, random starts, and their spread.
 MAX_SHARING, STARTS, WEIGHT_SPREAD, BIAS_SPREAD = 5, 1500, 0.8, 0.5

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from ..models.laws import FloatArray
-from .polytope import packed
+from ..numerics import FloatArray
 from .best import ATLAS, TIED, BestPacking, best_packing, close_packing
+from .polytope import packed
 
 # Transitions are located to this in 1/(1−S).
 LOCATED = 1e-11

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from flint import arb, ctx, fmpq
 
-from .balls.bounds import PairBounds
-from .certificates.certificate import (
+from ..minima import CriticalPoint, local_minima
+from ..models import ToyModel
+from ..numerics import Interval, as_fmpq, as_fraction
+from .balls import PairBounds, above_on_grid
+from .certificates import (
     NOT_PROVED,
     PROVED,
     Certificate,
@@ -20,16 +23,11 @@ from .certificates.certificate import (
     certified_model,
     joined_phase,
 )
-from .pairs.cores import SAME_LOSS, as_box, as_fmpq, as_fraction, as_minimum, as_pair, proposed_core
-from .balls.convex_core import above_on_grid
-from ..minima.critical_points import CriticalPoint
-from ..enclosures.evaluation import Interval
-from ..minima.local import local_minima
-from ..models.model import ToyModel
-from .triples.certify import MAX_ROW_BOXES, certify_triple
+from .pairs import SAME_LOSS, as_box, as_minimum, as_pair, proposed_core
+from .triples import MAX_ROW_BOXES, certify_triple
 
 if TYPE_CHECKING:
-    from .pairs.search import Searched
+    from .pairs import Searched
 
 # Boxes of weights for two features, of rows of G for three.
 MAX_BOXES = {2: 100_000, 3: MAX_ROW_BOXES}
@@ -69,7 +67,7 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         return certify_triple(model, max_boxes=max_boxes)
     exact = certified_model(model)
     # Loads numba.
-    from .pairs.search import search_boxes
+    from .pairs import search_boxes
 
     bounds = PairBounds(as_pair(exact))
     cores, minima, failed = _cores(bounds, local_minima(model))

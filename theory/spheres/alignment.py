@@ -19,12 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from tegum.theory import Polytope, likeness
-
+from ..geometry import Polytope, likeness
+from ..numerics import FloatArray
 from .coulomb import on_sphere
 from .point_groups import SAME, symmetries
-
-FloatArray = NDArray[np.float64]
 
 # Cells of rotations that are examined at most, and at once; random starts where nothing is proved.
 MOST_CELLS, AT_ONCE, STARTS = 400_000, 4096, 400

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-FloatArray = NDArray[np.float64]
+from ..numerics import FloatArray
 
 STARTS, AGREE, ITERATIONS = 60, 3, 400
 # Largest overlaps of one optimum, found twice, agree to this; ones that break a constraint by more don't count.

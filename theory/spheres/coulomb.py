@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .kernels import FloatArray, energies_and_gradients
+from ..numerics import FloatArray
+from .kernels import energies_and_gradients
 
 
 def coulomb_energy(points: ArrayLike) -> Any:

@@ -14,11 +14,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from tegum.theory import machine_code
-
-FloatArray = NDArray[np.float64]
+from ..numerics import FloatArray, machine_code
 
 # Pairs of changes in points and gradient that are remembered, and the conditions of Armijo and of weak curvature.
 HISTORY, DECREASE, FLATNESS = 8, 1e-4, 0.9

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-FloatArray = NDArray[np.float64]
+from ..numerics import FloatArray
 
 # Points closer than this, relative to the sphere, are the same.
 SAME = 1e-5

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from .hulls import THIN, hull_edges
+from ..numerics import FloatArray
 from .coulomb import tangent_expansion
-from .kernels import FloatArray, descend, energies_and_gradients
+from .hulls import THIN, hull_edges
+from .kernels import descend, energies_and_gradients
 from .point_groups import point_group
 
 # Starts of a round: few at first, so that easy sizes don't wait for many.

@@ -13,21 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from tests.support.helpers import half_unit, tolerance
 from matplotlib.figure import Figure
 
-from tegum.compare import BasinSettings, basin_plane, basin_shares, load_basins, wilson_interval
-from tegum.empirical import train
-from tegum.theory import (
-    BoundaryCurve,
-    diagram_minima,
-    diagram_model,
-    gradient_flow,
-    phase,
-    polish,
-    same_sign_share,
-    stability_limit,
-)
+from tegum.compare.basins import BasinSettings, basin_plane, basin_shares, load_basins, wilson_interval
+from tegum.empirical.training import train
+from tegum.theory import diagram_model, phase, polish
+from tegum.theory.boundaries import BoundaryCurve, stability_limit
+from tegum.theory.flow import gradient_flow, same_sign_share
+from tegum.theory.minima import diagram_minima
+from tests.support.helpers import half_unit, tolerance
 
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 module: Any = import_module("tegum.compare.basins.shares")

@@ -14,20 +14,14 @@ import numpy as np
 import pytest
 import sympy
 import xarray as xr
-from tests.support.helpers import tolerance
 
 import tegum.theory
-from tegum.compare import InterruptedRunError, agreement, load
-from tegum.theory import (
-    BoundaryCurve,
-    DiagramMinima,
-    derive_loss,
-    diagram_minima,
-    diagram_model,
-    expected_loss,
-    local_minima,
-    phase_boundaries,
-)
+from tegum.compare.diagrams import agreement, load
+from tegum.compare.progress import InterruptedRunError
+from tegum.theory import derive_loss, diagram_model, expected_loss, local_minima
+from tegum.theory.boundaries import BoundaryCurve, phase_boundaries
+from tegum.theory.minima import DiagramMinima, diagram_minima
+from tests.support.helpers import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import run_tegum
 from matplotlib.figure import Figure
 
 from tegum.compare.commands.boundary import PlaneOptions, chosen_plane, print_segments, print_special_points
-from tegum.compare.figures.boundaries import boundary_figure, parameter_label
-from tegum.theory import BoundaryMap, boundary_map, diagram_minima
+from tegum.compare.figures import boundary_figure
+from tegum.compare.figures.boundaries import parameter_label
+from tegum.theory import BoundaryMap, boundary_map
+from tegum.theory.minima import diagram_minima
+from tests.support.helpers import run_tegum
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 DEFAULTS = PlaneOptions(None, None, 0.3, 1.0, 0.0)

@@ -12,11 +12,15 @@ import pytest
 from typer.testing import CliRunner
 
 import tegum.compare.geometry.branch_runs as branch_runs
-from tegum.compare import arrangement, train_along
-from tegum.compare.figures.branches import branch_figure, cheapest_intervals, oriented
-from tegum.compare.geometry.branch_runs import DEAD, ELSEWHERE, NOWHERE
 from tegum.compare.commands.app import app
-from tegum.theory import BranchDiagram, anticorrelated_pairs, branch_diagram, expected_loss, one_more_important
+from tegum.compare.figures import branch_figure
+from tegum.compare.figures.branches import cheapest_intervals, oriented
+from tegum.compare.geometry import DEAD, ELSEWHERE, train_along
+from tegum.compare.geometry.branch_runs import NOWHERE
+from tegum.theory import expected_loss
+from tegum.theory.branches import BranchDiagram, branch_diagram
+from tegum.theory.geometry import arrangement
+from tegum.theory.models import anticorrelated_pairs, one_more_important
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +113,8 @@ def test_the_figure_shows_each_cheapest_minimum_in_turn(triangle: BranchDiagram)
         assert any(f"{low:.4g} to {high:.4g}" in title for title in titles)
     losses = figure.axes[0]
     assert losses.get_xscale() == "log"
-    crossings = [
-        line.get_xdata()[0] for line in losses.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
-    ]
+    lines = [np.asarray(line.get_xdata()) for line in losses.lines]
+    crossings = [x[0] for x in lines if len(x) == 2 and x[0] == x[1]]
     assert {round(float(x), 9) for x in crossings} >= {round(c.parameter, 9) for c in triangle.changes}
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import run_tegum as run
 
-from tegum.theory import best_packing, packing_transitions
+from tegum.theory import best_packing
+from tegum.theory.packing import packing_transitions
+from tests.support.helpers import run_tegum as run
 
 packing_command: Any = import_module("tegum.compare.commands.packing")
 packing_figure: Any = import_module("tegum.compare.figures.packing")

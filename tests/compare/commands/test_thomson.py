@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.helpers import run_tegum as run
 from PIL import Image
+
+from tests.support.helpers import run_tegum as run
 
 point_figures = import_module("tegum.compare.figures.points")
 

@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.compare import read_many
-from tegum.empirical import ARCHITECTURES, load_models, read_sweep, save_models, train
+from tegum.compare.foreign import read_many
+from tegum.empirical.files import load_models, save_models
+from tegum.empirical.runs import ARCHITECTURES
+from tegum.empirical.sweeps import read_sweep
+from tegum.empirical.training import train
 from tegum.theory import (
     AnticorrelatedFeatures,
     CorrelatedFeatures,

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import FloatArray, tolerance
 
-from tegum.theory import PUBLISHED_LOSSES, PublishedLoss, diagram_model, global_minimum, loss_gradient, phase
+from tegum.theory import diagram_model, global_minimum, loss_gradient, phase
+from tegum.theory.formulas import PUBLISHED_LOSSES, PublishedLoss
+from tests.support.helpers import FloatArray, tolerance
 
 published: Any = import_module("tegum.compare.diagrams.candidates")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import run_tegum as run
 
-from tegum.theory import DiagramCell, certified_cells
+from tegum.theory.proofs.cells import DiagramCell, certified_cells
+from tests.support.helpers import run_tegum as run
 
 diagram: Any = import_module("tegum.compare.diagrams.certified")
 figure: Any = import_module("tegum.compare.figures.certified")

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from tests.support.helpers import tolerance, trained_by_hand
 
-from tegum.compare import curves_of, load, minima_of, model_of, save
-from tegum.empirical import TrainedModels
-from tegum.theory import BoundaryCurve, CriticalPoint, DiagramMinima, diagram_minima, expected_loss
+from tegum.compare.diagrams import curves_of, load, minima_of, model_of, save
+from tegum.empirical.runs import TrainedModels
+from tegum.theory import CriticalPoint, expected_loss
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import DiagramMinima, diagram_minima
+from tests.support.helpers import tolerance, trained_by_hand
 
 parts: Any = import_module("tegum.compare.diagrams.dataset")
 published: Any = import_module("tegum.compare.diagrams.candidates")

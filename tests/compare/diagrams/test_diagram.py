@@ -12,21 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from tests.support.helpers import FloatArray, tolerance
 
-from tegum.compare import (
-    DiagramSettings,
-    InterruptedRunError,
-    agreement,
-    curves_of,
-    load,
-    minima_of,
-    model_of,
-    phase_diagram,
-    save,
-)
-from tegum.empirical import TrainedModels, train
-from tegum.theory import BoundaryCurve, DiagramMinima, diagram_minima, expected_loss, loss_gradient, phase
+from tegum.compare.diagrams import DiagramSettings, agreement, curves_of, load, minima_of, model_of, phase_diagram, save
+from tegum.compare.progress import InterruptedRunError
+from tegum.empirical.runs import TrainedModels
+from tegum.empirical.training import train
+from tegum.theory import expected_loss, loss_gradient, phase
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import DiagramMinima, diagram_minima
+from tests.support.helpers import FloatArray, tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")

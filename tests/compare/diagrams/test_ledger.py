@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from tests.support.helpers import tolerance, trained_by_hand
 
-from tegum.compare import agreement, minima_of, model_of
-from tegum.theory import BoundaryCurve, diagram_minima, expected_loss, phase
+from tegum.compare.diagrams import agreement, minima_of, model_of
+from tegum.theory import expected_loss, phase
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import diagram_minima
+from tests.support.helpers import tolerance, trained_by_hand
 
 parts: Any = import_module("tegum.compare.diagrams.dataset")
 ledgers: Any = import_module("tegum.compare.diagrams.ledger")

@@ -5,16 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tegum.theory import (
-    BoundaryCurve,
-    CriticalPoint,
-    census,
-    diagram_minima,
-    diagram_model,
-    local_minima,
-    phase_boundaries,
-    representative,
-)
+from tegum.theory import CriticalPoint, diagram_model, local_minima
+from tegum.theory.boundaries import BoundaryCurve, phase_boundaries
+from tegum.theory.geometry import representative
+from tegum.theory.minima import census, diagram_minima
 
 LOSS_DIGITS = 1e-12
 RESIDUAL_BAR = 1e-10

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from tests.support.helpers import FloatArray, tolerance, trained_by_hand
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,8 +22,11 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tegum.compare import agreement, minima_of, model_of
-from tegum.theory import BoundaryCurve, diagram_minima, expected_loss
+from tegum.compare.diagrams import agreement, minima_of, model_of
+from tegum.theory import expected_loss
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import diagram_minima
+from tests.support.helpers import FloatArray, tolerance, trained_by_hand
 
 datasets: Any = import_module("tegum.compare.diagrams.dataset")
 figures: Any = import_module("tegum.compare.figures.phase_diagram")

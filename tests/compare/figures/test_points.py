@@ -13,8 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from tegum.compare import thomson_minimum
 from tegum.theory import polytope
+from tegum.theory.spheres import thomson_minimum
 
 figures: Any = import_module("tegum.compare.figures.points")
 hull: Any = import_module("tegum.theory.spheres.hulls")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import tolerance
 from safetensors.numpy import save_file
 
-from tegum.compare import read_many, read_weights
 from tegum.compare.commands.app import main
+from tegum.compare.foreign import read_many, read_weights
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, local_minima
+from tests.support.helpers import tolerance
 
 RNG = np.random.default_rng(5)
 WEIGHTS = RNG.normal(size=(4, 2, 3))

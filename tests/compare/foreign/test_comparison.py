@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from tests.support.helpers import tolerance
 from matplotlib.figure import Figure
 
-from tegum.compare import ColumnMeaning, WeightBatch, compare_table, foreign_diagram, load, read_table, table_account
 from tegum.compare.commands.app import main
-from tegum.theory import BoundaryCurve, DiagramMinima, ToyModel, diagram_minima, diagram_model
+from tegum.compare.diagrams import load
+from tegum.compare.foreign import ColumnMeaning, WeightBatch, compare_table, foreign_diagram, read_table, table_account
+from tegum.theory import ToyModel, diagram_model
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import DiagramMinima, diagram_minima
+from tests.support.helpers import tolerance
 
 foreign: Any = import_module("tegum.compare.foreign.comparison")
 stages: Any = import_module("tegum.compare.diagrams.diagram")

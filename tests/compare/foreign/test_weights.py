@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import FloatArray
 from safetensors.numpy import save_file
 
-from tegum.compare import read_weights
+from tegum.compare.foreign import read_weights
+from tests.support.helpers import FloatArray
 
 Arrays = dict[str, Any]
 WEIGHTS = np.array([[1.0, -0.5, 0.25], [0.0, 2.0, -1.5]])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.theory import packed, polytope
+from tegum.theory import polytope
+from tegum.theory.packing import packed
 
 SCRIPT = Path(__file__).resolve().parents[3] / "docs" / "make_analogy.py"
 

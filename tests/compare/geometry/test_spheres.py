@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import run_tegum as run
 from scipy.optimize import minimize
 
-from tegum.compare import coulomb_energy, thomson_comparison, thomson_minimum
-from tegum.theory import IndependentFeatures, ToyModel, expected_loss, polytope, tegum_factors
+from tegum.compare.geometry import thomson_comparison
+from tegum.theory import IndependentFeatures, ToyModel, expected_loss, polytope
+from tegum.theory.geometry import tegum_factors
+from tegum.theory.spheres import coulomb_energy, thomson_minimum
+from tests.support.helpers import run_tegum as run
 
 comparison: Any = import_module("tegum.compare.geometry.spheres")
 

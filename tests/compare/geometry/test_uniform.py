@@ -3,25 +3,21 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from tegum import theory
-from tegum.compare import cli
-from tegum.compare.geometry.uniform import UniformRun, UniformSweep, train_uniform, uniform_run
-from tegum.compare.figures.uniform import uniform_figure
-from tegum.empirical import TrainedModels, train
-from tegum.theory import (
-    IndependentFeatures,
-    SpectralLoss,
-    ToyModel,
-    best_packing,
-    expected_loss,
-    finite_packing,
-    packing_transitions,
-)
+from tegum.compare.commands import app as cli
+from tegum.compare.figures import uniform_figure
+from tegum.compare.geometry import UniformRun, UniformSweep, train_uniform, uniform_run
+from tegum.empirical.runs import TrainedModels
+from tegum.empirical.training import train
+from tegum.theory import IndependentFeatures, ToyModel, best_packing, expected_loss
+from tegum.theory.loss.spectral import SpectralLoss
+from tegum.theory.packing import finite_packing, packing_transitions
 
 ATLAS = ("axis", "digon", "triangle", "pentagon")
 PLACES = np.array([1.4, 2.5, 5.5])
@@ -92,7 +88,7 @@ def test_dimensionalities_add_up(run: UniformRun) -> None:
 
 
 def test_training_gets_close_to_the_best_packing(tmp_path: Path) -> None:
-    options = {"steps": 2500, "learning_rate": 0.02, "seed": 1, "device": "cpu"}
+    options: dict[str, Any] = {"steps": 2500, "learning_rate": 0.02, "seed": 1, "device": "cpu"}
     (trained,) = train_uniform([(6, 3)], [2.5], out=tmp_path, report=lambda *_: None, **options)
     held = uniform_run(trained, np.array([2.5]), [best_packing(1 / 2.5, among=ATLAS)])
     assert 1 <= held.ratio[0] < 1.02
@@ -157,7 +153,7 @@ def test_ctrl_c_after_training_says_what_is_kept(tmp_path: Path, monkeypatch: py
 
 
 def test_what_diverges_or_isnt_trained_is_refused_and_not_kept(tmp_path: Path) -> None:
-    options = {"seed": 0, "device": "cpu", "out": tmp_path, "report": lambda *_: None}
+    options: dict[str, Any] = {"seed": 0, "device": "cpu", "out": tmp_path, "report": lambda *_: None}
     with pytest.raises(ValueError, match="diverged at 1/"):
         train_uniform([(4, 2)], [2.0, 3.0], steps=50, learning_rate=1e12, **options)
     assert not (tmp_path / "uniform-4-2.safetensors").exists()

@@ -14,8 +14,9 @@ import xarray as xr
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from tegum.compare import read_many
-from tegum.empirical import TrainedModels, from_dataset, load_models, read_zarr, save_models, to_dataset, write_zarr
+from tegum.compare.foreign import read_many
+from tegum.empirical.files import from_dataset, load_models, read_zarr, save_models, to_dataset, write_zarr
+from tegum.empirical.runs import TrainedModels
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model
 
 persistence: Any = import_module("tegum.empirical.files.models")

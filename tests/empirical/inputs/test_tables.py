@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tegum.empirical.groups.compiled import table_arrays
-from tegum.empirical.inputs.draws import Inputs, philox, seed_words
-from tegum.empirical.runs.architectures import ARCHITECTURES, SampledLoss
-from tegum.empirical.inputs.tables import InputTable, input_table
+from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
+from tegum.empirical.inputs.draws import philox
+from tegum.empirical.runs import ARCHITECTURES, SampledLoss
 from tegum.theory import (
     AnticorrelatedFeatures,
     CorrelatedFeatures,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tests.support.sweeps import output, python
 
 kernels: Any = import_module("tegum.empirical.kernels.cpu")

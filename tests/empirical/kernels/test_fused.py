@@ -7,12 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.empirical import device_group
-from tegum.empirical.groups.device import DeviceGroup
-from tegum.empirical.groups.compiled import CompiledGroup, Settings
-from tegum.empirical.runs.architectures import ARCHITECTURES
-from tegum.empirical.runs.optimisers import Rule, learning_rates
-from tegum.empirical.runs.results import TrainingState
+from tegum.empirical.groups import CompiledGroup, DeviceGroup
+from tegum.empirical.groups import device as device_group
+from tegum.empirical.runs import ARCHITECTURES, Rule, Settings, TrainingState, learning_rates
 from tegum.theory import Amplitude, AnticorrelatedFeatures, FeatureLaw, IndependentFeatures, ToyModel
 
 ON_DEVICE = torch.cuda.is_available()
@@ -101,7 +98,7 @@ def test_fused_training_is_compiled_training(
 )
 def test_what_isnt_fused_is_left_to_tensors(model: ToyModel, architecture: str, changes: dict[str, Any]) -> None:
     from tegum.empirical.groups.fused_steps import fusible
-    from tegum.empirical.inputs.tables import input_table
+    from tegum.empirical.inputs import input_table
 
     flat = model if model.batch_shape else model.take((np.newaxis,))
     given = Settings(**(vars(settings(architecture, ADAM, 64, 3)) | changes))
@@ -114,7 +111,7 @@ def test_what_isnt_fused_is_left_to_tensors(model: ToyModel, architecture: str, 
     "law", [IndependentFeatures(0.2), AnticorrelatedFeatures(0.2, [(0, 1)])], ids=["fused", "graph"]
 )
 def test_training_on_a_device_is_training_on_the_cpu(law: FeatureLaw) -> None:
-    from tegum.empirical import train
+    from tegum.empirical.training import train
 
     model = ToyModel(4, 2, law)
     here, there = (train(model, seeds=3, steps=50, batch_size=256, device=name) for name in ("cpu", "cuda"))

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.empirical import METRICS, Recorder, TrainedModels, load_models, plateaus, save_models, train
-from tegum.empirical.inputs.tables import initial_weights
+from tegum.empirical.files import load_models, save_models
+from tegum.empirical.inputs import initial_weights
+from tegum.empirical.recording import plateaus
+from tegum.empirical.runs import METRICS, Recorder, TrainedModels
+from tegum.empirical.training import train
 from tegum.theory import (
     IndependentFeatures,
     ToyModel,
@@ -17,9 +20,8 @@ from tegum.theory import (
     expected_loss,
     feature_dimensionality,
     feature_norms,
-    gram,
-    superposition,
 )
+from tegum.theory.geometry import gram, superposition
 
 GRID = diagram_model(2, 1, np.array([[0.05], [0.3]]), np.array([0.5, 1.0, 2.0]))
 SOME = np.zeros((2, 3, 2), dtype=bool)

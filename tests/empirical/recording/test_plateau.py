@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import FloatArray, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.empirical import Jump, Plateau, Plateaus, plateaus
+from tegum.empirical.recording import Jump, Plateau, Plateaus, plateaus
 from tegum.theory import feature_dimensionality
+from tests.support.helpers import FloatArray, tolerance
 
 internals = import_module("tegum.empirical.recording.plateau")
 

@@ -10,11 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tegum.empirical.groups.device import DeviceGroup
-from tegum.empirical.groups.compiled import CompiledGroup, Settings, penalties_of
-from tegum.empirical.runs.architectures import ARCHITECTURES, SampledLoss
-from tegum.empirical.runs.optimisers import Rule, learning_rates
-from tegum.empirical.runs.results import TrainingState
+from tegum.empirical.groups import CompiledGroup, DeviceGroup
+from tegum.empirical.groups.group import penalties_of
+from tegum.empirical.runs import ARCHITECTURES, Rule, SampledLoss, Settings, TrainingState, learning_rates
 from tegum.theory import IndependentFeatures, ToyModel
 
 pytestmark = pytest.mark.filterwarnings("error")

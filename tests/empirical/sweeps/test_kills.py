@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.sweeps import UNITS, contents, marks, output, python, small_sweep
 
-from tegum.empirical import read_sweep
+from tegum.empirical.sweeps import read_sweep
+from tests.support.sweeps import UNITS, contents, marks, output, python, small_sweep
 
 claims: Any = import_module("tegum.empirical.sweeps.claims")
 

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from tests.support.sweeps import FILES, SMALL, UNITS, contents, marks, same_models, small_sweep
 
-from tegum.empirical import read_sweep, sweep, train
+from tegum.empirical.sweeps import read_sweep, sweep
+from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, OneHotFeatures, ToyModel, diagram_model
+from tests.support.sweeps import FILES, SMALL, UNITS, contents, marks, same_models, small_sweep
 
 store_module: Any = import_module("tegum.empirical.sweeps.store")
 settings_module: Any = import_module("tegum.empirical.sweeps.settings")

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, python, small_sweep
 
-from tegum.empirical import read_sweep
+from tegum.empirical.sweeps import read_sweep
 from tegum.theory import IndependentFeatures
+from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, python, small_sweep
 
 workers: Any = import_module("tegum.empirical.sweeps.workers")
 rounds: Any = import_module("tegum.empirical.sweeps.rounds")

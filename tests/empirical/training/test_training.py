@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.empirical import TrainedModels, resolve_device, train
-from tegum.empirical.inputs.draws import Inputs
-from tegum.empirical.inputs.tables import initial_weights, input_table
+from tegum.empirical.inputs import Inputs, initial_weights, input_table
+from tegum.empirical.runs import TrainedModels
+from tegum.empirical.training import resolve_device, train
 from tegum.theory import (
     CorrelatedFeatures,
     IndependentFeatures,
@@ -22,9 +22,9 @@ from tegum.theory import (
     diagram_model,
     expected_loss,
     global_minimum,
-    linear_optimum,
     loss_gradient,
 )
+from tegum.theory.loss import linear_optimum
 
 # Behind the package's face: what makes a device seem small.
 training: Any = import_module("tegum.empirical.training.loop")

@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize
 
-from tegum.theory import (
-    BoundaryCurve,
-    DiagramMinima,
-    coexistence_curve,
-    diagram_model,
-    local_minima,
-    phase_boundaries,
-    seed_diagram,
-    stability_limit,
-)
+from tegum.theory import diagram_model, local_minima
+from tegum.theory.boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from tegum.theory.minima import DiagramMinima
 
 # The traced diagram is shared; one worker traces it for all.
 pytestmark = pytest.mark.xdist_group("diagram")

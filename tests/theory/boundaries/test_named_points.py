@@ -9,19 +9,11 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import tolerance
 
-from tegum.theory import (
-    BoundaryMap,
-    BoundarySegment,
-    SpecialPoint,
-    boundary_map,
-    derive_loss,
-    diagram_minima,
-    diagram_model,
-    local_minima,
-    special_points,
-)
+from tegum.theory import BoundaryMap, boundary_map, derive_loss, diagram_model, local_minima
+from tegum.theory.boundaries import BoundarySegment, SpecialPoint, special_points
+from tegum.theory.minima import diagram_minima
+from tests.support.helpers import tolerance
 
 # Bars of the issue: places to 1e-8, residuals to 1e-10.
 PLACE_BAR, RESIDUAL_BAR = 1e-8, 1e-10
@@ -79,7 +71,7 @@ def _with_slopes(expression: Any, symbols: tuple[Any, ...]) -> Callable[..., Any
     return function
 
 
-def _triple_of_axis() -> list[Any]:
+def triple_of_axis() -> list[Any]:
     """Return (p, r) where the dropped feature, the weak and the strong digon cost the same, to many digits."""
     symbols, strong, weak = _formula()
     at_strong, at_weak = _with_slopes(strong, symbols), _with_slopes(weak, symbols)
@@ -125,7 +117,7 @@ def _tricritical(start: Sequence[float]) -> list[Any]:
 
 
 POINTS: dict[str, tuple[str, str, tuple[str, ...], Callable[[], list[Any]]]] = {
-    "weak and strong digon and a dropped feature": ("sparse", "triple point", (AXIS, DIGON, DIGON), _triple_of_axis),
+    "weak and strong digon and a dropped feature": ("sparse", "triple point", (AXIS, DIGON, DIGON), triple_of_axis),
     "symmetric and lopsided digons": ("equal", "triple point", (DIGON,) * 3, _triple_of_digons),
     "jump becomes continuous": (
         "sparse",

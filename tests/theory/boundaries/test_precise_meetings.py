@@ -8,16 +8,10 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from test_special_points import _triple_of_axis
 
-from tegum.theory import (
-    IndependentFeatures,
-    PreciseMeeting,
-    PrecisePiece,
-    ToyModel,
-    precise_meeting,
-    precise_minimum,
-)
+from tegum.theory import IndependentFeatures, ToyModel
+from tegum.theory.boundaries import PreciseMeeting, PrecisePiece, precise_meeting, precise_minimum
+from tests.theory.boundaries.test_named_points import triple_of_axis
 
 # Places are printed to half a unit of their tenth decimal.
 PRINTED = 6e-11
@@ -88,7 +82,7 @@ def at(x: str, y: float, *pieces: PrecisePiece) -> float:
 
 def test_the_triple_point_of_two_features_agrees_with_newton_on_the_derived_formula() -> None:
     found = meeting([axis("0.5117"), PrecisePiece(two, STRONG), PrecisePiece(two, WEAK)], "0.511738032", "0.564131365")
-    for place, expected in zip((found.x, found.y), _triple_of_axis(), strict=True):
+    for place, expected in zip((found.x, found.y), triple_of_axis(), strict=True):
         with mpmath.workdps(50):
             assert abs(mpmath.mpf(place.numerator) / place.denominator - expected) < 1e-25
 

@@ -8,24 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tegum.theory import (
-    Arc,
-    BranchDiagram,
-    Family,
-    anticorrelated_pairs,
-    apart,
-    branch_diagram,
-    correlated_pairs,
-    expected_loss,
-    follow_branches,
-    linear_optimum,
-    loss_gradient,
-    loss_hessian,
-    one_denser,
-    one_more_important,
-    random_minima,
-    unpack,
-)
+from tegum.theory import expected_loss, loss_gradient, loss_hessian
+from tegum.theory.branches import Arc, BranchDiagram, apart, branch_diagram, follow_branches
+from tegum.theory.loss import linear_optimum
+from tegum.theory.minima import random_minima, unpack
+from tegum.theory.models import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 
 FloatArray = NDArray[np.float64]
 
@@ -251,7 +238,7 @@ def test_the_pentagon_ends_in_a_fold(density: BranchDiagram) -> None:
     assert low[1] / low[0] == pytest.approx(2, rel=0.05)
     # Below, a descent from there leaves the pentagon.
     below = density.family.models(np.log([limit.parameter * 0.995])).take(0)
-    from tegum.theory import descend
+    from tegum.theory.minima import descend
 
     gone = descend(below.take((None,)), limit.state[None]).parameters[0]
     assert apart(density.family, gone, limit.state) > 0.1

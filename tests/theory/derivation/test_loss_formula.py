@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import sympy
 
-from tegum.theory import PUBLISHED_LOSSES, derive_loss
+from tegum.theory import derive_loss
+from tegum.theory.formulas import PUBLISHED_LOSSES
 
 # Newton-Cotes on five points is exact up to degree five; three nested integrals of a square need degree four.
 BOOLE = [(Fraction(k, 4), Fraction(w, 90)) for k, w in enumerate((7, 32, 12, 32, 7))]

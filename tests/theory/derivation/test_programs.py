@@ -11,9 +11,9 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import FloatArray, loss_scale, oracle, tolerance
 
 from tegum.theory import derive_loss, diagram_model, expected_loss
+from tests.support.helpers import FloatArray, loss_scale, oracle, tolerance
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 NODE = shutil.which("node")

@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, POINTS, Case, draw_case, draw_cases
-from tests.support.engines import ENGINES
-from tests.support.helpers import ORACLE_DIGITS, FloatArray, exact_gram, independent, oracle, tolerance
 
 from tegum.theory import (
     AnticorrelatedFeatures,
     CorrelatedFeatures,
-    Enclosure,
     IndependentFeatures,
-    Interval,
     OneHotFeatures,
     TableFeatures,
     ToyModel,
     derive_loss,
     enclosure,
 )
+from tegum.theory.enclosures import Enclosure
+from tegum.theory.numerics import Interval
+from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, POINTS, Case, draw_case, draw_cases
+from tests.support.engines import ENGINES
+from tests.support.helpers import ORACLE_DIGITS, FloatArray, exact_gram, independent, oracle, tolerance
 
 HALF = Fraction(1, 2)
 # Newton-Cotes on five points is exact up to degree five; three nested integrals of a square need degree four.

@@ -6,20 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import FloatArray, tolerance
 from scipy.integrate import solve_ivp
 
-from tegum.theory import (
-    ToyModel,
-    diagram_model,
-    early_growth,
-    gradient_flow,
-    growth_rates,
-    loss_gradient,
-    pack,
-    same_sign_share,
-    small_separatrix,
-)
+from tegum.theory import ToyModel, diagram_model, loss_gradient
+from tegum.theory.flow import early_growth, gradient_flow, growth_rates, same_sign_share, small_separatrix
+from tegum.theory.minima import pack
+from tests.support.helpers import FloatArray, tolerance
 
 # Time at which flows are compared.
 DURATION = 5.0

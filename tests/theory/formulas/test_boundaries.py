@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import independent, internals, tolerance
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from tegum.theory import FORMULAS, ToyModel, critical_penalty, derive_loss, local_minima
+from tegum.theory import ToyModel, derive_loss, local_minima
+from tegum.theory.boundaries import critical_penalty
+from tegum.theory.formulas import FORMULAS
+from tests.support.helpers import independent, internals, tolerance
 
 forms = internals("formulas.boundaries")
 by_name = {formula.name: formula for formula in FORMULAS}

@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import independent, internals, tolerance
 
-from tegum.theory import FORMULAS, AlgebraicDensity, algebraic_densities, critical_penalty
+from tegum.theory.boundaries import critical_penalty
+from tegum.theory.formulas import FORMULAS, AlgebraicDensity, algebraic_densities
+from tests.support.helpers import independent, internals, tolerance
 
 elimination = internals("formulas.elimination")
 forms = internals("formulas.boundaries")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tegum.theory import EXPANSIONS, Expansion
+from tegum.theory.formulas import EXPANSIONS, Expansion
 
 # Left out, in units of the power of p, at two densities: of order 1, and nearly the same.
 LARGEST, CHANGE = 1.0, 0.15

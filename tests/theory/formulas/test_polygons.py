@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import internals, tolerance
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
-from tegum.theory import FORMULAS, packed
+from tegum.theory.formulas import FORMULAS
+from tegum.theory.packing import packed
+from tests.support.helpers import internals, tolerance
 
 rigid_shapes, solids = internals("derivation.rigid_shapes"), internals("geometry.solids")
-shapes, closed_forms, polygons = internals("formulas.shapes"), internals("formulas.pairs"), internals("formulas.polygons")
+shapes, closed_forms, polygons = (
+    internals("formulas.shapes"),
+    internals("formulas.pairs"),
+    internals("formulas.polygons"),
+)
 by_name = {formula.name: formula for formula in FORMULAS}
 c, p = rigid_shapes.RELATIVE_BIAS, rigid_shapes.DENSITY
 NEAR, ACROSS = (sympy.sqrt(5) - 1) / 4, -(sympy.sqrt(5) + 1) / 4

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import independent, internals, tolerance
 
-from tegum.theory import FORMULAS, PUBLISHED_LOSSES, Formula, expected_loss, formulas_markdown, global_minimum
+from tegum.theory import expected_loss, global_minimum
+from tegum.theory.formulas import FORMULAS, PUBLISHED_LOSSES, Formula, formulas_markdown
+from tests.support.helpers import independent, internals, tolerance
 
 records = internals("formulas.record")
 POINTS = 20

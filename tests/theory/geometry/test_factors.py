@@ -6,18 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import FloatArray, independent, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.theory import (
-    expected_loss,
-    feature_dimensionality,
-    interference_graph,
-    superposition,
-    tegum_factor_numbers,
-    tegum_factors,
-)
+from tegum.theory import expected_loss, feature_dimensionality
+from tegum.theory.geometry import interference_graph, superposition, tegum_factor_numbers, tegum_factors
+from tests.support.helpers import FloatArray, independent, tolerance
 
 PENTAGON = np.array([np.cos(2 * np.pi * np.arange(5) / 5), np.sin(2 * np.pi * np.arange(5) / 5)])
 

@@ -7,18 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import FloatArray, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.theory import (
-    dimensions_per_feature,
-    feature_dimensionality,
-    feature_norms,
-    gram,
-    neuron_polysemanticity,
-    superposition,
-)
+from tegum.theory import feature_dimensionality, feature_norms
+from tegum.theory.geometry import dimensions_per_feature, gram, neuron_polysemanticity, superposition
+from tests.support.helpers import FloatArray, tolerance
 
 METRICS: dict[str, Callable[[Any], Any]] = {
     function.__name__: function

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import FloatArray, corner_outputs, internals, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.theory import dead_outputs, phase, representative, tegum_factors
+from tegum.theory import phase
+from tegum.theory.geometry import dead_outputs, representative, tegum_factors
+from tests.support.helpers import FloatArray, corner_outputs, internals, tolerance
 
 TRIANGLE = np.array([[1.0, -0.5, -0.5], [0.0, 0.75**0.5, -(0.75**0.5)]])
 TETRAHEDRON = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / 3**0.5

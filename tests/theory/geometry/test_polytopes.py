@@ -13,8 +13,8 @@ import pytest
 import sympy
 
 from tegum.theory import feature_dimensionality
-from tegum.theory.geometry.polytopes import Polytope, is_zero, points_of_gram, tegum_product
-from tegum.theory.geometry.recognition import likeness
+from tegum.theory.geometry import Polytope, likeness, points_of_gram, polytope, tegum_product
+from tegum.theory.geometry.polytopes import is_zero
 from tegum.theory.geometry.solids import (
     NAMED,
     cube,
@@ -22,7 +22,6 @@ from tegum.theory.geometry.solids import (
     gosset,
     gyroelongated_bipyramid,
     hemicube,
-    polytope,
     rectified_simplex,
     simplex,
     square_antiprism,

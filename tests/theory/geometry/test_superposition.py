@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support.helpers import FloatArray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tegum.compare import coulomb_energy
-from tegum.theory import (
-    IndependentFeatures,
-    ToyModel,
-    expected_loss,
-    feature_dimensionality,
-    polytope,
-    tegum_factors,
-)
-from tegum.theory.geometry.polytopes import Polytope
+from tegum.theory import IndependentFeatures, ToyModel, expected_loss, feature_dimensionality, polytope
+from tegum.theory.geometry import Polytope, tegum_factors
+from tegum.theory.spheres import coulomb_energy
+from tests.support.helpers import FloatArray
 
 EXACT = 1e-10
 SEEDS = st.integers(0, 10_000)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from tegum.theory import Amplitude, CorrelatedFeatures, ExactLoss, IndependentFeatures, ToyModel
 from tests.support.cases import AMPLITUDES, LAWS, POINTS, draw_case, draw_cases
 from tests.support.engines import arrays
 from tests.support.helpers import FloatArray, assert_entries_close, independent, internals, tolerance
-
-from tegum.theory import Amplitude, CorrelatedFeatures, ExactLoss, IndependentFeatures, ToyModel
 
 compiled_loss = internals("loss.compiled")
 # Cases of each law with each amplitude, and at each kind of point.

@@ -8,6 +8,20 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
+
+from tegum.theory import (
+    Amplitude,
+    AnticorrelatedFeatures,
+    ExactLoss,
+    IndependentFeatures,
+    TableFeatures,
+    ToyModel,
+    diagram_model,
+    expected_loss,
+    loss_gradient,
+    loss_hessian,
+)
 from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, draw_case
 from tests.support.engines import ENGINES, packed, tensors
 from tests.support.helpers import (
@@ -24,20 +38,6 @@ from tests.support.helpers import (
     loss_scale,
     oracle,
     tolerance,
-)
-from scipy.optimize import minimize
-
-from tegum.theory import (
-    Amplitude,
-    AnticorrelatedFeatures,
-    ExactLoss,
-    IndependentFeatures,
-    TableFeatures,
-    ToyModel,
-    diagram_model,
-    expected_loss,
-    loss_gradient,
-    loss_hessian,
 )
 
 

@@ -7,6 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
+
 from tests.support.helpers import internals
 
 cells = internals("loss.faces")

@@ -10,6 +10,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, reject, settings
+from hypothesis import strategies as st
+
+from tegum.theory import (
+    Amplitude,
+    AnticorrelatedFeatures,
+    CorrelatedFeatures,
+    ExactLoss,
+    FeatureLaw,
+    IndependentFeatures,
+    KHotFeatures,
+    TableFeatures,
+    ToyModel,
+    enclosure,
+)
+from tegum.theory.loss.spectral import SpectralLoss
 from tests.support.cases import AMPLITUDES, LAWS, PENALTIES
 from tests.support.engines import ENGINES, Engine
 from tests.support.helpers import (
@@ -26,22 +42,6 @@ from tests.support.helpers import (
     pattern_loss,
     sampled_loss,
     tolerance,
-)
-from hypothesis import HealthCheck, assume, given, reject, settings
-from hypothesis import strategies as st
-
-from tegum.theory import (
-    Amplitude,
-    AnticorrelatedFeatures,
-    CorrelatedFeatures,
-    ExactLoss,
-    FeatureLaw,
-    IndependentFeatures,
-    KHotFeatures,
-    SpectralLoss,
-    TableFeatures,
-    ToyModel,
-    enclosure,
 )
 
 SPECTRAL_NODES = 1 << 12

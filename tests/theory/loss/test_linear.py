@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import DIFFERENCE_STEP, SIGMAS, FloatArray, entry_scale, independent, tolerance
 from scipy.optimize import minimize
 
 from tegum.theory import (
@@ -22,10 +21,9 @@ from tegum.theory import (
     TableFeatures,
     ToyModel,
     expected_loss,
-    linear_gradient,
-    linear_loss,
-    linear_optimum,
 )
+from tegum.theory.loss import linear_gradient, linear_loss, linear_optimum
+from tests.support.helpers import DIFFERENCE_STEP, SIGMAS, FloatArray, entry_scale, independent, tolerance
 
 LAWS: dict[str, FeatureLaw] = {
     "independent": IndependentFeatures(0.3),

@@ -13,9 +13,9 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from tests.support.helpers import box_moment, internals, tolerance, working_digits
 
 from tegum.theory import Amplitude
+from tests.support.helpers import box_moment, internals, tolerance, working_digits
 
 moments = internals("loss.moments")
 NAMESPACES = {

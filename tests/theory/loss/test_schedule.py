@@ -6,9 +6,9 @@ from itertools import chain, combinations
 
 import numpy as np
 import pytest
-from tests.support.helpers import internals
 
 from tegum.theory import Amplitude
+from tests.support.helpers import internals
 
 schedule = internals("loss.schedule").schedule
 AMPLITUDES = {

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.cases import AMPLITUDES
-from tests.support.engines import arrays
-from tests.support.helpers import FloatArray, assert_entries_close, assert_same_loss, independent, internals, tolerance
 
 from tegum.theory import (
     AnticorrelatedFeatures,
@@ -24,6 +21,9 @@ from tegum.theory import (
     ToyModel,
     expected_loss,
 )
+from tests.support.cases import AMPLITUDES
+from tests.support.engines import arrays
+from tests.support.helpers import FloatArray, assert_entries_close, assert_same_loss, independent, internals, tolerance
 
 signed_sums = internals("loss.signed_sums")
 

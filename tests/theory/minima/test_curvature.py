@@ -6,10 +6,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from tests.support.helpers import DIFFERENCE_STEP, FloatArray, internals, tolerance
 from scipy.optimize import minimize
 
-from tegum.theory import ToyModel, descend, diagram_model, loss_hessian, unpack
+from tegum.theory import ToyModel, diagram_model, loss_hessian
+from tegum.theory.minima import descend, unpack
+from tests.support.helpers import DIFFERENCE_STEP, FloatArray, internals, tolerance
 
 curvature = internals("minima.curvature")
 PROBES = 200

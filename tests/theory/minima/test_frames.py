@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tests.support.helpers import FloatArray, internals, tolerance
 
 rotations = internals("minima.frames")

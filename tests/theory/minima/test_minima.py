@@ -6,20 +6,17 @@ import numpy as np
 import pytest
 
 from tegum.theory import (
+    CriticalPoint,
     IndependentFeatures,
     ToyModel,
-    census,
-    diagram_minima,
     diagram_model,
     expected_loss,
     global_minimum,
     local_minima,
     loss_gradient,
-    match,
-    pack,
     polish,
 )
-from tegum.theory.minima.local import CriticalPoint
+from tegum.theory.minima import census, diagram_minima, match, pack
 
 GRADIENT_BAR = 1e-12
 LOSS_DIGITS = 1e-10

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.cases import AMPLITUDES, LAWS
-from tests.support.helpers import SIGMAS, internals, pattern_chance, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +21,8 @@ from tegum.theory import (
     OneHotFeatures,
     TableFeatures,
 )
+from tests.support.cases import AMPLITUDES, LAWS
+from tests.support.helpers import SIGMAS, internals, pattern_chance, tolerance
 
 PER_FEATURE = (0.2, 0.5, 0.9)
 

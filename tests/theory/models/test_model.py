@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import densities, independent, tolerance
 
 from tegum.theory import (
     AnticorrelatedFeatures,
@@ -17,6 +16,7 @@ from tegum.theory import (
     diagram_model,
     expected_loss,
 )
+from tests.support.helpers import densities, independent, tolerance
 
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
 

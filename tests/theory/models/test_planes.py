@@ -6,26 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import tolerance
 from scipy.optimize import minimize
 
 from tegum.theory import (
     AnticorrelatedFeatures,
-    BoundaryCurve,
     CorrelatedFeatures,
     IndependentFeatures,
-    Plane,
-    PlaneAxis,
     ToyModel,
     boundary_map,
-    coexistence_curve,
-    diagram_plane,
     local_minima,
-    phase_boundaries,
-    plane_minima,
-    seed_diagram,
-    stability_limit,
 )
+from tegum.theory.boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from tegum.theory.minima import plane_minima
+from tegum.theory.models import Plane, PlaneAxis, diagram_plane
+from tests.support.helpers import tolerance
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 RESIDUAL_BAR = 1e-10

@@ -10,8 +10,9 @@ import pytest
 import torch
 from scipy.optimize import minimize, rosen, rosen_der
 
-from tegum.empirical.runs.optimisers import OPTIMISERS, Rule
-from tegum.theory import ExactLoss, IndependentFeatures, Lbfgs, ToyModel
+from tegum.empirical.runs import OPTIMISERS, Rule
+from tegum.theory import ExactLoss, IndependentFeatures, ToyModel
+from tegum.theory.numerics import Lbfgs
 
 Array = Any
 Function = Callable[[Array], tuple[Array, Array]]

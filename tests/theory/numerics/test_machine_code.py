@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from tegum.theory import machine_code
+from tegum.theory.numerics import machine_code
 
 SIGNATURE = numba.int64(numba.int64)
 

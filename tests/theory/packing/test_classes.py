@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.theory import (
-    IndependentFeatures,
-    ToyModel,
-    best_packing,
-    class_factors,
-    expected_loss,
-    finite_packing,
-    global_minimum,
-    mixed_factors,
-    packed,
-    shared_packing,
-)
+from tegum.theory import IndependentFeatures, ToyModel, best_packing, expected_loss, global_minimum
+from tegum.theory.packing import class_factors, finite_packing, mixed_factors, packed, shared_packing
 
 EXACT = 1e-12
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import run_tegum as run
 
 from tegum.theory import (
     IndependentFeatures,
@@ -18,13 +17,12 @@ from tegum.theory import (
     best_packing,
     diagram_model,
     expected_loss,
-    finite_packing,
-    free_packing,
     global_minimum,
     loss_gradient,
-    packed,
-    recognise,
 )
+from tegum.theory.geometry import recognise
+from tegum.theory.packing import finite_packing, free_packing, packed
+from tests.support.helpers import run_tegum as run
 
 rows_module: Any = import_module("tegum.compare.commands.rows")
 read_rows, write_rows = rows_module.read_rows, rows_module.write_rows

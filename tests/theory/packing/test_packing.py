@@ -9,20 +9,17 @@ import numpy as np
 import pytest
 
 from tegum.theory import (
-    BestPacking,
     IndependentFeatures,
     OneHotFeatures,
     ToyModel,
     best_packing,
     diagram_model,
     expected_loss,
-    finite_packing,
     global_minimum,
     loss_gradient,
-    packed,
-    packing_transitions,
     polytope,
 )
+from tegum.theory.packing import BestPacking, finite_packing, packed, packing_transitions
 from tegum.theory.packing.best import ATLAS
 
 EXACT = 1e-12

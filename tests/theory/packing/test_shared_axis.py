@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from tests.support.helpers import independent, internals, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.theory import derive_loss, enclosure, expected_loss, global_minimum, one_axis, shared_axes
+from tegum.theory import derive_loss, enclosure, expected_loss, global_minimum
+from tegum.theory.packing import one_axis, shared_axes
+from tests.support.helpers import independent, internals, tolerance
 
 DENSITIES = [0.05, 0.5, 0.9]
 

@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import fmpq
-from tests.support.helpers import half_unit, internals, run_tegum
 
 from tegum.theory import (
     Certificate,
     CorrelatedFeatures,
     IndependentFeatures,
-    Interval,
     ToyModel,
     certify,
     check_certificate,
     enclosure,
     local_minima,
 )
+from tegum.theory.numerics import Interval
+from tests.support.helpers import half_unit, internals, run_tegum
 
 HALF = Fraction(1, 2)
 TENTH, HUNDREDTH = Fraction(1, 10), Fraction(1, 100)

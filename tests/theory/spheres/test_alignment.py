@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.compare import thomson_minimum
 from tegum.theory import polytope
+from tegum.theory.spheres import thomson_minimum
 
 alignment: Any = import_module("tegum.theory.spheres.alignment")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.compare import spherical_code
+from tegum.theory.spheres import spherical_code
 
 # Proved: Fejes Tóth for 3, 4, 6 and 12, Schütte and van der Waerden 1951 (DOI 10.1007/BF02054944) for 5 and 7 to 9,
 # Danzer 1986 for 10 and 11; least angles in degrees, cosines where they are simple.

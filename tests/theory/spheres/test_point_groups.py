@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.theory.spheres.point_groups import point_group, symmetries
 from tegum.theory import polytope
+from tegum.theory.spheres import symmetries
+from tegum.theory.spheres.point_groups import point_group
 
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import sympy
 
-from tegum.compare import ThomsonMinimum, coulomb_energy, thomson_minimum
+from tegum.theory import polytope
+from tegum.theory.spheres import ThomsonMinimum, coulomb_energy, thomson_minimum
 from tegum.theory.spheres.coulomb import tangent_expansion
 from tegum.theory.spheres.kernels import descend, energies_and_gradients
-from tegum.theory import polytope
 
 # Lowest known energies: Wales and Ulker 2006 (W17), Wales, McKay and Altschuler 2009 (W23) and others, as the column
 # `source` says; exact expressions; universal optima of Cohn and Kumar 2007 and its successors.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models.amplitudes import Amplitude
-from ...models.laws import ActivePattern, DensityLaw, FeatureLaw, FloatArray
+from ...models import ActivePattern, Amplitude, DensityLaw, FeatureLaw
+from ...numerics import FloatArray
 from .transforms import real_transform
 
 # Arrays are NumPy's or torch's.

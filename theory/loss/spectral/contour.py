@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import to_device
 
+from ...numerics import FloatArray
 from .blocks import BlockLaw
-from ...models.laws import FloatArray
 from .rows import Rows, Terms, added, chosen
 from .simple_patterns import simple_terms
 from .transforms import amplitude_transforms

@@ -18,11 +18,11 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
+from ...models import ToyModel
+from ...numerics import FloatArray
 from .blocks import BlockLaw
 from .contour import NODES
-from ...models.laws import FloatArray
 from .inversion import integrate
-from ...models.model import ToyModel
 from .rows import Rows, Terms
 
 # Arrays are NumPy's or torch's, whichever the caller brought.

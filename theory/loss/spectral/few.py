@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...numerics import FloatArray
 from .blocks import BlockLaw
-from ...models.laws import FloatArray
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...numerics import FloatArray
 from .contour import NODES, NodeSums, aliases, choose_line
-from ...models.laws import FloatArray
 from .few import Few
 from .rows import Rows, Terms, added, chosen
 from .simple_patterns import SimplePatterns, simple_terms

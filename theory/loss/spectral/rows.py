@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...numerics import FloatArray
 from .blocks import BlockLaw
-from ...models.laws import FloatArray
 
 # What a linear functional gives: "value", "bias" and "slopes" for the whole law, as value and derivatives in b and a;
 # and the same for single patterns, by the names in `simple_patterns.py`. Shapes are (R,) or (R, n).

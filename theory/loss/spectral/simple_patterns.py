@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ...models.amplitudes import Amplitude
+from ...models import Amplitude
+from ...numerics import FloatArray
 from .blocks import BlockLaw
-from ...models.laws import FloatArray
 from .few import Few
 from .rows import Rows, Terms, added, scaled
 

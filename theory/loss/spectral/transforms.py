@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...models.amplitudes import Amplitude
+from ...models import Amplitude
 
 # Arrays are NumPy's or torch's, whichever the caller brought.
 Array = Any

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from flint import arb, ctx, fmpq
 
+from ...numerics import ZERO, Range
 from .bounds import PairBounds
+from .boxes import WeightBox
 from .convex_core import PRECISION, Minimiser
-from .moments import ZERO
-from .boxes import Range, WeightBox
 
 BISECTIONS = 60
 

@@ -14,8 +14,9 @@ from heapq import heappop, heappush
 
 from flint import arb, fmpq
 
-from .moments import HALF, THIRD, ZERO, Moments, pair_moments_in_balls
-from .boxes import Pair, Range, WeightBox, between
+from ...numerics import HALF, THIRD, ZERO, Range, between
+from .boxes import Pair, WeightBox
+from .moments import Moments, pair_moments_in_balls
 
 # How much of what is missing may be lost to the search over biases, and how often that is halved.
 FIRST_SLACK, SLACK_ROUNDS, FINE_SLACK = fmpq(1, 16), 4, fmpq(1, 2**30)

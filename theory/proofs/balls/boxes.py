@@ -5,58 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from flint import arb, fmpq
+from flint import fmpq
 
-from .moments import THIRD, ZERO
-
-
-class Range(NamedTuple):
-    """A closed interval with rational ends."""
-
-    low: fmpq
-    high: fmpq
-
-    @property
-    def width(self) -> fmpq:
-        """Its length."""
-        return self.high - self.low
-
-    @property
-    def middle(self) -> fmpq:
-        """Its middle."""
-        return (self.low + self.high) / 2
-
-    def halves(self) -> tuple[Range, Range]:
-        """Cut it in the middle."""
-        return Range(self.low, self.middle), Range(self.middle, self.high)
-
-    def times(self, other: Range) -> Range:
-        """Return the range of products."""
-        ends = [a * b for a in self for b in other]
-        return Range(min(ends), max(ends))
-
-    def squared(self) -> Range:
-        """Return the range of squares."""
-        ends = (self.low * self.low, self.high * self.high)
-        return Range(ZERO if self.low <= 0 <= self.high else min(ends), max(ends))
-
-    def ball(self) -> arb:
-        """Return a ball around it."""
-        return between(arb(self.low), arb(self.high))
-
-    def within(self, other: Range) -> bool:
-        """Return whether it lies inside another."""
-        return bool(other.low <= self.low and self.high <= other.high)
-
-    @property
-    def size(self) -> fmpq:
-        """The largest absolute value."""
-        return max(abs(self.low), abs(self.high))
-
-
-def between(low: arb, high: arb) -> arb:
-    """Return a ball that holds everything from a lower to an upper bound."""
-    return low.union(high)
+from ...numerics import THIRD, Range
 
 
 class WeightBox(NamedTuple):

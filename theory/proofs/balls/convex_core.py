@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from flint import arb, ctx, fmpq
 
+from ...numerics import Range
 from .bounds import PairBounds
+from .boxes import WeightBox
 from .curvature import curvature, reduced_hessian
-from .boxes import Range, WeightBox
 
 MAX_SPLITS = 2
 PRECISION = 160

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from flint import arb, fmpq, fmpq_poly
 
+from ...numerics import ZERO, Range, between
 from .bounds import OutputBounds, PairBounds
-from .moments import ZERO
-from .boxes import Range, WeightBox, between
+from .boxes import WeightBox
 
 POWERS = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2))
 

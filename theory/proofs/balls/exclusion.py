@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from flint import arb, fmpq
 
+from ...numerics import Range
 from .bounds import PairBounds
+from .boxes import WeightBox
 from .curvature import reduced_hessian
-from .boxes import Range, WeightBox
 
 # Slopes of larger boxes can have any sign.
 LARGEST_SLOPED = fmpq(1, 4)

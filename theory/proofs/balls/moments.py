@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from flint import arb, ctx, fmpq
 
-ZERO, HALF, THIRD = fmpq(0), fmpq(1, 2), fmpq(1, 3)
 FIRST_PRECISION, LAST_PRECISION = 96, 6144
 # Balls that are wider are computed again with more bits.
 NARROW = arb(fmpq(1, 2**66))

@@ -16,10 +16,10 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
-from ...minima.descent import descend, unpack
-from ...models.laws import FloatArray, IndependentFeatures
-from ...models.model import ToyModel
-from ...geometry.phases import relabelled
+from ...geometry import relabelled
+from ...minima import descend, unpack
+from ...models import IndependentFeatures, ToyModel
+from ...numerics import FloatArray
 
 ANTIPODAL, DROPPED = "digon(1,2)", "axis(1) + drop(2)"
 LEAST_DENSITY = 0.01
@@ -150,7 +150,7 @@ def _candidates(parts: Sequence[_Part]) -> tuple[FloatArray, FloatArray]:
 
 def _gaps(part: _Part, laws: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Return upper bounds of U − r ℓ₀ for each corner and law, U being the loss of given weights."""
-    from ..floats.moments import loss_and_slopes, rounding
+    from ..floats import loss_and_slopes, rounding
 
     (w_1, w_2), g = weights, float(weights.prod())
     outputs = [(w_1 * w_1, g, bias[0]), (w_2 * w_2, g, bias[1])]
@@ -173,8 +173,8 @@ def _prove(
         bias: likewise.
         strip: width of the strip of small overlaps, in units of the density.
     """
+    from ..floats import shape_loss
     from .columns import search
-    from ..floats.bounds import shape_loss
     from .small_overlap import overlap_cost
 
     laws = input_laws(density)

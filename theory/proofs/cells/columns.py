@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ...numerics.machine_code import compiled, machine_code
-from ..floats.bounds import least_loss, shape_loss
+from ...numerics import compiled, machine_code
+from ..floats import least_loss, shape_loss
 
 LAWS = 3
 # Relative margin for the few roundings with which losses are put together.

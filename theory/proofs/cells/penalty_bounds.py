@@ -13,11 +13,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...boundaries import critical_penalty, storage_cost
+from ...enclosures import enclosure
+from ...models import IndependentFeatures, ToyModel
 from .cells import LEAST_DENSITY, DiagramCell, certified_cells
-from ...boundaries.pair_penalty import critical_penalty, storage_cost
-from ...enclosures.evaluation import enclosure
-from ...models.laws import IndependentFeatures
-from ...models.model import ToyModel
 
 # Penalties at which a proof is tried: λ_c and these shares of r ℓ₀ more, without and with divisions of the cell.
 MARGINS, DIVISIONS = (0.01, 0.02, 0.05, 0.1, 0.2), (0, 2)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics.machine_code import machine_code
-from ..floats.bounds import least_loss
+from ...numerics import machine_code
+from ..floats import least_loss
 
 # Own slopes up to this are looked at one by one; beyond it f is larger than any small overlap's cost.
 LARGEST_SLOPE = 4.0

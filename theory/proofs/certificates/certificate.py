@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ...models.amplitudes import AMPLITUDES
-from ...enclosures.evaluation import Interval
-from ...models.laws import IndependentFeatures, exactly
-from ...models.model import ToyModel
+from ...models import AMPLITUDES, IndependentFeatures, ToyModel
+from ...numerics import Interval, exactly
 
 FORMAT = "tegum certificate 1"
 PROVED, NOT_PROVED = "proved", "not proved"

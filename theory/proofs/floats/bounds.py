@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics.machine_code import compiled
+from ...numerics import compiled
 from .moments import GRID, loss_and_slopes, rounding
 
 # Biases at which an output is evaluated at most, and intervals to begin with.

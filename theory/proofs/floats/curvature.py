@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...models.laws import FloatArray
-from ...numerics.machine_code import compiled
+from ...numerics import FloatArray, compiled
 from .moments import GRID, moments, rounding
 
 # Gauss's rule on three points, exact for polynomials up to degree five.

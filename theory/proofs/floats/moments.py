@@ -11,7 +11,7 @@ on s, g and β being multiples of `GRID`: then z is exact at the corners.
 
 from __future__ import annotations
 
-from ...numerics.machine_code import compiled, machine_code
+from ...numerics import compiled, machine_code
 
 # s, g and β are multiples of it, and smaller than LARGEST: then sums of them are exact in float64.
 GRID = 2.0**-40

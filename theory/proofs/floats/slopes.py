@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics.machine_code import compiled
+from ...numerics import compiled
 from .curvature import curvature_bounds
 from .moments import GRID, moments, rounding
 

@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 
 from flint import fmpq
 
-from ..balls.bounds import PairBounds
-from ..balls.exclusion import excluded
-from ..certificates.certificate import ARGUMENTS, NOT_PROVED, PROVED, Certificate, Core, EnclosedMinimum, Quarter, joined_phase
-from .cores import as_box, as_fmpq, as_minimum, as_pair, proved_core
-from ...enclosures.evaluation import Interval
-from ..balls.boxes import Range, WeightBox
+from ...numerics import Interval, Range, as_fmpq
+from ..balls import PairBounds, WeightBox, excluded
+from ..certificates import ARGUMENTS, NOT_PROVED, PROVED, Certificate, Core, EnclosedMinimum, Quarter, joined_phase
+from .cores import as_box, as_minimum, as_pair, proved_core
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
 MAX_CUTS = 6

@@ -12,29 +12,16 @@ from typing import Any
 
 from flint import fmpq
 
-from ..balls.axis_core import axis_minimiser
-from ..balls.bounds import PairBounds
-from ..certificates.certificate import CertifiedModel, Core, EnclosedMinimum
-from ..balls.convex_core import Minimiser, convex_minimiser, polished
-from ...minima.critical_points import CriticalPoint
-from ...enclosures.evaluation import Interval
-from ..balls.boxes import Pair, Range, WeightBox
+from ...minima import CriticalPoint
+from ...numerics import Interval, Range, as_fmpq, as_fraction, as_interval
+from ..balls import Minimiser, Pair, PairBounds, WeightBox, axis_minimiser, convex_minimiser, polished
+from ..certificates import CertifiedModel, Core, EnclosedMinimum
 
 AXES = ("axis(1) + drop(2)", "drop(1) + axis(2)")
 # Half widths 2^-k of cores to try, the largest first.
 SIZES = range(3, 21)
 # Cheaper minima than the cheapest by more than this aren't global.
 SAME_LOSS = 1e-12
-
-
-def as_fmpq(value: Fraction) -> fmpq:
-    """Return the same rational number in flint's representation."""
-    return fmpq(value.numerator, value.denominator)
-
-
-def as_fraction(value: fmpq) -> Fraction:
-    """Return the same rational number in Python's representation."""
-    return Fraction(int(value.p), int(value.q))
 
 
 def as_pair(model: CertifiedModel) -> Pair:
@@ -47,11 +34,6 @@ def as_box(box: Sequence[Interval]) -> WeightBox:
     """Return a box of weights in flint's numbers."""
     one, two = (Range(as_fmpq(side.lower), as_fmpq(side.upper)) for side in box)
     return WeightBox(one, two)
-
-
-def as_interval(side: Range) -> Interval:
-    """Return an interval in Python's numbers."""
-    return Interval(as_fraction(side.low), as_fraction(side.high))
 
 
 def as_minimum(found: Minimiser) -> EnclosedMinimum:

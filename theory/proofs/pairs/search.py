@@ -11,13 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..certificates.certificate import Quarter
-from ...models.laws import FloatArray
-from ...numerics.machine_code import compiled, machine_code
-from ..floats.bounds import least_loss, shape_loss
-from ..floats.moments import LARGEST, rounding
-from ..floats.slopes import RESOLUTION, ROUNDINGS, bias_range, product, reduced_curvature, slope_ranges, squared
-from ..balls.boxes import WeightBox
+from ...numerics import FloatArray, compiled, machine_code
+from ..balls import WeightBox
+from ..certificates import Quarter
+from ..floats import (
+    LARGEST,
+    RESOLUTION,
+    ROUNDINGS,
+    bias_range,
+    least_loss,
+    product,
+    reduced_curvature,
+    rounding,
+    shape_loss,
+    slope_ranges,
+    squared,
+)
 
 OPEN, FAR, ABOVE, SLOPE = 0, 1, 2, 3
 NAMES = {FAR: "far", ABOVE: "above", SLOPE: "slope"}

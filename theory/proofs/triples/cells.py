@@ -13,12 +13,12 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ...numerics import FloatArray
 
 if TYPE_CHECKING:
     from .search import TripleSearch
 
-FloatArray = NDArray[np.float64]
 
 # The inner minima over a cell of half-width w are bounded to within this times w², which is about their curvature.
 CURVATURE = 0.5

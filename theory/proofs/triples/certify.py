@@ -17,17 +17,15 @@ import numpy as np
 from flint import arb, ctx, fmpq
 from numpy.typing import NDArray
 
-from ...models.amplitudes import AMPLITUDES
-from ..certificates.certificate import NOT_PROVED, PROVED, Certificate, CertifiedModel, EnclosedMinimum, Proof
-from ...enclosures.evaluation import Interval, enclosure
-from ...models.laws import IndependentFeatures, exactly
-from ...minima.local import global_minimum
-from ...models.model import PENALTIES, ToyModel
-from ...geometry.phases import phase
+from ...enclosures import enclosure
+from ...geometry import phase
+from ...minima import global_minimum
+from ...models import AMPLITUDES, PENALTIES, IndependentFeatures, ToyModel
+from ...numerics import Interval, between, exactly
+from ..certificates import NOT_PROVED, PROVED, Certificate, CertifiedModel, EnclosedMinimum, Proof
 from .cells import Cell
 from .convexity import PRECISION, convexity
 from .search import TripleBound, TripleSearch
-from ..balls.boxes import between
 
 MAX_ROW_BOXES = 60_000_000
 # Gaps at which convexity is tried.

@@ -15,8 +15,8 @@ import numpy as np
 from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
-from ...enclosures.boxes import Box, Features
-from ..balls.boxes import between
+from ...enclosures import Box, Features
+from ...numerics import between
 
 PRECISION = 212
 # Boxes of weights and biases that `convexity` looks at: halving all eight of their sides takes 511.

@@ -19,7 +19,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ...numerics.machine_code import machine_code
+from ...numerics import machine_code
 from .moments import ROUNDING, output_loss, own_moment, row_moments
 
 # Boxes are cut along the direction of the greatest width times this: the root of a feature's second moment is smaller

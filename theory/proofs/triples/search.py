@@ -20,11 +20,9 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...numerics import FloatArray
 from .cells import OWN, Cell, CellBounds, Triple
-
-FloatArray = NDArray[np.float64]
 
 # Half-width of the first cells of v.
 FIRST_WIDTH = 1 / 8

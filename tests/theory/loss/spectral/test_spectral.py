@@ -6,6 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from tegum.theory import (
+    Amplitude,
+    AnticorrelatedFeatures,
+    CorrelatedFeatures,
+    FeatureLaw,
+    IndependentFeatures,
+    OneHotFeatures,
+    TableFeatures,
+    ToyModel,
+)
 from tests.support.helpers import (
     DIFFERENCE_STEP,
     SIGMAS,
@@ -17,17 +28,6 @@ from tests.support.helpers import (
     oracle,
     sampled_loss,
     tolerance,
-)
-
-from tegum.theory import (
-    Amplitude,
-    AnticorrelatedFeatures,
-    CorrelatedFeatures,
-    FeatureLaw,
-    IndependentFeatures,
-    OneHotFeatures,
-    TableFeatures,
-    ToyModel,
 )
 
 SpectralLoss = internals("loss.spectral.engine").SpectralLoss

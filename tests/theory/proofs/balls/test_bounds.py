@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 from flint import arb, ctx, fmpq
-from tests.support.helpers import internals
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, enclosure, local_minima
+from tests.support.helpers import internals
 
 balls, box_balls = internals("proofs.balls.moments"), internals("enclosures.boxes")
-bounds, bends, boxes_of = internals("proofs.balls.bounds"), internals("proofs.balls.curvature"), internals("proofs.balls.boxes")
+bounds, bends, boxes_of = (
+    internals("proofs.balls.bounds"),
+    internals("proofs.balls.curvature"),
+    internals("proofs.balls.boxes"),
+)
 slopes, curved = internals("proofs.floats.slopes"), internals("proofs.floats.curvature")
 exclusion, search = internals("proofs.balls.exclusion"), internals("proofs.pairs.search")
 

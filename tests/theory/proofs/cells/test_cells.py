@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tegum.theory import (
-    DiagramCell,
-    IndependentFeatures,
-    TableFeatures,
-    ToyModel,
-    certified_cells,
-    expected_loss,
-    global_minimum,
-)
+from tegum.theory import IndependentFeatures, TableFeatures, ToyModel, expected_loss, global_minimum
+from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
 module: Any = import_module("tegum.theory.proofs.cells.cells")
 

@@ -6,12 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.support.helpers import independent, internals, tolerance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from tegum.theory import DiagramCell, certified_cells, critical_penalty, expected_loss, penalty_bounds
+from tegum.theory import expected_loss
+from tegum.theory.boundaries import critical_penalty
+from tegum.theory.proofs.cells import DiagramCell, certified_cells, penalty_bounds
+from tests.support.helpers import independent, internals, tolerance
 
 POINTS = [(0.15, 0.5), (0.3, 0.6), (0.6, 0.9), (0.5, 0.2), (0.8, 1.05)]
 WIDEST = 0.05

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import internals
 
 from tegum.theory import (
     CorrelatedFeatures,
     IndependentFeatures,
     ToyModel,
-    TripleCertificate,
     certify,
     check_certificate,
     diagram_model,
     global_minimum,
     local_minima,
 )
+from tegum.theory.proofs.triples import TripleCertificate
+from tests.support.helpers import internals
 
 triple = internals("proofs.triples.certify")
 

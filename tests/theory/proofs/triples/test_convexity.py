@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import arb, arb_mat, ctx
-from tests.support.helpers import FloatArray, internals, tolerance
 
 from tegum.theory import ToyModel, diagram_model, loss_hessian
+from tests.support.helpers import FloatArray, internals, tolerance
 
 convexity = internals("proofs.triples.convexity")
 

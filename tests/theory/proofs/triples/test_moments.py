@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import arb, ctx, fmpq
-from tests.support.helpers import internals, tolerance
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.helpers import internals, tolerance
 
 moments = internals("proofs.triples.moments")
 balls = internals("enclosures.boxes")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tests.support.helpers import FloatArray, internals
 
 rows = internals("proofs.triples.rows")

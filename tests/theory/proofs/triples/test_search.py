@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.helpers import FloatArray, internals
 
 from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, loss_gradient
+from tests.support.helpers import FloatArray, internals
 
 search = internals("proofs.triples.search")
 cells_module = internals("proofs.triples.cells")

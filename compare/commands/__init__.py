@@ -1,0 +1,3 @@
+"""compare/commands."""
+
+__all__ = []

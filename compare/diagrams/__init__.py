@@ -1,0 +1,36 @@
+"""compare/diagrams."""
+
+from .candidates import candidates
+from .certified import CertifiedRow, certified_columns, crossed
+from .dataset import OUTCOMES, RUN, curves_of, load, minima_of, model_of, runs_dataset, save, theory_dataset
+from .diagram import DATASET_NAME, DENSITY_RANGE, IMPORTANCE_RANGE, DiagramSettings, exact_part, merged, phase_diagram
+from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
+
+__all__ = [
+    "DATASET_NAME",
+    "DENSITY_RANGE",
+    "IMPORTANCE_RANGE",
+    "OUTCOMES",
+    "RUN",
+    "CertifiedRow",
+    "DiagramSettings",
+    "Ledger",
+    "Omission",
+    "agreement",
+    "as_cheap",
+    "candidates",
+    "certified_columns",
+    "cheapest_phases",
+    "crossed",
+    "curves_of",
+    "exact_part",
+    "load",
+    "merged",
+    "minima_of",
+    "model_of",
+    "phase_classes",
+    "phase_diagram",
+    "runs_dataset",
+    "save",
+    "theory_dataset",
+]

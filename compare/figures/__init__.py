@@ -1,0 +1,33 @@
+"""compare/figures."""
+
+from .basins import basins_figure, planes_figure
+from .boundaries import boundary_figure
+from .branches import branch_figure
+from .certified import certified_figure
+from .foreign import foreign_figure
+from .free_packing import free_packing_figure
+from .packing import packing_figure
+from .phase_diagram import phase_diagram_figure
+from .points import check_turntable, draw_features, draw_points, save_turntable, thomson_figure, upright
+from .style import save_figure
+from .uniform import uniform_figure
+
+__all__ = [
+    "basins_figure",
+    "boundary_figure",
+    "branch_figure",
+    "certified_figure",
+    "check_turntable",
+    "draw_features",
+    "draw_points",
+    "foreign_figure",
+    "free_packing_figure",
+    "packing_figure",
+    "phase_diagram_figure",
+    "planes_figure",
+    "save_figure",
+    "save_turntable",
+    "thomson_figure",
+    "uniform_figure",
+    "upright",
+]

@@ -1,0 +1,16 @@
+"""theory/loss."""
+
+from .engine import ExactLoss
+from .functions import expected_loss, loss_gradient, loss_hessian
+from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
+
+__all__ = [
+    "ExactLoss",
+    "LinearOptimum",
+    "expected_loss",
+    "linear_gradient",
+    "linear_loss",
+    "linear_optimum",
+    "loss_gradient",
+    "loss_hessian",
+]

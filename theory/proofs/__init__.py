@@ -1,0 +1,7 @@
+"""theory/proofs."""
+
+from .point import certify
+
+__all__ = [
+    "certify",
+]
