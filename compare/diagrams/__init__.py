@@ -1,6 +1,5 @@
 """compare/diagrams."""
 
-from .candidates import candidates
 from .certified import CertifiedRow, certified_columns, crossed
 from .dataset import OUTCOMES, RUN, curves_of, load, minima_of, model_of, runs_dataset, save, theory_dataset
 from .diagram import DATASET_NAME, DENSITY_RANGE, IMPORTANCE_RANGE, DiagramSettings, exact_part, merged, phase_diagram
@@ -18,7 +17,6 @@ __all__ = [
     "Omission",
     "agreement",
     "as_cheap",
-    "candidates",
     "certified_columns",
     "cheapest_phases",
     "crossed",

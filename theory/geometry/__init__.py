@@ -12,6 +12,7 @@ from .measures import (
 )
 from .phases import dead_outputs, phase, relabelled, representative
 from .polytopes import SAME, Polytope, points_of_gram, tegum_product
+from .published import PublishedCandidate, published_candidates
 from .recognition import Likeness, Recognised, likeness, recognise
 from .solids import polytope
 
@@ -19,6 +20,7 @@ __all__ = [
     "SAME",
     "Likeness",
     "Polytope",
+    "PublishedCandidate",
     "Recognised",
     "arrangement",
     "dead_outputs",
@@ -32,6 +34,7 @@ __all__ = [
     "phase",
     "points_of_gram",
     "polytope",
+    "published_candidates",
     "recognise",
     "relabelled",
     "representative",
