@@ -26,7 +26,7 @@ from tests.support.helpers import FloatArray, tolerance
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 training: Any = import_module("tegum.empirical.training.loop")
 OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
-CANDIDATES: Any = import_module("tegum.compare.diagrams.candidates").candidates(2, 1)
+CANDIDATES: Any = import_module("tegum.compare.diagrams.published").candidates(2, 1)
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
 GRADIENT_BAR = 1e-12
