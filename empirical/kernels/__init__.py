@@ -1,1 +1,3 @@
 """empirical/kernels."""
+
+__all__ = ["cpu", "fused_few", "fused_many"]

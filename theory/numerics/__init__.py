@@ -1,5 +1,7 @@
 """theory/numerics."""
 
+from .arrays import FloatArray, exactly, numbers
+from .compilation import compiled, machine_code
 from .continuation import (
     DIFFERENCE,
     HOPS,
@@ -17,8 +19,6 @@ from .continuation import (
 )
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
-from .machine_code import compiled, machine_code
-from .numbers import FloatArray, exactly, numbers
 
 __all__ = [
     "DIFFERENCE",

@@ -19,7 +19,7 @@ from tegum.theory.minima import DiagramMinima, diagram_minima
 from tests.support.helpers import tolerance, trained_by_hand
 
 parts: Any = import_module("tegum.compare.diagrams.dataset")
-published: Any = import_module("tegum.compare.diagrams.candidates")
+published: Any = import_module("tegum.compare.diagrams.published")
 
 DENSITY, IMPORTANCE = np.array([0.1, 0.5]), np.array([0.5, 1.5])
 # How far a run is put from the minimum that it has to be polished to.

@@ -1,7 +1,7 @@
 """theory/proofs/cells."""
 
 from .cells import CellProof, DiagramCell, certified_cells
-from .penalty_bounds import PenaltyBounds, penalty_bounds
+from .penalties import PenaltyBounds, penalty_bounds
 
 __all__ = [
     "CellProof",

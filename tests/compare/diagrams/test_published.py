@@ -13,7 +13,7 @@ from tegum.theory import diagram_model, global_minimum, loss_gradient
 from tegum.theory.geometry import published_candidates
 from tests.support.helpers import FloatArray, tolerance
 
-published: Any = import_module("tegum.compare.diagrams.candidates")
+published: Any = import_module("tegum.compare.diagrams.published")
 
 DENSITY = np.geomspace(0.01, 1.0, 9)[:, None]
 RATIO = np.geomspace(0.1, 10.0, 7)
