@@ -1,6 +1,6 @@
 """How accurate every engine is: worst errors against proven intervals, over random and degenerate models.
 
-`tests/test_engines.py` holds them below their bars, and `benchmarks/accuracy.py` writes them down.
+`tests/theory/loss/test_engines.py` holds them below their bars, and `benchmarks/accuracy.py` writes them down.
 """
 
 from __future__ import annotations
