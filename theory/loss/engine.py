@@ -7,7 +7,7 @@ With G = WᵀW, output i of the model is ReLU(z_i), z_i = b_i + Σ_j G_ij x_j. W
 a sum over activity patterns with their probabilities. With x̃ = (x, 1) the gradient in (G_i·, b_i) is
 2 E[x̃ R_1(z_i)] − 2 E[x_i x̃ R_0(z_i)], and the Hessian 2 E[x̃ x̃ᵀ R_0(z_i)] − 2 E[x_i x̃ x̃ᵀ δ(z_i)]. The moments are
 exact (`moments.py`); the chain rule through G = WᵀW does the rest. docs/loss.md has the derivation. The array
-operations here are the definition; small models on a CPU go through the same steps compiled (`compiled_loss.py`).
+operations here are the definition; small models on a CPU go through the same steps compiled (`compiled.py`).
 """
 
 from __future__ import annotations

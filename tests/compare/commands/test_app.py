@@ -22,7 +22,7 @@ from tegum.theory import BoundaryMap, boundary_map, derive_loss, diagram_model, 
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import diagram_minima
 from tegum.theory.models import Plane
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")

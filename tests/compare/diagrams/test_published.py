@@ -11,7 +11,8 @@ import pytest
 
 from tegum.theory import diagram_model, global_minimum, loss_gradient
 from tegum.theory.geometry import published_candidates
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 published: Any = import_module("tegum.compare.diagrams.published")
 
