@@ -12,7 +12,7 @@ minimises for many starts at once. Nothing here imports anything else of ours. B
 """
 
 from .arrays import FloatArray, exactly, numbers
-from .compilation import compiled, machine_code
+from .compilation import compiled, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
     HOPS,
@@ -61,4 +61,5 @@ __all__ = [
     "numbers",
     "rational",
     "trace",
+    "type_of",
 ]

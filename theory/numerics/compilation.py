@@ -48,6 +48,14 @@ def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -
         return numba.njit(signature, **options)(named)
 
 
+def type_of(example: Any) -> Any:
+    """Return numba's type of a value: how a signature says which record an argument is."""
+    import numba
+
+    typed: Callable[[Any], Any] = numba.typeof
+    return typed(example)
+
+
 def _stamp(function: FunctionType) -> str:
     """Return a hash of the files of a function and the compiled ones it calls, and of constants and records it uses."""
     seen: dict[CodeType, str] = {}

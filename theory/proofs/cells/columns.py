@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ...numerics import compiled, machine_code
+from ...numerics import compiled, machine_code, type_of
 from ..floats import Chances, least_loss, shape_loss
 
 # Rows of the table of laws: those at both ends of the densities, and the one between, which no density has.
@@ -207,7 +207,7 @@ def _search(
 
 
 _TABLE = numba.float64[:, ::1]
-_RECORDS = map(numba.typeof, (Strip(0.0, 0.0), BySign(0.0, 0.0), Limits(0.0, 0.0, 0)))
+_RECORDS = map(type_of, (Strip(0.0, 0.0), BySign(0.0, 0.0), Limits(0.0, 0.0, 0)))
 search = machine_code(
     _search,
     numba.int64(_TABLE, numba.float64[:, :, ::1], _TABLE, numba.float64, *_RECORDS, numba.boolean[::1]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ...numerics import machine_code
+from ...numerics import machine_code, type_of
 from ..floats import Chances, least_loss
 
 # Own slopes up to this are looked at one by one; beyond it f is larger than any small overlap's cost.
@@ -52,5 +52,5 @@ def _overlap_cost(g: float, law: Chances) -> float:
     return lowest / (g * g) * (1 - 1e-14)
 
 
-_LAW = numba.typeof(Chances(0.0, 0.0, 0.0))
+_LAW = type_of(Chances(0.0, 0.0, 0.0))
 overlap_cost = machine_code(_overlap_cost, numba.float64(numba.float64, _LAW), nogil=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numba
 
-from ...numerics import compiled, machine_code
+from ...numerics import compiled, machine_code, type_of
 
 # s, g and β are multiples of it, and smaller than LARGEST: then sums of them are exact in float64.
 GRID = 2.0**-40
@@ -231,5 +231,5 @@ def _loss_and_slopes(s: float, g: float, beta: float, law: Chances) -> LossAndSl
     return LossAndSlopes((law.one + law.both) / 3 - 2 * at.xy + at.yy, at.y, at.x)
 
 
-_LAW, _FOUND = (numba.typeof(record(0.0, 0.0, 0.0)) for record in (Chances, LossAndSlopes))
+_LAW, _FOUND = (type_of(record(0.0, 0.0, 0.0)) for record in (Chances, LossAndSlopes))
 loss_and_slopes = machine_code(_loss_and_slopes, _FOUND(numba.float64, numba.float64, numba.float64, _LAW), nogil=True)

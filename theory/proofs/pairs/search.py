@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ...numerics import FloatArray, compiled, machine_code
+from ...numerics import FloatArray, compiled, machine_code, type_of
 from ..balls import WeightBox
 from ..certificates import Quarter
 from ..floats import (
@@ -308,7 +308,7 @@ def _lower_bound_of_each(corners: FloatArray, side: float, asked: Problem) -> Fl
     return found
 
 
-_ASKED = numba.typeof(Problem(0.0, 0.0, 0.0, 0.0, 0.0))
+_ASKED = type_of(Problem(0.0, 0.0, 0.0, 0.0, 0.0))
 _OVER_SQUARES = numba.float64[::1](numba.float64[:, ::1], numba.float64, _ASKED)
 _settle_all = machine_code(_settle_each, _OVER_SQUARES, nogil=True)
 _lower_bounds = machine_code(_lower_bound_of_each, _OVER_SQUARES, nogil=True)
