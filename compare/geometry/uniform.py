@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from tegum.empirical.files import load_models, save_models
 from tegum.empirical.runs import TrainedModels
 from tegum.empirical.training import train
-from tegum.theory.geometry import feature_dimensionality, gram, recognise
+from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import FloatArray
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
+from tegum.theory.polytopes import recognise
 
 from ..progress import InterruptedRunError
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from ..geometry import SAME, Polytope, polytope
 from ..loss import ExactLoss
 from ..loss.spectral import BlockLaw, Rows, SpectralLoss, simple_terms
 from ..models import IndependentFeatures, ToyModel, as_amplitude
 from ..numerics import FloatArray
+from ..polytopes import SAME, Polytope, polytope
 from .counted_patterns import CountedPatterns
 
 # Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and free shares.
