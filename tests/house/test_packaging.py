@@ -26,7 +26,8 @@ def test_files_that_are_not_code_are_listed() -> None:
         for layer in OUTER
     }
     assert {name: set(files) for name, files in SETUP["package-data"].items()} == found
-    deeper = [path for layer in OUTER for path in (ROOT / layer).rglob("*/*") if path.is_file() and data(path.name)]
+    folders = [path.parent for layer in OUTER for path in (ROOT / layer).rglob("*/__init__.py")]
+    deeper = [path for folder in folders for path in folder.iterdir() if path.is_file() and data(path.name)]
     assert [path for path in deeper if path.parent.parent != ROOT] == []
 
 
