@@ -6,8 +6,6 @@ input law, amplitude and penalty but the one on hidden activations, which stays 
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -16,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .schedule import Pattern, Schedule, schedule
 
 # With more features most overlaps are often zero, which only the array operations make use of.
@@ -97,14 +95,10 @@ class CompiledLoss:
         given = (*_as_arguments(work), *places, *self._tables, w, b, self._parameter_rows(batch))
         results = loss, per_output, d_weights, d_bias, hessian
         for_each = max(THREAD_NUMBERS // (len(work.operations) * n), 1)
-        if count == 0:
-            pass
-        elif count <= 2 * for_each:
+        if 0 < count <= 2 * for_each:
             compiled.evaluate(*given, 0, count, *results)
-        else:
-            parts = [(begin, min(begin + for_each, count)) for begin in range(0, count, for_each)]
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(lambda part: compiled.evaluate(*given, *part, *results), parts))
+        elif count:
+            over_slices(lambda part: compiled.evaluate(*given, part.start, part.stop, *results), count, for_each)
         if outputs:
             return (per_output.reshape(*batch, n),)
         shapes = (batch, (*batch, m, n), (*batch, n), (*batch, size, size))

@@ -19,6 +19,7 @@ from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction,
 from .lbfgs import Lbfgs
 from .machine_code import compiled, machine_code
 from .numbers import FloatArray, exactly, numbers
+from .threads import cores, even_size, over_slices, slices
 
 __all__ = [
     "DIFFERENCE",
@@ -43,11 +44,15 @@ __all__ = [
     "as_interval",
     "between",
     "compiled",
+    "cores",
     "correct",
+    "even_size",
     "exactly",
     "jacobian",
     "machine_code",
     "numbers",
+    "over_slices",
     "rational",
+    "slices",
     "trace",
 ]
