@@ -35,7 +35,8 @@ def test_results_keep_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> 
             assert second_is_done.wait(60)
         elif piece.start == 1:
             second_is_done.set()
-        return piece.start
+        start: int = piece.start
+        return start
 
     assert over_slices(work, 4, 1) == [0, 1, 2, 3]
 
