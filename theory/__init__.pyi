@@ -29,4 +29,4 @@ from .models import diagram_model as diagram_model
 from .packing import best_packing as best_packing
 from .proofs import certify as certify
 from .proofs.certificates import Certificate as Certificate
-from .proofs.pairs import check_certificate as check_certificate
+from .proofs.checks import check_certificate as check_certificate

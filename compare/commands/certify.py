@@ -20,7 +20,7 @@ NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"
 if TYPE_CHECKING:
     from tegum.theory.numerics import Interval
     from tegum.theory.proofs.certificates import Certificate
-    from tegum.theory.proofs.pairs import CertificateCheck
+    from tegum.theory.proofs.checks import CertificateCheck
 
 
 def certify(
@@ -108,7 +108,7 @@ def _print_certificate(certificate: Certificate) -> None:
 
 def _show_check(path: Path, *, as_json: bool) -> None:
     from tegum.theory.proofs.certificates import Certificate
-    from tegum.theory.proofs.pairs import check_certificate
+    from tegum.theory.proofs.checks import check_certificate
 
     try:
         certificate = Certificate.from_json(path.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from tegum.theory.geometry import phase
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, match, polish
 from tegum.theory.models import ToyModel, diagram_model, diagram_plane
 
-from .candidates import candidates, published_losses
+from .published import candidates, published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")

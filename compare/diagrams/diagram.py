@@ -21,8 +21,8 @@ from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.minima import check_superposition, diagram_minima
 
 from ..progress import InterruptedRunError, Report, quiet
-from .candidates import candidates
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
+from .published import candidates
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tegum.theory.geometry import representative
 from tegum.theory.minima import SAME_LOSS
 
-from .candidates import candidates
 from .dataset import OUTCOMES, curves_of
+from .published import candidates
 
 # Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.
 BOUNDARY_MARGIN = 0.02

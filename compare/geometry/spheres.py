@@ -16,7 +16,7 @@ from tegum.theory.packing import Packed, packed
 from tegum.theory.spheres import Alignment, ThomsonMinimum, best_alignment, coulomb_energy, thomson_minimum
 
 # Features shorter than this share of 1 or of the longest, and directions in which all are, count as none. Weights fresh
-# from training need as much (theory/recognition.py).
+# from training need as much (theory/geometry/recognition.py).
 TOLERANCE = 0.1
 
 

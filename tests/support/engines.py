@@ -11,7 +11,8 @@ import torch
 
 from tegum.theory import ExactLoss, ToyModel, expected_loss, loss_gradient, loss_hessian
 from tegum.theory.loss import ArrayEngine
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 Evaluation = Callable[[ToyModel, FloatArray, FloatArray], Any]
 PURPOSES = ("loss", "gradient", "hessian")

@@ -139,7 +139,8 @@ def gradient_flow(
         ValueError: if shapes don't fit, or a number is out of range.
 
     Example:
-        >>> from tegum.theory import diagram_model, gradient_flow, phase
+        >>> from tegum.theory import diagram_model, phase
+        >>> from tegum.theory.flow import gradient_flow
         >>> flow = gradient_flow(diagram_model(2, 1, [0.1], 1.0), [[[0.3, -0.1]]], [[0.0, 0.0]])
         >>> bool(flow.converged[0]), phase(flow.weights[0], flow.bias[0])
         (True, 'digon(1,2)')

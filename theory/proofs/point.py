@@ -23,7 +23,8 @@ from .certificates import (
     certified_model,
     joined_phase,
 )
-from .pairs import SAME_LOSS, as_box, as_minimum, as_pair, proposed_core
+from .checks import as_box, as_minimum, as_pair
+from .pairs import SAME_LOSS, proposed_core
 from .triples import MAX_ROW_BOXES, certify_triple
 
 if TYPE_CHECKING:

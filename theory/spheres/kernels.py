@@ -1,8 +1,8 @@
 """Coulomb energies of many configurations and the way down from one, compiled.
 
 A point y ≠ 0 of space stands for y / |y|, so that no constraint is left. The way down is L-BFGS with the line search of
-`theory/lbfgs.py`, written out again for one configuration: starts need very different numbers of steps, and in a batch
-all wait for the slowest, and threads for each other in every step (docs/thomson.md).
+`theory/numerics/lbfgs.py`, written out again for one configuration: starts need very different numbers of steps, and in
+a batch all wait for the slowest, and threads for each other in every step (docs/thomson.md).
 """
 
 from __future__ import annotations

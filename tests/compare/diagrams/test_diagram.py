@@ -20,13 +20,14 @@ from tegum.empirical.training import train
 from tegum.theory import expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 training: Any = import_module("tegum.empirical.training.loop")
 OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
-CANDIDATES: Any = import_module("tegum.compare.diagrams.candidates").candidates(2, 1)
+CANDIDATES: Any = import_module("tegum.compare.diagrams.published").candidates(2, 1)
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
 GRADIENT_BAR = 1e-12

@@ -12,9 +12,12 @@ import torch
 
 from tegum.theory import Amplitude, CorrelatedFeatures, ExactLoss, IndependentFeatures, ToyModel
 from tegum.theory.loss import ArrayEngine, CompiledEngine, engine_for
-from tests.support.cases import AMPLITUDES, LAWS, POINTS, draw_case, draw_cases
+from tegum.theory.numerics import FloatArray
+from tests.support.cases import POINTS, draw_case, draw_cases
 from tests.support.engines import arrays
-from tests.support.helpers import FloatArray, assert_entries_close, independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import AMPLITUDES, LAWS, independent
+from tests.support.tolerances import assert_entries_close, tolerance
 
 compiled_loss = internals("loss.compiled")
 # Cases of each law with each amplitude, and at each kind of point.

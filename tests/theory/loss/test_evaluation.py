@@ -11,7 +11,11 @@ import torch
 
 from tegum.theory import ExactLoss, IndependentFeatures, OneHotFeatures, TableFeatures, ToyModel
 from tegum.theory.loss import ArrayEngine, CompiledEngine, Engine, SpectralEngine, engine_for
-from tests.support.helpers import FloatArray, independent, internals, oracle, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.oracles import oracle
+from tests.support.tolerances import tolerance
 
 AdaptiveEngine = internals("loss.adaptive").AdaptiveEngine
 ENGINES: dict[str, Any] = {

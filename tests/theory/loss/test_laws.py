@@ -25,21 +25,19 @@ from tegum.theory import (
     enclosure,
 )
 from tegum.theory.loss import SpectralEngine
-from tests.support.cases import AMPLITUDES, LAWS, PENALTIES
+from tegum.theory.numerics import FloatArray
 from tests.support.engines import ENGINES, Engine
-from tests.support.helpers import (
+from tests.support.laws import AMPLITUDES, LAWS, PENALTIES, densities
+from tests.support.monte_carlo import sampled_loss
+from tests.support.oracles import oracle, pattern_loss
+from tests.support.tolerances import (
     DIFFERENCE_STEP,
     KINK_MARGIN,
     SIGMAS,
-    FloatArray,
     assert_entries_close,
     assert_same_loss,
-    densities,
     entry_scale,
     loss_scale,
-    oracle,
-    pattern_loss,
-    sampled_loss,
     tolerance,
 )
 

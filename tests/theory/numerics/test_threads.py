@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tegum.theory.numerics import cores, even_size, over_slices, slices
-from tests.support.helpers import internals
+from tests.support.internals import internals
 
 threads = internals("numerics.threads")
 

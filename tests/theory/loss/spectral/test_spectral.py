@@ -18,18 +18,12 @@ from tegum.theory import (
     ToyModel,
 )
 from tegum.theory.loss import ArrayEngine
-from tests.support.helpers import (
-    DIFFERENCE_STEP,
-    SIGMAS,
-    FloatArray,
-    entry_scale,
-    independent,
-    internals,
-    loss_scale,
-    oracle,
-    sampled_loss,
-    tolerance,
-)
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.monte_carlo import sampled_loss
+from tests.support.oracles import oracle
+from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, entry_scale, loss_scale, tolerance
 
 SpectralLoss = internals("loss.spectral.engine").SpectralLoss
 SignedSums = internals("loss.signed_sums").SignedSums
