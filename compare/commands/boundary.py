@@ -78,16 +78,11 @@ def show_curves(phases: list[str], options: PlaneOptions, features: int, hidden:
     Raises:
         ValueError: if there are more than two phases, or one is unknown.
     """
-    from tegum.theory.boundaries import coexistence_curve, stability_limit
-
     plane = chosen_plane(options, features, hidden)
     if len(phases) > MOST_PHASES:
         raise ValueError(f"expected one or two phases, or none for all boundaries, got {len(phases)}")
-    curves = (
-        stability_limit(phases[0], plane=plane, n_features=features, n_hidden=hidden)
-        if len(phases) == 1
-        else coexistence_curve(phases[0], phases[1], plane=plane, n_features=features, n_hidden=hidden)
-    )
+    boundaries = _map_of(plane, features, hidden)
+    curves = boundaries.stability(*phases) if len(phases) == 1 else boundaries.coexistence(*phases)
     if as_json:
         print_json([curve_json(curve) for curve in curves])
         return
@@ -106,11 +101,9 @@ def show_curves(phases: list[str], options: PlaneOptions, features: int, hidden:
 
 def show_map(options: PlaneOptions, features: int, hidden: int, figure: Path | None, *, as_json: bool) -> None:
     """Print all special points and boundaries of a plane, and draw them on request."""
-    from tegum.theory.boundaries import boundary_map
-
     if figure is not None:
         _check_figure(figure)
-    boundaries = boundary_map(plane=chosen_plane(options, features, hidden), n_features=features, n_hidden=hidden)
+    boundaries = _map_of(chosen_plane(options, features, hidden), features, hidden)
     if figure is not None:
         from ..figures import boundary_figure, save_figure
 
@@ -122,6 +115,13 @@ def show_map(options: PlaneOptions, features: int, hidden: int, figure: Path | N
     print_segments(boundaries)
     if figure is not None:
         console().print(f"figure: {figure}", soft_wrap=True)
+
+
+def _map_of(plane: Plane | None, features: int, hidden: int) -> BoundaryMap:
+    """Return the map of a plane, or of density and importance."""
+    from tegum.theory.boundaries import boundary_map
+
+    return boundary_map(plane=plane, n_features=features, n_hidden=hidden)
 
 
 def _check_figure(path: Path) -> None:

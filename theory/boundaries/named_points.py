@@ -26,10 +26,9 @@ from ..minima import (
     snap,
     unpack,
 )
-from ..models import Plane
 from ..numerics import FloatArray
 from .atlas import ON_KINK, Atlas, TracedCurve, add_coexistence, dense, states_of
-from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses, meant_diagram, traced
+from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses
 from .degenerate import MOST_GROWN, degeneracies, flat_directions, grown_states
 from .equations import Equations
 from .exponents import Exponents, measured_exponents
@@ -88,25 +87,6 @@ class SpecialPoint:
     axes: tuple[str, str]
 
 
-def special_points(
-    diagram: DiagramMinima | None = None, *, plane: Plane | None = None, n_features: int = 2, n_hidden: int = 1
-) -> tuple[SpecialPoint, ...]:
-    """Return the special points of a phase diagram that its traced curves show, by their first parameter.
-
-    Args:
-        diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
-        plane: two other parameters and their ranges, instead of `diagram`.
-        n_features: number of features n of the default diagram.
-        n_hidden: number of hidden dimensions m of the default diagram.
-
-    Raises:
-        ValueError: if both diagram and plane are given, or n_hidden ≥ n_features.
-    """
-    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
-    equations, atlas = traced(diagram)
-    return completed(diagram, equations, atlas)[1]
-
-
 def completed(
     diagram: DiagramMinima, equations: Equations, atlas: Atlas
 ) -> tuple[list[KnownLosses], tuple[SpecialPoint, ...]]:
@@ -122,7 +102,7 @@ def completed(
 def located(
     diagram: DiagramMinima, equations: Equations, atlas: Atlas, known: Sequence[KnownLosses]
 ) -> tuple[SpecialPoint, ...]:
-    """Return the special points that traced curves show; see `special_points`.
+    """Return the special points that traced curves show, by their first parameter.
 
     Args:
         diagram: minima over a grid.

@@ -18,14 +18,14 @@ import xarray as xr
 import tegum.theory
 from tegum.compare.diagrams import agreement, load
 from tegum.compare.progress import InterruptedRunError
-from tegum.theory import derive_loss, diagram_model, expected_loss, local_minima
-from tegum.theory.boundaries import BoundaryCurve, phase_boundaries
-from tegum.theory.minima import DiagramMinima, diagram_minima
+from tegum.theory import BoundaryMap, boundary_map, derive_loss, diagram_model, expected_loss, local_minima
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import diagram_minima
+from tegum.theory.models import Plane
 from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
-curves: Any = import_module("tegum.theory.boundaries.curves")
 training: Any = import_module("tegum.empirical.training.loop")
 cli: Any = import_module("tegum.compare.commands.app")
 
@@ -114,26 +114,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def traced() -> tuple[DiagramMinima, tuple[BoundaryCurve, ...]]:
-    """A diagram of four cells around the change from the axis to the pair, and its curves."""
-    small = diagram_minima([0.4, 0.6], [0.3, 0.5])
-    return small, phase_boundaries(small)
+def small() -> BoundaryMap:
+    """The map of a diagram of four cells around the change from the axis to the pair."""
+    return boundary_map(diagram_minima([0.4, 0.6], [0.3, 0.5]))
 
 
 @pytest.fixture
-def found(
-    traced: tuple[DiagramMinima, tuple[BoundaryCurve, ...]], monkeypatch: pytest.MonkeyPatch
-) -> tuple[BoundaryCurve, ...]:
-    """All curves of the small diagram, which stands for the whole one."""
-    small, curves_of_small = traced
+def found(small: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> BoundaryMap:
+    """The small map, which stands for the whole one."""
 
-    def seeds(n_features: int, n_hidden: int) -> DiagramMinima:
+    def whole(*, plane: Plane | None, n_features: int, n_hidden: int) -> BoundaryMap:
+        assert plane is None
         no_seeds(n_features, n_hidden)
         return small
 
-    monkeypatch.setattr(curves, "seed_diagram", seeds)
-    monkeypatch.setattr(curves, "phase_boundaries", lambda diagram: curves_of_small if diagram is small else ())
-    return curves_of_small
+    monkeypatch.setattr("tegum.theory.boundaries.boundary_map", whole)
+    return small
 
 
 @pytest.fixture(scope="module")
@@ -359,11 +355,9 @@ def test_a_loss_is_shown_in_a_table(tegum_: Any, pair: Path) -> None:
         pytest.param(["digon(1,2)", "axis(1) + drop(2)"], id="coexistence, in the other order"),
     ],
 )
-def test_boundaries_are_printed_with_residual_and_error(
-    tegum_: Any, found: tuple[BoundaryCurve, ...], phases: list[str]
-) -> None:
+def test_boundaries_are_printed_with_residual_and_error(tegum_: Any, found: BoundaryMap, phases: list[str]) -> None:
     kind = ("stability", "coexistence")[len(phases) - 1]
-    expected = [c for c in found if c.kind == kind and c.phases == tuple(sorted(phases))]
+    expected = [c for c in found.curves if c.kind == kind and c.phases == tuple(sorted(phases))]
     printed = tegum_("boundary", *phases, "--json").json()
     assert len(printed) == len(expected) > 0
     for entry, curve in zip(printed, expected, strict=True):

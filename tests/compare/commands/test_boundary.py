@@ -37,7 +37,7 @@ def command(small: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> Any:
         asked.append(options)
         return small
 
-    monkeypatch.setattr("tegum.theory.boundary_map", stand_in)
+    monkeypatch.setattr("tegum.theory.boundaries.boundary_map", stand_in)
     monkeypatch.setattr("tegum.compare.figures.boundaries.PIXELS", PIXELS)
     return asked
 

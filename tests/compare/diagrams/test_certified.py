@@ -60,7 +60,7 @@ def test_the_command_resumes_and_draws(
 ) -> None:
     # Boundaries only serve to be drawn, and take long.
     piece = SimpleNamespace(phases=("a", "b"), kind="first order", x=np.array([0.02, 0.5]), y=np.array([0.2, 5.0]))
-    monkeypatch.setattr("tegum.theory.boundary_map", lambda: SimpleNamespace(segments=[piece]))
+    monkeypatch.setattr("tegum.theory.boundaries.boundary_map", lambda: SimpleNamespace(segments=[piece]))
     code, out, _ = run(monkeypatch, capsys, f"{SMALL} --out {tmp_path}")
     assert code == 0
     account = json.loads(out)
