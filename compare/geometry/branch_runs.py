@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, apart
 from tegum.theory.geometry import dead_outputs
@@ -82,12 +82,17 @@ def train_along(
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ValueError(f"seeds must be a positive integer, got {seeds!r}")
     model = family.models(np.log(parameters))
-    options: dict[str, Any] = {"objective": objective, "device": "cpu", "on_progress": on_progress, "seeds": seeds}
-    if objective == "exact":
-        options |= {"optimiser": "lbfgs", "steps": EXACT_STEPS, "tolerance": VANISHED}
-    else:
-        options |= {"steps": SAMPLED_STEPS, "learning_rate": SAMPLED_RATE, "schedule": "linear"}
-    trained = train(model, **options)
+    exact = objective == "exact"
+    trained = train(
+        model,
+        seeds=seeds,
+        steps=EXACT_STEPS if exact else SAMPLED_STEPS,
+        learning_rate=None if exact else SAMPLED_RATE,
+        objective=objective,  # type: ignore[arg-type]
+        device="cpu",
+        optimisation=Optimisation("lbfgs", tolerance=VANISHED) if exact else Optimisation(schedule="linear"),
+        session=Session(on_progress=on_progress),
+    )
     if trained.status == "interrupted":
         raise KeyboardInterrupt
     weights, bias = np.asarray(trained.weights, dtype=np.float64), np.asarray(trained.bias, dtype=np.float64)
@@ -116,5 +121,5 @@ def train_along(
         loss=np.asarray(trained.loss, dtype=np.float64).reshape(shape),
         polished=found.loss.reshape(shape),
         moved=found.moved.reshape(shape),
-        objective=objective,
+        objective=objective,  # type: ignore[arg-type]
     )

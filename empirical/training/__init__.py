@@ -1,9 +1,8 @@
 """empirical/training."""
 
-from .loop import LEARNING_RATE, resolve_device, train
+from .loop import resolve_device, train
 
 __all__ = [
-    "LEARNING_RATE",
     "resolve_device",
     "train",
 ]
