@@ -1,4 +1,4 @@
-"""Tables and JSON on standard output. Rich is imported when there is something to show."""
+"""Tables and JSON on standard output, a line on standard error. Rich is imported when there is something to show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+# Exit codes of a command that couldn't do what it was asked, and of one that was asked something impossible.
+FAILED, MISUSE = 1, 2
+
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that colours nothing by itself."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def complain(text: str) -> None:
+    """Write what went wrong to standard error, in one line."""
+    if line := " ".join(text.split()):
+        sys.stderr.write(f"tegum: {line}\n")
 
 
 def print_json(value: Any) -> None:

@@ -1,6 +1,6 @@
 """compare/geometry."""
 
-from .branch_runs import DEAD, ELSEWHERE, ENDINGS, BranchRuns, train_along
+from .branch_runs import DEAD, ELSEWHERE, ENDINGS, BranchRuns, branch_account, train_along
 from .free_packings import FreeRow, survey
 from .spheres import TOLERANCE, ThomsonComparison, represented, thomson_comparison
 from .uniform import NOTHING, UniformRun, UniformSweep, train_uniform, uniform_run
@@ -16,6 +16,7 @@ __all__ = [
     "ThomsonComparison",
     "UniformRun",
     "UniformSweep",
+    "branch_account",
     "represented",
     "survey",
     "thomson_comparison",
