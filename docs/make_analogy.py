@@ -32,9 +32,9 @@ from tegum.compare.geometry import ThomsonComparison, thomson_comparison
 from tegum.empirical.runs import Optimisation
 from tegum.empirical.training import train
 from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, feature_norms, polytope
-from tegum.theory.geometry import recognise
 from tegum.theory.minima import pack, unpack
 from tegum.theory.packing import packed
+from tegum.theory.polytopes import recognise
 from tegum.theory.spheres import best_alignment, spherical_code
 from tegum.theory.spheres.point_groups import point_group
 

@@ -1,13 +1,13 @@
 """The command line, `tegum`: a module for each command, with its options and what it does.
 
 `app` only registers them; a module is loaded when its command is asked for, and loads what is heavy when it runs.
-`options` has what several commands take, `groups` hands options that belong together on as one record, `training` and
-`laws` are two such records. `console`, `stages` and `interruptions` say what comes out, how far it is, and what is
-kept when somebody presses Ctrl-C.
+`options` has what several commands take, `groups` hands options that belong together on as one record, of which
+`training` and `laws` are two. `console`, `stages` and `rows` show and keep what comes out, `interruptions` says what is
+kept when somebody presses Ctrl-C. Begin with `app`:
 
     >>> from tegum.compare.commands.app import COMMANDS
-    >>> "diagram" in COMMANDS
-    True
+    >>> COMMANDS["minima"]
+    ('minima', 'List all local minima of the exact loss at one point.')
 """
 
 from .app import main

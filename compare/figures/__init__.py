@@ -1,4 +1,14 @@
-"""compare/figures."""
+"""Everything that is drawn. Functions take what was computed and return axes or figures; none computes or shows.
+
+`style` has what all figures share; each of the others draws what one command found. Begin with `phase_diagram`:
+
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from tegum.compare import draw_points
+    >>> axes = draw_points(Figure().add_subplot(), np.array([[1.0, 0.0], [-1.0, 0.0]]))
+    >>> axes.name
+    'rectilinear'
+"""
 
 from .basins import basins_figure, planes_figure
 from .boundaries import boundary_figure

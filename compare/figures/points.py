@@ -26,8 +26,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory.geometry import feature_norms, gram, interference_graph, polytope
+from tegum.theory.geometry import feature_norms, gram, interference_graph
 from tegum.theory.numerics import FloatArray
+from tegum.theory.polytopes import polytope
 from tegum.theory.spheres import SAME, hull_edges, rotation_axes, symmetries
 
 from .style import STYLE

@@ -1,6 +1,6 @@
 """Models that are trained together, and those that run compiled on a CPU.
 
-All groups read and write rows of one `TrainingState`: these here, `device_group.py` and `exact_group.py`. A model's
+All groups read and write rows of one `TrainingState`: these here, `device.py` and `exact.py`. A model's
 result doesn't depend on its neighbours; the compiled loops take one model at a time.
 """
 

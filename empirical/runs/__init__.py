@@ -1,4 +1,13 @@
-"""empirical/runs."""
+"""What goes into a training run and what comes out of it, as records.
+
+`architectures` has the four models by their equations, `optimisers` rules and schedules, `settings` what a group of
+runs is asked to do, `state` where each run stands between two steps; `results` is what `train` returns and `recorded`
+the series that were asked for. Begin with `results`:
+
+    >>> from tegum.empirical.runs import ARCHITECTURES
+    >>> sorted(ARCHITECTURES)
+    ['absolute_value', 'linear', 'relu_hidden', 'relu_output']
+"""
 
 from .architectures import ARCHITECTURES, Architecture, SampledLoss
 from .checks import check_choice, check_count, check_kind, check_rate

@@ -1,7 +1,7 @@
 """Training many toy models at once: four models, every input law, sampled or exact objective.
 
-On a CPU sampled training runs compiled (`kernels.py`), elsewhere on the device (`device_group.py`); the exact
-objective has groups of its own (`exact_group.py`). A model's result depends on its own parameters and its seed alone.
+On a CPU sampled training runs compiled (`kernels/cpu.py`), elsewhere on the device (`groups/device.py`); the exact
+objective has groups of its own (`groups/exact.py`). A model's result depends on its own parameters and its seed alone.
 """
 
 from __future__ import annotations

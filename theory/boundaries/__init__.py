@@ -1,4 +1,14 @@
-"""theory/boundaries."""
+"""Curves where two minima cost the same or one stops being one, and the special points on them.
+
+`paths` follows minima from cell to cell of a plane, `equations` says what holds on a boundary, `curves` traces each
+once with the help of `atlas`; `meetings`, `precise_meetings` and `degenerate` solve for the points where several meet
+or a transition changes its nature, `named_points`, `segments` and `exponents` say what they are, and `map` holds it
+all. `pair_penalty` is the surface that ends the storage of a pair. Begin with `map`, and docs/boundaries.md:
+
+    >>> from tegum.theory.boundaries import critical_penalty
+    >>> str(critical_penalty(0.1, 1.0).status)
+    'first order'
+"""
 
 from .curves import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from .exponents import Exponents

@@ -3,7 +3,7 @@
 Nothing here knows which curves there are. Every minimum of a coarse census is followed from its cell into the
 neighbouring ones; where its path breaks off there is a limit of stability, and where two paths change places in cost
 there is a coexistence curve. Each is then located by Newton's method on its defining equations and traced
-(`continuation.py`). docs/boundaries.md has the map.
+(`numerics/continuation.py`). docs/boundaries.md has the map.
 """
 
 from __future__ import annotations

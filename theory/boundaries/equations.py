@@ -1,7 +1,7 @@
 """The equations of boundary curves: systems F(y) = 0 with one more unknown than equations.
 
-The last two unknowns are always q, the positions in a plane of models (`planes.py`). docs/boundaries.md derives the
-equations:
+The last two unknowns are always q, the positions in a plane of models (`models/planes.py`). docs/boundaries.md derives
+the equations:
 
 - coexistence of θ and θ':  ∇L(θ) = 0, ∇L(θ') = 0, L(θ) = L(θ');
 - fold, where a minimum meets a saddle:  ∇L(θ) = 0, H(θ) v = 0, ‖v‖ = 1;

@@ -3,7 +3,7 @@
 The unknowns are (W, b) and x = log t, the equations ∇L = 0: with one more unknown than equations, a curve. All branches
 are followed at once, each by steps of its own along its tangent and Newton corrections with the exact Hessian
 (pseudo-arclength continuation: E. L. Allgower and K. Georg, Numerical Continuation Methods, chapter 6,
-doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`rotations.py`),
+doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`minima/frames.py`),
 which uses up the rotations of the hidden space, stay zero. docs/deformation.md has the mathematics.
 """
 

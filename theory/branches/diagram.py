@@ -211,7 +211,7 @@ def branch_diagram(
         ValueError: if a probe is out of range.
 
     Example:
-        >>> from tegum.theory import correlated_pairs
+        >>> from tegum.theory.models import correlated_pairs
         >>> found = branch_diagram(correlated_pairs(2, 2, 0.24, 0.3), [0.245, 0.295], starts=16, margin=1.2)
         >>> [(change.kind, round(change.parameter, 8)) for change in found.changes]
         [('first order', 0.25787068)]

@@ -8,7 +8,7 @@ overlap G_ii first. All programs divide by overlaps; `expected_loss` is the stab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from math import nan
 from operator import mul
@@ -33,7 +33,7 @@ class Output(Protocol):
     """One output's loss; see `OutputLoss`."""
 
     @property
-    def corners(self) -> dict[frozenset[int], Expression]:
+    def corners(self) -> Mapping[frozenset[int], Expression]:
         """c_S for every set S of features."""
 
 

@@ -1,8 +1,18 @@
-"""theory/minima."""
+"""Every local minimum of the exact loss: where they are searched for, and where a point is judged.
+
+`starts` proposes structures, `descent` goes downhill by the exact Hessian in the `frames` that fix rotations,
+`critical_points` and `curvature` judge where it ends, kinks included, and `local` takes the census of it; `diagram`
+does so over a grid, `random_starts` where a census would take too long, and `polishing` leads trained weights downhill.
+Begin with `local`, and docs/minima.md for what is argued and checked:
+
+    >>> from tegum.theory import diagram_model, local_minima
+    >>> [point.phase for point in local_minima(diagram_model(2, 1, 0.1, 0.1))][:2]
+    ['digon(1,2)', 'axis(1) + drop(2)']
+"""
 
 from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
-from .descent import CHUNK, Descent, chunks, descend
+from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, turned_towards
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
@@ -25,7 +35,6 @@ __all__ = [
     "Polished",
     "census",
     "check_superposition",
-    "chunks",
     "copies",
     "descend",
     "diagram_minima",

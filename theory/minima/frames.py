@@ -114,6 +114,6 @@ def hold(theta: FloatArray) -> FloatArray:
 
 
 def hold_frame(theta: FloatArray, n_hidden: int) -> FloatArray:
-    """Return zeros where the frame of `theta` (`rotations.py`) sets zeros, and NaN elsewhere."""
+    """Return zeros where the frame of `theta` (`frames.py`) sets zeros, and NaN elsewhere."""
     weights, bias = unpack(theta, n_hidden)
     return np.where(np.concatenate([frame_zeros(weights).ravel(), np.zeros(len(bias), dtype=bool)]), 0.0, np.nan)

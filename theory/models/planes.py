@@ -107,7 +107,8 @@ class Plane:
             found by comparing models unless given.
 
     Example:
-        >>> from tegum.theory import IndependentFeatures, Plane, ToyModel
+        >>> from tegum.theory import IndependentFeatures, ToyModel
+        >>> from tegum.theory.models import Plane
         >>> model = ToyModel(2, 1, IndependentFeatures(0.1))
         >>> plane = Plane.of(model, x=("density", 0.01, 1), y=("interference_penalty", 0, 0.1))
         >>> plane.x.scale, plane.y.scale

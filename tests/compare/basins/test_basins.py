@@ -22,7 +22,7 @@ from tegum.theory import diagram_model, phase, polish
 from tegum.theory.boundaries import BoundaryCurve, stability_limit
 from tegum.theory.flow import gradient_flow, same_sign_share
 from tegum.theory.minima import diagram_minima
-from tests.support.helpers import half_unit, tolerance
+from tests.support.tolerances import half_unit, tolerance
 
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 module: Any = import_module("tegum.compare.basins.shares")

@@ -21,7 +21,7 @@ from tegum.compare.progress import InterruptedRunError
 from tegum.theory import derive_loss, diagram_model, expected_loss, local_minima
 from tegum.theory.boundaries import BoundaryCurve, phase_boundaries
 from tegum.theory.minima import DiagramMinima, diagram_minima
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")

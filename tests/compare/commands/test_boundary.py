@@ -15,7 +15,7 @@ from tegum.compare.figures import boundary_figure
 from tegum.compare.figures.boundaries import parameter_label
 from tegum.theory import BoundaryMap, boundary_map
 from tegum.theory.minima import diagram_minima
-from tests.support.helpers import run_tegum
+from tests.support.command_line import run_tegum
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 DEFAULTS = PlaneOptions(None, None, 0.3, 1.0, 0.0)

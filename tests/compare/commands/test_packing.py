@@ -12,7 +12,7 @@ import pytest
 
 from tegum.theory import best_packing
 from tegum.theory.packing import packing_transitions
-from tests.support.helpers import run_tegum as run
+from tests.support.command_line import run_tegum as run
 
 packing_command: Any = import_module("tegum.compare.commands.packing")
 packing_figure: Any = import_module("tegum.compare.figures.packing")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.helpers import run_tegum as run
+from tests.support.command_line import run_tegum as run
 
 point_figures = import_module("tegum.compare.figures.points")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tegum.theory.proofs.cells import DiagramCell, certified_cells
-from tests.support.helpers import run_tegum as run
+from tests.support.command_line import run_tegum as run
 
 diagram: Any = import_module("tegum.compare.diagrams.certified")
 figure: Any = import_module("tegum.compare.figures.certified")

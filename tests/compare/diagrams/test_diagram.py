@@ -20,7 +20,8 @@ from tegum.empirical.training import train
 from tegum.theory import expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")

@@ -12,7 +12,8 @@ import sympy
 
 from tegum.theory import diagram_model, global_minimum, loss_gradient, phase
 from tegum.theory.formulas import PUBLISHED_LOSSES, PublishedLoss
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 published: Any = import_module("tegum.compare.diagrams.published")
 

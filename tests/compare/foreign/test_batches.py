@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from tegum.compare.commands.app import main
 from tegum.compare.foreign import read_many, read_weights
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, local_minima
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 RNG = np.random.default_rng(5)
 WEIGHTS = RNG.normal(size=(4, 2, 3))

@@ -15,7 +15,7 @@ from tegum.compare.geometry import thomson_comparison
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, polytope
 from tegum.theory.geometry import tegum_factors
 from tegum.theory.spheres import coulomb_energy, thomson_minimum
-from tests.support.helpers import run_tegum as run
+from tests.support.command_line import run_tegum as run
 
 comparison: Any = import_module("tegum.compare.geometry.spheres")
 

@@ -10,7 +10,9 @@ import sympy
 
 from tegum.theory.boundaries import critical_penalty
 from tegum.theory.formulas import FORMULAS, AlgebraicDensity, algebraic_densities
-from tests.support.helpers import independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 elimination = internals("formulas.elimination")
 forms = internals("formulas.boundaries")

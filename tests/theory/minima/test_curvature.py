@@ -10,7 +10,9 @@ from scipy.optimize import minimize
 
 from tegum.theory import ToyModel, diagram_model, loss_hessian
 from tegum.theory.minima import descend, unpack
-from tests.support.helpers import DIFFERENCE_STEP, FloatArray, internals, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.tolerances import DIFFERENCE_STEP, tolerance
 
 curvature = internals("minima.curvature")
 PROBES = 200

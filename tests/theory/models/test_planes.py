@@ -19,7 +19,7 @@ from tegum.theory import (
 from tegum.theory.boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
 from tegum.theory.minima import plane_minima
 from tegum.theory.models import Plane, PlaneAxis, diagram_plane
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 RESIDUAL_BAR = 1e-10

@@ -25,7 +25,9 @@ from tegum.theory import (
     local_minima,
 )
 from tegum.theory.numerics import Interval
-from tests.support.helpers import half_unit, internals, run_tegum
+from tests.support.command_line import run_tegum
+from tests.support.internals import internals
+from tests.support.tolerances import half_unit
 
 HALF = Fraction(1, 2)
 TENTH, HUNDREDTH = Fraction(1, 10), Fraction(1, 100)

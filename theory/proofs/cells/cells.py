@@ -2,7 +2,7 @@
 
 A cell is a range of densities times a range of relative importances, and of coefficients of the interference penalty.
 Its candidate, found by descent, is either an antipodal pair of fixed weights or the dropped feature; the proof is that
-every rival costs more (`cell_search.py`), everywhere in the cell. What fails is tried again in quarters, each with a
+every rival costs more (`columns.py`), everywhere in the cell. What fails is tried again in quarters, each with a
 candidate of its own, and is proved if all of them are, in favour of one phase. docs/certified-diagram.md has the
 arguments.
 """

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, enclosure, local_minima
-from tests.support.helpers import internals
+from tests.support.internals import internals
 
 balls, box_balls = internals("proofs.balls.moments"), internals("enclosures.boxes")
 bounds, bends, boxes_of = (

@@ -13,7 +13,9 @@ from scipy.optimize import minimize_scalar
 from tegum.theory import expected_loss
 from tegum.theory.boundaries import critical_penalty
 from tegum.theory.proofs.cells import DiagramCell, certified_cells, penalty_bounds
-from tests.support.helpers import independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 POINTS = [(0.15, 0.5), (0.3, 0.6), (0.6, 0.9), (0.5, 0.2), (0.8, 1.05)]
 WIDEST = 0.05

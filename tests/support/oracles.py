@@ -1,29 +1,23 @@
-"""What the tests share: tolerances by purpose and dtype, and oracles that don't use the code under test.
+"""The expected loss to fifty digits, by code that the code under test shares nothing with.
 
-The oracle of the expected loss is its definition, a sum over activity patterns. Each pattern's integral is a signed
-sum over the corners of a box, divided by the slopes; it is evaluated with so many digits that its cancellations leave
-fifty of them.
+The oracle is the loss's definition, a sum over activity patterns. Each pattern's integral is a signed sum over the
+corners of a box, divided by the slopes; it is evaluated with so many digits that its cancellations leave fifty of them.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from importlib import import_module
 from itertools import chain, combinations, product
 from math import ceil, comb
-from types import ModuleType
 from typing import Any
 
 import mpmath
 import numpy as np
-import pytest
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from tegum.empirical.runs import TrainedModels
 from tegum.theory import (
     Amplitude,
     AnticorrelatedFeatures,
@@ -34,104 +28,18 @@ from tegum.theory import (
     TableFeatures,
     ToyModel,
 )
+from tegum.theory.numerics import FloatArray
 
-FloatArray = NDArray[np.float64]
 # mpmath comes without types.
 Real = Any
-
-# Errors are relative to Σ I_i E[x_i²] + L (`loss_scale`) for losses, and to 1 + the largest entry otherwise.
-TOLERANCES: dict[str, dict[str, float]] = {
-    "loss": {"float64": 1e-12, "float32": 1e-5, "spectral": 1e-8},
-    # Five to eight features.
-    "loss of many": {"float64": 1e-9},
-    "gradient": {"float64": 1e-10, "float32": 1e-4, "spectral": 1e-6},
-    "hessian": {"float64": 1e-8, "float32": 1e-2},
-    "moment": {"float64": 1e-13},
-    # Moments of δ, relative to the inverse of the largest slope.
-    "delta": {"float64": 1e-11},
-    # One float64 computation against another that may round differently in every step.
-    "rounding": {"float64": 1e-14},
-    # A mathematical identity between two evaluations, each within the bar of its own.
-    "law": {"float64": 1e-11},
-    # Inverted Laplace transforms: losses, their derivatives, and what rounding adds to an estimated error.
-    "spectral": {"float64": 1e-9},
-    "spectral_slope": {"float64": 1e-8},
-    "spectral_rounding": {"float64": 1e-13},
-    # Central differences over `DIFFERENCE_STEP`.
-    "difference": {"float64": 1e-6},
-    "eigenvalue": {"float64": 1e-10},
-    # A least value, found over a bias, against the same on a grid.
-    "least": {"float64": 1e-9},
-    # How far, relatively, a limit of stability may be off: as a zero of the one-sided Hessian, and as the place where
-    # the search for the smallest curvature changes its mind.
-    "stability": {"float64": 1e-6},
-    "search": {"float64": 5e-3},
-    # The oracle against itself: its derivatives, rounded to float64, and its loss before rounding.
-    "oracle": {"float64": 1e-12, "mpf": 1e-48},
-}
-DIFFERENCE_STEP = 1e-5
-# Distance from the kinks that a central difference needs.
-KINK_MARGIN = 1e-3
-# Standard errors that a sampled mean may be off.
-SIGMAS = 5.0
 # Digits that the oracle keeps after its cancellations.
 ORACLE_DIGITS = 50
-
-
-def tolerance(purpose: str, dtype: str = "float64") -> float:
-    """Return the bar for a purpose at a precision."""
-    return TOLERANCES[purpose][dtype]
-
-
-def half_unit(decimals: int) -> float:
-    """Return by how much a number printed with so many decimals may differ from the true one."""
-    return 0.5 * 10.0**-decimals
-
-
-def internals(module: str) -> ModuleType:
-    """Return a module of `tegum.theory`, for tests of what it doesn't export."""
-    return import_module(f"tegum.theory.{module}")
-
-
-def independent(n_features: int, n_hidden: int, density: ArrayLike = 0.3, importance: ArrayLike = 1.0) -> ToyModel:
-    """Return a model of independent features."""
-    return ToyModel(n_features, n_hidden, IndependentFeatures(density), importance)
-
-
-def densities(model: ToyModel) -> FloatArray:
-    """Return P(x_i ≠ 0) of a single model, shape (n,)."""
-    assert model.batch_shape == ()
-    return model.densities()
-
-
-def loss_scale(model: ToyModel, loss: float) -> float:
-    """Return Σ I_i E[x_i²] + L, against which the error of a loss counts."""
-    active = float((model.importances() * densities(model)).sum())
-    return active * float(model.features.amplitude.second_moment) + loss
-
-
-def entry_scale(expected: ArrayLike) -> float:
-    """Return 1 + the largest size of an entry, against which the error of an array counts."""
-    return 1 + float(np.abs(np.asarray(expected)).max())
-
-
-def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: str = "law", slack: float = 1.0) -> None:
-    """Assert that two losses are the same for a purpose, for an engine whose bars are wider by `slack`."""
-    assert abs(found - expected) <= slack * tolerance(purpose) * loss_scale(model, abs(expected)), (found, expected)
-
-
-def assert_entries_close(found: Any, expected: Any, purpose: str, dtype: str = "float64") -> None:
-    """Assert that two gradients or Hessians are the same for a purpose."""
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(purpose, dtype) * entry_scale(expected))
 
 
 def corner_outputs(weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Return every pre-activation at every corner of the input cube [0, 1]ⁿ, shape (2^n, n)."""
     corners = np.array(list(product((0.0, 1.0), repeat=len(bias))))
     return np.asarray(corners @ (weights.T @ weights) + bias)
-
-
-# --- The 50-digit oracle -----------------------------------------------------------------------------------------
 
 
 def _ramp(q: int, t: Real) -> Real:
@@ -411,67 +319,3 @@ def pattern_loss(model: ToyModel, weights: ArrayLike, bias: ArrayLike, active: t
             for i, weight in enumerate(model.importances())
         ]
         return float(mpmath.fsum(terms))
-
-
-# --- Monte Carlo -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A sampled mean with its standard error and the number of samples it took."""
-
-    mean: float
-    standard_error: float
-    samples: int
-
-
-def sampled_loss(
-    model: ToyModel, weights: ArrayLike, bias: ArrayLike, target: float, budget: int, seed: int = 0
-) -> Estimate:
-    """Return the loss averaged over sampled inputs until its standard error is below `target` or the budget spent."""
-    W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-    rng, gram = np.random.default_rng(seed), W.T @ W
-    apart = (gram**2).sum() - (np.diag(gram) ** 2).sum()
-    fixed = float(model.interference_penalty) * apart + float(model.weight_decay) * (W**2).sum()
-    total, squares, samples, batch = 0.0, 0.0, 0, 1 << 14
-    while True:
-        x = model.features.sample(model.n_features, batch, rng)
-        errors = ((x - np.maximum(x @ gram + b, 0)) ** 2) @ model.importances() + fixed
-        errors += float(model.activation_penalty) * np.abs(x @ W.T).sum(axis=-1)
-        total, squares, samples = total + errors.sum(), squares + (errors**2).sum(), samples + batch
-        mean = total / samples
-        standard_error = float(np.sqrt(max(squares / samples - mean**2, 0.0) / samples))
-        if standard_error < target or samples + batch > budget:
-            return Estimate(float(mean), standard_error, samples)
-
-
-def trained_by_hand(weights: FloatArray, bias: FloatArray, loss: FloatArray) -> TrainedModels:
-    """Return models of shape (*batch_shape, seeds) as if they had been trained."""
-    shape = loss.shape
-    return TrainedModels(
-        weights=weights,
-        bias=bias,
-        seeds=np.arange(shape[-1]),
-        loss=loss,
-        loss_error=np.zeros(shape),
-        loss_history=np.zeros((1, *shape)),
-        history_steps=np.zeros(1, dtype=np.int64),
-        steps=np.ones(shape, dtype=np.int64),
-        converged=np.zeros(shape, dtype=bool),
-        diverged=np.isnan(loss),
-        second=None,
-        architecture="relu_output",
-        status="finished",
-        reason="made by hand",
-    )
-
-
-def run_tegum(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
-) -> tuple[int | str | None, str, str]:
-    """Run the command line, and return its exit code and what it wrote to standard output and standard error."""
-    cli: Any = import_module("tegum.compare.commands.app")
-    monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return (stop.value.code, *capsys.readouterr())
