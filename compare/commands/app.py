@@ -47,17 +47,22 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tegum {version('tegum')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
-    """Do what can be done without a command."""
-    if version:
-        from importlib.metadata import version as version_of
-
-        sys.stdout.write(f"tegum {version_of('tegum')}\n")
-        raise typer.Exit
+    """Show help if no command is asked for."""
     if context.invoked_subcommand is None:
         sys.stdout.write(f"{context.get_help()}\n")
         raise typer.Exit(MISUSE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ def complain(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print plain values as JSON."""
+    import json
+
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
