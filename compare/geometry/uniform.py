@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.empirical.files import load_models, save_models
-from tegum.empirical.runs import TrainedModels
+from tegum.empirical.runs import Optimisation, Session, TrainedModels
 from tegum.empirical.training import train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
@@ -161,10 +161,12 @@ def train_uniform(
             seeds=[seed],
             steps=steps,
             learning_rate=learning_rate,
-            schedule="cosine",
             device=device,
-            checkpoint=kept.with_suffix(".npz"),
-            on_progress=lambda done, total, stage=stage: report(stage, done / total),  # type: ignore[misc]
+            optimisation=Optimisation(schedule="cosine"),
+            session=Session(
+                checkpoint=kept.with_suffix(".npz"),
+                on_progress=lambda done, total, stage=stage: report(stage, done / total),  # type: ignore[misc]
+            ),
         )
         if trained.status != "finished":
             raise InterruptedRunError(trained.reason)
