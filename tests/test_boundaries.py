@@ -19,9 +19,6 @@ from tegum.theory import (
     stability_limit,
 )
 
-# The traced diagram is shared; one worker traces it for all.
-pytestmark = pytest.mark.xdist_group("diagram")
-
 RESIDUAL_BAR = 1e-10
 ERROR_BAR = 1e-7
 LOSS_GAP = 1e-9
@@ -31,12 +28,12 @@ MIRROR_DISTANCE = 0.06
 Curves = tuple[BoundaryCurve, ...]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def diagram() -> DiagramMinima:
     return seed_diagram()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def curves(diagram: DiagramMinima) -> Curves:
     return phase_boundaries(diagram)
 
