@@ -27,7 +27,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 docs: $(STAMP)
-	$(BIN)/pytest -q tests/test_docs.py
+	$(BIN)/pytest -q tests/house/test_documents.py
 
 wheel: $(STAMP)
 	$(BIN)/python .ci/check_wheel.py

@@ -22,8 +22,8 @@ import numpy as np
 
 from tegum.theory import Certificate, IndependentFeatures, ToyModel, certify, check_certificate
 
-moments: Any = import_module("tegum.theory.pair_moments")
-search: Any = import_module("tegum.theory.certificate_search")
+moments: Any = import_module("tegum.theory.proofs.floats.moments")
+search: Any = import_module("tegum.theory.proofs.pairs.search")
 moments_at, rounding, GRID = moments.moments, moments.rounding, moments.GRID
 
 MODELS = {"p = 0.1, r = 1": (0.1, 1.0), "p = 0.1, r = 0.02": (0.1, 0.02), "p = 0.5, r = 1": (0.5, 1.0)}

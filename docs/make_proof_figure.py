@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tegum.compare.figures import STYLE, save_figure
-from tegum.theory import IndependentFeatures, ToyModel, certify_triple
-from tegum.theory.triple_rows import lowest_row
+from tegum.compare.figures import save_figure
+from tegum.compare.figures.style import STYLE
+from tegum.theory import IndependentFeatures, ToyModel
+from tegum.theory.proofs.triples import certify_triple
+from tegum.theory.proofs.triples.rows import lowest_row
 
 DENSITY = Fraction(7, 10)
 POINTS = 41
