@@ -1,12 +1,15 @@
 """The command line, `tegum`: a module for each command, with its options and what it does.
 
-`app` registers the commands and turns errors into one line; `options` has the options that commands share, `console`,
-`stages` and `rows` how they show things. Nothing heavy is imported before a command runs. Begin with `app`:
+`app` only registers them; a module is loaded when its command is asked for, and loads what is heavy when it runs.
+`options` has what several commands take, `groups` hands options that belong together on as one record, of which
+`training` and `laws` are two. `console`, `stages` and `rows` show and keep what comes out, `interruptions` says what is
+kept when somebody presses Ctrl-C. Begin with `app`:
 
-    >>> import sys
-    >>> from tegum.compare.commands import app
-    >>> callable(app.main)
-    True
+    >>> from tegum.compare.commands.app import COMMANDS
+    >>> COMMANDS["minima"]
+    ('minima', 'List all local minima of the exact loss at one point.')
 """
 
-__all__ = []
+from .app import main
+
+__all__ = ["main"]

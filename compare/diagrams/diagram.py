@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tegum.empirical.runs import Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
@@ -109,8 +110,10 @@ def phase_diagram(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         device=settings.device,
-        checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
-        on_progress=lambda done, total: report("training", done / max(total, 1)),
+        session=Session(
+            checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
+            on_progress=lambda done, total: report("training", done / max(total, 1)),
+        ),
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)

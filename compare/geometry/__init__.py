@@ -11,7 +11,7 @@ searches with all weights free against the atlas, and `spheres` features against
     True
 """
 
-from .branch_runs import DEAD, ELSEWHERE, ENDINGS, BranchRuns, train_along
+from .branch_runs import DEAD, ELSEWHERE, ENDINGS, BranchRuns, branch_account, train_along
 from .free_packings import FreeRow, survey
 from .spheres import TOLERANCE, ThomsonComparison, represented, thomson_comparison
 from .uniform import NOTHING, UniformRun, UniformSweep, train_uniform, uniform_run
@@ -27,6 +27,7 @@ __all__ = [
     "ThomsonComparison",
     "UniformRun",
     "UniformSweep",
+    "branch_account",
     "represented",
     "survey",
     "thomson_comparison",

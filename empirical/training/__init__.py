@@ -10,10 +10,9 @@ it is. Begin with `loop`, and docs/training.md:
     ((2,), 'finished')
 """
 
-from .loop import LEARNING_RATE, resolve_device, train
+from .loop import resolve_device, train
 
 __all__ = [
-    "LEARNING_RATE",
     "resolve_device",
     "train",
 ]

@@ -22,12 +22,12 @@ def test_every_folder_is_a_package_of_the_wheel() -> None:
 
 def test_files_that_are_not_code_are_listed() -> None:
     found = {
-        f"tegum.{path.relative_to(ROOT).parts[0]}": {other.name for other in path.parent.glob("*") if data(other.name)}
+        f"tegum.{layer}": {path.name for path in (ROOT / layer).iterdir() if path.is_file() and data(path.name)}
         for layer in OUTER
-        for path in [ROOT / layer / "__init__.py"]
     }
     assert {name: set(files) for name, files in SETUP["package-data"].items()} == found
-    deeper = [path for layer in OUTER for path in (ROOT / layer).rglob("*/*") if path.is_file() and data(path.name)]
+    folders = [path.parent for layer in OUTER for path in (ROOT / layer).rglob("*/__init__.py")]
+    deeper = [path for folder in folders for path in folder.iterdir() if path.is_file() and data(path.name)]
     assert [path for path in deeper if path.parent.parent != ROOT] == []
 
 

@@ -40,11 +40,11 @@ def _spectral(model: ToyModel, weights: FloatArray, bias: FloatArray, order: int
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            value, slopes = engine.outputs_and_slopes(weights, bias)
+            value, slopes, error, *_ = engine.outputs(weights, bias)
     except RuntimeWarning:
         # Overlaps of extreme sizes overflow.
         raise NotPromisedError from None
-    if (engine.error > engine.tolerance * np.maximum(model.densities(), tolerance("rounding"))).any():
+    if (error > engine.tolerance * np.maximum(model.densities(), tolerance("rounding"))).any():
         raise NotPromisedError
     importance = model.importances()
     if order == 0:

@@ -8,8 +8,6 @@ linearly implicit steps of its own length instead.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..loss import ExactLoss
-from ..minima import CHUNK, chunks, expand, pack, unpack
+from ..minima import CHUNK, expand, pack, unpack
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, even_size, over_slices
 
 # RODAS3 (Sandu et al. 1997, DOI 10.1016/S1352-2310(97)83212-8): order 3 with an embedded order 2, stiffly accurate.
 DIAGONAL = 0.5
@@ -158,14 +156,10 @@ def gradient_flow(
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value!r}")
     start = pack(w, b)
-    # Even pieces, so that all cores are busy to the end.
-    size = min(CHUNK, max(1, -(-count // (os.cpu_count() or 1))))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(
-            pool.map(
-                lambda s: _flow_chunk(model.take(s), start[s], duration, target, accuracy, most_steps),
-                chunks(count, size),
-            )
-        )
+    parts = over_slices(
+        lambda s: _flow_chunk(model.take(s), start[s], duration, target, accuracy, most_steps),
+        count,
+        even_size(count, CHUNK),
+    )
     ends, losses, norms, times, tried = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Flow(*unpack(ends, m), losses, norms, times, tried, norms <= target)

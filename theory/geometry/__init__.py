@@ -1,8 +1,7 @@
-"""What a model looks like: how features share the hidden space, which interfere, and which polytope they form.
+"""What a model looks like: how features share the hidden space, which of them interfere, and what that is called.
 
 `measures` has norms, superposition and dimensionality, `factors` the parts of a model that don't interfere, `phases`
-names its structure; `polytopes` and `solids` know the configurations of the literature, `recognition` tells which of
-them is there, and `arrangements` places points for a figure. Begin with `phases`:
+names its structure, and `arrangements` what points in a plane form. Begin with `phases`, and docs/geometry.md:
 
     >>> import numpy as np
     >>> from tegum.theory.geometry import feature_dimensionality, phase
@@ -14,6 +13,7 @@ them is there, and `arrangements` places points for a figure. Begin with `phases
 from .arrangements import arrangement
 from .factors import interference_graph, tegum_factor_numbers, tegum_factors
 from .measures import (
+    checked_weights,
     dimensions_per_feature,
     feature_dimensionality,
     feature_norms,
@@ -22,35 +22,24 @@ from .measures import (
     superposition,
 )
 from .phases import dead_outputs, phase, relabelled, representative
-from .polytopes import SAME, Polytope, points_of_gram, tegum_product
 from .published import PublishedCandidate, published_candidates
-from .recognition import Likeness, Recognised, likeness, recognise
-from .solids import polytope
 
 __all__ = [
-    "SAME",
-    "Likeness",
-    "Polytope",
     "PublishedCandidate",
-    "Recognised",
     "arrangement",
+    "checked_weights",
     "dead_outputs",
     "dimensions_per_feature",
     "feature_dimensionality",
     "feature_norms",
     "gram",
     "interference_graph",
-    "likeness",
     "neuron_polysemanticity",
     "phase",
-    "points_of_gram",
-    "polytope",
     "published_candidates",
-    "recognise",
     "relabelled",
     "representative",
     "superposition",
     "tegum_factor_numbers",
     "tegum_factors",
-    "tegum_product",
 ]

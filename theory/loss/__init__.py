@@ -1,8 +1,9 @@
 """The exact expected loss of x' = ReLU(WᵀWx + b), with gradient and Hessian: where it is integrated.
 
 `moments` integrates over the part of a cube on which a ReLU is on, from its `faces`; `signed_sums` takes expectations
-over the input law, `engine` makes loss and derivatives of them and `functions` checks arguments. For small models a
-`schedule` writes the same steps down for the compiled `kernel`; `spectral` is for hundreds of features and `linear` for
+over the input law, `chain_rule` makes loss and derivatives of them. That is the engine of `arrays`; that of `compiled`
+code goes through the same steps, written down as a `schedule`, and `inverted` transforms (`spectral`) reach hundreds of
+features. All give an `evaluation`, with its error; `engine` chooses one, and `functions` checks arguments. `linear` is
 the model without the ReLU. Begin with `functions`, and docs/loss.md for the derivation:
 
     >>> from tegum.theory import IndependentFeatures, ToyModel, expected_loss
@@ -11,13 +12,23 @@ the model without the ReLU. Begin with `functions`, and docs/loss.md for the der
     0.083333333333
 """
 
-from .engine import ExactLoss
+from .arrays import ArrayEngine
+from .compiled import CompiledEngine
+from .engine import ExactLoss, engine_for
+from .evaluation import Engine, Evaluation
 from .functions import expected_loss, loss_gradient, loss_hessian
+from .inverted import SpectralEngine
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 
 __all__ = [
+    "ArrayEngine",
+    "CompiledEngine",
+    "Engine",
+    "Evaluation",
     "ExactLoss",
     "LinearOptimum",
+    "SpectralEngine",
+    "engine_for",
     "expected_loss",
     "linear_gradient",
     "linear_loss",

@@ -145,7 +145,7 @@ def _from_zero(rows: Any, cell: Any, low_end: float, high_end: float, t: int) ->
 
 @numba.njit(nogil=True, inline="never")
 def _pull_back(weights: Any, second: Any, curvature: Any, hessian: Any, towards: Any) -> None:
-    """Fill one model's Hessian in (W, b); `ExactLoss._pull_back` has the formula.
+    """Fill one model's Hessian in (W, b); `ChainRule` has the formula.
 
     Args:
         weights: W, shape (m, n).

@@ -12,7 +12,7 @@ Begin with `local`, and docs/minima.md for what is argued and checked:
 
 from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
-from .descent import CHUNK, Descent, chunks, descend
+from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, turned_towards
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
@@ -35,7 +35,6 @@ __all__ = [
     "Polished",
     "census",
     "check_superposition",
-    "chunks",
     "copies",
     "descend",
     "diagram_minima",

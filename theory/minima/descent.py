@@ -8,9 +8,6 @@ step on such a function lands on its centre at once: H(d) d = ∇h(d), by Euler'
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..loss import ExactLoss
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .parameters import expand
 
 LARGEST_STEP = 0.5
@@ -101,12 +98,6 @@ def _descend_chunk(model: ToyModel, start: FloatArray, iterations: int, target: 
     return Descent(parameters, losses, norms, spent)
 
 
-def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
-    """Yield slices that cover `range(count)` in pieces of at most `size`."""
-    for begin in range(0, count, size):
-        yield slice(begin, min(begin + size, count))
-
-
 def descend(model: ToyModel, start: Any, *, iterations: int = 200, target: float = 1e-13) -> Descent:
     """Follow the exact loss downhill from many starts at once.
 
@@ -122,9 +113,7 @@ def descend(model: ToyModel, start: Any, *, iterations: int = 200, target: float
     """
     start = np.asarray(start, dtype=np.float64)
     assert model.batch_shape == start.shape[:1], (model.batch_shape, start.shape)
-    pieces = list(chunks(len(start)))
-    if len(pieces) == 1:
+    if len(start) <= CHUNK:
         return _descend_chunk(model, start, iterations, target)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(lambda s: _descend_chunk(model.take(s), start[s], iterations, target), pieces))
+    parts = over_slices(lambda s: _descend_chunk(model.take(s), start[s], iterations, target), len(start), CHUNK)
     return Descent(*(np.concatenate([getattr(p, name) for p in parts]) for name in Descent.__dataclass_fields__))

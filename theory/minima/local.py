@@ -8,18 +8,16 @@ completeness goes and shows the check: doubling the starts finds nothing new.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
-from .descent import chunks, descend
+from .descent import descend
 from .parameters import pack, unpack
 from .starts import default_starts, starting_points
 
@@ -119,8 +117,7 @@ def _examine_all(model: ToyModel, sets: list[FloatArray]) -> list[tuple[list[Cri
     if not len(owner):
         return [([], s) for s in sets]
     stacked = np.concatenate(sets)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(lambda s: examine(model.take(owner[s]), stacked[s]), chunks(len(owner), EXAMINED)))
+    parts = over_slices(lambda s: examine(model.take(owner[s]), stacked[s]), len(owner), EXAMINED)
     points = [point for part, _ in parts for point in part]
     directions = np.concatenate([part for _, part in parts])
     ends = np.cumsum([0, *(len(s) for s in sets)])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +11,10 @@ from numpy.typing import NDArray
 from ..geometry import phase
 from ..loss import ExactLoss
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, CriticalPoint, below, flatness, invariants, snap
 from .curvature import smallest_curvature
-from .descent import chunks, descend
+from .descent import descend
 from .frames import distance
 from .local import EXAMINED, SAME
 from .parameters import expand, pack, unpack
@@ -96,9 +94,7 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
 
 def _in_chunks(model: ToyModel, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Run `smallest_curvature` in chunks on all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        slices = chunks(len(parameters), EXAMINED)
-        parts = list(pool.map(lambda s: smallest_curvature(model.take(s), parameters[s]), slices))
+    parts = over_slices(lambda s: smallest_curvature(model.take(s), parameters[s]), len(parameters), EXAMINED)
     return np.concatenate([value for value, _ in parts]), np.concatenate([direction for _, direction in parts])
 
 

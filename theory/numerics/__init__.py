@@ -2,7 +2,8 @@
 
 `arrays` has the one array type and the checks of numbers at the door, `intervals` proven intervals of exact rationals,
 `compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds, `lbfgs`
-minimises for many starts at once. Nothing here imports anything else of ours. Begin with `continuation`:
+minimises for many starts at once, and `threads` splits rows over all cores. Nothing here imports anything else of ours.
+Begin with `continuation`:
 
     >>> import numpy as np
     >>> from tegum.theory.numerics import correct
@@ -30,6 +31,7 @@ from .continuation import (
 )
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
+from .threads import cores, even_size, over_slices, slices
 
 __all__ = [
     "DIFFERENCE",
@@ -54,12 +56,16 @@ __all__ = [
     "as_interval",
     "between",
     "compiled",
+    "cores",
     "correct",
+    "even_size",
     "exactly",
     "jacobian",
     "machine_code",
     "numbers",
+    "over_slices",
     "rational",
+    "slices",
     "trace",
     "type_of",
 ]

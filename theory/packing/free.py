@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import qmc
 
-from ..loss import ExactLoss
-from ..loss.spectral import SpectralLoss
+from ..loss import Engine, SpectralEngine, engine_for
 from ..minima import pack, unpack
 from ..models import IndependentFeatures, ToyModel, as_amplitude
 from ..numerics import FloatArray, Lbfgs
@@ -28,6 +27,8 @@ MOST_ENUMERATED, MAX_CORNERS = 5, 16
 INPUTS, STEPS = 1024, 200
 # Tolerances of the spectral engine: on the way, and at the end.
 ON_THE_WAY, AT_THE_END = 1e-9, 1e-11
+# What rounding leaves of an enumerated output, relative to E[x²] (docs/accuracy.md).
+ROUNDING = 1e-15
 # Slopes at which a search on the exact loss ends, and losses over quasi-random inputs that count as the same, both in
 # units of E[x²].
 LEVEL, APART = 1e-7, 1e-3
@@ -209,18 +210,13 @@ class _Exact:
 
     def __init__(self, model: ToyModel, square: float) -> None:
         self._model, self._square = model, square
-        self._engine = ExactLoss(model) if model.n_features <= MOST_ENUMERATED else None
-        self._spectral = SpectralLoss(model, tolerance=ON_THE_WAY)
+        self._few = model.n_features <= MOST_ENUMERATED
+        self._engine: Engine = engine_for(model) if self._few else SpectralEngine(model, tolerance=ON_THE_WAY)
 
     def evaluate(self, point: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
-        weights, bias = unpack(point, self._model.n_hidden)
-        if self._engine is not None:
-            loss, in_weights, in_bias = self._engine.loss_and_gradient(weights, bias)
-            return float(loss), pack(in_weights, in_bias)
-        outputs, slopes = self._spectral.outputs_and_slopes(weights, bias)
-        in_gram = slopes[:, :-1]
-        return float(outputs.sum()), pack(weights @ (in_gram + in_gram.T), slopes[:, -1])
+        found = self._engine.evaluate(*unpack(point, self._model.n_hidden), 1)
+        return float(found.loss), pack(found.d_weights, found.d_bias)
 
     def descend(self, point: FloatArray, steps: int) -> tuple[float, FloatArray]:
         """Return the loss and the place where a quasi-Newton search ends."""
@@ -231,9 +227,10 @@ class _Exact:
 
     def judge(self, point: FloatArray) -> tuple[float, float, float]:
         """Return loss, slope in units of E[x²], and the loss's error."""
-        self._spectral = SpectralLoss(self._model, tolerance=AT_THE_END, max_nodes=1 << 14)
-        loss, gradient = self.evaluate(point)
-        error = 1e-15 * self._model.n_features * self._square
-        if self._engine is None:
-            error = float(self._spectral.error.sum())
-        return loss, float(np.abs(gradient).max()) / self._square, error
+        engine = self._engine
+        if not self._few:
+            engine = SpectralEngine(self._model, tolerance=AT_THE_END, max_nodes=1 << 14)
+        found = engine.evaluate(*unpack(point, self._model.n_hidden), 1)
+        slope = float(np.abs(pack(found.d_weights, found.d_bias)).max()) / self._square
+        error = ROUNDING * self._model.n_features * self._square if self._few else float(found.error)
+        return float(found.loss), slope, error

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from ..geometry import SAME, Polytope, polytope
 from ..loss import ExactLoss
 from ..loss.spectral import BlockLaw, Rows, SpectralLoss, simple_terms
 from ..models import IndependentFeatures, ToyModel, as_amplitude
 from ..numerics import FloatArray
+from ..polytopes import SAME, Polytope, polytope
 from .counted_patterns import CountedPatterns
 
 # Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and free shares.
@@ -126,54 +126,57 @@ class _Family:
 
     def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
+        return self.measured(x)[:2]
+
+    def measured(self, x: FloatArray) -> tuple[float, FloatArray, float]:
+        """Return the loss, its gradient, and the loss's error: the engine's estimate, or its rounding."""
         k, share = self.solid.n, x[2] if self.rows else np.nan
         points, scale = _corners(self.solid, share), float(np.exp(x[0]))
         if self._engine is not None:
             loss, in_weights, in_bias = self._engine.loss_and_gradient(scale**0.5 * points, np.full(k, x[1]))
-            return float(loss), np.array([scale**0.5 * (in_weights * points).sum() / 2, in_bias.sum()])
+            slopes = [scale**0.5 * (in_weights * points).sum() / 2, in_bias.sum()]
+            return float(loss), np.array(slopes), k * ROUNDING * self.square
         if not self.alike:
             return self._each(scale * self.solid.gram, float(x[1]))
         # All outputs are alike.
         overlaps = scale * (points[:, 0] @ points)
-        one, in_row = self._output(overlaps, float(x[1]))
+        one, in_row, error = self._output(overlaps, float(x[1]))
         slopes = [in_row[:-1] @ overlaps, in_row[-1]]
         if self.rows:
             slopes.append(in_row[:-1] @ (scale * ((points * self._steps(share))[:, 0] @ points)))
-        return k * one, k * np.array(slopes)
+        return k * one, k * np.array(slopes), k * error
 
-    def _each(self, gram: FloatArray, bias: float) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient in log scale and bias, output by output."""
+    def _each(self, gram: FloatArray, bias: float) -> tuple[float, FloatArray, float]:
+        """Return the loss, its gradient in log scale and bias, and its error, output by output."""
         parts = []
         for i in range(self.solid.n):
             assert self._spectral is not None
-            one, in_row = self._spectral.output_and_slopes(i, gram[i], bias)
-            parts.append((one, in_row[:-1] @ gram[i], in_row[-1]))
-        loss, *slopes = np.sum(parts, axis=0)
-        return float(loss), np.array(slopes)
+            one = self._spectral.output(i, gram[i], bias)
+            (in_row,) = one.slopes
+            parts.append((one.value[0], in_row[:-1] @ gram[i], in_row[-1], one.error[0]))
+        loss, *slopes, error = np.sum(parts, axis=0)
+        return float(loss), np.array(slopes), float(error)
 
-    def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
-        """Return the first output's loss and its derivatives in the overlaps and the bias."""
+    def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray, float]:
+        """Return the first output's loss, its derivatives in the overlaps and the bias, and its error."""
+        rounding = ROUNDING * self.square
         if self._counted is not None:
-            return self._counted.output_and_slopes(overlaps, bias)
+            return *self._counted.output_and_slopes(overlaps, bias), rounding
         if self._spectral is not None:
-            return self._spectral.output_and_slopes(0, overlaps, bias)
+            found = self._spectral.output(0, overlaps, bias)
+            return float(found.value[0]), found.slopes[0], float(found.error[0])
         # Of a block's k features one is on k/n times as often, and all else leaves them at their bias.
         terms = simple_terms(Rows(self._law, overlaps[None], np.array([bias]), np.array([0])), True)
         loss = self.square + terms["on none value"][0] + terms["off one value"][0, 1:].sum()
         slopes = np.append(terms["off one slope"][0], terms["on none bias"][0] + terms["off one bias"][0, 1:].sum())
         slopes[0] = terms["on none own"][0]
-        return float(loss), slopes
+        return float(loss), slopes, rounding
 
     def _steps(self, share: float) -> FloatArray:
         """Return the derivatives of the logarithms of squared coordinates in the share, shape (d, 1)."""
         steps = np.full((self.solid.dim, 1), -1 / (1 - share))
         steps[list(self.rows)] = 1 / share
         return steps
-
-    def error(self) -> float:
-        """Return the error of the last loss: the engine's estimate, or its rounding."""
-        one = ROUNDING * self.square if self._spectral is None else float(self._spectral.error[0])
-        return self.solid.n * one
 
     def bounds(self) -> Bounds:
         """Return the box of the search."""
@@ -263,7 +266,7 @@ def packed(
     places = [np.array([*start, *shares]) for start in starts]
     _, x = min((family.search(place) for place in places), key=lambda pair: pair[0])
     x, left, positive = family.polished(x)
-    loss, _ = family.evaluate(x)
+    loss, _, numerical = family.measured(x)
     k, d, scale = family.solid.n, family.solid.dim, float(np.exp(x[0]))
     status = "optimal" if positive and np.isfinite(left) else "failed"
     if scale < SMALLEST_SCALE:
@@ -272,5 +275,5 @@ def packed(
         # Nothing is left to gain, however flat it is.
         status, left = "optimal", loss
     height = float(x[2]) if family.rows else float("nan")
-    gain, error = (k * family.unit - loss) / d, family.error() + left
+    gain, error = (k * family.unit - loss) / d, numerical + left
     return Packed(family.solid.name, k, d, scale, float(x[1]), height, loss, gain, error, status)

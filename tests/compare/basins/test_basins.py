@@ -16,6 +16,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from tegum.compare.basins import BasinSettings, basin_plane, basin_shares, load_basins, wilson_interval
+from tegum.empirical.runs import Optimisation
 from tegum.empirical.training import train
 from tegum.theory import diagram_model, phase, polish
 from tegum.theory.boundaries import BoundaryCurve, stability_limit
@@ -308,7 +309,12 @@ def test_small_steps_of_plain_descent_end_where_the_flow_does() -> None:
     found = [ends(flow.weights, flow.bias)]
     for rate, steps in ((0.1, 6000), (0.05, 12000)):
         trained = train(
-            model, seeds=64, objective="exact", optimiser="sgd", momentum=0.0, learning_rate=rate, steps=steps
+            model,
+            seeds=64,
+            objective="exact",
+            learning_rate=rate,
+            steps=steps,
+            optimisation=Optimisation("sgd", momentum=0.0),
         )
         found.append(ends(trained.weights, trained.bias))
     for one, other in ((0, 1), (0, 2), (1, 2)):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.support.command_line import run_tegum as run
 
-point_figures = import_module("tegum.compare.figures.points")
+turntable = import_module("tegum.compare.figures.turntable")
 
 MISUSE = 2
 
@@ -43,7 +43,7 @@ def test_a_target_ends_the_search_or_is_missed(
 def test_points_are_drawn_and_turned(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(point_figures, "FRAMES", 5)
+    monkeypatch.setattr(turntable, "FRAMES", 5)
     picture, film = tmp_path / "new" / "five.png", tmp_path / "new" / "five.gif"
     code, out, err = run(monkeypatch, capsys, f"thomson 5 --figure {picture} --turntable {film}")
     assert code == 0

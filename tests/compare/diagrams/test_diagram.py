@@ -298,7 +298,7 @@ def test_an_interrupted_run_keeps_the_exact_part_and_goes_on(
     tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*arguments: Any, **options: Any) -> TrainedModels:
-        done = train(*arguments, **{**options, "checkpoint": None})
+        done = train(*arguments, **{**options, "session": None})
         return replace(done, status="interrupted", reason="stopped after 96 of 200 steps")
 
     with monkeypatch.context() as patch:

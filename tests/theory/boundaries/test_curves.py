@@ -11,9 +11,6 @@ from scipy.optimize import brentq, minimize
 from tegum.theory import BoundaryMap, boundary_map, diagram_model, local_minima
 from tegum.theory.boundaries import BoundaryCurve
 
-# The traced diagram is shared; one worker traces it for all.
-pytestmark = pytest.mark.xdist_group("diagram")
-
 RESIDUAL_BAR = 1e-10
 ERROR_BAR = 1e-7
 LOSS_GAP = 1e-9
@@ -23,12 +20,12 @@ MIRROR_DISTANCE = 0.06
 Curves = tuple[BoundaryCurve, ...]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def found() -> BoundaryMap:
     return boundary_map()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def curves(found: BoundaryMap) -> Curves:
     return found.curves
 

@@ -161,7 +161,6 @@ def _model(name: str, x: float, y: float) -> ToyModel:
     return ToyModel(2, 1, IndependentFeatures((0.3, x)), importance=(1.0, y))
 
 
-@pytest.mark.xdist_group("planes")
 @pytest.mark.parametrize("name", WINDOWS)
 def test_two_phases_cost_the_same_along_their_curve(name: str, curves: dict[str, tuple[BoundaryCurve, ...]]) -> None:
     (curve,) = [c for c in curves[name] if c.kind == "coexistence" and c.phases == (AXIS, DIGON) and c.cheapest.any()]
@@ -184,7 +183,6 @@ def _antipodal_limit(p: float) -> float:
     return float(minimize(stored, np.array([0.1, 0.1]), tol=1e-12).fun / (p / 3 - p**2 / 4))
 
 
-@pytest.mark.xdist_group("planes")
 def test_the_penalty_shifts_the_limit_of_a_dropped_feature_by_what_it_costs(
     curves: dict[str, tuple[BoundaryCurve, ...]],
 ) -> None:
@@ -197,7 +195,6 @@ def test_the_penalty_shifts_the_limit_of_a_dropped_feature_by_what_it_costs(
         np.testing.assert_allclose(limit, _antipodal_limit(p), rtol=1e-7)
 
 
-@pytest.mark.xdist_group("planes")
 def test_curves_name_their_axes(curves: dict[str, tuple[BoundaryCurve, ...]]) -> None:
     curve = curves["density, penalty"][0]
     assert curve.axes == ("density", "interference_penalty")
@@ -206,7 +203,6 @@ def test_curves_name_their_axes(curves: dict[str, tuple[BoundaryCurve, ...]]) ->
         _ = curve.importance
 
 
-@pytest.mark.xdist_group("planes")
 def test_a_plane_can_be_asked_for_two_phases_or_one(monkeypatch: pytest.MonkeyPatch) -> None:
     plane = Plane.of(BASE, x=("density", 0.15, 0.25), y=("interference_penalty", 0.005, 0.02))
     small = plane_minima(plane, plane.x.grid(2), plane.y.grid(3), starts=16)

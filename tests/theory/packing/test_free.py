@@ -20,8 +20,8 @@ from tegum.theory import (
     global_minimum,
     loss_gradient,
 )
-from tegum.theory.geometry import recognise
 from tegum.theory.packing import finite_packing, free_packing, packed
+from tegum.theory.polytopes import recognise
 from tests.support.command_line import run_tegum as run
 
 rows_module: Any = import_module("tegum.compare.commands.rows")

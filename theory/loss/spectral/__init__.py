@@ -14,12 +14,13 @@ before, and `inversion` knows when to stop. Begin with `engine`, and docs/spectr
 """
 
 from .blocks import BlockLaw
-from .engine import SpectralLoss
+from .engine import Inverted, SpectralLoss
 from .rows import Rows
 from .simple_patterns import simple_terms
 
 __all__ = [
     "BlockLaw",
+    "Inverted",
     "Rows",
     "SpectralLoss",
     "simple_terms",

@@ -13,9 +13,9 @@ import pytest
 import sympy
 
 from tegum.theory import feature_dimensionality
-from tegum.theory.geometry import Polytope, likeness, points_of_gram, polytope, tegum_product
-from tegum.theory.geometry.polytopes import is_zero
-from tegum.theory.geometry.solids import (
+from tegum.theory.polytopes import Polytope, likeness, points_of_gram, polytope, tegum_product
+from tegum.theory.polytopes.corners import is_zero
+from tegum.theory.polytopes.solids import (
     NAMED,
     cube,
     duoantiprism,

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import sympy
 
+from ..geometry import checked_weights, tegum_factors
 from ..numerics import FloatArray
-from .factors import tegum_factors
-from .measures import checked_weights
 
 # Overlaps of unit vectors below this are zero, eigenvalues closer than this are one.
 SAME = 1e-9

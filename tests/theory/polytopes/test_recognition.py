@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.theory.geometry import likeness, polytope, recognise, tegum_product
-from tegum.theory.geometry.recognition import KNOWN
+from tegum.theory.polytopes import likeness, polytope, recognise, tegum_product
+from tegum.theory.polytopes.recognition import KNOWN
 
 EXACT = 1e-12
 # How many ways a polytope has onto itself: the order of its symmetry group.

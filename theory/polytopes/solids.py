@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 from sympy import Rational, cos, pi, sin, sqrt
 
-from .polytopes import Polytope, tegum_product
+from .corners import Polytope, tegum_product
 
 PAPER = "arXiv:2209.10652"
 GOLDEN = (1 + sqrt(5)) / 2

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, feature_dimensionality, polytope
-from tegum.theory.geometry import Polytope, tegum_factors
+from tegum.theory.geometry import tegum_factors
 from tegum.theory.numerics import FloatArray
+from tegum.theory.polytopes import Polytope
 from tegum.theory.spheres import coulomb_energy
 
 EXACT = 1e-10

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.optimize import linear_sum_assignment
 
+from ..geometry import checked_weights, tegum_factors
 from ..numerics import FloatArray
-from .factors import tegum_factors
-from .measures import checked_weights
-from .polytopes import SAME, Polytope, points_of_gram
+from .corners import SAME, Polytope, points_of_gram
 from .solids import polytope
 
 # The polytopes that factors of trained models are held against.
