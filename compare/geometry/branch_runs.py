@@ -13,10 +13,10 @@ from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
-from tegum.theory.minima import pack, polish
+from tegum.theory.minima import SAME_LOSS, pack, polish
 
-# A state is on an arc if loss, and overlaps and biases, agree to these.
-SAME_LOSS, SAME_STATE = 1e-9, 1e-5
+# A state is on an arc if its loss is the same, and overlaps and biases agree to this.
+SAME_STATE = 1e-5
 # Where runs end that are on no arc.
 DEAD, ELSEWHERE, NOWHERE = -1, -2, -3
 ENDINGS = {
