@@ -25,8 +25,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.optimize import minimize
 
-from tegum.compare.figures import draw_features, save_figure, upright
-from tegum.compare.figures.points import overlap_legend
+from tegum.compare.figures import draw_features, overlap_legend, save_figure, upright
 from tegum.compare.figures.style import STYLE
 from tegum.compare.geometry import ThomsonComparison, thomson_comparison
 from tegum.empirical.runs import Optimisation

@@ -76,9 +76,11 @@ class PlaneOptions:
         )
         return Plane.of(model, x=_axis("--x", self.x or X), y=_axis("--y", self.y or Y))
 
-    def arguments(self) -> dict[str, Any]:
-        """Return them as the functions that trace boundaries take them."""
-        return {"plane": self.chosen(), "n_features": self.features, "n_hidden": self.hidden}
+    def map(self) -> BoundaryMap:
+        """Return the boundaries of the plane, traced when they are asked for."""
+        from tegum.theory.boundaries import boundary_map
+
+        return boundary_map(plane=self.chosen(), n_features=self.features, n_hidden=self.hidden)
 
 
 @with_groups
@@ -123,14 +125,10 @@ def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> No
     Raises:
         ValueError: if there are more than two phases, or one is unknown.
     """
-    from tegum.theory.boundaries import coexistence_curve, stability_limit
-
-    where = plane.arguments()
     if len(phases) > MOST_PHASES:
         raise ValueError(f"expected one or two phases, or none for all boundaries, got {len(phases)}")
-    curves = (
-        stability_limit(phases[0], **where) if len(phases) == 1 else coexistence_curve(phases[0], phases[1], **where)
-    )
+    boundaries = plane.map()
+    curves = boundaries.stability(*phases) if len(phases) == 1 else boundaries.coexistence(*phases)
     if as_json:
         print_json([_curve_json(curve) for curve in curves])
         return
@@ -149,11 +147,9 @@ def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> No
 
 def _show_map(plane: PlaneOptions, figure: Path | None, *, as_json: bool) -> None:
     """Print all special points and boundaries of a plane, and draw them on request."""
-    from tegum.theory.boundaries import boundary_map
-
     if figure is not None:
         _check_figure(figure)
-    boundaries = boundary_map(**plane.arguments())
+    boundaries = plane.map()
     if figure is not None:
         from ..figures import boundary_figure, save_figure
 

@@ -12,7 +12,6 @@ from .certified import CertifiedRow, certified_columns, crossed
 from .dataset import OUTCOMES, RUN, curves_of, load, minima_of, model_of, runs_dataset, save, theory_dataset
 from .diagram import DATASET_NAME, DENSITY_RANGE, IMPORTANCE_RANGE, DiagramSettings, exact_part, merged, phase_diagram
 from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
-from .published import candidates
 
 __all__ = [
     "DATASET_NAME",
@@ -26,7 +25,6 @@ __all__ = [
     "Omission",
     "agreement",
     "as_cheap",
-    "candidates",
     "certified_columns",
     "cheapest_phases",
     "crossed",

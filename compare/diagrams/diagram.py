@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from tegum.empirical.runs import Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
+from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 
 from ..progress import InterruptedRunError, Report, quiet
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
-from .published import candidates
 
 DENSITY_RANGE = (0.01, 1.0)
 IMPORTANCE_RANGE = (0.1, 10.0)
@@ -59,7 +59,7 @@ class DiagramSettings:
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
         check_superposition(self.n_features, self.n_hidden)
-        candidates(self.n_features, self.n_hidden)
+        published_candidates(self.n_features, self.n_hidden)
         if self.objective not in ("sampled", "exact"):
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)

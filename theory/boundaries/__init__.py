@@ -10,10 +10,17 @@ all. `pair_penalty` is the surface that ends the storage of a pair. Begin with `
     'first order'
 """
 
-from .curves import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from .curves import BoundaryCurve, seed_diagram
 from .exponents import Exponents
-from .map import BoundaryMap, boundary_map
-from .named_points import SpecialPoint, special_points
+from .map import (
+    BoundaryMap,
+    boundary_map,
+    coexistence_curve,
+    phase_boundaries,
+    special_points,
+    stability_limit,
+)
+from .named_points import SpecialPoint
 from .pair_penalty import CriticalPenalty, critical_penalty, storage_cost
 from .precise_meetings import PreciseMeeting, PreciseMinimum, PrecisePiece, precise_meeting, precise_minimum
 from .segments import BoundarySegment

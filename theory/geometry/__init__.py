@@ -22,8 +22,10 @@ from .measures import (
     superposition,
 )
 from .phases import dead_outputs, phase, relabelled, representative
+from .published import PublishedCandidate, published_candidates
 
 __all__ = [
+    "PublishedCandidate",
     "arrangement",
     "checked_weights",
     "dead_outputs",
@@ -34,6 +36,7 @@ __all__ = [
     "interference_graph",
     "neuron_polysemanticity",
     "phase",
+    "published_candidates",
     "relabelled",
     "representative",
     "superposition",

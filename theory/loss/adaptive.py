@@ -43,19 +43,20 @@ class AdaptiveEngine:
         """Return the engine of some models of the batch."""
         return AdaptiveEngine(self.model.take(index), self._like)
 
-    def evaluate(self, weights: Array, bias: Array, order: int) -> Evaluation:
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its derivatives; see `Engine`.
 
         Raises:
             ValueError: if more features interact than can be enumerated, and the Hessian is asked for or the law isn't
                 one of independent blocks of features.
         """
-        outputs: Expectations | Refusal | None = self._arrays.outputs(weights, bias, order)
-        if isinstance(outputs, Refusal):
-            outputs = self._spectral.outputs(weights, bias, order)
-        activations: Expectations | Refusal | None = None
-        if self._chain_rule.on_activations:
-            activations = self._arrays.activations(weights, order)
-            if isinstance(activations, Refusal):
-                activations = self._spectral.activations(weights, order)
-        return self._chain_rule.evaluation(weights, outputs, activations)
+        found = self._arrays.outputs(weights, bias, order)
+        if isinstance(found, Refusal):
+            found = self._spectral.outputs(weights, bias, order)
+        return self._chain_rule.evaluation(weights, found, self._activations(weights, order), with_outputs=outputs)
+
+    def _activations(self, weights: Array, order: int) -> Expectations | None:
+        if not self._chain_rule.on_activations:
+            return None
+        found = self._arrays.activations(weights, order)
+        return self._spectral.activations(weights, order) if isinstance(found, Refusal) else found

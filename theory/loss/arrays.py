@@ -61,16 +61,16 @@ class ArrayEngine:
         """Return the engine of some models of the batch."""
         return ArrayEngine(self.model.take(index), self._like)
 
-    def evaluate(self, weights: Array, bias: Array, order: int) -> Evaluation:
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its derivatives; see `Engine`.
 
         Raises:
             TooManyPatternsError: if more features interact at these weights than can be enumerated.
         """
-        outputs = _enumerated(self.outputs(weights, bias, order))
-        if not self._chain_rule.on_activations:
-            return self._chain_rule.evaluation(weights, outputs, None)
-        return self._chain_rule.evaluation(weights, outputs, _enumerated(self.activations(weights, order)))
+        found, activations = _enumerated(self.outputs(weights, bias, order)), None
+        if self._chain_rule.on_activations:
+            activations = _enumerated(self.activations(weights, order))
+        return self._chain_rule.evaluation(weights, found, activations, with_outputs=outputs)
 
     def outputs(self, weights: Array, bias: Array, order: int) -> Expectations | Refusal:
         """Return each output's E(x_i − x'_i)² and its derivatives, or why they can't be enumerated."""

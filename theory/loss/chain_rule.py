@@ -76,13 +76,16 @@ class ChainRule:
     def _activation(self) -> Array:
         return self._convert(self.model.activation_penalty)
 
-    def evaluation(self, weights: Array, outputs: Expectations, activations: Expectations | None) -> Evaluation:
+    def evaluation(
+        self, weights: Array, outputs: Expectations, activations: Expectations | None, *, with_outputs: bool
+    ) -> Evaluation:
         """Return the loss with all that the outputs' expectations hold of its derivatives.
 
         Args:
             weights: W, shape (..., m, n).
             outputs: of all outputs.
             activations: of all hidden units if they are penalised.
+            with_outputs: whether the evaluation holds the losses of outputs.
         """
         xp, n = self._xp, self.model.n_features
         value, first, second, _ = outputs
@@ -91,7 +94,8 @@ class ChainRule:
         penalty = None if gram is None else gram_penalty(xp, gram, self._interference, self._decay)
         if penalty is not None:
             loss = loss + penalty[0]
-        found = Evaluation(loss, value, self._bound(outputs, activations))
+        bound = self._bound(outputs, activations)
+        found = Evaluation(loss, bound, output_losses=value if with_outputs else None)
         if first is not None:
             first = self._importance[..., None, :] * first
             d_gram, d_bias = first[..., :n, :].mT, first[..., n, :]

@@ -53,7 +53,7 @@ class CompiledEngine:
         penalties = np.zeros((*shape, 2))
         penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_decay
         second_moment = model.densities() * float(law.amplitude.second_moment)
-        self._places = _places(n, tuple(found))
+        self._patterns, *self._places = _places(n, tuple(found))
         self._tables = tuple(
             np.ascontiguousarray(table.reshape(-1, table.shape[-1]))
             for table in (chances, model.importances(), second_moment, penalties)
@@ -61,6 +61,8 @@ class CompiledEngine:
         self._on_activations = bool(model.activation_penalty.any())
         self.model = model
         self._part_of: tuple[CompiledEngine, Any] | None = None
+        # By order, what is computed how often, and how.
+        self._schedules: dict[int, tuple[int, tuple[Any, ...]]] = {}
         # The row of the tables of each model, and those of the last batch shape.
         self._rows = np.arange(prod(shape)).reshape(shape)
         self._flat_rows: tuple[tuple[int, ...] | None, NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
@@ -103,20 +105,18 @@ class CompiledEngine:
             self._flat_rows = batch, rows
         return rows
 
-    def evaluate(self, weights: Array, bias: Array, order: int) -> Evaluation:
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its derivatives; see `Engine`."""
         shapes = self._rows.shape, tuple(weights.shape[:-2]), tuple(bias.shape[:-1])
         # Mostly they are all the same, and broadcasting by NumPy takes longer than the loss of a model.
         batch = shapes[0] if shapes[0] == shapes[1] == shapes[2] else np.broadcast_shapes(*shapes)
         if self._is_numpy:
-            loss, outputs, *derivatives = self._evaluated(weights, bias, order, batch)
-            # Without a batch a number, instead of an array without dimensions.
-            found = Evaluation(loss[()], outputs, self._bound, *derivatives)
+            found = self._evaluation(weights, bias, order, batch, outputs)
         else:
             # torch's tensors share their memory with NumPy's arrays.
             given = weights.detach().numpy(), bias.detach().numpy()
-            loss, outputs, *derivatives = map(self._xp.asarray, self._evaluated(*given, order, batch))
-            found = Evaluation(loss, outputs, self._bound, *derivatives)
+            arrays = self._evaluation(*given, order, batch, outputs)
+            found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray | np.float64) else x for x in arrays))
         if not self._on_activations:
             return found
         engine, chain_rule = self._activations
@@ -128,40 +128,40 @@ class CompiledEngine:
     def _bound(self, loss: Array) -> Array:
         return rounding_error(self.model, self._like, loss)
 
-    def _evaluated(self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...]) -> list[FloatArray]:
-        """Return the loss, that of each output and derivatives up to `order`, without the penalty on activations.
-
-        Args:
-            weights: W, shape (..., m, n).
-            bias: b, shape (..., n).
-            order: 0, 1 or 2.
-            batch: the broadcast of all batch shapes.
-
-        Returns:
-            L, shape `batch`, and E(x_i − x'_i)², shape (*batch, n), without importances and penalties; from order 1 on
-            ∂L/∂W and ∂L/∂b, and for order 2 the Hessian.
-        """
+    def _evaluation(
+        self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...], outputs: bool
+    ) -> Evaluation:
+        """Evaluate NumPy's arrays, without the penalty on activations; `batch` is the broadcast of all batch shapes."""
         # Compiles, or loads what has been compiled before.
         from . import kernel as compiled
 
         m, n = self._sizes
-        patterns, *places = self._places
-        work = schedule(n, patterns, order, self._amplitude)
+        if order not in self._schedules:
+            work = schedule(n, self._patterns, order, self._amplitude)
+            self._schedules[order] = len(work.operations), (*_as_arguments(work), *self._places, *self._tables)
+        operations, tables = self._schedules[order]
         w, b = _flat(weights, batch, (m, n)), _flat(bias, batch, (n,))
         count, size = len(w), (m + 1) * n
-        loss, per_output = np.empty(count), np.empty((count, n))
+        loss = np.empty(count)
+        per_output = np.empty((count, n)) if outputs else NOTHING[2]
         d_weights = np.empty((count, m, n)) if order else NOTHING[3]
         d_bias = np.empty((count, n)) if order else NOTHING[2]
         hessian = np.empty((count, size, size)) if order > 1 else NOTHING[3]
-        given = (*_as_arguments(work), *places, *self._tables, w, b, self._parameter_rows(batch))
-        results = loss, per_output, d_weights, d_bias, hessian
-        for_each = max(THREAD_NUMBERS // (len(work.operations) * n), 1)
+        given, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
+        for_each = max(THREAD_NUMBERS // (operations * n), 1)
         if 0 < count <= 2 * for_each:
-            compiled.evaluate(*given, 0, count, *results)
+            compiled.evaluate(*tables, *given, 0, count, *results)
         elif count:
-            over_slices(lambda part: compiled.evaluate(*given, part.start, part.stop, *results), count, for_each)
-        shapes = (batch, (*batch, n), (*batch, m, n), (*batch, n), (*batch, size, size))[: (2, 4, 5)[order]]
-        return [array.reshape(shape) for array, shape in zip(results, shapes, strict=False)]
+            over_slices(lambda s: compiled.evaluate(*tables, *given, s.start, s.stop, *results), count, for_each)
+        return Evaluation(
+            # Without a batch a number, instead of an array without dimensions.
+            loss.reshape(batch) if batch else loss[0],
+            self._bound,
+            d_weights.reshape(*batch, m, n) if order else None,
+            d_bias.reshape(*batch, n) if order else None,
+            hessian.reshape(*batch, size, size) if order > 1 else None,
+            per_output.reshape(*batch, n) if outputs else None,
+        )
 
 
 def _flat(array: FloatArray, batch: tuple[int, ...], kept: tuple[int, ...]) -> FloatArray:

@@ -97,7 +97,7 @@ class ExactLoss:
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
         """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
-        return self.engine.evaluate(weights, bias, 0).output_losses
+        return self.engine.evaluate(weights, bias, 0, outputs=True).output_losses
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
         """Return L and its derivatives in the weights and the bias; see `loss_gradient`."""

@@ -30,19 +30,19 @@ class Evaluation(NamedTuple):
 
     Attributes:
         loss: L, shape (...), with importances and penalties.
-        output_losses: E(x_i − x'_i)² of each output, shape (..., n), without.
         bound: gives the error of a loss; see `error`.
         d_weights: ∂L/∂W, shape (..., m, n), or None.
         d_bias: ∂L/∂b, shape (..., n), or None.
         hessian: shape (..., P, P), or None.
+        output_losses: E(x_i − x'_i)² of each output, without importances and penalties, shape (..., n), or None.
     """
 
     loss: Array
-    output_losses: Array
     bound: Callable[[Array], Array]
     d_weights: Any = None
     d_bias: Any = None
     hessian: Any = None
+    output_losses: Any = None
 
     @property
     def error(self) -> Array:
@@ -77,13 +77,14 @@ class Engine(Protocol):
     def model(self) -> ToyModel:
         """What is being asked."""
 
-    def evaluate(self, weights: Array, bias: Array, order: int) -> Evaluation:
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its derivatives; arguments aren't checked.
 
         Args:
             weights: W, shape (..., n_hidden, n_features).
             bias: b, shape (..., n_features).
             order: derivatives wanted: 0, 1 or 2.
+            outputs: whether the loss of each output is wanted, too.
         """
 
     def take(self, index: Any) -> Engine:

@@ -43,15 +43,15 @@ class SpectralEngine:
         tolerance, max_nodes = self._spectral.tolerance, self._spectral.max_nodes
         return SpectralEngine(self.model.take(index), self._like, tolerance=tolerance, max_nodes=max_nodes)
 
-    def evaluate(self, weights: Array, bias: Array, order: int) -> Evaluation:
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its gradient; see `Engine`.
 
         Raises:
             ValueError: if the Hessian is asked for.
         """
-        outputs = self.outputs(weights, bias, order)
+        found = self.outputs(weights, bias, order)
         activations = self.activations(weights, order) if self._chain_rule.on_activations else None
-        return self._chain_rule.evaluation(weights, outputs, activations)
+        return self._chain_rule.evaluation(weights, found, activations, with_outputs=outputs)
 
     def outputs(self, weights: Array, bias: Array, order: int) -> Expectations:
         """Return each output's E(x_i − x'_i)² and its derivatives, with errors."""

@@ -13,7 +13,7 @@ Begin with `continuation`:
 """
 
 from .arrays import FloatArray, exactly, numbers
-from .compilation import compiled, machine_code
+from .compilation import compiled, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
     HOPS,
@@ -67,4 +67,5 @@ __all__ = [
     "rational",
     "slices",
     "trace",
+    "type_of",
 ]

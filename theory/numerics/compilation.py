@@ -48,8 +48,16 @@ def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -
         return numba.njit(signature, **options)(named)
 
 
+def type_of(example: Any) -> Any:
+    """Return numba's type of a value: how a signature says which record an argument is."""
+    import numba
+
+    typed: Callable[[Any], Any] = numba.typeof
+    return typed(example)
+
+
 def _stamp(function: FunctionType) -> str:
-    """Return a hash of the files that hold a function and the compiled functions it calls, and of constants it uses."""
+    """Return a hash of the files of a function and the compiled ones it calls, and of constants and records it uses."""
     seen: dict[CodeType, str] = {}
     waiting = [function]
     while waiting:
@@ -61,6 +69,9 @@ def _stamp(function: FunctionType) -> str:
             value = part.__globals__.get(name)
             if isinstance(value, int | float | str | tuple):
                 constants.append(f"{name}={value!r}")
+            if isinstance(value, type) and issubclass(value, tuple):
+                # A record may be described in a file of its own.
+                constants.append(f"{name}={getattr(value, '_fields', ())}")
             called = getattr(value, "py_func", None)
             if isinstance(called, FunctionType):
                 waiting.append(called)

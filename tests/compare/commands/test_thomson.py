@@ -13,7 +13,7 @@ from PIL import Image
 from tegum.theory import polytope
 from tegum.theory.spheres import thomson_minimum
 
-point_figures = import_module("tegum.compare.figures.points")
+turntable = import_module("tegum.compare.figures.turntable")
 
 
 def test_energies_of_points_on_a_sphere(tegum_: Any) -> None:
@@ -35,7 +35,7 @@ def test_a_target_ends_the_search_or_is_missed(tegum_: Any, monkeypatch: pytest.
 
 
 def test_points_are_drawn_and_turned(tegum_: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(point_figures, "FRAMES", 5)
+    monkeypatch.setattr(turntable, "FRAMES", 5)
     picture, film = tmp_path / "new" / "five.png", tmp_path / "new" / "five.gif"
     shown = tegum_(f"thomson 5 --figure {picture} --turntable {film}")
     assert shown.code == 0

@@ -19,6 +19,7 @@ from tegum.empirical.runs import TrainedModels
 from tegum.empirical.training import train
 from tegum.theory import expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import DiagramMinima, diagram_minima
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
@@ -27,7 +28,6 @@ from tests.support.tolerances import tolerance
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 training: Any = import_module("tegum.empirical.training.loop")
 OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
-CANDIDATES: Any = import_module("tegum.compare.diagrams.published").candidates(2, 1)
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
 GRADIENT_BAR = 1e-12
@@ -171,7 +171,7 @@ def test_training_is_compared_with_optimised_minima(dataset: xr.Dataset) -> None
 
 
 def test_the_fixed_candidate_of_superposition_is_no_minimum_anywhere(dataset: xr.Dataset) -> None:
-    antipodal = next(c for c in CANDIDATES if c.phase == "digon(1,2)")
+    antipodal = next(c for c in published_candidates(2, 1) if c.phase == "digon(1,2)")
     model = model_of(dataset)
     _, d_bias = loss_gradient(model, np.array(antipodal.weights), np.zeros(2))
     # ∂L/∂b_i = −I_i p²/3.

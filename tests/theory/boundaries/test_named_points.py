@@ -28,8 +28,6 @@ WINDOWS = {
 }
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 
-pytestmark = pytest.mark.xdist_group("special points")
-
 
 @pytest.fixture(scope="module")
 def maps() -> dict[str, BoundaryMap]:

@@ -40,7 +40,8 @@ def test_an_evaluation_holds_what_was_asked_for(name: str) -> None:
     W, b = random_point(5, 1, 2, 3)
     engine: Engine = ENGINES[name](model)
     for order in (0, 1) if name == "spectral" else (0, 1, 2):
-        found = engine.evaluate(W, b, order)
+        found = engine.evaluate(W, b, order, outputs=True)
+        assert engine.evaluate(W, b, order).output_losses is None
         assert (found.loss.shape, found.error.shape, found.output_losses.shape) == ((5, 2), (5, 2), (5, 2, 3))
         assert [None if a is None else a.shape for a in (found.d_weights, found.d_bias, found.hessian)] == [
             (5, 2, 2, 3) if order else None,

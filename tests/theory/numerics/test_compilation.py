@@ -47,18 +47,42 @@ def test_options_are_numba_s() -> None:
     assert machine_code(_double, SIGNATURE, nogil=True).targetoptions["nogil"]
 
 
-def test_a_change_of_a_function_that_is_called_makes_it_anew(tmp_path: Path) -> None:
+PART = "import numba\n@numba.njit\ndef part(x):\n    return {} * x\n"
+# A file that holds no function at all.
+RECORD = "from typing import NamedTuple\nclass Pair(NamedTuple):\n    {}: int\n    {}: int\n"
+
+
+@pytest.mark.parametrize(
+    ("imported", "body", "contents", "expected"),
+    [
+        pytest.param(
+            "from part import part",
+            "part(x) + 1",
+            [PART.format(2), PART.format(2), PART.format(3)],
+            ["3", "3", "4"],
+            id="a function that is called",
+        ),
+        pytest.param(
+            "from part import Pair",
+            "Pair(x, 2 * x).first",
+            [RECORD.format("first", "second"), RECORD.format("first", "second"), RECORD.format("second", "first")],
+            ["1", "1", "2"],
+            id="a record that is used",
+        ),
+    ],
+)
+def test_a_change_of_what_is_used_makes_it_anew(
+    imported: str, body: str, contents: list[str], expected: list[str], tmp_path: Path
+) -> None:
     """numba alone would go on with what it has kept."""
-    code = "import numba\n@numba.njit\ndef part(x):\n    return {} * x\n"
-    whole = "from part import part\nfrom tegum.theory import machine_code\n" + (
-        "def whole(x):\n    return part(x) + 1\n"
-        "whole = machine_code(whole, 'int64(int64)')\nprint(whole(1), sum(whole.stats.cache_hits.values()))\n"
+    (tmp_path / "whole.py").write_text(
+        f"{imported}\nfrom tegum.theory.numerics import machine_code\ndef whole(x):\n    return {body}\n"
+        "whole = machine_code(whole, 'int64(int64)')\nprint(whole(1))\n"
     )
-    (tmp_path / "whole.py").write_text(whole)
     seen = []
-    for factor in (2, 2, 3):
-        (tmp_path / "part.py").write_text(code.format(factor))
+    for content in contents:
+        (tmp_path / "part.py").write_text(content)
         done = subprocess.run([sys.executable, "whole.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         seen.append(done.stdout.split()[0])
-    assert seen == ["3", "3", "4"]
+    assert seen == expected

@@ -9,6 +9,6 @@ branch and bound with the compiled bounds of `floats`. What comes out is data fo
 """
 
 from .cores import SAME_LOSS, proposed_core
-from .search import Searched, search_boxes
+from .search import Problem, Searched, search_boxes
 
-__all__ = ["SAME_LOSS", "Searched", "proposed_core", "search_boxes"]
+__all__ = ["SAME_LOSS", "Problem", "Searched", "proposed_core", "search_boxes"]
