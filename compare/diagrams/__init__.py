@@ -1,7 +1,8 @@
 """The phase diagram three times over, published, exact and trained, as one dataset, with an account of every run.
 
 `diagram` makes it, `dataset` says how it is laid out, saved and loaded, `ledger` accounts for the runs, `published`
-says what the candidates of 2022 cost, and `certified` has the proofs over cells. Begin with `diagram`, and docs/dataset.md:
+says what the candidates of 2022 cost, and `certified` has the proofs over cells. Begin with `diagram`, and
+docs/dataset.md:
 
     >>> from tegum.compare.diagrams import DiagramSettings
     >>> settings = DiagramSettings(n_features=3, n_hidden=2, cells=4, seeds=2)
