@@ -203,8 +203,8 @@ def uniform_run(
     factor, names = np.full((count, n), -1), np.full((count, n), NOTHING, dtype="<U32")
     for place, inverse in enumerate(inverse_density):
         engine = SpectralLoss(ToyModel(n, m, IndependentFeatures(1 / inverse)), tolerance=LOSS_TOLERANCE)
-        found = engine.outputs(weights[place], bias[place], slopes=False)
-        loss[place], error[place] = found.value.sum(), found.error.sum()
+        outputs = engine.outputs(weights[place], bias[place], slopes=False)
+        loss[place], error[place] = outputs.value.sum(), outputs.error.sum()
         for number, found in enumerate(recognise(weights[place], tolerance=TOLERANCE)):
             members = list(found.features)
             factor[place, members] = number

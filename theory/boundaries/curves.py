@@ -131,7 +131,7 @@ class KnownMinima:
                 starts += list(states[apart[:, k].argmin()])
         if starts:
             rows = np.array(owner)
-            ends = descend(self.equations.model(q[rows]), np.array(starts))
+            ends = descend(self.equations.landscape(q[rows]), np.array(starts))
             for k, value, theta in zip(rows, ends.loss, ends.parameters, strict=True):
                 if value < lowest[k]:
                     lowest[k], where[k] = value, theta

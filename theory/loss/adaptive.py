@@ -53,9 +53,10 @@ class AdaptiveEngine:
         found = self._arrays.outputs(weights, bias, order)
         if isinstance(found, Refusal):
             found = self._spectral.outputs(weights, bias, order)
-        activations: Expectations | Refusal | None = None
-        if self._chain_rule.on_activations:
-            activations = self._arrays.activations(weights, order)
-            if isinstance(activations, Refusal):
-                activations = self._spectral.activations(weights, order)
-        return self._chain_rule.evaluation(weights, found, activations, with_outputs=outputs)
+        return self._chain_rule.evaluation(weights, found, self._activations(weights, order), with_outputs=outputs)
+
+    def _activations(self, weights: Array, order: int) -> Expectations | None:
+        if not self._chain_rule.on_activations:
+            return None
+        found = self._arrays.activations(weights, order)
+        return self._spectral.activations(weights, order) if isinstance(found, Refusal) else found

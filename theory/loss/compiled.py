@@ -115,7 +115,7 @@ class CompiledEngine:
             # torch's tensors share their memory with NumPy's arrays.
             given = weights.detach().numpy(), bias.detach().numpy()
             arrays = self._evaluation(*given, order, batch, outputs)
-            found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray) else x for x in arrays))
+            found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray | np.float64) else x for x in arrays))
         if not self._on_activations:
             return found
         engine, chain_rule = self._activations

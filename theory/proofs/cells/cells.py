@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...geometry import relabelled
-from ...minima import descend, unpack
+from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
 from ...numerics import FloatArray
 
@@ -140,9 +140,9 @@ def _candidates(parts: Sequence[_Part]) -> tuple[FloatArray, FloatArray]:
     starts = np.tile(np.column_stack([STARTS, STARTS[:, 2]]), (len(parts), 1))
     starts[:, 2:] *= p[owner, None] / 2
     importance = np.stack([np.ones_like(r), r], axis=-1)
-    model = ToyModel(2, 1, IndependentFeatures(p[owner, None]), importance[owner], penalty[owner])
-    ends = descend(model, starts)
-    weights, bias = unpack(ends.parameters, 1)
+    landscape = Landscape(ToyModel(2, 1, IndependentFeatures(p[owner, None]), importance[owner], penalty[owner]))
+    ends = descend(landscape, starts)
+    weights, bias = landscape.split(ends.parameters)
     pair = weights[:, 0].prod(axis=-1) < 0
     losses = np.where(pair, ends.loss, np.inf).reshape(len(parts), -1)
     best = np.arange(len(parts)) * len(STARTS) + losses.argmin(axis=1)
