@@ -7,7 +7,7 @@ result doesn't depend on its neighbours; the compiled loops take one model at a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,24 +19,29 @@ from ..inputs import InputTable, input_table, seed_words
 from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
 from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
 
+if TYPE_CHECKING:
+    from ..kernels import cpu
+
 # Multiply-adds that one call of the compiled loop may take: about a tenth of a second.
 CALL = 1 << 31
 
 
-def table_arrays(table: InputTable) -> tuple[Any, ...]:
+def law_of(table: InputTable) -> cpu.Law:
     """Return a table as the compiled loop takes it."""
-    return (
-        int(table.stratified),
-        table.block_of,
-        table.starts,
-        table.members,
-        table.low,
-        table.high,
-        table.first_edges,
-        table.chances,
-        table.masks,
-        table.amplitude,
-        table.hot,
+    from ..kernels import cpu
+
+    return cpu.Law(
+        stratified=int(table.stratified),
+        block_of=table.block_of,
+        starts=table.starts,
+        members=table.members,
+        low=table.low,
+        high=table.high,
+        first_edges=table.first_edges,
+        chances=table.chances,
+        masks=table.masks,
+        amplitude=table.amplitude,
+        hot=table.hot,
     )
 
 
@@ -72,38 +77,30 @@ class CompiledGroup:
         state, rows, settings = self._state, self._rows, self._settings
         m, n, batch = self._sizes
         rule = settings.rule
-        packed = (
-            kernels.SGD if rule.kind == "sgd" else kernels.ADAM,
-            float(rule.momentum),
-            BETAS[1],
-            EPSILON,
-            float(rule.decay),
-        )
+        kind = kernels.SGD if rule.kind == "sgd" else kernels.ADAM
+        optimiser = kernels.Rule(kind, float(rule.momentum), BETAS[1], EPSILON, float(rule.decay))
+        samples = kernels.Samples(self._table.counts, self._table.masses, self._table.empty)
         parameters, size = state.parameters[rows], state.parameters.shape[1]
         moments = [np.ascontiguousarray(state.memory[rows, k * size : (k + 1) * size]) for k in range(rule.moments)]
-        law = table_arrays(self._table)
+        law = law_of(self._table)
         while (running := state.outcome[rows] == RUNNING).any() and not stopped():
             step = int(state.steps[rows[running][0]])
             most = max(1, CALL // (int(running.sum()) * batch * n * (5 * m + 8)))
             taken = min(most, WINDOW - step % WINDOW, settings.steps_until_record(rows, step))
             losses = np.zeros((len(rows), taken))
             kernels.advance(
-                parameters,
-                moments[0],
-                moments[-1],
+                kernels.State(parameters, moments[0], moments[-1]),
                 self._keys,
                 running,
                 step,
                 settings.rates[step : step + taken],
                 law,
-                self._table.counts,
-                self._table.masses,
-                self._table.empty,
+                samples,
                 self._importance,
                 self._penalties,
-                self._sizes,
-                self._shape,
-                packed,
+                kernels.Sizes(*self._sizes),
+                kernels.Shape(*self._shape),
+                optimiser,
                 losses,
             )
             mine = rows[running]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 from threading import Lock
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import boolean, float64, from_dtype, int64, njit, types, uint32, void
@@ -25,6 +25,84 @@ SAMPLES = 4 * POSITIONS
 ROUNDS = 10
 ADAM, SGD = 0, 1
 BLOCK_NUMBERS, AMPLITUDES, FIRST_ACTIVE = 0, 1, 2
+
+
+class State(NamedTuple):
+    """What a step changes.
+
+    Attributes:
+        parameters: packed parameters, shape (R, P): W, the second matrix of an untied model, the bias.
+        mean: first moments, or momenta, shape (R, P).
+        square: second moments, shape (R, P).
+    """
+
+    parameters: Any
+    mean: Any
+    square: Any
+
+
+class Law(NamedTuple):
+    """An `InputTable`'s arrays, with `stratified` as a number."""
+
+    stratified: int
+    block_of: Any
+    starts: Any
+    members: Any
+    low: Any
+    high: Any
+    first_edges: Any
+    chances: Any
+    masks: Any
+    amplitude: tuple[float, float]
+    hot: int
+
+
+class Samples(NamedTuple):
+    """What a batch is an expectation over.
+
+    Attributes:
+        counts: samples of each pattern, shape (R, patterns); without stratification one pattern.
+        masses: probability of each pattern, shape (R, patterns).
+        empty: probability of x = 0 where its part of the loss is added exactly, else 0, shape (R,).
+    """
+
+    counts: Any
+    masses: Any
+    empty: Any
+
+
+class Sizes(NamedTuple):
+    """Numbers of hidden dimensions, features and samples of a batch."""
+
+    n_hidden: int
+    n_features: int
+    batch: int
+
+
+class Shape(NamedTuple):
+    """Which of the four models it is.
+
+    Attributes:
+        hidden_relu: whether hidden activations go through a ReLU.
+        linear: whether outputs don't.
+        tied: whether the second matrix is the first one's transpose.
+        absolute: whether the target is |x|.
+    """
+
+    hidden_relu: bool
+    linear: bool
+    tied: bool
+    absolute: bool
+
+
+class Rule(NamedTuple):
+    """The optimiser: ADAM or SGD, β₁ or momentum, β₂, ε, and decoupled weight decay."""
+
+    kind: int
+    beta: float
+    gamma: float
+    epsilon: float
+    decay: float
 
 
 # Sums may be reordered, which vectorisation needs; NaN and infinity keep their meaning.
@@ -80,23 +158,22 @@ def _exclude_empty(values: Any, first: Any, below: float, upto: float, chance: f
 
 @_compiled
 def draw(
-    key: Any, begin: int, step: int, law: Any, row: int, on_pattern: Any, uniform: Any, first: Any, left: Any, x: Any
+    key: Any, begin: int, step: int, law: Law, row: int, on_pattern: Any, uniform: Any, first: Any, left: Any, x: Any
 ) -> None:
     """Draw one block of inputs x, shape (n_features, SAMPLES), by the table of an `InputTable`."""
-    (stratified, block_of, starts, members, low, high, first_edges, chances, masks, amplitude, hot) = law
-    n = x.shape[0]
+    n, starts = x.shape[0], law.starts
     number = x.dtype.type
-    size, width = number(amplitude[0]), number(amplitude[1])
+    size, width = number(law.amplitude[0]), number(law.amplitude[1])
     x[:, :] = 0
-    if stratified:
+    if law.stratified:
         # Each sample's pattern is given.
         for j in range(n):
             philox(key, begin, j, step, AMPLITUDES, uniform)
             for s in range(SAMPLES):
-                x[j, s] = size + width * uniform[s] if masks[on_pattern[s], j] else number(0)
+                x[j, s] = size + width * uniform[s] if law.masks[on_pattern[s], j] else number(0)
         return
-    if hot > 0:
-        left[:] = hot
+    if law.hot > 0:
+        left[:] = law.hot
         for j in range(n):
             philox(key, begin, j, step, BLOCK_NUMBERS, uniform)
             for s in range(SAMPLES):
@@ -105,30 +182,30 @@ def draw(
                 x[j, s] = size + width * uniform[s] / chance if on else number(0)
                 left[s] -= number(1) if on else number(0)
         return
-    some = first_edges.shape[1] > 0
+    some = law.first_edges.shape[1] > 0
     if some:
         philox(key, begin, 0, step, FIRST_ACTIVE, first)
     block = -1
-    for k in range(block_of.shape[0]):
-        if block_of[k] != block:
-            block = block_of[k]
+    for k in range(law.block_of.shape[0]):
+        if law.block_of[k] != block:
+            block = law.block_of[k]
             philox(key, begin, block, step, BLOCK_NUMBERS, uniform)
             if some:
-                below = first_edges[row, block - 1] if block > 0 else 0.0
-                _exclude_empty(uniform, first, below, first_edges[row, block], chances[row, block])
-        begins, ends = number(low[row, k]), number(high[row, k])
-        if not high[row, k] > low[row, k]:
+                below = law.first_edges[row, block - 1] if block > 0 else 0.0
+                _exclude_empty(uniform, first, below, law.first_edges[row, block], law.chances[row, block])
+        begins, ends = number(law.low[row, k]), number(law.high[row, k])
+        if not law.high[row, k] > law.low[row, k]:
             continue
         if starts[k + 1] - starts[k] == 1:
             # What the choice leaves of the number is uniform too, and serves as the amplitude.
             scale = width / (ends - begins)
-            j = members[starts[k]]
+            j = law.members[starts[k]]
             for s in range(SAMPLES):
                 if uniform[s] >= begins and uniform[s] < ends:
                     x[j, s] = size + scale * (uniform[s] - begins)
         else:
             for place in range(starts[k], starts[k + 1]):
-                j = members[place]
+                j = law.members[place]
                 philox(key, begin, j, step, AMPLITUDES, left)
                 for s in range(SAMPLES):
                     if uniform[s] >= begins and uniform[s] < ends:
@@ -206,9 +283,7 @@ def _sample_weights(counts: Any, masses: Any, batch: int, on_pattern: Any, weigh
 
 
 @_compiled
-def _errors(
-    bias: Any, importance: Any, weight: Any, linear: bool, absolute: bool, x: Any, z: Any, in_bias: Any
-) -> float:
+def _errors(bias: Any, importance: Any, weight: Any, shape: Shape, x: Any, z: Any, in_bias: Any) -> float:
     """Return the block's part of the loss; replace z, without its bias, by the loss's derivatives in z."""
     number = x.dtype.type
     zero = number(0)
@@ -219,8 +294,8 @@ def _errors(
         row, given = z[i], x[i]
         for s in range(SAMPLES):
             before = row[s] + b
-            on = linear or before > zero
-            target = abs(given[s]) if absolute else given[s]
+            on = shape.linear or before > zero
+            target = abs(given[s]) if shape.absolute else given[s]
             # NaN must stay NaN: a model that diverges says so.
             error = (before if on or before != before else zero) - target
             weighted = weight[s] * error
@@ -277,68 +352,59 @@ def _weight_penalties(
 
 
 @_compiled
-def _update(parameters: Any, gradient: Any, mean: Any, square: Any, step: int, rate: float, rule: Any) -> None:
+def _update(parameters: Any, gradient: Any, mean: Any, square: Any, step: int, rate: float, rule: Rule) -> None:
     """Take step number `step`, counted from 1: AdamW (arXiv:1412.6980, arXiv:1711.05101) or SGD with momentum."""
     number = parameters.dtype.type
-    kind, beta, gamma, epsilon, decay = rule
-    kept = number(1 - rate * decay)
-    b, c = number(beta), number(gamma)
-    if kind == SGD:
+    kept = number(1 - rate * rule.decay)
+    b, c = number(rule.beta), number(rule.gamma)
+    if rule.kind == SGD:
         scale = number(rate)
         for k in range(parameters.shape[0]):
             mean[k] = b * mean[k] + gradient[k]
             parameters[k] = kept * parameters[k] - scale * mean[k]
         return
-    scale, size = number(rate / (1 - beta**step)), number(1 / (1 - gamma**step))
+    scale, size = number(rate / (1 - rule.beta**step)), number(1 / (1 - rule.gamma**step))
     for k in range(parameters.shape[0]):
         mean[k] += (number(1) - b) * (gradient[k] - mean[k])
         square[k] = c * square[k] + (number(1) - c) * gradient[k] * gradient[k]
-        deviation = np.sqrt(size * square[k]) + number(epsilon)
+        deviation = np.sqrt(size * square[k]) + number(rule.epsilon)
         parameters[k] = kept * parameters[k] - scale * mean[k] / deviation
 
 
 def _advance(
-    parameters: Any,
-    mean: Any,
-    square: Any,
+    state: State,
     keys: Any,
     active: Any,
     first_step: int,
     rates: Any,
-    law: Any,
-    counts: Any,
-    masses: Any,
-    empty: Any,
+    law: Law,
+    samples: Samples,
     importance: Any,
     penalties: Any,
-    sizes: Any,
-    shape: Any,
-    rule: Any,
+    sizes: Sizes,
+    shape: Shape,
+    rule: Rule,
     losses: Any,
 ) -> None:
     """Take every active model through `len(rates)` steps, in place.
 
     Args:
-        parameters: packed parameters, shape (R, P): W, the second matrix of an untied model, the bias.
-        mean: first moments, or momenta, shape (R, P).
-        square: second moments, shape (R, P).
+        state: of R models.
         keys: each model's seed in two words, shape (R, 2).
         active: which models go on, shape (R,).
         first_step: steps taken before.
         rates: learning rate of each step, shape (K,).
-        law: an `InputTable`'s arrays.
-        counts: samples of each pattern, shape (R, patterns); without stratification one pattern.
-        masses: probability of each pattern, shape (R, patterns).
-        empty: probability of x = 0 where its part of the loss is added exactly, else 0, shape (R,).
+        law: of the inputs.
+        samples: of a batch.
         importance: I, shape (R, n).
         penalties: λ_I, λ_W, λ_A, shape (R, 3).
-        sizes: (n_hidden, n_features, batch size).
-        shape: (hidden ReLU, linear output, tied, absolute target).
-        rule: (kind, β₁ or momentum, β₂, ε, decoupled weight decay).
+        sizes: of the models and the batch.
+        shape: of the models.
+        rule: of the optimiser.
         losses: filled with each step's batch loss before the update, shape (R, K).
     """
-    m, n, batch = sizes
-    hidden_relu, linear, tied, absolute = shape
+    parameters, tied = state.parameters, shape.tied
+    m, n, batch = sizes.n_hidden, sizes.n_features, sizes.batch
     kind = parameters.dtype
     blocks = ((batch + 3) // 4 + POSITIONS - 1) // POSITIONS
     x, z = np.empty((n, SAMPLES), kind), np.empty((n, SAMPLES), kind)
@@ -357,7 +423,7 @@ def _advance(
         packed, weights = parameters[r], parameters[r, : m * n].reshape(m, n)
         bias, key = packed[packed.shape[0] - n :], keys[r]
         interference, decay, silence = penalties[r]
-        _sample_weights(counts[r], masses[r], batch, on_pattern, weight)
+        _sample_weights(samples.counts[r], samples.masses[r], batch, on_pattern, weight)
         for step in range(rates.shape[0]):
             for i in range(n):
                 for a in range(m):
@@ -370,12 +436,12 @@ def _advance(
                 mass = weight[own]
                 draw(key, block * POSITIONS, first_step + step, law, r, on_pattern[own], uniform, first, left, x)
                 _product(weights, x, h)
-                if hidden_relu:
+                if shape.hidden_relu:
                     for a in range(m):
                         for s in range(SAMPLES):
                             h[a, s] = zero if h[a, s] < zero else h[a, s]
                 _product(second, h, z)
-                loss += _errors(bias, importance[r], mass, linear, absolute, x, z, in_bias)
+                loss += _errors(bias, importance[r], mass, shape, x, z, in_bias)
                 _add_outer(z, h, d_second)
                 _product(second.T, z, g)
                 if silence > 0:
@@ -385,33 +451,43 @@ def _advance(
                             sign = one if h[a, s] > zero else (-one if h[a, s] < zero else zero)
                             loss += silence * mass[s] * abs(h[a, s])
                             g[a, s] += strength * mass[s] * sign
-                if hidden_relu:
+                if shape.hidden_relu:
                     for a in range(m):
                         for s in range(SAMPLES):
                             g[a, s] = g[a, s] if h[a, s] > zero else zero
                 _add_outer(g, x, d_weights)
-            if empty[r] > 0:
-                loss += _empty_input(bias, importance[r], empty[r], linear, in_bias)
+            if samples.empty[r] > 0:
+                loss += _empty_input(bias, importance[r], samples.empty[r], shape.linear, in_bias)
             loss += _weight_penalties(weights, second, tied, interference, decay, d_weights, d_second)
             if tied:
                 for a in range(m):
                     for i in range(n):
                         d_weights[a, i] += d_second[i, a]
             losses[r, step] = loss
-            _update(packed, gradient, mean[r], square[r], first_step + step + 1, rates[step], rule)
+            _update(packed, gradient, state.mean[r], state.square[r], first_step + step + 1, rates[step], rule)
 
 
 def _signature(number: Any) -> Any:
     # One for each type of numbers: arrays laid out in another way would get code of their own, which may round
     # differently.
-    tuple_of: Any = types.BaseTuple.from_types
+    pair: Any = types.UniTuple(float64, 2)  # type: ignore[no-untyped-call]
     rows, masks, counts = float64[:, ::1], boolean[:, ::1], int64[::1]
-    law = tuple_of([int64, counts, counts, counts, rows, rows, rows, rows, masks, tuple_of([float64] * 2), int64])
     return void(
-        *(number[:, ::1], number[:, ::1], number[:, ::1], uint32[:, ::1], boolean[::1], int64, float64[::1]),
-        *(law, int64[:, ::1], rows, float64[::1], number[:, ::1], rows),
-        *(tuple_of([int64] * 3), tuple_of([boolean] * 4), tuple_of([int64, *[float64] * 4]), rows),
+        _record(State, *[number[:, ::1]] * 3),
+        *(uint32[:, ::1], boolean[::1], int64, float64[::1]),
+        _record(Law, int64, *[counts] * 3, *[rows] * 4, masks, pair, int64),
+        _record(Samples, int64[:, ::1], rows, float64[::1]),
+        *(number[:, ::1], rows),
+        *(_record(Sizes, *[int64] * 3), _record(Shape, *[boolean] * 4), _record(Rule, int64, *[float64] * 4)),
+        rows,
     )
+
+
+def _record(record: Any, *parts: Any) -> Any:
+    """Return numba's type of a record."""
+    if len(set(parts)) == 1:
+        return types.NamedUniTuple(parts[0], len(parts), record)  # type: ignore[no-untyped-call]
+    return types.NamedTuple(parts, record)  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -426,8 +502,8 @@ def _advance_in(dtype: Any) -> Any:
 _compiling = Lock()
 
 
-def advance(parameters: Any, *others: Any) -> None:
+def advance(state: State, *others: Any) -> None:
     """Run `_advance`, compiled for the type of the parameters, float32 or float64."""
     with _compiling:
-        compiled = _advance_in(parameters.dtype)
-    compiled(parameters, *others)
+        compiled = _advance_in(state.parameters.dtype)
+    compiled(state, *others)

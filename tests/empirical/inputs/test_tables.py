@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.empirical.groups.compiled import table_arrays
+from tegum.empirical.groups.compiled import law_of
 from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
 from tegum.empirical.inputs.draws import philox
 from tegum.empirical.runs import ARCHITECTURES, SampledLoss
@@ -92,7 +92,7 @@ def test_compiled_inputs_are_those_in_tensors(law: str, stratified: bool, exact_
             part = slice(block * size, (block + 1) * size)
             buffers, out = [np.empty(size) for _ in range(3)], np.empty((N, size))
             begin = block * kernels.POSITIONS
-            kernels.draw(keys[row], begin, 7, table_arrays(table), row, pattern[part], *buffers, out)
+            kernels.draw(keys[row], begin, 7, law_of(table), row, pattern[part], *buffers, out)
             found[:, part] = out
         np.testing.assert_allclose(found[:, place], x[row], rtol=0, atol=1e-12)
 

@@ -49,7 +49,7 @@ def test_processes_that_compile_and_those_that_load_train_the_same_bits(
     assert misses == 1
     assert second == first
     assert later == [first, 1, 0]
-    assert len(list(tmp_path.rglob("kernels.*.nbc"))) == 1
+    assert len(list(tmp_path.rglob("cpu.*.nbc"))) == 1
 
 
 def test_each_type_has_its_own_file_and_one_signature() -> None:
