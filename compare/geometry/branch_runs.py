@@ -89,7 +89,7 @@ def train_along(
         seeds=seeds,
         steps=EXACT_STEPS if exact else SAMPLED_STEPS,
         learning_rate=None if exact else SAMPLED_RATE,
-        objective=objective,
+        objective=objective,  # type: ignore[arg-type]
         device="cpu",
         optimisation=Optimisation("lbfgs", tolerance=VANISHED) if exact else Optimisation(schedule="linear"),
         session=Session(on_progress=on_progress),

@@ -19,8 +19,6 @@ maps: Any = import_module("tegum.theory.boundaries.map")
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 
-pytestmark = pytest.mark.xdist_group("special points")
-
 
 def ask(found: BoundaryMap) -> tuple[Any, ...]:
     """Ask a map for all that it knows."""
