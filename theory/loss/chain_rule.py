@@ -6,6 +6,7 @@ weights are functions of G and enter there; that on hidden activations is added 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -131,7 +132,7 @@ class ChainRule:
         """Return the bar of a loss by enumeration, shape (...)."""
         return rounding_error(self.model, self._like, loss)
 
-    def _bound(self, outputs: Expectations, activations: Expectations | None) -> Any:
+    def _bound(self, outputs: Expectations, activations: Expectations | None) -> Callable[[Array], Array]:
         """Return what gives the error of a loss made of these."""
         if outputs.error is None and (activations is None or activations.error is None):
             return self.rounding
@@ -142,13 +143,8 @@ class ChainRule:
             estimate = estimate + self.model.activation_penalty * activations.error
         enumerated = outputs.error is None or (activations is not None and activations.error is None)
         # Estimates hold the rounding of float64, in which transforms are inverted.
-        last_bit = 0.0 if self._like.dtype == self._xp.float64 else float(self._xp.finfo(self._like.dtype).eps)
-
-        def bound(loss: Array) -> Array:
-            rounding = self.rounding(loss) if enumerated else last_bit * loss
-            return self._convert(estimate) + rounding
-
-        return bound
+        rounded = enumerated or self._like.dtype != self._xp.float64
+        return lambda loss: self._convert(estimate) + (self.rounding(loss) if rounded else 0)
 
     def _pull_back(self, weights: Array, second: Array, curvature: Array) -> Array:
         """Return the Hessian in (W, b), shape (..., P, P), from the outputs' second derivatives in (G_i·, b_i).
