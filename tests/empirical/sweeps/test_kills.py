@@ -94,7 +94,8 @@ if __name__ == "__main__":
         os.setpgrp()
     print(small_sweep(path, steps=steps, chunk=1, workers=workers, on_progress=hold).trained)
 """
-FEW, MANY = 4, 800_000
+# A unit of many steps takes a few tenths of a second: several times what lies between two looks at it.
+FEW, MANY = 4, 250_000
 # Seconds after which a test gives up waiting.
 PATIENCE = 120.0
 
