@@ -53,10 +53,9 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "rounding": {"float64": 1e-14},
     # A mathematical identity between two evaluations, each within the bar of its own.
     "law": {"float64": 1e-11},
-    # Inverted Laplace transforms: losses, their derivatives, and what rounding adds to an estimated error.
+    # Inverted Laplace transforms: losses and their derivatives.
     "spectral": {"float64": 1e-9},
     "spectral_slope": {"float64": 1e-8},
-    "spectral_rounding": {"float64": 1e-13},
     # Central differences over `DIFFERENCE_STEP`.
     "difference": {"float64": 1e-6},
     "eigenvalue": {"float64": 1e-10},
@@ -76,6 +75,9 @@ KINK_MARGIN = 1e-3
 SIGMAS = 5.0
 # Digits that the oracle keeps after its cancellations.
 ORACLE_DIGITS = 50
+# Share of a reported bound that may be used up. Bounds count every rounding at its worst: the largest share that was
+# seen under any of the settings of `make portable` is 0.13. A larger one is a bound that has been miscounted.
+USED_UP = 0.5
 
 
 def tolerance(purpose: str, dtype: str = "float64") -> float:
@@ -118,6 +120,12 @@ def entry_scale(expected: ArrayLike) -> float:
 def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: str = "law", slack: float = 1.0) -> None:
     """Assert that two losses are the same for a purpose, for an engine whose bars are wider by `slack`."""
     assert abs(found - expected) <= slack * tolerance(purpose) * loss_scale(model, abs(expected)), (found, expected)
+
+
+def assert_bounded(found: ArrayLike, expected: ArrayLike, error: ArrayLike, share: float = USED_UP) -> None:
+    """Assert that numbers are off by no more than a share of the errors that were reported of them."""
+    off = np.abs(np.asarray(found) - np.asarray(expected))
+    assert (off <= share * np.asarray(error)).all(), f"off by {off}, reported were {error}"
 
 
 def assert_entries_close(found: Any, expected: Any, purpose: str, dtype: str = "float64") -> None:
@@ -395,6 +403,42 @@ def _pull_back(
             hessian[h * n + i][h * n + j] += importance[i] * row.first[j]
             hessian[h * n + j][h * n + i] += importance[i] * row.first[j]
     return gradient, hessian
+
+
+def counted_loss(overlaps: ArrayLike, bias: float, density: float) -> Real:
+    """Return E(x_0 − ReLU(b + Σ_j G_0j x_j))² to thirty digits, for many features of which few have different overlaps.
+
+    With m_c features of overlap a_c active besides the own one, the signed sum over the corners of their box depends on
+    how many of each are at their high end alone.
+
+    Args:
+        overlaps: G_0·, equal ones exactly equal; the first is the output's own, none is 0.
+        bias: b.
+        density: of each feature, with amplitudes uniform on [0, 1].
+    """
+    own, *others = (float(x) for x in np.asarray(overlaps))
+    sizes = {a: others.count(a) for a in dict.fromkeys(others)}
+    digits = 30 + len(others) * ceil(-np.log10(min(map(abs, sizes), default=1.0)) + 1)
+    with mpmath.workdps(digits + 10):
+        p, a_0, b = mpmath.mpf(density), mpmath.mpf(own), mpmath.mpf(bias)
+        slopes = [mpmath.mpf(a) for a in sizes]
+        total = p / 3
+        for on in product(*(range(size + 1) for size in sizes.values())):
+            k, chance, scale = sum(on), mpmath.mpf(1), mpmath.mpf(1)
+            for m, size, a in zip(on, sizes.values(), slopes, strict=True):
+                chance *= comb(size, m) * p**m * (1 - p) ** (size - m)
+                scale *= a**m
+            for high in product(*(range(m + 1) for m in on)):
+                sign = (-1) ** (k - sum(high)) * mpmath.mpf(1)
+                for m, j in zip(on, high, strict=True):
+                    sign *= comb(m, j)
+                t = b + mpmath.fsum(j * a for j, a in zip(high, slopes, strict=True))
+                share = chance * sign / scale
+                end = t + a_0
+                squared = (_ramp(k + 3, end) - _ramp(k + 3, t)) / a_0
+                mixed = _ramp(k + 2, end) / a_0 - (_ramp(k + 3, end) - _ramp(k + 3, t)) / a_0**2
+                total += share * 2 * ((1 - p) * _ramp(k + 2, t) + p * (squared - mixed))
+        return total
 
 
 def pattern_loss(model: ToyModel, weights: ArrayLike, bias: ArrayLike, active: tuple[int, ...]) -> float:

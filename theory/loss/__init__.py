@@ -3,6 +3,7 @@
 from .engine import ExactLoss
 from .functions import expected_loss, loss_gradient, loss_hessian
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
+from .rounding import loss_rounding, mean_square
 
 __all__ = [
     "ExactLoss",
@@ -13,4 +14,6 @@ __all__ = [
     "linear_optimum",
     "loss_gradient",
     "loss_hessian",
+    "loss_rounding",
+    "mean_square",
 ]

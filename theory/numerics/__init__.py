@@ -19,6 +19,7 @@ from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction,
 from .lbfgs import Lbfgs
 from .machine_code import compiled, machine_code
 from .numbers import FloatArray, exactly, numbers
+from .rounding import UNIT, gamma
 
 __all__ = [
     "DIFFERENCE",
@@ -29,6 +30,7 @@ __all__ = [
     "SMALLEST_STEP",
     "STRAIGHT",
     "THIRD",
+    "UNIT",
     "ZERO",
     "FloatArray",
     "Interval",
@@ -45,6 +47,7 @@ __all__ = [
     "compiled",
     "correct",
     "exactly",
+    "gamma",
     "jacobian",
     "machine_code",
     "numbers",

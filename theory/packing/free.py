@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import qmc
 
-from ..loss import ExactLoss
+from ..loss import ExactLoss, loss_rounding
 from ..loss.spectral import SpectralLoss
 from ..minima import pack, unpack
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray, Lbfgs
+from ..numerics import FloatArray, Lbfgs, gamma
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
 MOST_ENUMERATED, MAX_CORNERS = 5, 16
 # Inputs on which starts go downhill, a power of two, and how long.
 INPUTS, STEPS = 1024, 200
-# Tolerances of the spectral engine: on the way, and at the end.
-ON_THE_WAY, AT_THE_END = 1e-9, 1e-11
+# Tolerances of the spectral engine: on the way, and at the end, with up to so many nodes.
+ON_THE_WAY, AT_THE_END, MAX_NODES = 1e-9, 1e-11, 1 << 14
 # Slopes at which a search on the exact loss ends, and losses over quasi-random inputs that count as the same, both in
 # units of E[x²].
 LEVEL, APART = 1e-7, 1e-3
@@ -52,7 +52,8 @@ class FreePacking:
         loss: Σ_i E(x_i − x'_i)².
         gain: (k ℓ₀ − loss) / d, with ℓ₀ the cost of a feature that isn't represented.
         random_gain: the same of the best that random starts led to.
-        error: of the loss: the engine's estimate.
+        error: bound on how far `loss` is from that at `weights` and `bias` (docs/accuracy.md). Its truncation is an
+            estimate for more than five features of constant amplitude.
         slope: the largest derivative of the loss in units of E[x²].
         starts: random starts.
         polished: of them, how many were followed on the exact loss.
@@ -230,10 +231,12 @@ class _Exact:
         return float(found.fun), np.asarray(found.x)
 
     def judge(self, point: FloatArray) -> tuple[float, float, float]:
-        """Return loss, slope in units of E[x²], and the loss's error."""
-        self._spectral = SpectralLoss(self._model, tolerance=AT_THE_END, max_nodes=1 << 14)
+        """Return loss, slope in units of E[x²], and a bound on the loss's error."""
+        proved = not self._model.features.amplitude.is_constant
+        self._spectral = SpectralLoss(self._model, tolerance=AT_THE_END, max_nodes=MAX_NODES, proved=proved)
         loss, gradient = self.evaluate(point)
-        error = 1e-15 * self._model.n_features * self._square
         if self._engine is None:
-            error = float(self._spectral.error.sum())
+            error = float(self._spectral.error.sum() + gamma(self._model.n_features) * loss)
+        else:
+            error = float(loss_rounding(self._model, *unpack(point, self._model.n_hidden)))
         return loss, float(np.abs(gradient).max()) / self._square, error

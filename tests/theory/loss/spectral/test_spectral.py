@@ -21,6 +21,7 @@ from tests.support.helpers import (
     DIFFERENCE_STEP,
     SIGMAS,
     FloatArray,
+    assert_bounded,
     entry_scale,
     independent,
     internals,
@@ -113,9 +114,8 @@ def check_against_enumeration(model: ToyModel, W: FloatArray, b: FloatArray, slo
     scale = float(model.densities().sum() * second_moment + exact.sum())
     assert np.abs(value - exact).max() <= tolerance("spectral") * scale
     assert np.abs(slopes - first).max() <= slope_bar * entry_scale(first)
-    floor = tolerance("spectral_rounding") * scale
-    assert (np.abs(value - exact) <= spectral.error + floor).all()
-    assert (np.abs(slopes - first).max(axis=-1) <= spectral.slope_error + floor).all()
+    assert (np.abs(value - exact) <= spectral.error).all()
+    assert (np.abs(slopes - first).max(axis=-1) <= spectral.slope_error).all()
     alone = spectral.output_losses(W, b)
     assert np.abs(alone - exact).max() <= tolerance("spectral") * scale
 
@@ -215,9 +215,55 @@ def test_error_estimates_are_honest() -> None:
         exact, first = enumerated(model, W, b)
         spectral = SpectralLoss(model, tolerance=bar, max_nodes=MANY_NODES)
         value, slopes = spectral.outputs_and_slopes(W, b)
-        floor = tolerance("spectral_rounding")
-        assert (np.abs(value - exact) <= spectral.error + floor).all()
-        assert (np.abs(slopes - first).max(axis=-1) <= spectral.slope_error + floor).all()
+        assert (np.abs(value - exact) <= spectral.error).all()
+        assert (np.abs(slopes - first).max(axis=-1) <= spectral.slope_error).all()
+
+
+@pytest.mark.parametrize("density", [1e-3, 0.1, 0.6, 1.0])
+@pytest.mark.parametrize("amplitude", ["uniform", "symmetric", "narrow", "wide"])
+def test_proved_errors_are_bounds(amplitude: str, density: float) -> None:
+    rng = np.random.default_rng([len(amplitude), int(1000 * density)])
+    for bar in (1e-3, 1e-6, 1e-10):
+        n = int(rng.integers(2, 7))
+        W, b = random_point(n, max(n - 1, 1), seed=int(rng.integers(1 << 30)))
+        for columns in (1.0, 10.0 ** rng.uniform(-6, 0, size=n)):
+            model = ToyModel(n, len(W), IndependentFeatures(density, amplitude=AMPLITUDES[amplitude]))
+            exact, _ = enumerated(model, W * columns, b)
+            proved = SpectralLoss(model, tolerance=bar, max_nodes=MANY_NODES, proved=True)
+            assert_bounded(proved.output_losses(W * columns, b), exact, proved.error)
+
+
+def test_a_proof_takes_more_nodes_than_an_estimate() -> None:
+    model = independent(12, 3, 0.1)
+    W, b = unit_point(12, 3)
+    found = []
+    for proved in (False, True):
+        spectral = SpectralLoss(model, tolerance=1e-8, proved=proved)
+        found.append((spectral.output_losses(W, b), spectral.nodes.sum(), spectral.error))
+    (estimated, few, error), (value, many, bound) = found
+    assert few < many
+    assert (np.abs(value - estimated) <= error + bound).all()
+    assert (bound <= 1.1e-8 * 0.1 / 3).all()
+
+
+@pytest.mark.parametrize("law", ["correlated", "anticorrelated"])
+def test_errors_that_cannot_be_proved_are_refused(law: str) -> None:
+    for features in (LAWS[law]("uniform"), IndependentFeatures(0.1, amplitude="constant")):
+        with pytest.raises(ValueError, match="independent features whose amplitudes vary"):
+            SpectralLoss(ToyModel(5, 3, features), proved=True)
+
+
+@pytest.mark.parametrize("b", [-1.0, 5.0])
+def test_outputs_off_and_on_throughout_have_the_error_of_rounding(b: float) -> None:
+    model = independent(3, 2, 0.3)
+    W = np.array([[0.3, 0.1, 0.2], [0.1, 0.4, 0.05]])
+    exact = oracle(model, W, np.full(3, b)).loss
+    spectral = SpectralLoss(model)
+    found = spectral.output_losses(W, np.full(3, b)).sum()
+    assert (spectral.nodes == 0).all()
+    assert (spectral.error > 0).all()
+    assert_bounded(found, exact, spectral.error.sum())
+    assert spectral.error.max() < tolerance("loss") * (1 + b * b)
 
 
 def test_tighter_tolerances_take_more_nodes() -> None:
@@ -240,7 +286,7 @@ def test_too_few_nodes_are_admitted() -> None:
     value = spectral.output_losses(W, b)
     exact, _ = enumerated(model, W, b)
     assert spectral.error.max() > 1e-12
-    assert (np.abs(value - exact) <= spectral.error + tolerance("spectral_rounding")).all()
+    assert (np.abs(value - exact) <= spectral.error).all()
 
 
 def test_ten_digons_cost_ten_digons() -> None:
