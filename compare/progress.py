@@ -13,4 +13,14 @@ def quiet(_: str, __: float) -> None:
 
 
 class InterruptedRunError(Exception):
-    """Training was stopped; what was finished is kept, and the same call goes on from there."""
+    """Work was stopped with Ctrl-C; what was finished is kept.
+
+    Args:
+        kept: what, in words; empty if that is nothing.
+        goes_on: whether the same call goes on from there.
+    """
+
+    def __init__(self, kept: str, *, goes_on: bool = True) -> None:
+        """Keep what is kept as the message."""
+        super().__init__(kept)
+        self.goes_on = goes_on

@@ -26,7 +26,7 @@ from tegum.compare.figures import save_figure
 from tegum.compare.figures.phase_diagram import draw_curve
 from tegum.compare.figures.style import DENSITY_LABEL, STYLE
 from tegum.theory import IndependentFeatures, ToyModel, certify
-from tegum.theory.boundaries import critical_penalty, phase_boundaries, seed_diagram, storage_cost
+from tegum.theory.boundaries import boundary_map, critical_penalty, storage_cost
 from tegum.theory.packing import one_axis
 from tegum.theory.proofs.cells import PenaltyBounds, penalty_bounds
 
@@ -104,7 +104,7 @@ def draw_penalty() -> Figure:
         lines = left.contour(density, ratio, penalty.T, levels=LEVELS, colors="white", linewidths=0.6)
         left.clabel(lines, lines.levels[::2], fontsize=5.5, fmt="{:g}".format)
         left.contour(density, ratio, early.T, levels=[SHOWN_EARLY], colors="black", linewidths=1.2, linestyles="--")
-        for curve in phase_boundaries(seed_diagram()):
+        for curve in boundary_map().curves:
             draw_curve(left, curve, "coexistence", curve.cheapest)
         left.set(xlim=(0.01, 1), ylim=(0.1, 10))
         left.set_title("critical interference penalty $\\lambda_c$")

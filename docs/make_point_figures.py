@@ -4,8 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tegum.compare.figures import save_figure, thomson_figure
-from tegum.compare.figures.points import polytope_figure
+from tegum.compare.figures import polytope_figure, save_figure, thomson_figure
 from tegum.theory.spheres import thomson_minimum
 
 SIZES = (4, 5, 8, 12, 24, 32, 46, 78)

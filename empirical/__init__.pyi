@@ -12,8 +12,11 @@ from .runs import ARCHITECTURES as ARCHITECTURES
 from .runs import METRICS as METRICS
 from .runs import Architecture as Architecture
 from .runs import BestModels as BestModels
+from .runs import Optimisation as Optimisation
 from .runs import Recorded as Recorded
 from .runs import Recorder as Recorder
+from .runs import Sampling as Sampling
+from .runs import Session as Session
 from .runs import TrainedModels as TrainedModels
 from .sweeps import Sweep as Sweep
 from .sweeps import read_sweep as read_sweep

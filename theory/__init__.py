@@ -10,7 +10,8 @@ is the global one. These names load what they need when they are first used; eac
 
 Begin with `models` (what is asked), `loss` (where it is integrated) and `minima` (where a minimum is judged).
 `boundaries`, `branches`, `packing` and `flow` are four ways to use the minima; `formulas`, `enclosures` and `proofs`
-say what is known in closed form, between proven bounds, and for certain; `geometry` and `spheres` what it looks like.
+say what is known in closed form, between proven bounds, and for certain; `geometry`, `polytopes` and `spheres` what it
+looks like.
 """
 
 import lazy_loader

@@ -7,7 +7,6 @@ from .enclosures import enclosure as enclosure
 from .geometry import feature_dimensionality as feature_dimensionality
 from .geometry import feature_norms as feature_norms
 from .geometry import phase as phase
-from .geometry import polytope as polytope
 from .loss import ExactLoss as ExactLoss
 from .loss import expected_loss as expected_loss
 from .loss import loss_gradient as loss_gradient
@@ -27,6 +26,7 @@ from .models import TableFeatures as TableFeatures
 from .models import ToyModel as ToyModel
 from .models import diagram_model as diagram_model
 from .packing import best_packing as best_packing
+from .polytopes import polytope as polytope
 from .proofs import certify as certify
 from .proofs.certificates import Certificate as Certificate
-from .proofs.pairs import check_certificate as check_certificate
+from .proofs.checks import check_certificate as check_certificate

@@ -18,6 +18,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.empirical.files import read_zarr, write_zarr
+from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
 
@@ -232,9 +233,10 @@ def _written(settings: BasinSettings) -> dict[str, Any]:
 
 def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], folder: Path | None) -> xr.Dataset:
     """Return the runs of one objective at one initial scale, polished and looked up."""
-    model, scale, seeds = model_of(dataset), settings.initial_scale[block[1]], settings.seeds
+    model, seeds = model_of(dataset), settings.seeds
+    begun = Optimisation(initial_scale=settings.initial_scale[block[1]])
     if OBJECTIVES[block[0]] == "exact":
-        begin = train(model, seeds=seeds, objective="exact", steps=0, initial_scale=scale, device="cpu")
+        begin = train(model, seeds=seeds, objective="exact", steps=0, optimisation=begun, device="cpu")
         shape = begin.loss.shape
         flat = model.take(tuple(index.ravel() for index in np.indices(shape)[:2]))
         flow = gradient_flow(flat, begin.weights.reshape(-1, 1, 2), begin.bias.reshape(-1, 2))
@@ -246,9 +248,9 @@ def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], 
         steps=settings.steps,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        initial_scale=scale,
+        optimisation=begun,
         device=settings.device,
-        checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
+        session=Session(checkpoint=None if folder is None else folder / CHECKPOINT_NAME),
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)

@@ -1,20 +1,24 @@
-"""The command `tegum basins`. Heavy imports wait until it runs."""
+"""`tegum basins`: which minimum seeds end in, by gradient flow and by training, as dataset, figures and account."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import console, print_json, print_table
-from .options import INTERRUPTED
+from .groups import with_groups
+from .options import GRID, Json, numbers
+from .stages import Stages
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ..basins import BasinSettings
 
 # Columns of the printed account.
 KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
@@ -24,26 +28,73 @@ EXTENTS = (2.5, 0.05)
 PLANE_POINTS = 80
 
 
-def show_basins(axes: dict[str, Any], out: Path, report: Callable[[str, float], None]) -> xr.Dataset:
-    """Measure basin shares, draw them and the planes of initial weights, and write both figures and the account.
+@dataclass(frozen=True)
+class BasinOptions:
+    """The grid of cells and initial scales, and how its runs are trained."""
 
-    Args:
-        axes: fields of `BasinSettings` to set.
-        out: folder for everything.
-        report: called with the name of each stage.
+    density: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S, two values or more: {GRID}.")] = (
+        "0.01:1:13"
+    )
+    importance: Annotated[
+        str, typer.Option(help="Axis of the second feature's importance against the first's, likewise.")
+    ] = "0.1:10:13"
+    scales: Annotated[
+        str, typer.Option(help="Axis of the initial scale, a factor on Xavier's initial weights, likewise.")
+    ] = "0.01,0.1,0.3,1,2"
+    seeds: Annotated[int, typer.Option(help="Runs in each cell.")] = 64
+    steps: Annotated[int, typer.Option(help="Optimiser steps of a sampled run.")] = 3000
+    batch: Annotated[int, typer.Option(help="Inputs per step of a sampled run.")] = 256
+    device: Annotated[str, typer.Option(help="Of the sampled runs: 'auto', 'cpu' or 'cuda'.")] = "auto"
 
-    Raises:
-        ValueError: if a setting is out of range, or `out` holds shares of other settings.
-        typer.Exit: if training was interrupted.
-    """
-    from ..basins import BasinSettings, basin_plane, basin_shares
-    from ..progress import InterruptedRunError
+    def settings(self) -> BasinSettings:
+        """Return them as `basin_shares` takes them.
 
-    try:
-        dataset = basin_shares(BasinSettings(**axes), out=out, report=report)
-    except InterruptedRunError as stop:
-        sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
-        raise typer.Exit(INTERRUPTED) from None
+        Raises:
+            ValueError: if one can't be read or is out of range.
+        """
+        from ..basins import BasinSettings
+
+        return BasinSettings(
+            density=_axis("density", self.density),
+            importance=_axis("importance", self.importance),
+            initial_scale=_axis("scales", self.scales),
+            seeds=self.seeds,
+            steps=self.steps,
+            batch_size=self.batch,
+            device=self.device,
+        )
+
+
+def _axis(option: str, text: str) -> tuple[float, ...]:
+    values = numbers(option, text)
+    # Rounded, so that equal importance is exactly 1.
+    return tuple(float(f"{value:.12g}") for value in (values if isinstance(values, list) else [values]))
+
+
+@with_groups
+def basins(
+    grid: BasinOptions,
+    out: Annotated[Path, typer.Option(help="Folder for dataset, figures and account.")] = Path("out/basins"),
+    as_json: Json = False,
+) -> None:
+    """Count which minimum seeds end in, for two features in one dimension: gradient flow beside sampled training."""
+    from ..basins import basin_shares
+
+    settings = grid.settings()
+    with Stages() as stages:
+        dataset = basin_shares(settings, out=out, report=stages.report)
+        _draw(dataset, out, stages.report)
+    account = _account(dataset)
+    (out / "basins.json").write_text(json.dumps(account, indent=2) + "\n")
+    if as_json:
+        print_json(account)
+    else:
+        _print(account, out)
+
+
+def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) -> None:
+    """Draw the shares, and the planes of initial weights of some cells."""
+    from ..basins import basin_plane
     from ..figures import basins_figure, planes_figure, save_figure
 
     planes: list[list[xr.Dataset]] = [[] for _ in EXTENTS]
@@ -54,11 +105,9 @@ def show_basins(axes: dict[str, Any], out: Path, report: Callable[[str, float], 
     report("figures", 0.0)
     save_figure(basins_figure(dataset), out / "basins.png")
     save_figure(planes_figure(planes), out / "basin-planes.png")
-    (out / "basins.json").write_text(json.dumps(basin_account(dataset), indent=2) + "\n")
-    return dataset
 
 
-def basin_account(dataset: xr.Dataset) -> dict[str, Any]:
+def _account(dataset: xr.Dataset) -> dict[str, Any]:
     """Return plain values: over all cells how many runs ended in each phase, by objective and initial scale."""
     from ..basins import wilson_interval
 
@@ -79,12 +128,7 @@ def basin_account(dataset: xr.Dataset) -> dict[str, Any]:
     return {"settings": dataset.attrs["settings"], "blocks": blocks}
 
 
-def print_basins(dataset: xr.Dataset, out: Path, *, as_json: bool) -> None:
-    """Print the account as a table or as JSON."""
-    account = basin_account(dataset)
-    if as_json:
-        print_json(account)
-        return
+def _print(account: dict[str, Any], out: Path) -> None:
     rows = []
     for block in account["blocks"]:
         shares = dict.fromkeys(KINDS, 0.0)

@@ -5,57 +5,104 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from .console import console, print_json, print_table
+from .groups import with_groups
+from .options import Features, Hidden, Json
 
 if TYPE_CHECKING:
     from tegum.theory.boundaries import BoundaryCurve, BoundaryMap, BoundarySegment, SpecialPoint
     from tegum.theory.models import Plane
 
 MOST_PHASES = 2
+# What a plane is made of unless options say otherwise, and what doesn't vary in it.
+X, Y = "density=0.01:1", "importance=0.1:10"
+DENSITY, IMPORTANCE = 0.3, 1.0
 
 
 @dataclass(frozen=True)
 class PlaneOptions:
-    """What a plane is made of, as options say it.
+    """What a plane is made of: "NAME=LOW:HIGH[:SCALE]" along each axis, and what doesn't vary."""
 
-    Attributes:
-        x: "NAME=LOW:HIGH" or "NAME=LOW:HIGH:SCALE", or None for density.
-        y: the same, or None for importance.
-        density: where it doesn't vary.
-        importance: of the last feature, where it doesn't vary.
-        penalty: on interference, where it doesn't vary.
-    """
+    features: Features = 2
+    hidden: Hidden = 1
+    x: Annotated[
+        str | None,
+        typer.Option(
+            "--x",
+            help="First parameter, NAME=LOW:HIGH[:log or :linear], of density, density[k], importance, importance[k], "
+            f"interference_penalty, weight_decay. Default {X}.",
+        ),
+    ] = None
+    y: Annotated[str | None, typer.Option("--y", help=f"Second parameter. Default {Y}.")] = None
+    density: Annotated[
+        float | None, typer.Option("--density", help=f"Feature density 1-S where it doesn't vary; default {DENSITY}.")
+    ] = None
+    importance: Annotated[
+        float | None,
+        typer.Option(
+            "--importance", help=f"Importance of the last feature where it doesn't vary; default {IMPORTANCE:g}."
+        ),
+    ] = None
+    penalty: Annotated[float, typer.Option("--penalty", help="Interference penalty where it doesn't vary.")] = 0.0
 
-    x: str | None
-    y: str | None
-    density: float
-    importance: float
-    penalty: float
+    def __post_init__(self) -> None:
+        """Check what goes together."""
+        if self.x is None and self.y is None and (self.density, self.importance) != (None, None):
+            raise ValueError("density and importance both vary unless --x or --y name other parameters")
+
+    def chosen(self) -> Plane | None:
+        """Return the plane that is asked for; None for that of density and importance.
+
+        Raises:
+            ValueError: if an option can't be read, or a range doesn't suit its parameter.
+        """
+        from tegum.theory.minima import check_superposition
+        from tegum.theory.models import IndependentFeatures, Plane, ToyModel
+
+        check_superposition(self.features, self.hidden)
+        if self.x is None and self.y is None and not self.penalty:
+            return None
+        last = IMPORTANCE if self.importance is None else self.importance
+        model = ToyModel(
+            self.features,
+            self.hidden,
+            IndependentFeatures(DENSITY if self.density is None else self.density),
+            importance=(*[1.0] * (self.features - 1), last),
+            interference_penalty=self.penalty,
+        )
+        return Plane.of(model, x=_axis("--x", self.x or X), y=_axis("--y", self.y or Y))
+
+    def map(self) -> BoundaryMap:
+        """Return the boundaries of the plane, traced when they are asked for."""
+        from tegum.theory.boundaries import boundary_map
+
+        return boundary_map(plane=self.chosen(), n_features=self.features, n_hidden=self.hidden)
 
 
-def chosen_plane(options: PlaneOptions, features: int, hidden: int) -> Plane | None:
-    """Return the plane that options ask for; None for that of density and importance.
-
-    Raises:
-        ValueError: if an option can't be read, or a range doesn't suit its parameter.
-    """
-    from tegum.theory.minima import check_superposition
-    from tegum.theory.models import IndependentFeatures, Plane, ToyModel
-
-    check_superposition(features, hidden)
-    if options.x is None and options.y is None and not options.penalty:
-        return None
-    model = ToyModel(
-        features,
-        hidden,
-        IndependentFeatures(options.density),
-        importance=(*[1.0] * (features - 1), options.importance),
-        interference_penalty=options.penalty,
-    )
-    x, y = options.x or "density=0.01:1", options.y or "importance=0.1:10"
-    return Plane.of(model, x=_axis("--x", x), y=_axis("--y", y))
+@with_groups
+def boundary(
+    phases: Annotated[
+        list[str] | None,
+        typer.Argument(help="One phase: its limits of stability. Two: where they cost the same. None: everything."),
+    ] = None,
+    *,
+    plane: PlaneOptions,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw all boundaries and special points into this file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Trace exact phase boundaries and special points, over density and relative importance or two other parameters."""
+    if phases and figure is not None:
+        raise ValueError("--figure draws all boundaries, so it takes no phases")
+    if phases:
+        _show_curves(phases, plane, as_json=as_json)
+    else:
+        _show_map(plane, figure, as_json=as_json)
 
 
 def _axis(option: str, text: str) -> tuple[Any, ...]:
@@ -72,24 +119,18 @@ def _axis(option: str, text: str) -> tuple[Any, ...]:
     return (name.strip(), low, high, *parts[2:])
 
 
-def show_curves(phases: list[str], options: PlaneOptions, features: int, hidden: int, *, as_json: bool) -> None:
+def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> None:
     """Print the limits of stability of one phase, or the coexistence curves of two.
 
     Raises:
         ValueError: if there are more than two phases, or one is unknown.
     """
-    from tegum.theory.boundaries import coexistence_curve, stability_limit
-
-    plane = chosen_plane(options, features, hidden)
     if len(phases) > MOST_PHASES:
         raise ValueError(f"expected one or two phases, or none for all boundaries, got {len(phases)}")
-    curves = (
-        stability_limit(phases[0], plane=plane, n_features=features, n_hidden=hidden)
-        if len(phases) == 1
-        else coexistence_curve(phases[0], phases[1], plane=plane, n_features=features, n_hidden=hidden)
-    )
+    boundaries = plane.map()
+    curves = boundaries.stability(*phases) if len(phases) == 1 else boundaries.coexistence(*phases)
     if as_json:
-        print_json([curve_json(curve) for curve in curves])
+        print_json([_curve_json(curve) for curve in curves])
         return
     rows = [
         [
@@ -104,22 +145,20 @@ def show_curves(phases: list[str], options: PlaneOptions, features: int, hidden:
     print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
 
 
-def show_map(options: PlaneOptions, features: int, hidden: int, figure: Path | None, *, as_json: bool) -> None:
+def _show_map(plane: PlaneOptions, figure: Path | None, *, as_json: bool) -> None:
     """Print all special points and boundaries of a plane, and draw them on request."""
-    from tegum.theory.boundaries import boundary_map
-
     if figure is not None:
         _check_figure(figure)
-    boundaries = boundary_map(plane=chosen_plane(options, features, hidden), n_features=features, n_hidden=hidden)
+    boundaries = plane.map()
     if figure is not None:
         from ..figures import boundary_figure, save_figure
 
         save_figure(boundary_figure(boundaries), figure)
     if as_json:
-        print_json(map_json(boundaries))
+        print_json(_map_json(boundaries))
         return
-    print_special_points(boundaries)
-    print_segments(boundaries)
+    _print_special_points(boundaries)
+    _print_segments(boundaries)
     if figure is not None:
         console().print(f"figure: {figure}", soft_wrap=True)
 
@@ -133,7 +172,7 @@ def _check_figure(path: Path) -> None:
         raise ValueError(f"--figure must end in one of {', '.join('.' + kind for kind in known)}, got {str(path)!r}")
 
 
-def print_special_points(boundaries: BoundaryMap) -> None:
+def _print_special_points(boundaries: BoundaryMap) -> None:
     """Print the special points as a table, those of the optimum numbered as in the figure."""
     plane, rows, number = boundaries.plane, [], 0
     for point in boundaries.special_points:
@@ -153,7 +192,7 @@ def print_special_points(boundaries: BoundaryMap) -> None:
     print_table("Special points; those without a number lie among minima that aren't the cheapest", columns, rows)
 
 
-def print_segments(boundaries: BoundaryMap) -> None:
+def _print_segments(boundaries: BoundaryMap) -> None:
     """Print the boundaries of the optimum as a table."""
     rows = []
     for piece in boundaries.segments:
@@ -171,7 +210,7 @@ def print_segments(boundaries: BoundaryMap) -> None:
     print_table("Boundaries of the cheapest minimum", ["phases", "transition", "from", "to", "measured"], rows)
 
 
-def curve_json(curve: BoundaryCurve) -> dict[str, Any]:
+def _curve_json(curve: BoundaryCurve) -> dict[str, Any]:
     """Return a curve for JSON."""
     return {
         "kind": curve.kind,
@@ -187,7 +226,7 @@ def curve_json(curve: BoundaryCurve) -> dict[str, Any]:
     }
 
 
-def point_json(point: SpecialPoint) -> dict[str, Any]:
+def _point_json(point: SpecialPoint) -> dict[str, Any]:
     """Return a special point for JSON."""
     return {
         "kind": point.kind,
@@ -204,7 +243,7 @@ def point_json(point: SpecialPoint) -> dict[str, Any]:
     }
 
 
-def segment_json(piece: BoundarySegment) -> dict[str, Any]:
+def _segment_json(piece: BoundarySegment) -> dict[str, Any]:
     """Return a piece of a boundary for JSON."""
     return {
         "transition": piece.kind,
@@ -218,11 +257,11 @@ def segment_json(piece: BoundarySegment) -> dict[str, Any]:
     }
 
 
-def map_json(boundaries: BoundaryMap) -> dict[str, Any]:
+def _map_json(boundaries: BoundaryMap) -> dict[str, Any]:
     """Return all that is known for JSON."""
     return {
         "axes": list(boundaries.plane.names),
-        "special_points": [point_json(point) for point in boundaries.special_points],
-        "segments": [segment_json(piece) for piece in boundaries.segments],
-        "curves": [curve_json(curve) for curve in boundaries.curves],
+        "special_points": [_point_json(point) for point in boundaries.special_points],
+        "segments": [_segment_json(piece) for piece in boundaries.segments],
+        "curves": [_curve_json(curve) for curve in boundaries.curves],
     }

@@ -1,27 +1,23 @@
-"""The commands `tegum deform` and `tegum correlated`. Heavy imports wait until they run."""
+"""`tegum deform` and `tegum correlated`: minima followed along the parameter of a family, and models beside them."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import console, print_json, print_table
-from .options import INTERRUPTED
+from .groups import with_groups
+from .interruptions import keeping
+from .options import Features, Hidden, Json
+from .stages import Stages
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tegum.theory.branches import BranchDiagram, Limit
     from tegum.theory.models import Family
-
-    from ..geometry import BranchRuns
 
 MOST_FEATURES, MOST_PAIRS = 6, 3
 # Densities of equal features at which the pentagon and the triangle are the cheapest.
@@ -31,25 +27,20 @@ HIGHEST_DENSITY = 0.98
 MARGIN, FEW = 2.0, 4
 # Trained models keep this share of log t away from its ends.
 ASIDE = 0.01
+TABLE, FIGURE = "branches.json", "branches.png"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How hard to search, and what to train.
+class EffortOptions:
+    """How hard to search, and what to train."""
 
-    Attributes:
-        probes: places at which minima are searched for.
-        starts: random starts at each.
-        runs: places at which models are trained, 0 for none.
-        seeds: of the models at each.
-        objective: "exact" or "sampled".
-    """
-
-    probes: int
-    starts: int
-    runs: int
-    seeds: int
-    objective: str
+    probes: Annotated[int, typer.Option(help="Places at which minima are searched for.")] = 9
+    starts: Annotated[int, typer.Option(help="Random starts at each.")] = 64
+    runs: Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")] = 20
+    seeds: Annotated[int, typer.Option("--seeds", help="Models trained at each.")] = 32
+    objective: Annotated[str, typer.Option("--objective", help="Train on the 'exact' loss or on 'sampled' inputs.")] = (
+        "exact"
+    )
 
     def __post_init__(self) -> None:
         """Check them."""
@@ -62,12 +53,53 @@ class Settings:
             raise ValueError(f"--objective must be 'exact' or 'sampled', got {self.objective!r}")
 
 
+@with_groups
+def deform(
+    features: Features = 5,
+    hidden: Hidden = 2,
+    vary: Annotated[
+        str, typer.Option(help="What changes about the last feature: 'density' or 'importance'.")
+    ] = "density",
+    density: Annotated[
+        float | None, typer.Option("--density", help="Of the other features; default 0.1, for three features 0.7.")
+    ] = None,
+    low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
+    high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
+    *,
+    effort: EffortOptions,
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
+    family = _changing_feature(features, hidden, vary, density, low, high)
+    with Stages() as stages:
+        _show_family(family, effort, out, stages.report, as_json=as_json)
+
+
+@with_groups
+def correlated(
+    law: Annotated[str, typer.Option(help="Of the pairs: 'correlated' or 'anticorrelated'.")] = "correlated",
+    pairs: Annotated[int, typer.Option(help="Number of pairs, up to three.")] = 3,
+    hidden: Hidden = 2,
+    low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
+    high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
+    *,
+    effort: EffortOptions,
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
+    family = _tied_pairs(law, pairs, hidden, low, high)
+    with Stages() as stages:
+        _show_family(family, effort, out, stages.report, as_json=as_json)
+
+
 def _check_hidden(hidden: int) -> None:
     if hidden != 2:
         raise ValueError(f"--hidden must be 2, since points are drawn in a plane, got {hidden}")
 
 
-def changing_feature(features: int, hidden: int, vary: str, density: float | None, low: float, high: float) -> Family:
+def _changing_feature(features: int, hidden: int, vary: str, density: float | None, low: float, high: float) -> Family:
     """Return the family of `tegum deform`.
 
     Raises:
@@ -87,7 +119,7 @@ def changing_feature(features: int, hidden: int, vary: str, density: float | Non
     raise ValueError(f"--vary must be 'density' or 'importance', got {vary!r}")
 
 
-def tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | None) -> Family:
+def _tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | None) -> Family:
     """Return the family of `tegum correlated`.
 
     Raises:
@@ -105,152 +137,65 @@ def tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | None
     raise ValueError(f"--law must be 'correlated' or 'anticorrelated', got {law!r}")
 
 
-def show_family(
-    family: Family, settings: Settings, out: Path, report: Callable[[str, float], None], *, as_json: bool
+def _show_family(
+    family: Family, effort: EffortOptions, out: Path, report: Callable[[str, float], None], *, as_json: bool
 ) -> None:
     """Follow a family's minima, train models beside them, draw both, and print where the cheapest minimum changes.
 
     Args:
         family: of models.
-        settings: how hard to search and what to train.
+        effort: how hard to search and what to train.
         out: folder for figure and account.
         report: called with the name of each stage and the share of it that is done.
         as_json: whether to print JSON.
 
     Raises:
-        typer.Exit: if training was interrupted.
+        InterruptedRunError: if training was interrupted.
     """
     import numpy as np
 
     from tegum.theory.branches import branch_diagram
+
+    from ..geometry import branch_account
 
     out.mkdir(parents=True, exist_ok=True)
     span = np.log(family.high / family.low)
     first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
     diagram = branch_diagram(
         family,
-        np.exp(np.linspace(first, last, settings.probes)).tolist(),
-        starts=settings.starts,
+        np.exp(np.linspace(first, last, effort.probes)).tolist(),
+        starts=effort.starts,
         margin=np.inf if family.n_features <= FEW else MARGIN,
         on_progress=lambda share: report("minima", share),
     )
     _write(out, branch_account(diagram, None))
     runs = None
-    if settings.runs:
+    if effort.runs:
         from ..geometry import train_along
 
-        try:
+        with keeping(lambda: f"the minima are in {out / TABLE}", goes_on=False):
             runs = train_along(
                 diagram,
-                np.exp(np.linspace(first, last, settings.runs)),
-                seeds=settings.seeds,
-                objective=settings.objective,
+                np.exp(np.linspace(first, last, effort.runs)),
+                seeds=effort.seeds,
+                objective=effort.objective,
                 on_progress=lambda done, all_of_them: report("training", done / max(all_of_them, 1)),
             )
-        except KeyboardInterrupt:
-            sys.stderr.write(f"tegum: interrupted; the minima are in {out / 'branches.json'}\n")
-            raise typer.Exit(INTERRUPTED) from None
     account = branch_account(diagram, runs)
     _write(out, account)
     from ..figures import branch_figure, save_figure
 
     report("figure", 0.0)
-    save_figure(branch_figure(diagram, runs), out / "branches.png")
+    save_figure(branch_figure(diagram, runs), out / FIGURE)
     if as_json:
         print_json(account)
         return
     _print(account)
-    console().print(f"Wrote {out / 'branches.png'}, {out / 'branches.json'}.", soft_wrap=True)
+    console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
 
 
 def _write(out: Path, account: dict[str, Any]) -> None:
-    (out / "branches.json").write_text(json.dumps(account, indent=2) + "\n")
-
-
-def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str, Any]:
-    """Return plain values: the minima with their ranges and limits, the changes of the cheapest, and where runs ended.
-
-    Args:
-        diagram: the minima of a family.
-        runs: trained models.
-    """
-    from tegum.theory.geometry import arrangement
-
-    from ..geometry import ENDINGS
-
-    family = diagram.family
-    arcs = []
-    for number, arc in enumerate(diagram.arcs):
-        middle = len(arc.branch.parameter) // 2
-        arcs.append(
-            {
-                "number": number,
-                "name": arrangement(arc.branch.weights[middle], arc.branch.bias[middle]),
-                "from": arc.range[0],
-                "to": arc.range[1],
-                "lower_limit": _plain_limit(arc.lower),
-                "upper_limit": _plain_limit(arc.upper),
-                "largest_residual": float(arc.branch.residual.max()),
-                "smallest_curvature": float(arc.branch.curvature.min()),
-                "hits": diagram.hits[number].tolist(),
-            }
-        )
-    changes = [
-        {
-            "parameter": change.parameter,
-            "error": change.error,
-            "kind": change.kind,
-            "below": change.below,
-            "above": change.above,
-            "loss": change.loss,
-            "slopes": list(change.slopes),
-        }
-        for change in diagram.changes
-    ]
-    account: dict[str, Any] = {
-        "parameter": family.parameter,
-        "low": family.low,
-        "high": family.high,
-        "probes": list(diagram.probes),
-        "starts": diagram.starts,
-        "arcs": arcs,
-        "changes": changes,
-    }
-    if runs is not None:
-        ends = {"on the cheapest arc": float(_cheapest_runs(diagram, runs).mean())}
-        ends |= {text: runs.share(code) for code, text in ENDINGS.items()}
-        account["runs"] = {
-            "objective": runs.objective,
-            "number": int(runs.arc.size),
-            "shares": ends,
-            "values": len(runs.parameter),
-            "values_with_a_run_on_the_cheapest": int(_cheapest_runs(diagram, runs).any(axis=1).sum()),
-            "by_arc": [runs.share(number) for number in range(len(arcs))],
-            "endings": [
-                {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
-            ],
-            "furthest_from_its_minimum": float(runs.moved.max()),
-            "median_distance": float(sorted(runs.moved.ravel())[runs.moved.size // 2]),
-        }
-    return account
-
-
-def _cheapest_runs(diagram: BranchDiagram, runs: BranchRuns) -> NDArray[np.bool_]:
-    """Return which runs ended on the cheapest arc of their t, shape (K, seeds)."""
-    cheapest: NDArray[np.bool_] = runs.arc == diagram.cheapest(runs.parameter)[:, None]
-    return cheapest
-
-
-def _plain_limit(limit: Limit | None) -> dict[str, Any] | None:
-    if limit is None:
-        return None
-    return {
-        "parameter": limit.parameter,
-        "error": limit.error,
-        "mechanism": limit.mechanism,
-        "breaks_symmetry": limit.breaks,
-        "residual": limit.residual,
-    }
+    (out / TABLE).write_text(json.dumps(account, indent=2) + "\n")
 
 
 def _print(account: dict[str, Any]) -> None:

@@ -1,8 +1,7 @@
-"""The command `tegum certified-diagram`. Heavy imports wait until it runs."""
+"""`tegum certified-diagram`: for cells of the diagram of two features, proofs of which phase is the global minimum."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
-from .options import INTERRUPTED, Json
+from .interruptions import keeping
+from .options import Json
 from .stages import Stages
 
 TABLE, FIGURE = "certified-diagram.csv", "certified-diagram.png"
@@ -28,7 +28,7 @@ def certified_diagram(
 ) -> None:
     """Prove for cells of the diagram of two features in one dimension which phase is the global minimum."""
     with Stages() as stages:
-        account = show_certified(out, cells, penalty, divisions, stages.report)
+        account = _proved(out, cells, penalty, divisions, stages.report)
     if as_json:
         print_json(account)
         return
@@ -39,14 +39,14 @@ def certified_diagram(
     console().print(f"Boxes of weights: {account['boxes']:,}. Wrote {out / TABLE}, {out / FIGURE}.", soft_wrap=True)
 
 
-def show_certified(
+def _proved(
     out: Path, cells: int, penalty: float, divisions: int, report: Callable[[str, float], None]
 ) -> dict[str, Any]:
     """Prove what isn't in the table yet, draw it, and return an account of it.
 
     Raises:
         ValueError: if an option is out of range, or the table that is there is another one.
-        typer.Exit: if it was interrupted.
+        InterruptedRunError: if it was interrupted.
     """
     from tegum.theory.boundaries import BoundarySegment, boundary_map
 
@@ -59,7 +59,7 @@ def show_certified(
     path = out / TABLE
     known = read_rows(path, CertifiedRow) if path.exists() else []
     rows: list[CertifiedRow] = []
-    try:
+    with keeping(lambda: f"{len(rows)} cells are in {path}" if rows else ""):
         for column, share in certified_columns(cells, penalty=(penalty,) * 2, divisions=divisions, known=known):
             out.mkdir(parents=True, exist_ok=True)
             new = [row for row in column if row not in known]
@@ -71,10 +71,6 @@ def show_certified(
         if not penalty:
             report("boundaries", 0.0)
             boundaries = [piece for piece in boundary_map().segments if len(set(piece.phases)) == 2]
-    except KeyboardInterrupt:
-        kept = f": {len(rows)} cells are in {path}; the same command goes on from there" if rows else ""
-        sys.stderr.write(f"tegum: interrupted{kept}\n")
-        raise typer.Exit(INTERRUPTED) from None
     save_figure(certified_figure(rows, boundaries), out / FIGURE)
     unproved = [row for row in rows if not row.phase]
     on = int(crossed(unproved, boundaries).sum()) if boundaries and unproved else None

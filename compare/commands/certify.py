@@ -1,38 +1,70 @@
-"""The command `tegum certify`. Heavy imports wait until it runs."""
+"""`tegum certify`: a proof of which minimum is the global one, or the check of a proof that is there."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import console, print_json
-from .options import FAILED, Features, Hidden, Json
+from .console import FAILED, console, print_json
+from .groups import with_groups
+from .options import Features, Hidden, Json
 from .stages import Stages
+
+if TYPE_CHECKING:
+    from tegum.theory.models import ToyModel
+    from tegum.theory.numerics import Interval
+    from tegum.theory.proofs.certificates import Certificate
+    from tegum.theory.proofs.checks import CertificateCheck
 
 # Decimals, with small powers of ten, or fractions.
 NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
-
-if TYPE_CHECKING:
-    from tegum.theory.numerics import Interval
-    from tegum.theory.proofs.certificates import Certificate
-    from tegum.theory.proofs.pairs import CertificateCheck
+# Features and dimensions of the larger of the problems that are covered.
+TRIPLE = (3, 2)
 
 
-def certify(
-    density: Annotated[
-        str | None, typer.Option("--density", help="Feature density 1-S in (0, 1], as 0.1 or 1/3.")
-    ] = None,
-    importance: Annotated[str, typer.Option(help="Importance of the last feature against the others.")] = "1",
+@dataclass(frozen=True)
+class ProblemOptions:
+    """The model whose global minimum is to be proved; its numbers are exact."""
+
+    density: Annotated[str | None, typer.Option("--density", help="Feature density 1-S in (0, 1], as 0.1 or 1/3.")] = (
+        None
+    )
+    importance: Annotated[str, typer.Option(help="Importance of the last feature against the others.")] = "1"
     penalty: Annotated[
         str, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2 (two features).")
-    ] = "0",
-    features: Features = 2,
-    hidden: Hidden = 1,
+    ] = "0"
+    features: Features = 2
+    hidden: Hidden = 1
+
+    def model(self) -> ToyModel:
+        """Return it.
+
+        Raises:
+            ValueError: if there is no density, a number can't be read or is out of range, or no proof covers it.
+        """
+        if self.density is None:
+            raise ValueError("expected --density, or --check with a saved certificate")
+        density, importance, penalty = (
+            _number(name, getattr(self, name)) for name in ("density", "importance", "penalty")
+        )
+        from tegum.theory.models import IndependentFeatures, ToyModel
+
+        if (self.features, self.hidden) == TRIPLE and penalty:
+            raise ValueError(f"penalties are covered for two features in one dimension, got {penalty} for three in two")
+        importances = (*[Fraction(1)] * (self.features - 1), importance)
+        law = IndependentFeatures(density)
+        return ToyModel(self.features, self.hidden, law, importances, interference_penalty=penalty)
+
+
+@with_groups
+def certify(
+    problem: ProblemOptions,
     max_boxes: Annotated[
         int | None, typer.Option(help="Budget of boxes to look at; default 100,000, or 60 million for three features.")
     ] = None,
@@ -43,35 +75,19 @@ def certify(
     as_json: Json = False,
 ) -> None:
     """Prove which minimum is the global one, of two features in one dimension or three in two; or check a proof."""
-    if check is not None:
-        if (density, out, max_boxes, importance, penalty, features, hidden) != (None, None, None, "1", "0", 2, 1):
-            raise ValueError("--check takes no other options than --json: a certificate says what it is about")
-        _show_check(check, as_json=as_json)
+    if check is None:
+        _show_certificate(problem.model(), max_boxes, out, as_json=as_json)
         return
-    if density is None:
-        raise ValueError("expected --density, or --check with a saved certificate")
-    numbers = _number("density", density), _number("importance", importance), _number("penalty", penalty)
-    _show_certificate(numbers, (features, hidden), max_boxes, out, as_json=as_json)
+    if (problem, out, max_boxes) != (ProblemOptions(), None, None):
+        raise ValueError("--check takes no other options than --json: a certificate says what it is about")
+    _show_check(check, as_json=as_json)
 
 
-def _show_certificate(
-    numbers: tuple[Fraction, Fraction, Fraction],
-    sizes: tuple[int, int],
-    max_boxes: int | None,
-    out: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    from tegum.theory.models import IndependentFeatures, ToyModel
+def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, *, as_json: bool) -> None:
     from tegum.theory.proofs import certify
 
-    density, importance, penalty = numbers
-    if sizes == (3, 2) and penalty:
-        raise ValueError(f"penalties are covered for two features in one dimension, got {penalty} for three in two")
-    importances = (*[Fraction(1)] * (sizes[0] - 1), importance)
-    model = ToyModel(*sizes, IndependentFeatures(density), importances, interference_penalty=penalty)
     with Stages() as stages:
-        if sizes == (3, 2):
+        if (model.n_features, model.n_hidden) == TRIPLE:
             # Minutes, of which no one knows how many.
             stages.report("boxes of rows", 0.0)
         certificate = certify(model, max_boxes=max_boxes)
@@ -108,7 +124,7 @@ def _print_certificate(certificate: Certificate) -> None:
 
 def _show_check(path: Path, *, as_json: bool) -> None:
     from tegum.theory.proofs.certificates import Certificate
-    from tegum.theory.proofs.pairs import check_certificate
+    from tegum.theory.proofs.checks import check_certificate
 
     try:
         certificate = Certificate.from_json(path.read_text(encoding="utf-8"))

@@ -1,13 +1,15 @@
-"""Tables and JSON on standard output. Rich is imported when there is something to show."""
+"""Tables and JSON on standard output, a line on standard error. Rich is imported when there is something to show."""
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# Exit codes of a command that couldn't do what it was asked, and of one that was asked something impossible.
+FAILED, MISUSE = 1, 2
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -17,8 +19,16 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
+def complain(text: str) -> None:
+    """Write what went wrong to standard error, in one line."""
+    if line := " ".join(text.split()):
+        sys.stderr.write(f"tegum: {line}\n")
+
+
 def print_json(value: Any) -> None:
     """Print plain values as JSON."""
+    import json
+
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from ..foreign import batch_report, model_of_weights, read_many
+import typer
+
 from .console import console, print_json, print_table
+from .options import Json, Layout
 
 # Models that a table shows; JSON has all.
 SHOWN = 20
@@ -20,24 +22,30 @@ MEANING = {
 }
 
 
-def show_losses(path: Path, density: float | None, importance: float | None, layout: str, *, as_json: bool) -> None:
-    """Print what exact theory says of the weights in a file.
+def loss(
+    weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt, .safetensors or .zarr.")],
+    density: Annotated[
+        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
+    ] = None,
+    importance: Annotated[
+        float | None,
+        typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
+    ] = None,
+    layout: Layout = "auto",
+    as_json: Json = False,
+) -> None:
+    """Print exact loss, gradient norm and phase of your own trained weights, and up to 4 features the minimum below."""
+    from ..foreign import batch_report, model_of_weights, read_many
 
-    Args:
-        path: file of weights, one model or a batch.
-        density: 1 − S, in place of what the file says.
-        importance: of the last feature against the others, in place of what the file says.
-        layout: of W in the file, as `read_many` takes it.
-        as_json: whether to print JSON.
-
-    Raises:
-        ValueError: as `read_many` and `model_of_weights`.
-    """
-    batch = read_many(path, layout=layout)
+    batch = read_many(weights, layout=layout)
     report = batch_report(batch, model_of_weights(batch, density, importance))
     if report["count"] > 1:
-        _show_batch(path, report, as_json=as_json)
-        return
+        _show_batch(weights, report, as_json=as_json)
+    else:
+        _show_model(weights, report, as_json=as_json)
+
+
+def _show_model(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
     (model,) = report["models"]
     at = {name: model.pop(name) for name in ("index", "density", "importance")}
     if as_json:

@@ -1,99 +1,94 @@
-"""The command `tegum sweep`. Heavy imports wait until it runs."""
+"""`tegum sweep`: a grid of models, trained into a labelled dataset on disk."""
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import (
-    COUNTED,
-    FAILED,
-    INTERRUPTED,
-    WHOLE_GRID,
-    AmplitudeWords,
-    Group,
-    Json,
-    Law,
-    Seeds,
-    law_maker,
-    whole_numbers,
-    with_training_options,
-)
+from .console import FAILED, complain, print_json
+from .groups import with_groups
+from .laws import COUNTED, LawOptions
+from .options import GRID, WHOLE_GRID, Json, Seeds, numbers, whole_numbers
+from .training import TrainingOptions
 
 if TYPE_CHECKING:
     from tegum.empirical.sweeps import Sweep
 
-GRID = "a number, a list as 0.1,0.3, or LOW:HIGH:COUNT, evenly spaced in the logarithm"
 
+@dataclass(frozen=True)
+class AxisOptions:
+    """The axes of the grid, but for the seeds."""
 
-@with_training_options
-def sweep(
-    density: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S: {GRID}.")],
-    out: Annotated[Path, typer.Option(help="Folder of the dataset; one that was begun is gone on with.")],
+    density: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S: {GRID}.")]
     importance: Annotated[
         str, typer.Option(help=f"Axis of the last feature's importance against the others: {GRID}.")
-    ] = "1",
-    features: Annotated[str, typer.Option(help=f"Axis of the number of features n: {WHOLE_GRID}.")] = "2",
-    hidden: Annotated[str, typer.Option(help=f"Axis of the number of hidden dimensions m: {WHOLE_GRID}.")] = "1",
-    law: Law = "independent",
-    group: Group = None,
-    amplitude: AmplitudeWords = "uniform",
+    ] = "1"
+    features: Annotated[str, typer.Option(help=f"Axis of the number of features n: {WHOLE_GRID}.")] = "2"
+    hidden: Annotated[str, typer.Option(help=f"Axis of the number of hidden dimensions m: {WHOLE_GRID}.")] = "1"
     interference_penalty: Annotated[
         str, typer.Option(help=f"Axis of the penalty on squared overlaps, part of the loss: {GRID}.")
-    ] = "0",
+    ] = "0"
     weight_penalty: Annotated[
         str, typer.Option(help=f"Axis of the penalty on squared weights, part of the loss: {GRID}.")
-    ] = "0",
+    ] = "0"
     activation_penalty: Annotated[
         str, typer.Option(help=f"Axis of the penalty on hidden activations, part of the loss: {GRID}.")
-    ] = "0",
+    ] = "0"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return them as `sweep` takes them.
+
+        Raises:
+            ValueError: if one can't be read.
+        """
+        return {
+            "density": numbers("density", self.density),
+            "relative_importance": numbers("importance", self.importance),
+            "n_features": whole_numbers("features", self.features),
+            "n_hidden": whole_numbers("hidden", self.hidden),
+            "interference_penalty": numbers("interference-penalty", self.interference_penalty),
+            "weight_decay": numbers("weight-penalty", self.weight_penalty),
+            "activation_penalty": numbers("activation-penalty", self.activation_penalty),
+        }
+
+
+@with_groups
+def sweep(
+    axes: AxisOptions,
+    out: Annotated[Path, typer.Option(help="Folder of the dataset; one that was begun is gone on with.")],
+    law: LawOptions,
     seeds: Seeds = "8",
     workers: Annotated[int | None, typer.Option(help="Processes; default one for each core.")] = None,
     as_json: Json = False,
     *,
-    options: dict[str, Any],
+    training: TrainingOptions,
 ) -> None:
     """Train a grid of models into a labelled dataset on disk that survives interruptions."""
-    axes: dict[str, Any] = {
-        "density": numbers("density", density),
-        "relative_importance": numbers("importance", importance),
-        "n_features": whole_numbers("features", features),
-        "n_hidden": whole_numbers("hidden", hidden),
-        "interference_penalty": numbers("interference-penalty", interference_penalty),
-        "weight_decay": numbers("weight-penalty", weight_penalty),
-        "activation_penalty": numbers("activation-penalty", activation_penalty),
-        "seeds": whole_numbers("seeds", seeds),
-    }
-    if law in COUNTED:
-        raise ValueError(f"--law {law} sets how many features are on, and has no axis of densities: see tegum train")
-    if law != "independent" or amplitude != "uniform":
-        sizes = axes["n_features"]
-        axes["law"] = law_maker(law, group, amplitude, min(sizes, default=0) if isinstance(sizes, list) else sizes)
-    if "weight_decay" in options:
-        # A sweep knows the penalty by that name.
-        options["decoupled_weight_decay"] = options.pop("weight_decay")
-    from tegum.empirical.sweeps import sweep as run_sweep
+    given = axes.arguments() | {"seeds": whole_numbers("seeds", seeds)}
+    if law.law in COUNTED:
+        raise ValueError(
+            f"--law {law.law} sets how many features are on, and has no axis of densities: see tegum train"
+        )
+    if law != LawOptions():
+        sizes = given["n_features"]
+        given["law"] = law.maker(min(sizes, default=0) if isinstance(sizes, list) else sizes)
+    from tegum.empirical.sweeps import sweep
+
+    from ..progress import InterruptedRunError
 
     try:
-        run = run_sweep(
-            out,
-            **axes,
-            **options,
-            workers=workers,
-            progress=True,
-        )
+        run = sweep(out, **given, **training.arguments(), workers=workers, progress=True)
     except (RuntimeError, MemoryError) as error:
-        sys.stderr.write("tegum: " + " ".join("; ".join([str(error), *getattr(error, "__notes__", [])]).split()) + "\n")
+        complain("; ".join([str(error), *getattr(error, "__notes__", [])]))
         raise typer.Exit(FAILED) from None
     if run.status == "interrupted":
-        sys.stderr.write(f"tegum: interrupted: {run.reason}; the same command goes on from there\n")
-        raise typer.Exit(INTERRUPTED)
+        raise InterruptedRunError(run.reason)
     if as_json:
-        sys.stdout.write(json.dumps(_summary(run, out), indent=2) + "\n")
+        print_json(_summary(run, out))
         return
     sys.stdout.write(f"{run.reason}: {run.models} models in {out}, dimensions {_dimensions(run)}.\n")
 
@@ -113,24 +108,3 @@ def _summary(run: Sweep, out: Path) -> dict[str, Any]:
 
 def _dimensions(run: Sweep) -> str:
     return ", ".join(f"{name} {size}" for name, size in run.dataset["weights"].sizes.items())
-
-
-def numbers(name: str, text: str) -> float | list[float]:
-    """Return the values that a text stands for; one alone is no dimension.
-
-    Raises:
-        ValueError: if it stands for none.
-    """
-    from numpy import geomspace
-
-    try:
-        if ":" in text:
-            low, high, count = text.split(":")
-            ends = float(low), float(high)
-            if not (min(ends) > 0 and max(ends) < float("inf")):
-                raise ValueError
-            return [float(value) for value in geomspace(*ends, int(count))]
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--{name} must be {GRID}, got {text!r}") from None
-    return values if "," in text else values[0]

@@ -1,74 +1,99 @@
-"""The command `tegum uniform`. Heavy imports wait until it runs."""
+"""`tegum uniform`: models of many equal features along 1/(1−S), held against the best packings of polytopes."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import console, print_json, print_table
-from .options import INTERRUPTED
+from .interruptions import keeping
+from .options import Json
+from .stages import Stages
 
 if TYPE_CHECKING:
+    from tegum.theory.numerics import FloatArray
+
     from ..geometry import UniformSweep
 
-# The line of 1/(1−S): its ends and number of points.
-LOWEST, HIGHEST, POINTS = 1.02, 100.0, 24
+# The line of 1/(1−S): its ends.
+LOWEST, HIGHEST = 1.02, 100.0
+SIZES = ("80,20", "400,30")
 
 
-def show_uniform(
-    sizes: Sequence[str], out: Path, report: Callable[[str, float], None], *, points: int, **training: Any
-) -> UniformSweep:
-    """Train models of equal features along 1/(1−S), hold them against the best packings, and write figure and account.
-
-    Args:
-        sizes: such as "400,30", n and m.
-        out: folder for everything.
-        report: called with the name of each stage and the share of it that is done.
-        points: densities.
-        training: the rest of `train_uniform`.
-
-    Raises:
-        ValueError: if a size isn't one, or as `train_uniform`.
-        typer.Exit: if training was interrupted.
-    """
-    wanted = [_size(words) for words in sizes]
+def uniform(
+    size: Annotated[
+        list[str] | None,
+        typer.Option("--size", help=f"n,m of the models, once for each size; default {' and '.join(SIZES)}."),
+    ] = None,
+    points: Annotated[int, typer.Option(help=f"Densities, 1/(1-S) from {LOWEST:g} to {HIGHEST:g}.")] = 24,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 8000,
+    learning_rate: Annotated[float, typer.Option(help="At the first step, of a cosine schedule.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of all models.")] = 0,
+    device: Annotated[str, typer.Option(help="Device for training: auto, cpu or cuda.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for trained models, figure and account.")] = Path("out/uniform"),
+    as_json: Json = False,
+) -> None:
+    """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
+    sizes = [_size(words) for words in size or SIZES]
     if points < 2:
         raise ValueError(f"expected at least 2 densities, got {points}")
     from numpy import geomspace
 
+    training = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "device": device}
+    with Stages() as stages:
+        sweep = _held(sizes, geomspace(LOWEST, HIGHEST, points), out, training, stages.report)
+        _draw(sweep, out, stages.report)
+    account = _account(sweep)
+    (out / "uniform.json").write_text(json.dumps(account, indent=2) + "\n")
+    if as_json:
+        print_json(account)
+    else:
+        _print(account, out)
+
+
+def _held(
+    sizes: list[tuple[int, int]],
+    places: FloatArray,
+    out: Path,
+    training: dict[str, Any],
+    report: Callable[[str, float], None],
+) -> UniformSweep:
+    """Train the models, and return them beside the best packings.
+
+    Args:
+        sizes: n and m of the models.
+        places: 1/(1−S), shape (points,).
+        out: folder for trained models.
+        training: the rest of `train_uniform`.
+        report: called with the name of each stage and the share of it that is done.
+
+    Raises:
+        ValueError: as `train_uniform`.
+        InterruptedRunError: if it was interrupted.
+    """
     from tegum.theory.packing import packing_transitions
 
-    from ..figures import save_figure
     from ..geometry import UniformSweep, train_uniform, uniform_run
-    from ..progress import InterruptedRunError
 
-    places = geomspace(LOWEST, HIGHEST, points)
-    try:
-        trained = train_uniform(wanted, places, out=out, report=report, **training)
-    except InterruptedRunError as stop:
-        sys.stderr.write(f"tegum: interrupted: {stop}; the same command goes on from there\n")
-        raise typer.Exit(INTERRUPTED) from None
+    trained = train_uniform(sizes, places, out=out, report=report, **training)
     runs = []
-    try:
+    with keeping(lambda: f"trained models are in {out}"):
         packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
-        for (n, m), models in zip(wanted, trained, strict=True):
+        for (n, m), models in zip(sizes, trained, strict=True):
             stage = f"losses n={n}, m={m}"
             runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
-    except KeyboardInterrupt:
-        sys.stderr.write(f"tegum: interrupted; trained models are in {out}, and the same command goes on from there\n")
-        raise typer.Exit(INTERRUPTED) from None
-    from ..figures import uniform_figure
+    return UniformSweep(places, packings, transitions, tuple(runs))
+
+
+def _draw(sweep: UniformSweep, out: Path, report: Callable[[str, float], None]) -> None:
+    from ..figures import save_figure, uniform_figure
 
     report("figure", 0.0)
-    sweep = UniformSweep(places, packings, transitions, tuple(runs))
     save_figure(uniform_figure(sweep), out / "uniform.png")
-    (out / "uniform.json").write_text(json.dumps(uniform_account(sweep), indent=2) + "\n")
-    return sweep
 
 
 def _size(words: str) -> tuple[int, int]:
@@ -79,7 +104,7 @@ def _size(words: str) -> tuple[int, int]:
     return n, m
 
 
-def uniform_account(sweep: UniformSweep) -> dict[str, Any]:
+def _account(sweep: UniformSweep) -> dict[str, Any]:
     """Return plain values: for each size and density the losses, the packing, what was found and how far it agrees."""
     runs = []
     for run in sweep.runs:
@@ -107,12 +132,7 @@ def uniform_account(sweep: UniformSweep) -> dict[str, Any]:
     return {"transitions": [dict(vars(one)) for one in sweep.transitions], "runs": runs}
 
 
-def print_uniform(sweep: UniformSweep, out: Path, *, as_json: bool) -> None:
-    """Print the account."""
-    account = uniform_account(sweep)
-    if as_json:
-        print_json(account)
-        return
+def _print(account: dict[str, Any], out: Path) -> None:
     for run in account["runs"]:
         rows = [
             [

@@ -1,6 +1,13 @@
-"""compare/diagrams."""
+"""The phase diagram three times over, published, exact and trained, as one dataset, with an account of every run.
 
-from .candidates import candidates
+`diagram` makes it, `dataset` says how it is laid out, saved and loaded, `ledger` accounts for the runs, `published`
+holds the candidates of 2022, and `certified` the proofs over cells. Begin with `diagram`, and docs/dataset.md:
+
+    >>> from tegum.compare.diagrams import candidates
+    >>> [candidate.phase for candidate in candidates(2, 1)]
+    ['digon(1,2)', 'axis(1) + drop(2)', 'drop(1) + axis(2)']
+"""
+
 from .certified import CertifiedRow, certified_columns, crossed
 from .dataset import OUTCOMES, RUN, curves_of, load, minima_of, model_of, runs_dataset, save, theory_dataset
 from .diagram import DATASET_NAME, DENSITY_RANGE, IMPORTANCE_RANGE, DiagramSettings, exact_part, merged, phase_diagram
@@ -18,7 +25,6 @@ __all__ = [
     "Omission",
     "agreement",
     "as_cheap",
-    "candidates",
     "certified_columns",
     "cheapest_phases",
     "crossed",

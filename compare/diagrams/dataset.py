@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tegum.empirical.files import read_zarr, write_zarr
 from tegum.empirical.runs import TrainedModels
 from tegum.theory.boundaries import BoundaryCurve
-from tegum.theory.geometry import phase
+from tegum.theory.geometry import phase, published_candidates
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, match, polish
 from tegum.theory.models import ToyModel, diagram_model, diagram_plane
 
-from .candidates import candidates, published_losses
+from .published import published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")
@@ -84,7 +84,7 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
     }
     variables = {name: ((*CELL, "minimum", *last.get(name, ())), array) for name, array in arrays.items()}
     losses = published_losses(diagram.model)
-    codes = np.array([names.code(candidate.phase) for candidate in candidates(n, m)], dtype=np.int16)
+    codes = np.array([names.code(candidate.phase) for candidate in published_candidates(n, m)], dtype=np.int16)
     variables["published_phase"] = (CELL, codes[losses.argmin(axis=-1)])
     variables["published_loss"] = (CELL, losses.min(axis=-1))
     return xr.Dataset(

@@ -16,12 +16,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tegum.empirical.runs import Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
+from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 
 from ..progress import InterruptedRunError, Report, quiet
-from .candidates import candidates
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
 DENSITY_RANGE = (0.01, 1.0)
@@ -58,7 +59,7 @@ class DiagramSettings:
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
         check_superposition(self.n_features, self.n_hidden)
-        candidates(self.n_features, self.n_hidden)
+        published_candidates(self.n_features, self.n_hidden)
         if self.objective not in ("sampled", "exact"):
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)
@@ -109,8 +110,10 @@ def phase_diagram(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         device=settings.device,
-        checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
-        on_progress=lambda done, total: report("training", done / max(total, 1)),
+        session=Session(
+            checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
+            on_progress=lambda done, total: report("training", done / max(total, 1)),
+        ),
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)

@@ -15,10 +15,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory.geometry import representative
+from tegum.theory.geometry import published_candidates, representative
 from tegum.theory.minima import SAME_LOSS
 
-from .candidates import candidates
 from .dataset import OUTCOMES, curves_of
 
 # Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.
@@ -190,7 +189,7 @@ def omissions(dataset: xr.Dataset) -> list[Omission]:
     """Return the phases that are the cheapest somewhere and that no published candidate stands for, largest first."""
     names = phase_classes(dataset)
     n, m = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
-    listed = {representative([candidate.phase], n - 1)[0] for candidate in candidates(n, m)}
+    listed = {representative([candidate.phase], n - 1)[0] for candidate in published_candidates(n, m)}
     codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
     exact, published = cheapest_phases(dataset), dataset["published_loss"].values
     free = ~np.any([as_cheap(dataset, np.full(exact.shape, label)) for label in sorted(listed)], axis=0)

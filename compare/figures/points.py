@@ -11,29 +11,22 @@ matters most here: in a tight frame all directions have the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory.geometry import feature_norms, gram, interference_graph, polytope
+from tegum.theory.geometry import feature_norms, gram, interference_graph
 from tegum.theory.numerics import FloatArray
 from tegum.theory.spheres import SAME, hull_edges, rotation_axes, symmetries
 
-from .style import STYLE
-
 if TYPE_CHECKING:
-    from tegum.theory.spheres import ThomsonMinimum
+    pass
 
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618) for points by their neighbours on the hull; their greys differ.
@@ -44,8 +37,6 @@ POSITIVE_COLOUR, NEGATIVE_COLOUR = "#D55E00", "#0072B2"
 DASHED: Any = (0, (3, 1.6))
 # Where the spectator stands, in degrees; how much of its colour what is furthest loses; area of a point.
 AZIMUTH, ELEVATION, FADING, AREA = 24.0, 18.0, 0.72, 44.0
-# A turntable's pictures, their rate, and their size in inches and dots.
-FRAMES, RATE, FRAME_INCHES, FRAME_DOTS = 72, 18, 3.0, 110
 
 
 def in_three_dimensions(points: ArrayLike) -> FloatArray:
@@ -252,103 +243,3 @@ def overlap_legend() -> list[Line2D]:
         Line2D([], [], color=POSITIVE_COLOUR, linewidth=1.2, label="overlap > 0: a ReLU lets it through"),
         Line2D([], [], color=NEGATIVE_COLOUR, linewidth=1.0, linestyle=DASHED, label="overlap < 0"),
     ]
-
-
-def gallery(
-    panels: Sequence[tuple[str, Callable[[Axes], Axes]]], legend: Sequence[Line2D] = (), *, columns: int = 4
-) -> Figure:
-    """Return a figure of several pictures.
-
-    Args:
-        panels: title of each and what draws it on given axes.
-        legend: entries of the common legend.
-        columns: pictures in a row, at most.
-    """
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.85 * columns, 2.1 * rows + 0.3 * bool(legend)), layout="constrained")
-        figure.get_layout_engine().set(h_pad=0.06)  # type: ignore[union-attr,call-arg]
-        FigureCanvasAgg(figure)
-        places = figure.subplots(rows, columns, squeeze=False).ravel()
-        for place in places[len(panels) :]:
-            place.set_axis_off()
-        for place, (title, draw) in zip(places, panels, strict=False):
-            draw(place)
-            place.set_title(title, loc="center", fontsize=8)
-        if legend:
-            figure.legend(handles=list(legend), loc="outside lower center", ncols=len(legend), frameon=False)
-    return figure
-
-
-def thomson_figure(minima: Sequence[ThomsonMinimum]) -> Figure:
-    """Draw minima of the Thomson problem on the circle or the sphere, an axis of symmetry upright.
-
-    Args:
-        minima: at least one.
-
-    Raises:
-        ValueError: as `in_three_dimensions`.
-    """
-    panels, degrees = [], set()
-    for found in minima:
-        n, dim = found.points.shape
-        points = upright(in_three_dimensions(found.points))[:, : max(dim, 2)]
-        degrees |= set(map(int, np.bincount(hull_edges(points).ravel(), minlength=n)))
-        symmetry = f", symmetry {found.point_group}" if found.point_group else ""
-        title = f"n = {n}{symmetry}\nenergy {found.energy:.6f}"
-        panels.append((title, lambda axes, points=points: draw_points(axes, points)))
-    return gallery(panels, degree_legend(degrees))
-
-
-def polytope_figure(names: Sequence[str]) -> Figure:
-    """Draw polytopes as features, with the dimensionalities of their corners.
-
-    Args:
-        names: that `polytope` knows, of at most three dimensions.
-
-    Raises:
-        ValueError: if a name isn't one, or as `in_three_dimensions`.
-    """
-    panels = []
-    for name in names:
-        solid = polytope(name)
-        fractions = " and ".join(map(str, sorted(set(solid.dimensionality), reverse=True)))
-        panels.append((f"{name}\nD = {fractions}", lambda axes, solid=solid: draw_features(axes, solid.points)))
-    return gallery(panels, overlap_legend())
-
-
-def check_turntable(path: Path) -> None:
-    """Raise `ValueError` unless a file's name ends in .gif."""
-    if path.suffix.lower() != ".gif":
-        raise ValueError(f"a turntable is written as a .gif, got {path.name!r}")
-
-
-def save_turntable(
-    draw: Callable[..., Axes], points: ArrayLike, path: Path, *, on_progress: Callable[[float], None] | None = None
-) -> None:
-    """Write an animation in which points turn around the vertical axis once.
-
-    Args:
-        draw: `draw_points`, `draw_features` or another function of axes, points, and azimuth by name.
-        points: what it draws.
-        path: of a GIF.
-        on_progress: called with the share that is done.
-
-    Raises:
-        ValueError: if the file's name doesn't end in .gif.
-    """
-    check_turntable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(FRAME_INCHES, FRAME_INCHES))
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes((0, 0, 1, 1))
-        writer = PillowWriter(fps=RATE)
-        with writer.saving(figure, str(path), FRAME_DOTS):
-            for frame in range(FRAMES):
-                axes.clear()
-                draw(axes, points, azimuth=AZIMUTH + 360 * frame / FRAMES)
-                writer.grab_frame()
-                if on_progress is not None:
-                    on_progress((frame + 1) / FRAMES)

@@ -1,4 +1,12 @@
-"""compare/foreign."""
+"""Other people's results held against theory: whole weights, or a table of two numbers for each cell.
+
+`weights` reads W and b from the files of the field, `report` says what their loss is and which minimum lies below,
+`comparison` makes diagrams of them, and `cell_table` reads tables. Begin with `weights`, and docs/foreign.md:
+
+    >>> from tegum.compare.foreign import ColumnMeaning
+    >>> ColumnMeaning().overlap
+    'root'
+"""
 
 from .cell_table import CellTable, ColumnMeaning, read_table
 from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, foreign_diagram, table_account

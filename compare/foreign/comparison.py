@@ -17,13 +17,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory.geometry import dead_outputs, representative
+from tegum.theory.geometry import dead_outputs, published_candidates, representative
 from tegum.theory.loss import expected_loss
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray
 
-from ..diagrams import candidates, exact_part, merged, model_of, runs_dataset, theory_dataset
+from ..diagrams import exact_part, merged, model_of, runs_dataset, theory_dataset
 from ..progress import Report, quiet
 from .cell_table import CellTable
 from .weights import WeightBatch
@@ -59,7 +59,7 @@ def foreign_diagram(
         ValueError: if the models aren't a grid with as many runs in each cell, or not of a published size.
     """
     m, n = batch.weights.shape[-2:]
-    candidates(n, m)
+    published_candidates(n, m)
     order, density, importance = _grid(model)
     weights, bias = batch.weights.reshape(-1, m, n)[order], batch.bias.reshape(-1, n)[order]
     dataset = exact_part(density, importance, n, m, store=store, report=report)
@@ -190,7 +190,7 @@ def compare_table(
     """
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance must be positive and finite, got {tolerance!r}")
-    candidates(n_features, n_hidden)
+    published_candidates(n_features, n_hidden)
     diagram = diagram_minima(table.density, table.importance, n_features=n_features, n_hidden=n_hidden)
     shape = table.norm.shape
     arrays: dict[str, NDArray[Any]] = {

@@ -1,4 +1,4 @@
-"""Trained models along a family, each put on the minimum that exact theory lists."""
+"""Trained models along a family, each put on the minimum that exact theory lists, and the account of both."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import train
-from tegum.theory.branches import BranchDiagram, apart
-from tegum.theory.geometry import dead_outputs
+from tegum.theory.branches import BranchDiagram, Limit, apart
+from tegum.theory.geometry import arrangement, dead_outputs
 from tegum.theory.minima import pack, polish
 
 # A state is on an arc if loss, and overlaps and biases, agree to these.
@@ -82,12 +83,17 @@ def train_along(
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ValueError(f"seeds must be a positive integer, got {seeds!r}")
     model = family.models(np.log(parameters))
-    options: dict[str, Any] = {"objective": objective, "device": "cpu", "on_progress": on_progress, "seeds": seeds}
-    if objective == "exact":
-        options |= {"optimiser": "lbfgs", "steps": EXACT_STEPS, "tolerance": VANISHED}
-    else:
-        options |= {"steps": SAMPLED_STEPS, "learning_rate": SAMPLED_RATE, "schedule": "linear"}
-    trained = train(model, **options)
+    exact = objective == "exact"
+    trained = train(
+        model,
+        seeds=seeds,
+        steps=EXACT_STEPS if exact else SAMPLED_STEPS,
+        learning_rate=None if exact else SAMPLED_RATE,
+        objective=objective,
+        device="cpu",
+        optimisation=Optimisation("lbfgs", tolerance=VANISHED) if exact else Optimisation(schedule="linear"),
+        session=Session(on_progress=on_progress),
+    )
     if trained.status == "interrupted":
         raise KeyboardInterrupt
     weights, bias = np.asarray(trained.weights, dtype=np.float64), np.asarray(trained.bias, dtype=np.float64)
@@ -118,3 +124,85 @@ def train_along(
         moved=found.moved.reshape(shape),
         objective=objective,
     )
+
+
+def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str, Any]:
+    """Return plain values: the minima with their ranges and limits, the changes of the cheapest, and where runs ended.
+
+    Args:
+        diagram: the minima of a family.
+        runs: trained models.
+    """
+    family = diagram.family
+    arcs = []
+    for number, arc in enumerate(diagram.arcs):
+        middle = len(arc.branch.parameter) // 2
+        arcs.append(
+            {
+                "number": number,
+                "name": arrangement(arc.branch.weights[middle], arc.branch.bias[middle]),
+                "from": arc.range[0],
+                "to": arc.range[1],
+                "lower_limit": _plain_limit(arc.lower),
+                "upper_limit": _plain_limit(arc.upper),
+                "largest_residual": float(arc.branch.residual.max()),
+                "smallest_curvature": float(arc.branch.curvature.min()),
+                "hits": diagram.hits[number].tolist(),
+            }
+        )
+    changes = [
+        {
+            "parameter": change.parameter,
+            "error": change.error,
+            "kind": change.kind,
+            "below": change.below,
+            "above": change.above,
+            "loss": change.loss,
+            "slopes": list(change.slopes),
+        }
+        for change in diagram.changes
+    ]
+    account: dict[str, Any] = {
+        "parameter": family.parameter,
+        "low": family.low,
+        "high": family.high,
+        "probes": list(diagram.probes),
+        "starts": diagram.starts,
+        "arcs": arcs,
+        "changes": changes,
+    }
+    if runs is not None:
+        ends = {"on the cheapest arc": float(_cheapest_runs(diagram, runs).mean())}
+        ends |= {text: runs.share(code) for code, text in ENDINGS.items()}
+        account["runs"] = {
+            "objective": runs.objective,
+            "number": int(runs.arc.size),
+            "shares": ends,
+            "values": len(runs.parameter),
+            "values_with_a_run_on_the_cheapest": int(_cheapest_runs(diagram, runs).any(axis=1).sum()),
+            "by_arc": [runs.share(number) for number in range(len(arcs))],
+            "endings": [
+                {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
+            ],
+            "furthest_from_its_minimum": float(runs.moved.max()),
+            "median_distance": float(sorted(runs.moved.ravel())[runs.moved.size // 2]),
+        }
+    return account
+
+
+def _cheapest_runs(diagram: BranchDiagram, runs: BranchRuns) -> NDArray[np.bool_]:
+    """Return which runs ended on the cheapest arc of their t, shape (K, seeds)."""
+    cheapest: NDArray[np.bool_] = runs.arc == diagram.cheapest(runs.parameter)[:, None]
+    return cheapest
+
+
+def _plain_limit(limit: Limit | None) -> dict[str, Any] | None:
+    if limit is None:
+        return None
+    return {
+        "parameter": limit.parameter,
+        "error": limit.error,
+        "mechanism": limit.mechanism,
+        "breaks_symmetry": limit.breaks,
+        "residual": limit.residual,
+    }

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tegum.theory.geometry import recognise
 from tegum.theory.packing import (
     MAX_CORNERS,
     BestPacking,
@@ -17,6 +16,7 @@ from tegum.theory.packing import (
     finite_packing,
     free_packing,
 )
+from tegum.theory.polytopes import recognise
 
 DIMS = (2, 3, 4)
 INVERSE_DENSITIES = (1.05, 1.3, 2.0, 4.6, 5.1, 6.0, 10.0, 30.0)

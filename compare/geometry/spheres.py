@@ -10,13 +10,14 @@ import numpy as np
 import sympy
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory.geometry import Polytope, feature_norms
+from tegum.theory.geometry import feature_norms
 from tegum.theory.numerics import FloatArray
 from tegum.theory.packing import Packed, packed
+from tegum.theory.polytopes import Polytope
 from tegum.theory.spheres import Alignment, ThomsonMinimum, best_alignment, coulomb_energy, thomson_minimum
 
 # Features shorter than this share of 1 or of the longest, and directions in which all are, count as none. Weights fresh
-# from training need as much (theory/recognition.py).
+# from training need as much (theory/polytopes/recognition.py).
 TOLERANCE = 0.1
 
 

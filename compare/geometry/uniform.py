@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.empirical.files import load_models, save_models
-from tegum.empirical.runs import TrainedModels
+from tegum.empirical.runs import Optimisation, Session, TrainedModels
 from tegum.empirical.training import train
-from tegum.theory.geometry import feature_dimensionality, gram, recognise
+from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import FloatArray
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
+from tegum.theory.polytopes import recognise
 
 from ..progress import InterruptedRunError
 
@@ -160,10 +161,12 @@ def train_uniform(
             seeds=[seed],
             steps=steps,
             learning_rate=learning_rate,
-            schedule="cosine",
             device=device,
-            checkpoint=kept.with_suffix(".npz"),
-            on_progress=lambda done, total, stage=stage: report(stage, done / total),  # type: ignore[misc]
+            optimisation=Optimisation(schedule="cosine"),
+            session=Session(
+                checkpoint=kept.with_suffix(".npz"),
+                on_progress=lambda done, total, stage=stage: report(stage, done / total),  # type: ignore[misc]
+            ),
         )
         if trained.status != "finished":
             raise InterruptedRunError(trained.reason)
@@ -200,8 +203,8 @@ def uniform_run(
     factor, names = np.full((count, n), -1), np.full((count, n), NOTHING, dtype="<U32")
     for place, inverse in enumerate(inverse_density):
         engine = SpectralLoss(ToyModel(n, m, IndependentFeatures(1 / inverse)), tolerance=LOSS_TOLERANCE)
-        loss[place] = engine.output_losses(weights[place], bias[place]).sum()
-        error[place] = engine.error.sum()
+        outputs = engine.outputs(weights[place], bias[place], slopes=False)
+        loss[place], error[place] = outputs.value.sum(), outputs.error.sum()
         for number, found in enumerate(recognise(weights[place], tolerance=TOLERANCE)):
             members = list(found.features)
             factor[place, members] = number

@@ -1,13 +1,13 @@
 """Models that are trained together, and those that run compiled on a CPU.
 
-All groups read and write rows of one `TrainingState`: these here, `device_group.py` and `exact_group.py`. A model's
+All groups read and write rows of one `TrainingState`: these here, `device.py` and `exact.py`. A model's
 result doesn't depend on its neighbours; the compiled loops take one model at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,6 @@ from tegum.theory.models import ToyModel
 from ..inputs import InputTable, input_table, seed_words
 from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
 from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
-
-if TYPE_CHECKING:
-    pass
 
 # Multiply-adds that one call of the compiled loop may take: about a tenth of a second.
 CALL = 1 << 31

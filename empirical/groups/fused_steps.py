@@ -1,4 +1,4 @@
-"""Optimiser steps in the fused kernels of `fused_few.py` and `fused_many.py`, on a CUDA device."""
+"""Optimiser steps in the fused kernels of `kernels/fused_few.py` and `kernels/fused_many.py`, on a CUDA device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random inputs in torch, on any device: the definition that the compiled loops of `kernels.py` are held to.
+"""Random inputs in torch, on any device: the definition that the compiled loops of `kernels/cpu.py` are held to.
 
 Random numbers come from a counter, not from a state: each is a function of a model's seed, the step, the channel and
 the sample. A model's inputs don't depend on what it is batched with, and a run that is resumed needs no more than its

@@ -3,7 +3,7 @@
 Every law is a product of independent blocks, each of which picks one of a few sets of active features: singletons for
 independent features, a group or nothing for correlated ones, a member or nothing for anticorrelated ones, one block of
 patterns for a table. One uniform number picks the set. Where the set has a single member, what is left of the number is
-its amplitude. docs/training.md has the details; `inputs.py` draws from these tables.
+its amplitude. docs/training.md has the details; `draws.py` draws from these tables.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Sampled training on a CPU, compiled: inputs, forward pass, gradient and optimiser step in one pass over the cache.
 
 `advance` takes a few models through a few steps without returning to the interpreter; threads run it side by side. It
-works on blocks of 256 samples, small enough to stay in the cache from drawing to gradient. `inputs.py` and `models.py`
-are the definition of what is computed here, in torch; tests hold the two equal.
+works on blocks of 256 samples, small enough to stay in the cache from drawing to gradient. `inputs/draws.py` and
+`runs/architectures.py` are the definition of what is computed here, in torch; tests hold the two equal.
 
 The first call on a machine compiles, for some seconds, and keeps the machine code; later processes load it.
 """

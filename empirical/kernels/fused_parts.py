@@ -1,8 +1,8 @@
 """What all fused kernels share: an input from a random word, and the step of an optimiser.
 
-Kernels are written in Triton, for tied models of independent features. Their random numbers are those of `inputs.py`,
-word for word. A step computes, with H = f₁(WX), Z = WᵀH + b, E = f₂(Z) − X and δ = I E f₂'(Z): ∂L/∂b = 2 Σδ / B and
-∂L/∂W = 2 (H δᵀ + (Wδ f₁') Xᵀ) / B for B samples.
+Kernels are written in Triton, for tied models of independent features. Their random numbers are those of
+`inputs/draws.py`, word for word. A step computes, with H = f₁(WX), Z = WᵀH + b, E = f₂(Z) − X and δ = I E f₂'(Z): ∂L/∂b
+= 2 Σδ / B and ∂L/∂W = 2 (H δᵀ + (Wδ f₁') Xᵀ) / B for B samples.
 """
 
 from __future__ import annotations

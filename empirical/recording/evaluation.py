@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tegum.theory.loss import expected_loss, linear_loss
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, even_size, over_slices
 
 from ..groups import CompiledGroup
 from ..runs import Architecture, Rule, Settings, TrainingState
@@ -56,12 +53,12 @@ def losses_of(
     second = None if second is None else np.where(finite[..., None, None], second, 0)
     given = [array for array in (weights, second, bias) if array is not None]
     parameters = np.concatenate([array.reshape(finite.size, -1) for array in given], axis=1)
-    size = max(1, min(ROWS, -(-finite.size // (os.cpu_count() or 1))))
-    parts = [np.arange(begin, min(begin + size, finite.size)) for begin in range(0, finite.size, size)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        batches = np.concatenate(
-            list(pool.map(lambda rows: _batch_losses(architecture, flat.take(rows), parameters[rows]), parts))
-        ).reshape(*finite.shape, BATCHES)
+    parts = over_slices(
+        lambda rows: _batch_losses(architecture, flat.take(rows), parameters[rows]),
+        finite.size,
+        even_size(finite.size, ROWS),
+    )
+    batches = np.concatenate(parts).reshape(*finite.shape, BATCHES)
     mean, error = batches.mean(axis=-1), batches.std(axis=-1, ddof=1) / BATCHES**0.5
     return np.where(finite, mean, np.nan), np.where(finite, error, np.nan)
 

@@ -7,7 +7,7 @@ their own, so that the others never stop for them. `plateaus` finds the levels b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from tegum.theory.numerics import FloatArray
 
 from ..runs import CONVERGED, METRICS, Architecture, Recorded, Recorder, TrainingState
 from .evaluation import losses_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ..training import train
 from .grid import Grid, LawOfDensity, make_grid
 from .rounds import Rounds, SweepBar
-from .settings import check_same, settings_of, stored_options, training_options
+from .settings import check_same, grouped, settings_of, stored_options, training_options
 from .store import VARIABLES, Store
 from .workers import check_executor, check_main_process
 
@@ -82,7 +82,7 @@ def sweep(
         n_hidden: axis of numbers of hidden dimensions m.
         relative_importance: axis of r > 0; importances are (1, …, 1, r).
         interference_penalty: axis of λ_I ≥ 0, as in `ToyModel`.
-        weight_decay: axis of λ_W ≥ 0, the penalty of `ToyModel`. Adam's is the option `decoupled_weight_decay`.
+        weight_decay: axis of λ_W ≥ 0, the penalty of `ToyModel`. Adam's own belongs to the option `optimisation`.
         activation_penalty: axis of λ_A ≥ 0.
         law: function of densities, shape (models, 1), that returns the input law of so many models, such as
             `IndependentFeatures`, the default; or such functions by name, which makes it an axis.
@@ -96,7 +96,8 @@ def sweep(
         resume: whether to go on with a dataset that exists; otherwise that is an error.
         progress: whether to show a progress bar on standard error.
         on_progress: called now and then with the models done and to be done, each seed counted.
-        **options: options of `train`, the same for all models.
+        **options: options of `train`, the same for all models: `steps`, `batch_size`, `learning_rate`, `objective`,
+            `architecture`, `device`, `optimisation`, `sampling`.
 
     Returns:
         The dataset, and how far it is. Ctrl-C ends a sweep early, with status "interrupted".
@@ -132,7 +133,7 @@ def sweep(
     }
     grid = make_grid(axes, law, chunk)
     chosen, named = training_options(options, elsewhere=executor is not None)
-    reported = _rehearse(grid, chosen)
+    reported = _rehearse(grid, grouped(chosen))
     asked = settings_of(grid, chosen, named, [name for name in VARIABLES if name in reported])
     begun = where.exists() and not (where.is_dir() and not any(where.iterdir()))
     if begun and not resume:
@@ -145,7 +146,7 @@ def sweep(
     if missing:
         raise ValueError(f"{where} has variables that training here doesn't report: {', '.join(missing)}")
     chosen = stored_options(store.settings, chosen, named, where)
-    rounds = Rounds(store, replace(store.grid, laws=grid.laws), chosen)
+    rounds = Rounds(store, replace(store.grid, laws=grid.laws), grouped(chosen))
     with SweepBar(progress, rounds) as bar:
 
         def report() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from tegum.theory.models import FeatureLaw
 
-from ..training import LEARNING_RATE, resolve_device, train
+from ..runs import LEARNING_RATE, Optimisation, Sampling, check_kind
+from ..training import resolve_device, train
 from .grid import AXES, Grid
 
 # What a sweep decides for itself.
-OWN = ("model", "seeds", "record", "checkpoint", "progress", "on_progress")
+OWN = ("model", "seeds", "record", "session")
+# Groups of options. They are stored flat, so that settings outlive how arguments are grouped.
+GROUPS: dict[str, Any] = {"optimisation": Optimisation, "sampling": Sampling}
 # Features whose joint activity a law is known again by, and how far its probabilities may be rounded differently.
 PROBED_FEATURES = 8
 SAME_LAW = 1e-9
@@ -26,31 +30,55 @@ def training_options(given: Mapping[str, Any], *, elsewhere: bool) -> tuple[dict
     """Return the options of `train`, those not given at their defaults, and the names of those given.
 
     Args:
-        given: what the user passed. `decoupled_weight_decay` is train's `weight_decay`: in a sweep that name is taken
-            by the model's penalty.
+        given: what the user passed.
         elsewhere: whether training may happen on other machines, so that a device needn't be here.
+
+    Returns:
+        All options by name, flat: the fields of groups stand beside the others. Of a group those are named that differ
+        from their defaults.
 
     Raises:
         ValueError: if train has no such option, or it can't be recorded.
     """
     known = {name: p.default for name, p in inspect.signature(train).parameters.items() if name not in OWN}
-    options = dict(given)
-    for name in options:
-        if name not in known and name != "decoupled_weight_decay":
+    for name, value in given.items():
+        if name not in known:
             axes = "density, relative_importance, n_features, n_hidden, law, seeds, the penalties"
             raise ValueError(f"sweep takes the axes {axes} and the options of train ({', '.join(known)}), got {name!r}")
-    if "decoupled_weight_decay" in options:
-        options["weight_decay"] = options.pop("decoupled_weight_decay")
-    named = {name for name in options if options[name] != "auto"}
-    if options.get("device", "auto") == "auto":
+        if name in GROUPS:
+            check_kind(name, value, GROUPS[name])
+    options = _flat(known | {name: kind() for name, kind in GROUPS.items()} | dict(given))
+    usual = {name: value for kind in GROUPS.values() for name, value in vars(kind()).items()}
+    named = {name for name in given if name not in GROUPS and given[name] != "auto"}
+    named |= {name for name, value in usual.items() if options[name] != value}
+    if options["device"] == "auto":
         # Chosen once, so that a sweep doesn't mix the results of different kinds of device.
         options["device"] = resolve_device("auto").type
     elif not elsewhere:
         resolve_device(options["device"])
-    options = known | options
     if options["learning_rate"] is None and options["optimiser"] != "lbfgs":
         options["learning_rate"] = LEARNING_RATE
     return options, named
+
+
+def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with the fields of groups beside the others."""
+    flat = {name: value for name, value in options.items() if name not in GROUPS}
+    for name in GROUPS:
+        flat |= vars(options[name])
+    return flat
+
+
+def grouped(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `train` that flat options stand for.
+
+    Raises:
+        ValueError: if one is out of range.
+    """
+    names = {group: [field.name for field in fields(kind)] for group, kind in GROUPS.items()}
+    inner = {name for members in names.values() for name in members}
+    groups = {group: kind(**{name: options[name] for name in names[group]}) for group, kind in GROUPS.items()}
+    return {name: value for name, value in options.items() if name not in inner} | groups
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:

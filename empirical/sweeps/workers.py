@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
 
+from ..runs import Session
 from ..training import train
 
 # Units in flight for each worker: one that is trained and one that waits.
@@ -44,7 +45,7 @@ class Work:
     Attributes:
         model: its models, with one batch dimension.
         seeds: its seeds.
-        options: of `train`.
+        options: arguments of `train`.
         variables: which results to send back.
     """
 
@@ -102,7 +103,7 @@ def train_unit(work: Work, watch: Callable[[float], None] | None = None) -> Resu
             watch(done / max(total, 1))
 
     with _one_thread:
-        trained = train(work.model, seeds=list(work.seeds), on_progress=look, **work.options)
+        trained = train(work.model, seeds=list(work.seeds), session=Session(on_progress=look), **work.options)
     if trained.status == "interrupted":
         raise StoppedError if _stop is not None and _stop.is_set() else KeyboardInterrupt
     return {name: np.asarray(getattr(trained, name)) for name in work.variables}

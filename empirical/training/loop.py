@@ -1,7 +1,7 @@
 """Training many toy models at once: four models, every input law, sampled or exact objective.
 
-On a CPU sampled training runs compiled (`kernels.py`), elsewhere on the device (`device_group.py`); the exact
-objective has groups of its own (`exact_group.py`). A model's result depends on its own parameters and its seed alone.
+On a CPU sampled training runs compiled (`kernels/cpu.py`), elsewhere on the device (`groups/device.py`); the exact
+objective has groups of its own (`groups/exact.py`). A model's result depends on its own parameters and its seed alone.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -27,23 +27,22 @@ from ..inputs import initial_weights, input_table
 from ..recording import Film, losses_of
 from ..runs import (
     ARCHITECTURES,
-    BETAS,
     CONVERGED,
     DIVERGED,
     FINISHED,
-    OPTIMISERS,
     RUNNING,
-    SCHEDULES,
-    Optimiser,
+    Optimisation,
     Recorder,
-    Rule,
-    Schedule,
+    Sampling,
+    Session,
     Settings,
     TrainedModels,
     TrainingState,
-    learning_rates,
+    check_choice,
+    check_count,
+    check_kind,
 )
-from .arguments import check_choice, check_count, check_lbfgs, check_rate, check_together, seed_numbers
+from .arguments import check_together, seed_numbers
 from .progress import Bar
 
 Objective = Literal["sampled", "exact"]
@@ -58,7 +57,6 @@ GROUP_BYTES = 1 << 26
 # Groups for each core, so that all are busy to the end.
 GROUPS_PER_CORE = 8
 RECORDS = 20
-LEARNING_RATE = 1e-3
 # Pattern probabilities by which a checkpoint knows its input law again.
 PATTERNS_IN_IDENTITY = 256
 
@@ -91,25 +89,16 @@ def train(
     model: ToyModel,
     *,
     seeds: int | Sequence[int] = 8,
-    architecture: str = "relu_output",
-    objective: Objective = "sampled",
-    optimiser: Optimiser = "adam",
-    schedule: Schedule = "constant",
     steps: int = 4000,
     batch_size: int = 1024,
     learning_rate: float | None = None,
-    momentum: float | None = None,
-    weight_decay: float = 0.0,
-    sampling: Literal["plain", "stratified"] = "plain",
-    zero_inputs: Literal["sampled", "exact"] = "sampled",
-    initial_scale: float = 1.0,
-    tolerance: float | None = None,
+    objective: Objective = "sampled",
+    architecture: str = "relu_output",
     device: str = "auto",
-    dtype: torch.dtype | None = None,
+    optimisation: Optimisation | None = None,
+    sampling: Sampling | None = None,
     record: Recorder | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    session: Session | None = None,
 ) -> TrainedModels:
     """Train a batch of models, each from several seeds.
 
@@ -121,32 +110,21 @@ def train(
     Args:
         model: what to train, with any batch shape, input law and penalties.
         seeds: how many seeds, 0, 1, …, or a list of them. Every model of the batch is trained from each.
-        architecture: "relu_output" x' = ReLU(WᵀWx + b), "linear" x' = WᵀWx + b, "relu_hidden"
-            x' = ReLU(WᵀReLU(Wx) + b), or "absolute_value" y = ReLU(W₂ReLU(W₁x) + b) with target |x|.
-        objective: "sampled" or "exact"; the latter is there for "relu_output".
-        optimiser: "adam", "adamw", "sgd", or for the exact objective "lbfgs", which evaluates the loss once a step.
-            Adam with a `weight_decay` is AdamW.
-        schedule: "constant", "linear" (to zero) or "cosine".
         steps: optimiser steps, at most.
         batch_size: inputs for each model and step of the sampled objective.
         learning_rate: at the first step, default 1e-3. L-BFGS has none, it finds the lengths of its steps.
-        momentum: SGD's μ, default 0.9; Adam's β₁, default 0.9.
-        weight_decay: decoupled, as in AdamW; 0 as the theory has none. (`ToyModel.weight_decay` is a part of the loss.)
-        sampling: "plain", or "stratified" by activity pattern with exact weights: unbiased, with less variance.
-        zero_inputs: "sampled", or "exact": the input x = 0 isn't drawn, its loss is added exactly.
-        initial_scale: factor on the initial weights.
-        tolerance: stop a model early when it has converged. On the exact objective: its gradient norm is at most this.
-            On samples: the mean loss of 200 steps has fallen by less than this share against the 200 before.
+        objective: "sampled" or "exact"; the latter is there for "relu_output".
+        architecture: "relu_output" x' = ReLU(WᵀWx + b), "linear" x' = WᵀWx + b, "relu_hidden"
+            x' = ReLU(WᵀReLU(Wx) + b), or "absolute_value" y = ReLU(W₂ReLU(W₁x) + b) with target |x|.
         device: "auto", "cpu" or "cuda".
-        dtype: torch.float32 or torch.float64; default float32 for the sampled and float64 for the exact objective.
+        optimisation: optimiser, schedule, momentum, decay, initial scale, tolerance and precision; default Adam.
+        sampling: how the inputs of the sampled objective are drawn; default plainly.
         record: metrics to record on the way, of which models and when; `TrainedModels.recorded` has them.
-        checkpoint: file that an interrupted run is saved to, and continued from where it exists.
-        progress: whether to show a progress bar on standard error.
-        on_progress: called now and then with the model-steps done and to be done.
+        session: checkpoint and progress; default none.
 
     Returns:
         The trained models. Ctrl-C ends training early: the models are returned as they are, with status
-        "interrupted", and saved if there is a `checkpoint`.
+        "interrupted", and saved if there is a checkpoint.
 
     Raises:
         ValueError: if an argument is out of range, the device isn't there, the law can't be drawn as asked, or the
@@ -156,28 +134,17 @@ def train(
     """
     if not isinstance(model, ToyModel):
         raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    optimisation = Optimisation() if optimisation is None else optimisation
+    sampling = Sampling() if sampling is None else sampling
+    session = Session() if session is None else session
+    check_kind("optimisation", optimisation, Optimisation)
+    check_kind("sampling", sampling, Sampling)
+    check_kind("session", session, Session)
     check_choice("architecture", architecture, ARCHITECTURES)
-    check_choice("objective", objective, ("sampled", "exact"))
-    check_choice("optimiser", optimiser, OPTIMISERS)
-    check_choice("schedule", schedule, SCHEDULES)
-    check_choice("sampling", sampling, ("plain", "stratified"))
-    check_choice("zero_inputs", zero_inputs, ("sampled", "exact"))
+    check_choice("objective", objective, get_args(Objective))
     check_count("steps", steps, 0)
     check_count("batch_size", batch_size, 1)
-    if optimiser == "lbfgs":
-        check_lbfgs(objective, schedule, learning_rate, momentum, weight_decay)
-    learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
-    check_rate("learning_rate", learning_rate, zero=False)
-    check_rate("weight_decay", weight_decay, zero=True)
-    check_rate("initial_scale", initial_scale, zero=True)
-    momentum = BETAS[0] if momentum is None else momentum
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
-    if tolerance is not None:
-        check_rate("tolerance", tolerance, zero=False)
-    if dtype not in (None, torch.float32, torch.float64):
-        raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-    check_together(model, architecture, objective, sampling, zero_inputs)
+    check_together(model, architecture, objective, optimisation, sampling)
     chosen = seed_numbers(seeds)
     flat, row_seeds = _rows(model, chosen)
     film = None
@@ -188,12 +155,12 @@ def train(
         objective=objective,
         steps=steps,
         batch_size=batch_size,
-        rates=learning_rates(schedule, learning_rate, steps),
-        rule=Rule("adam" if optimiser == "adamw" else optimiser, momentum, weight_decay),
-        stratified=sampling == "stratified",
-        exact_zeros=zero_inputs == "exact",
-        tolerance=tolerance,
-        dtype=dtype or (torch.float64 if objective == "exact" else torch.float32),
+        rates=optimisation.rates(learning_rate, steps),
+        rule=optimisation.rule,
+        stratified=sampling.sampling == "stratified",
+        exact_zeros=sampling.zero_inputs == "exact",
+        tolerance=optimisation.tolerance,
+        dtype=optimisation.dtype or (torch.float64 if objective == "exact" else torch.float32),
         device=resolve_device(device),
         marks=record_steps(steps),
         film=film,
@@ -206,15 +173,15 @@ def train(
             stratified=settings.stratified,
             exact_zeros=settings.exact_zeros,
         )
-    path = None if checkpoint is None else Path(checkpoint)
-    identity = _identity(flat, row_seeds, settings, initial_scale)
-    state = _fresh(flat, row_seeds, settings, initial_scale)
+    path = None if session.checkpoint is None else Path(session.checkpoint)
+    identity = _identity(flat, row_seeds, settings, optimisation.initial_scale)
+    state = _fresh(flat, row_seeds, settings, optimisation.initial_scale)
     if path and path.exists():
         state = TrainingState.load(path, identity, state)
     else:
         settings.record(state, np.arange(len(row_seeds)))
     try:
-        finished = _run(flat, row_seeds, state, settings, progress, on_progress)
+        finished = _run(flat, row_seeds, state, settings, session)
         if path and not finished:
             state.save(path, identity)
         result = _result(model, chosen, state, settings, finished, path)
@@ -301,8 +268,7 @@ def _run(
     seeds: NDArray[np.int64],
     state: TrainingState,
     settings: Settings,
-    progress: bool,
-    on_progress: Callable[[int, int], None] | None,
+    session: Session,
 ) -> bool:
     """Train all models, and return whether none is left running."""
     kind, count = settings.device.type, len(seeds)
@@ -348,7 +314,7 @@ def _run(
     groups = [part[begin : begin + size] for part in parts for begin in range(0, len(part), size)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if kind == "cpu" and len(groups) > 1 else threads)
-    with Bar(progress, total, done) as bar, ThreadPoolExecutor(workers) as pool:
+    with Bar(session.progress, total, done) as bar, ThreadPoolExecutor(workers) as pool:
         jobs: list[Future[None]] = []
         try:
             jobs.extend(pool.submit(work, rows) for rows in groups)
@@ -358,8 +324,8 @@ def _run(
                 early = (state.outcome == CONVERGED) | (state.outcome == DIVERGED)
                 left_out = int((settings.steps - state.steps[early]).sum())
                 bar.show(done, total - left_out, int((state.outcome == CONVERGED).sum()))
-                if on_progress:
-                    on_progress(done, total)
+                if session.on_progress:
+                    session.on_progress(done, total)
         except KeyboardInterrupt:
             stop.set()
             wait(jobs)

@@ -10,13 +10,14 @@ from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.places import ROOT
+
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("theory", "empirical", "compare")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 MODULES = [
-    f"tegum.{package}.{path.stem}"
-    for package in PACKAGES
-    for path in sorted((ROOT / package).glob("*.py"))
+    ".".join(("tegum", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+    for path in SOURCES
     if re.search(r"^ *>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)
 ]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
@@ -82,9 +83,8 @@ def test_examples_in_documents_print_what_they_say(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_commands_in_documents_exist(document: Path) -> None:
     cli = import_module("tegum.compare.commands.app")
-    known = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     used = {name for _, content in blocks(document) for name in COMMAND.findall(content)}
-    assert used <= known
+    assert used <= set(cli.COMMANDS)
 
 
 def examples_of(module: ModuleType) -> list[doctest.DocTest]:
@@ -106,10 +106,7 @@ def test_every_public_name_is_in_the_reference(package: str) -> None:
     assert [name for name in names if not re.search(rf"`[^`\n]*\b{re.escape(name)}\b[^`\n]*`", text)] == []
 
 
-@pytest.mark.parametrize(
-    "module",
-    [pytest.param(path, id=f"{p}.{path.stem}") for p in PACKAGES for path in sorted((ROOT / p).glob("*.py"))],
-)
+@pytest.mark.parametrize("module", SOURCES, ids=name_of)
 def test_documents_named_in_the_code_exist(module: Path) -> None:
     named = re.findall(r"\b(?:docs|tests|benchmarks|examples)/[\w./-]*\w", module.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,6 +1,6 @@
 """How accurate every engine is: worst errors against proven intervals, over random and degenerate models.
 
-`tests/test_engines.py` holds them below their bars, and `benchmarks/accuracy.py` writes them down.
+`tests/theory/loss/test_engines.py` holds them below their bars, and `benchmarks/accuracy.py` writes them down.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import numpy as np
 
 from tegum.theory import AnticorrelatedFeatures, CorrelatedFeatures, IndependentFeatures, ToyModel, enclosure
 from tegum.theory.loss.spectral import SpectralLoss
-from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, Case, draw_case
+from tegum.theory.numerics import FloatArray
+from tests.support.cases import Case, draw_case
 from tests.support.engines import ENGINES, PURPOSES, Engine, packed
-from tests.support.helpers import FloatArray, oracle, tolerance
+from tests.support.laws import AMPLITUDES, LAWS, PENALTIES
+from tests.support.oracles import oracle
+from tests.support.tolerances import tolerance
 
 SPECTRAL_NODES = 1 << 12
 # Relative width of the reference's intervals: far below all bars.
@@ -37,11 +40,11 @@ def _spectral(model: ToyModel, weights: FloatArray, bias: FloatArray, order: int
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            value, slopes = engine.outputs_and_slopes(weights, bias)
+            value, slopes, error, *_ = engine.outputs(weights, bias)
     except RuntimeWarning:
         # Overlaps of extreme sizes overflow.
         raise NotPromisedError from None
-    if (engine.error > engine.tolerance * np.maximum(model.densities(), tolerance("rounding"))).any():
+    if (error > engine.tolerance * np.maximum(model.densities(), tolerance("rounding"))).any():
         raise NotPromisedError
     importance = model.importances()
     if order == 0:

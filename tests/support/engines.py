@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from tegum.theory import ExactLoss, ToyModel, expected_loss, loss_gradient, loss_hessian
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.loss import ArrayEngine
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 Evaluation = Callable[[ToyModel, FloatArray, FloatArray], Any]
 PURPOSES = ("loss", "gradient", "hessian")
@@ -60,9 +62,7 @@ def autograd(model: ToyModel, weights: FloatArray, bias: FloatArray) -> FloatArr
 
 def arrays(model: ToyModel) -> ExactLoss:
     """Return the evaluation by array operations, which defines what the compiled one of small models has to give."""
-    exact = ExactLoss(model)
-    exact._compiled = None
-    return exact
+    return ExactLoss.by(ArrayEngine(model))
 
 
 # Up to six features "numpy" and "torch" are evaluated by compiled code.

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..minima import GRADIENT_TOLERANCE, SMALL, hold, hold_frame, invariants, smallest_curvature, snap, unpack
+from ..minima import GRADIENT_TOLERANCE, SMALL, hold, hold_frame, invariants, smallest_curvature, snap
 from ..numerics import RANK, RESIDUAL, FloatArray, Predicate, System, Trace, always, correct, trace
 from .equations import Equations
 from .paths import Path
@@ -71,7 +71,7 @@ class Atlas:
 
         Shape (points, orders, states, n + 1, n), the order as it is first.
         """
-        weights, bias = unpack(states_of(points, held), self.equations.n_hidden)
+        weights, bias = self.equations.split(states_of(points, held))
         own = np.concatenate([weights.mT @ weights, bias[..., None, :]], axis=-2)
         n, exchanges = bias.shape[-1], self.equations.plane.exchanges
         assert exchanges is not None
@@ -144,23 +144,23 @@ def trace_stability(equations: Equations, paths: list[Path], atlas: Atlas) -> No
         (ended,) = equations.labels(path.last)
         if path.whole:
             continue
-        model = equations.model(q[None])
-        anchor, norms = snap(model, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
+        landscape = equations.landscape(q[None])
+        anchor, norms = snap(landscape, path.last[None], np.full(1, np.inf), within=ON_KINK, rounds=KINK_ROUNDS)
         # A path that ends at a kink comes arbitrarily close to it; one that ends at a fold beside it doesn't.
         near = norms[0] <= GRADIENT_TOLERANCE and np.abs(anchor[0] - path.last).max() < ON_KINK
         v = path.last - anchor[0]
         # Without a small column the frame may be another one.
-        turned, _ = snap(model, anchor, norms)
-        frame = hold_frame(turned[0], equations.n_hidden)
+        turned, _ = snap(landscape, anchor, norms)
+        frame = hold_frame(*equations.split(turned[0]))
         if near and (turned[0][np.isnan(frame)] == 0).any():
             if np.linalg.norm(v) < SMALL or (turned != anchor).any():
-                v = smallest_curvature(model, turned)[1][0]
+                v = smallest_curvature(landscape, turned)[1][0]
             v = v[np.isnan(frame)]
             held = hold(turned[0])
             first = np.concatenate([turned[0][np.isnan(held)], v / np.linalg.norm(v), q])
             if atlas.add(("kink", label), equations.kink(held, frame), first, q, held=(held,)):
                 continue
-        frame = hold_frame(path.last, equations.n_hidden)
+        frame = hold_frame(*equations.split(path.last))
         free = np.isnan(frame)
         corners = np.abs(equations.corners(path.last[None])[0])
         output, active = np.unravel_index(int(corners.argmin()), corners.shape)
@@ -222,10 +222,10 @@ def add_coexistence(equations: Equations, atlas: Atlas, theta: FloatArray, q: Fl
     first = np.concatenate([*free, q])
 
     def both_minima(y: FloatArray) -> bool:
-        states, model = equations.states(y, *held), equations.model(np.stack([y[-2:], y[-2:]]))
+        states, landscape = equations.states(y, *held), equations.landscape(np.stack([y[-2:], y[-2:]]))
         # A state costs the same as itself, and as its copies under rotation, everywhere.
-        apart = np.ptp(invariants(states, equations.n_hidden), axis=0).max() > SIDESTEP
-        return bool(apart and (smallest_curvature(model, states)[0] > 0).all())
+        apart = np.ptp(invariants(*equations.split(states)), axis=0).max() > SIDESTEP
+        return bool(apart and (smallest_curvature(landscape, states)[0] > 0).all())
 
     return atlas.add(key, equations.coexistence(*held), first, q, both_minima, held=held)
 
@@ -248,5 +248,5 @@ def continue_coexistence(equations: Equations, atlas: Atlas) -> None:
             )
             settled, kept = equations.settle(near, np.broadcast_to(q, (len(near), 2)))
             for a, b in combinations(np.flatnonzero(kept), 2):
-                if np.ptp(invariants(settled[[a, b]], equations.n_hidden), axis=0).max() > 10 * SIDESTEP:
+                if np.ptp(invariants(*equations.split(settled[[a, b]])), axis=0).max() > 10 * SIDESTEP:
                     add_coexistence(equations, atlas, settled[[a, b]], q)

@@ -3,7 +3,7 @@
 Nothing here knows which curves there are. Every minimum of a coarse census is followed from its cell into the
 neighbouring ones; where its path breaks off there is a limit of stability, and where two paths change places in cost
 there is a coexistence curve. Each is then located by Newton's method on its defining equations and traced
-(`continuation.py`). docs/boundaries.md has the map.
+(`numerics/continuation.py`). docs/boundaries.md has the map.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class KnownMinima:
                 starts += list(states[apart[:, k].argmin()])
         if starts:
             rows = np.array(owner)
-            ends = descend(self.equations.model(q[rows]), np.array(starts))
+            ends = descend(self.equations.landscape(q[rows]), np.array(starts))
             for k, value, theta in zip(rows, ends.loss, ends.parameters, strict=True):
                 if value < lowest[k]:
                     lowest[k], where[k] = value, theta
@@ -214,23 +214,11 @@ def traced(diagram: DiagramMinima) -> tuple[Equations, Atlas]:
     return equations, atlas
 
 
-def phase_boundaries(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
-    """Return every coexistence curve and limit of stability that a diagram's minima show, over its range.
-
-    Args:
-        diagram: minima over a grid over the range of interest, such as `seed_diagram`.
-
-    Returns:
-        The curves, each with the largest residual of its equations at every point and a first-order error bound. For
-        two features over a range of importances that is symmetric about 1, curves come in mirror images.
-    """
-    equations, atlas = traced(diagram)
-    known = known_losses(diagram, equations, atlas)
-    return recorded(diagram, atlas, known)
-
-
 def recorded(diagram: DiagramMinima, atlas: Atlas, known: list[KnownLosses]) -> tuple[BoundaryCurve, ...]:
-    """Return the public records of the curves of an atlas; see `phase_boundaries`."""
+    """Return the public records of the curves of an atlas.
+
+    For two features over a range of importances that is symmetric about 1, curves come in mirror images.
+    """
     curves = [record(diagram, curve, losses) for curve, losses in zip(atlas.curves, known, strict=True)]
     symmetric = diagram.plane.names == ("density", "importance") and np.allclose(atlas.box[0, 1], -atlas.box[1, 1])
     return tuple(_completed(curves) if diagram.n_features == 2 and symmetric else curves)
@@ -262,80 +250,3 @@ def _seeds(axis: PlaneAxis) -> FloatArray:
     """Return the values of a parameter at which minima are looked for."""
     values = axis.grid(SEED_CELLS)
     return np.union1d(values, DENSE) if axis.name == "density" and axis.high == 1 else values
-
-
-def coexistence_curve(
-    first: str,
-    second: str,
-    *,
-    diagram: DiagramMinima | None = None,
-    plane: Plane | None = None,
-    n_features: int = 2,
-    n_hidden: int = 1,
-) -> tuple[BoundaryCurve, ...]:
-    """Return the curves on which minima of two phases cost the same.
-
-    Args:
-        first: phase label, such as "digon(1,2)".
-        second: phase label; the same as `first` for a transition between two minima of one structure.
-        diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
-        plane: two other parameters and their ranges, instead of `diagram`.
-        n_features: number of features n of the default diagram.
-        n_hidden: number of hidden dimensions m of the default diagram.
-
-    Returns:
-        One record for each curve; none if the two phases nowhere cost the same.
-
-    Raises:
-        ValueError: if no minimum of one of the phases is known anywhere in the diagram, or both diagram and plane are
-            given.
-    """
-    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
-    for label in (first, second):
-        _check_label(diagram, label)
-    wanted = Equations(diagram.plane).representative((first, second))
-    return tuple(c for c in phase_boundaries(diagram) if c.kind == "coexistence" and c.phases == wanted)
-
-
-def stability_limit(
-    label: str,
-    *,
-    diagram: DiagramMinima | None = None,
-    plane: Plane | None = None,
-    n_features: int = 2,
-    n_hidden: int = 1,
-) -> tuple[BoundaryCurve, ...]:
-    """Return the curves on which a phase stops being a local minimum.
-
-    Args:
-        label: phase label, such as "axis(1) + drop(2)".
-        diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
-        plane: two other parameters and their ranges, instead of `diagram`.
-        n_features: number of features n of the default diagram.
-        n_hidden: number of hidden dimensions m of the default diagram.
-
-    Returns:
-        One record for each curve; several where the phase has several sheets or mechanisms of instability.
-
-    Raises:
-        ValueError: if no minimum of the phase is known anywhere in the diagram, or both diagram and plane are given.
-    """
-    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
-    _check_label(diagram, label)
-    wanted = Equations(diagram.plane).representative((label,))
-    return tuple(c for c in phase_boundaries(diagram) if c.kind == "stability" and c.phases == wanted)
-
-
-def meant_diagram(diagram: DiagramMinima | None, plane: Plane | None, n_features: int, n_hidden: int) -> DiagramMinima:
-    """Return the diagram that is meant."""
-    if diagram is None:
-        return seed_diagram(n_features, n_hidden) if plane is None else seed_diagram(plane=plane)
-    if plane is not None:
-        raise ValueError("expected a diagram or a plane, got both")
-    return diagram
-
-
-def _check_label(diagram: DiagramMinima, label: str) -> None:
-    known = sorted({p.phase for row in diagram.minima for cell in row for p in cell if p.status == "minimum"})
-    if label not in known:
-        raise ValueError(f"phase must be one that is a minimum somewhere in the diagram, {known}; got {label!r}")

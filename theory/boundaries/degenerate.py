@@ -22,7 +22,6 @@ from ..minima import (
     smallest_curvature,
     snap,
     turned_towards,
-    unpack,
 )
 from ..numerics import FloatArray
 from .atlas import Atlas, TracedCurve, add_coexistence, states_of
@@ -67,7 +66,7 @@ class Degeneracy:
 def flat_directions(curve: TracedCurve, equations: Equations) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return states, flat directions and frame zeros along a fold or a kink, shapes (points, P) twice and (P,)."""
     theta = states_of(curve.found.points, curve.held)[:, 0]
-    frame = hold_frame(theta[len(theta) // 2], equations.n_hidden)
+    frame = hold_frame(*equations.split(theta[len(theta) // 2]))
     size = int(np.isnan(curve.held[0]).sum())
     return theta, equations.place(curve.found.points[:, size:-2], frame), frame
 
@@ -136,9 +135,9 @@ def _sprout_from_cusp(equations: Equations, atlas: Atlas, point: Degeneracy) -> 
     found = []
     for sign in (-1, 1):
         starts = np.repeat(theta[None] + sign * ASTRIDE * v, ANGLES, axis=0)
-        model = equations.model(places)
-        ends = descend(model, starts)
-        settled, norms = snap(model, ends.parameters, ends.gradient_norm)
+        landscape = equations.landscape(places)
+        ends = descend(landscape, starts)
+        settled, norms = snap(landscape, ends.parameters, ends.gradient_norm)
         found.append((settled, ends.loss, norms < GRADIENT_TOLERANCE))
     (one, first, good), (two, second, fine) = found
     apart = np.abs(one - two).max(axis=1)
@@ -155,29 +154,29 @@ def _sprout_from_cusp(equations: Equations, atlas: Atlas, point: Degeneracy) -> 
 def grown_states(equations: Equations, theta: FloatArray, v: FloatArray, q: FloatArray) -> FloatArray:
     """Return the minima below a state at its limit of stability, turned towards it, the closest first: (k, P)."""
     starts = (theta + np.array(GROWN)[:, None, None] * directions_beside(v, theta)).reshape(-1, len(v))
-    model = equations.model(np.broadcast_to(q, (len(starts), 2)))
-    ends = descend(model, starts)
-    settled, _ = snap(model, ends.parameters, ends.gradient_norm)
+    landscape = equations.landscape(np.broadcast_to(q, (len(starts), 2)))
+    ends = descend(landscape, starts)
+    settled, _ = snap(landscape, ends.parameters, ends.gradient_norm)
     own = float(equations.slope(theta[None], q[None])[0][0])
     lower = ends.loss < own - ROUNDING
-    lower[lower] = smallest_curvature(model.take(lower), settled[lower])[0] > 0
+    lower[lower] = smallest_curvature(landscape.take(lower), settled[lower])[0] > 0
     found: list[FloatArray] = []
-    turned = [beside(row, theta, equations.n_hidden) for row in settled[lower]]
+    turned = [beside(equations, row, theta) for row in settled[lower]]
     for row in sorted(turned, key=lambda row: float(np.linalg.norm(row - theta))):
         if not any(np.abs(row - other).max() < SAME_STATE for other in found):
             found.append(row)
     return np.array(found).reshape(-1, len(theta))
 
 
-def beside(row: FloatArray, theta: FloatArray, n_hidden: int) -> FloatArray:
+def beside(equations: Equations, row: FloatArray, theta: FloatArray) -> FloatArray:
     """Return packed parameters in the rotation of the hidden space that brings them closest to θ."""
-    (weights, bias), (like, _) = unpack(row, n_hidden), unpack(theta, n_hidden)
+    (weights, bias), (like, _) = equations.split(row), equations.split(theta)
     return pack(turned_towards(weights, like), bias)
 
 
-def _framed(row: FloatArray, n_hidden: int) -> FloatArray:
+def _framed(equations: Equations, row: FloatArray) -> FloatArray:
     """Return packed parameters in their own frame."""
-    weights, bias = unpack(row, n_hidden)
+    weights, bias = equations.split(row)
     return pack(in_frame(weights[None])[0], bias)
 
 
@@ -202,13 +201,13 @@ def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, grown: Flo
         if off > FARTHEST:
             continue
         there = q + off * normal
-        state = _framed(theta + share * growth, equations.n_hidden)
+        state = _framed(equations, theta + share * growth)
         if share == 2 / 3:
             base, kept = equations.settle(theta[None], there[None])
             done = bool(kept[0]) and add_coexistence(equations, atlas, np.stack([base[0], state]), there)
             continue
         (label,) = equations.labels(state)
-        frame = hold_frame(state, equations.n_hidden)
+        frame = hold_frame(*equations.split(state))
         free = np.isnan(frame)
         hessian = equations.expand(state[None], there[None])[2][0]
         flat = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
@@ -232,7 +231,7 @@ def _sprout_between(equations: Equations, atlas: Atlas, theta: FloatArray, grown
         places = q + along[:, None] * into[0]
         losses, states = [], []
         for start in (one, two):
-            framed = _framed(start, equations.n_hidden)
+            framed = _framed(equations, start)
             settled, kept = equations.settle(np.broadcast_to(framed, (len(places), len(framed))), places)
             losses.append(np.where(kept, equations.slope(settled, places)[0], np.nan))
             states.append(settled)
@@ -244,9 +243,8 @@ def _sprout_between(equations: Equations, atlas: Atlas, theta: FloatArray, grown
 def into_stability(equations: Equations, theta: FloatArray, q: FloatArray) -> tuple[FloatArray, float] | None:
     """Return the unit direction in which a state's smallest curvature grows fastest, and half its slope."""
     shifts = OFF * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    model = equations.model(q + shifts)
     ends, _ = critical_states(equations, theta, q + shifts)
-    curvature = smallest_curvature(model, ends)[0]
+    curvature = smallest_curvature(equations.landscape(q + shifts), ends)[0]
     slope = (curvature[[0, 2]] - curvature[[1, 3]]) / (2 * OFF)
     size = float(np.linalg.norm(slope))
     return None if not size > 0 else (slope / size, size / 2)

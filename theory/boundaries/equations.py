@@ -1,7 +1,7 @@
 """The equations of boundary curves: systems F(y) = 0 with one more unknown than equations.
 
-The last two unknowns are always q, the positions in a plane of models (`planes.py`). docs/boundaries.md derives the
-equations:
+The last two unknowns are always q, the positions in a plane of models (`models/planes.py`). docs/boundaries.md derives
+the equations:
 
 - coexistence of θ and θ':  ∇L(θ) = 0, ∇L(θ') = 0, L(θ) = L(θ');
 - fold, where a minimum meets a saddle:  ∇L(θ) = 0, H(θ) v = 0, ‖v‖ = 1;
@@ -17,19 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import phase, relabelled
-from ..loss import ExactLoss
 from ..minima import (
     GRADIENT_TOLERANCE,
     SMALL,
+    Landscape,
     descend,
-    expand,
     one_sided_hessians,
-    pack,
     smallest_curvature,
     snap,
     unpack,
 )
-from ..models import Plane, ToyModel
+from ..models import Plane
 from ..numerics import FloatArray, Predicate, System
 
 # A state that moves further than this within a step is another one.
@@ -45,27 +43,30 @@ class Equations:
         self.n_features, self.n_hidden = plane.n_features, plane.n_hidden
         self.size = (self.n_hidden + 1) * self.n_features
 
-    def model(self, q: FloatArray) -> ToyModel:
-        """Return the models at rows of q."""
-        return self.plane.models(q)
+    def landscape(self, q: FloatArray) -> Landscape:
+        """Return the losses of the models at rows of q."""
+        return Landscape(self.plane.models(q))
+
+    def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the weights and biases of packed parameters."""
+        return unpack(parameters, self.n_hidden)
 
     def expand(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return loss, gradient and Hessian at each row."""
-        return expand(ExactLoss(self.model(q)), parameters)
+        return self.landscape(q).expand(parameters)
 
     def slope(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return loss and gradient at each row."""
-        loss, d_weights, d_bias = ExactLoss(self.model(q)).loss_and_gradient(*unpack(parameters, self.n_hidden))
-        return loss, pack(d_weights, d_bias)
+        return self.landscape(q).losses_and_gradients(parameters)
 
     def settle(self, parameters: FloatArray, q: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return where descents end, and whether each is at its start's minimum: no jump, on the same kink, convex."""
-        model = self.model(q)
-        ends = descend(model, parameters)
-        settled, norms = snap(model, ends.parameters, ends.gradient_norm)
+        landscape = self.landscape(q)
+        ends = descend(landscape, parameters)
+        settled, norms = snap(landscape, ends.parameters, ends.gradient_norm)
         kept = (norms <= GRADIENT_TOLERANCE) & (np.abs(settled - parameters).max(axis=-1) < JUMP)
         kept &= ((settled == 0) == (parameters == 0)).all(axis=-1)
-        kept[kept] = smallest_curvature(model.take(kept), settled[kept])[0] > 0
+        kept[kept] = smallest_curvature(landscape.take(kept), settled[kept])[0] > 0
         return settled, kept
 
     def signs(self) -> FloatArray:
@@ -74,7 +75,7 @@ class Equations:
 
     def labels(self, *parameters: FloatArray) -> tuple[str, ...]:
         """Return the phase labels of rows, up to exchanges of equal features."""
-        return self.representative([phase(*unpack(row, self.n_hidden)) for row in parameters])
+        return self.representative([phase(*self.split(row)) for row in parameters])
 
     def representative(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Return labels up to exchanges of equal features: of all copies the first in alphabetical order."""
@@ -133,7 +134,7 @@ class Equations:
             moving, along, q = np.split(y, np.cumsum([free.sum(), turning.sum()]), axis=1)
             theta, v = self.place(moving, held), self.place(along, frame)
             _, gradient = self.slope(theta, q)
-            flat = (one_sided_hessians(self.model(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
+            flat = (one_sided_hessians(self.landscape(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
             unit = (v * v).sum(axis=-1, keepdims=True) - 1
             return np.concatenate([gradient[:, free], flat[:, turning], unit], axis=-1)
 
@@ -185,6 +186,6 @@ class Equations:
 
     def corners(self, parameters: FloatArray) -> FloatArray:
         """Return z_i where feature j alone is 1, and last where no feature is active, shape (rows, n, n + 1)."""
-        weights, bias = unpack(parameters, self.n_hidden)
+        weights, bias = self.split(parameters)
         alone = np.concatenate([weights.mT @ weights, np.zeros((*bias.shape, 1))], axis=-1)
         return np.asarray(bias[..., None] + alone)

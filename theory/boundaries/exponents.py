@@ -105,7 +105,7 @@ def _grown(
     bases, _ = critical_states(equations, theta, places)
     along = directions_beside(v, theta)
     starts = (bases[:, None] + (np.geomspace(*REACHES)[:, None, None] * along).reshape(-1, len(v))).reshape(-1, len(v))
-    ends = descend(equations.model(np.repeat(places, len(starts) // len(places), axis=0)), starts)
+    ends = descend(equations.landscape(np.repeat(places, len(starts) // len(places), axis=0)), starts)
     losses, found = ends.loss.reshape(len(deltas), -1), ends.parameters.reshape(len(deltas), -1, len(v))
     own = equations.slope(bases, places)[0]
     size, saved, states = np.zeros(len(deltas)), np.zeros(len(deltas)), bases.copy()
@@ -113,7 +113,7 @@ def _grown(
         lower = np.flatnonzero(losses[k] < own[k] - ROUNDING)
         if not len(lower):
             continue
-        turned = np.array([beside(row, bases[k], equations.n_hidden) for row in found[k][lower]])
+        turned = np.array([beside(equations, row, bases[k]) for row in found[k][lower]])
         apart = np.linalg.norm((turned - bases[k])[:, : -equations.n_features], axis=1)
         # Of those that have grown, not of those far away, the cheapest.
         small = np.flatnonzero(apart < GROWING * apart.min())

@@ -14,8 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..loss import ExactLoss
-from ..minima import INFINITESIMAL, expand, unpack
+from ..minima import INFINITESIMAL
 from ..numerics import DIFFERENCE, FloatArray, System, jacobian
 from .equations import Equations
 
@@ -141,8 +140,8 @@ def third_derivative(
         reach = clear_reach(equations, theta, direction, one_sided=one_sided)
     rows, size = theta.shape
     there = theta[:, None] + (reach[:, None] * nodes)[..., None] * direction[:, None]
-    model = equations.model(np.repeat(q, len(nodes), axis=0))
-    hessian = expand(ExactLoss(model), there.reshape(-1, size))[2].reshape(rows, len(nodes), size, size)
+    _, _, hessian = equations.expand(there.reshape(-1, size), np.repeat(q, len(nodes), axis=0))
+    hessian = hessian.reshape(rows, len(nodes), size, size)
     curvature = np.einsum("ri,rkij,rj->rk", direction, hessian, direction)
     return np.asarray(curvature @ weights / reach)
 
@@ -157,7 +156,7 @@ def clear_reach(equations: Equations, theta: FloatArray, direction: FloatArray, 
     reach = np.full(len(theta), REACH)
     for _ in range(SHRINKINGS):
         there = theta[:, None] + (reach[:, None] * inside)[..., None] * direction[:, None]
-        weights, bias = unpack(there, equations.n_hidden)
+        weights, bias = equations.split(there)
         gram = weights.mT @ weights
         corners = bias[..., None] + gram @ _subsets(equations.n_features).T
         signs = np.concatenate([np.sign(x).reshape(len(theta), len(inside), -1) for x in (gram, corners)], axis=-1)

@@ -21,15 +21,12 @@ from ..minima import (
     hold_frame,
     in_frame,
     invariants,
-    pack,
     smallest_curvature,
     snap,
-    unpack,
 )
-from ..models import Plane
 from ..numerics import FloatArray
 from .atlas import ON_KINK, Atlas, TracedCurve, add_coexistence, dense, states_of
-from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses, meant_diagram, traced
+from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses
 from .degenerate import MOST_GROWN, degeneracies, flat_directions, grown_states
 from .equations import Equations
 from .exponents import Exponents, measured_exponents
@@ -88,25 +85,6 @@ class SpecialPoint:
     axes: tuple[str, str]
 
 
-def special_points(
-    diagram: DiagramMinima | None = None, *, plane: Plane | None = None, n_features: int = 2, n_hidden: int = 1
-) -> tuple[SpecialPoint, ...]:
-    """Return the special points of a phase diagram that its traced curves show, by their first parameter.
-
-    Args:
-        diagram: minima over the grid of interest; default density 0.01 … 1 and importance 0.1 … 10.
-        plane: two other parameters and their ranges, instead of `diagram`.
-        n_features: number of features n of the default diagram.
-        n_hidden: number of hidden dimensions m of the default diagram.
-
-    Raises:
-        ValueError: if both diagram and plane are given, or n_hidden ≥ n_features.
-    """
-    diagram = meant_diagram(diagram, plane, n_features, n_hidden)
-    equations, atlas = traced(diagram)
-    return completed(diagram, equations, atlas)[1]
-
-
 def completed(
     diagram: DiagramMinima, equations: Equations, atlas: Atlas
 ) -> tuple[list[KnownLosses], tuple[SpecialPoint, ...]]:
@@ -122,7 +100,7 @@ def completed(
 def located(
     diagram: DiagramMinima, equations: Equations, atlas: Atlas, known: Sequence[KnownLosses]
 ) -> tuple[SpecialPoint, ...]:
-    """Return the special points that traced curves show; see `special_points`.
+    """Return the special points that traced curves show, by their first parameter.
 
     Args:
         diagram: minima over a grid.
@@ -178,7 +156,7 @@ class _Search:
             if any(
                 p.kind in ("tricritical point", "cusp") and _reach(self._q(p), q) < FARTHEST / 2 for p in self.found
             ):
-                apart = float(np.ptp(invariants(states, self.equations.n_hidden), axis=0).max())
+                apart = float(np.ptp(invariants(*self.equations.split(states)), axis=0).max())
                 if apart < FARTHEST:
                     continue
             self._limit_beside(states, q)
@@ -189,8 +167,7 @@ class _Search:
     def _limit_beside(self, states: FloatArray, q: FloatArray) -> None:
         """Enter where the flatter of two states that cost the same stops being a minimum."""
         equations = self.equations
-        model = equations.model(np.stack([q, q]))
-        curvature, directions = smallest_curvature(model, states)
+        curvature, directions = smallest_curvature(equations.landscape(np.stack([q, q])), states)
         which = int(np.argmin(curvature))
         flat, other = states[which], states[1 - which]
         partner = minimum_piece(equations, other, hold(other))
@@ -198,16 +175,16 @@ class _Search:
             theta, v = flat, directions[which]
             if kink:
                 snapped, norms = snap(
-                    equations.model(q[None]), flat[None], np.full(1, np.inf), within=ON_KINK, rounds=8
+                    equations.landscape(q[None]), flat[None], np.full(1, np.inf), within=ON_KINK, rounds=8
                 )
                 if (
                     norms[0] > 1e3 * GRADIENT_TOLERANCE
-                    or not (snapped[0][np.isnan(hold_frame(snapped[0], equations.n_hidden))] == 0).any()
+                    or not (snapped[0][np.isnan(hold_frame(*equations.split(snapped[0])))] == 0).any()
                 ):
                     continue
                 theta = snapped[0]
-                v = smallest_curvature(equations.model(q[None]), theta[None])[1][0]
-            frame = hold_frame(theta, equations.n_hidden)
+                v = smallest_curvature(equations.landscape(q[None]), theta[None])[1][0]
+            frame = hold_frame(*equations.split(theta))
             held = hold(theta) if kink else frame
             limit = limit_piece(equations, theta, v, held, frame, third=False)
             meeting = meet(equations, [limit, partner], q)
@@ -221,13 +198,13 @@ class _Search:
                 self._enter("critical end point", meeting, q)
                 return
             # The state has given way by a jump already: three minima cost the same close by.
-            along = smallest_curvature(equations.model(meeting.q[None]), meeting.states[:1])[1][0]
+            along = smallest_curvature(equations.landscape(meeting.q[None]), meeting.states[:1])[1][0]
             for grown in grown_states(equations, meeting.states[0], along, meeting.q)[:MOST_GROWN]:
                 self._triple([meeting.states[0], grown, meeting.states[1]], meeting.q)
             return
 
     def _third(self, theta: FloatArray, q: FloatArray) -> float:
-        v = smallest_curvature(self.equations.model(q[None]), theta[None])[1]
+        v = smallest_curvature(self.equations.landscape(q[None]), theta[None])[1]
         return float(third_derivative(self.equations, theta[None], v, q[None], one_sided=True)[0])
 
     def overtaken(self, curve: TracedCurve, known: KnownLosses) -> None:
@@ -249,9 +226,9 @@ class _Search:
 
     def _minimum(self, theta: FloatArray, q: FloatArray) -> Piece:
         """Return a state as a piece, with its zeros at q."""
-        weights, bias = unpack(theta[None], self.equations.n_hidden)
-        framed = pack(in_frame(weights), bias)
-        snapped, _ = snap(self.equations.model(q[None]), framed, np.full(1, np.inf))
+        landscape = self.equations.landscape(q[None])
+        weights, bias = landscape.split(theta[None])
+        snapped, _ = snap(landscape, landscape.join(in_frame(weights), bias), np.full(1, np.inf))
         return minimum_piece(self.equations, snapped[0], hold(snapped[0]))
 
     def _triple(self, states: Sequence[FloatArray], q: FloatArray) -> None:
@@ -262,7 +239,7 @@ class _Search:
     def _sound(self, meeting: Meeting, near: FloatArray, *, limit: bool = False) -> bool:
         """Whether a solution is one: in the range, close by, of different states that are minima or at their limit."""
         equations, box = self.equations, self.atlas.box
-        features = invariants(meeting.states, equations.n_hidden)
+        features = invariants(*equations.split(meeting.states))
         apart = min((float(np.abs(a - b).max()) for k, a in enumerate(features) for b in features[:k]), default=np.inf)
         rows = np.broadcast_to(meeting.q, (len(features), 2))
         inside = ((meeting.q >= box[0] - SAME_PLACE) & (meeting.q <= box[1] + SAME_PLACE)).all()
@@ -272,7 +249,7 @@ class _Search:
             and _reach(meeting.q, near) < FARTHEST
             and apart > SAME_STATE
             # A state may give way on one side of a kink long after it did on the other.
-            and (limit or smallest_curvature(equations.model(rows), meeting.states)[0].min() > LEVEL)
+            and (limit or smallest_curvature(equations.landscape(rows), meeting.states)[0].min() > LEVEL)
         )
 
     def _enter(
@@ -296,7 +273,7 @@ class _Search:
         cheapest, exponents = bool(lowest > loss - SAME_COST - 2 * meeting.residual), None
         shown = meeting.states if beside is None else np.stack(beside)
         if kind == "tricritical point" and cheapest:
-            v = smallest_curvature(equations.model(meeting.q[None]), meeting.states)[1][0]
+            v = smallest_curvature(equations.landscape(meeting.q[None]), meeting.states)[1][0]
             exponents, grown = measured_exponents(equations, meeting.states[0], v, meeting.q)
             shown = np.stack([meeting.states[0], grown])
         self.found.append(

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..loss import ExactLoss
-from ..minima import descend, pack, unpack
+from ..minima import Landscape, descend, pack, unpack
 from ..models import IndependentFeatures, ToyModel
 from ..numerics import FloatArray
 from .pair_costs import best_bias
@@ -158,17 +157,17 @@ def _settle(p: FloatArray, r: FloatArray, states: FloatArray) -> tuple[FloatArra
     """Return λ, the state and the last change of λ of Dinkelbach's iteration from each state."""
     importance = np.stack([np.ones_like(r), r], axis=-1)
     features = IndependentFeatures(p[:, None])
-    engine = ExactLoss(ToyModel(2, 1, features, importance))
+    unpenalised = Landscape(ToyModel(2, 1, features, importance))
 
     def quotient(states: FloatArray) -> FloatArray:
         overlap = states[:, 0] * states[:, 1]
-        gain = r * (p / 3 - p**2 / 4) - engine.loss(*unpack(states, 1))
+        gain = r * (p / 3 - p**2 / 4) - unpenalised.losses(states)
         return np.asarray(np.maximum(gain / np.maximum(2 * overlap**2, NO_OVERLAP**4), 0.0))
 
     λ = quotient(states)
     change = np.full(len(p), np.inf)
     for _ in range(STEPS):
-        states = descend(ToyModel(2, 1, features, importance, λ), states).parameters
+        states = descend(Landscape(ToyModel(2, 1, features, importance, λ)), states).parameters
         # Where the overlap has vanished the quotient is one of rounding errors.
         kept = np.abs(states[:, 0] * states[:, 1]) > NO_OVERLAP
         new = np.where(kept, quotient(states), λ)

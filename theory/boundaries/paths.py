@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..minima import SAME, SMALL, CriticalPoint, DiagramMinima, descend, pack
+from ..minima import SAME, SMALL, CriticalPoint, DiagramMinima, descend
 from ..numerics import FloatArray
 from .equations import Equations
 
@@ -87,7 +87,7 @@ def follow(equations: Equations, diagram: DiagramMinima) -> dict[tuple[Cell, Cel
     for here, there in steps(diagram):
         for point in _without_copies(diagram.live(*here), exchanges):
             keys.append((here, there))
-            starts.append(pack(point.weights, point.bias))
+            starts.append(point.parameters)
             begins.append((along_x[here[0]], along_y[here[1]]))
             ends.append((along_x[there[0]], along_y[there[1]]))
     start, q0, q1 = np.array(starts), np.array(begins), np.array(ends)
@@ -128,9 +128,9 @@ def cheapest_near(equations: Equations, diagram: DiagramMinima, q: FloatArray) -
         for a, b in product({max(i - 1, 0), min(i, len(along_x) - 1)}, {max(j - 1, 0), min(j, len(along_y) - 1)}):
             for point in diagram.live(a, b):
                 owner.append(k)
-                starts.append(pack(point.weights, point.bias))
+                starts.append(point.parameters)
     rows = np.array(owner)
-    ends = descend(equations.model(q[rows]), np.array(starts))
+    ends = descend(equations.landscape(q[rows]), np.array(starts))
     order = np.lexsort([ends.loss, rows])
     first = order[np.searchsorted(rows[order], np.arange(len(q)))]
     return ends.loss[first], ends.parameters[first]

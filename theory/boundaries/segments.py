@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..minima import distance, unpack
+from ..minima import distance
 from ..numerics import FloatArray
 from .atlas import TracedCurve, states_of
 from .degenerate import NOTHING, flat_directions, third_derivatives
@@ -131,7 +131,7 @@ def _segment(
     x, y = plane.x.value(line[:, 0]), plane.y.value(line[:, 1])
     if curve.key[0] == "coexistence":
         phases = equations.labels(*states[len(states) // 2])
-        jump = distance(*(unpack(states[:, k], equations.n_hidden) for k in (0, 1)))
+        jump = distance(*(equations.split(states[:, k]) for k in (0, 1)))
         first, second = (parameter_slopes(equations, states[:, k], q[run]) for k in (0, 1))
         turn = 1.0 if labels[0] <= labels[1] else -1.0
         return BoundarySegment(

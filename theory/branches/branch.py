@@ -3,7 +3,7 @@
 The unknowns are (W, b) and x = log t, the equations ∇L = 0: with one more unknown than equations, a curve. All branches
 are followed at once, each by steps of its own along its tangent and Newton corrections with the exact Hessian
 (pseudo-arclength continuation: E. L. Allgower and K. Georg, Numerical Continuation Methods, chapter 6,
-doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`rotations.py`),
+doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`minima/frames.py`),
 which uses up the rotations of the hidden space, stay zero. docs/deformation.md has the mathematics.
 """
 
@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..loss import ExactLoss
-from ..minima import CriticalPoint, expand, hold, pack, smallest_curvature, unpack
-from ..models import Family, ToyModel
+from ..minima import CriticalPoint, Landscape, hold, pack, smallest_curvature
+from ..models import Family
 from ..numerics import HOPS, SMALLEST_STEP, STRAIGHT, FloatArray
 
 # Longest step in (W, b, log t), and most steps each way.
@@ -121,7 +120,7 @@ def corrected(
         return None
     if minimum and np.linalg.eigvalsh(matrix[0, :, :-1])[0] < -LEVEL:
         return None
-    return theta, float(ExactLoss(family.models(y[:, -1])).loss(*unpack(theta[None], family.n_hidden))[0])
+    return theta, float(Landscape(family.models(y[:, -1])).losses(theta[None])[0])
 
 
 class _Curve:
@@ -139,11 +138,10 @@ class _Curve:
         family, x = self.family, y[:, -1]
         low, high = np.log([family.low, family.high])
         ahead, behind = np.clip(x + DIFFERENCE, low, high), np.clip(x - DIFFERENCE, low, high)
-        _, gradient, hessian = expand(ExactLoss(family.models(x)), y[:, :-1])
+        _, gradient, hessian = Landscape(family.models(x)).expand(y[:, :-1])
         both = np.concatenate([y[:, :-1], y[:, :-1]])
-        models = family.models(np.concatenate([ahead, behind]))
-        _, *slopes = ExactLoss(models).loss_and_gradient(*unpack(both, family.n_hidden))
-        rise, fall = np.split(pack(*slopes), 2)
+        beside = Landscape(family.models(np.concatenate([ahead, behind])))
+        rise, fall = np.split(beside.gradients(both), 2)
         # Beyond the range nothing changes.
         turn = (rise - fall) / np.maximum(ahead - behind, DIFFERENCE)[:, None]
         hessian = np.where(self.fixed[:, :, None] | self.fixed[:, None, :], np.eye(y.shape[1] - 1), hessian)
@@ -305,12 +303,12 @@ def follow_branches(
     """
     if not points:
         return ()
-    y = np.array([[*pack(q.weights, q.bias), np.log(t)] for q, t in zip(points, parameters, strict=True)])
+    y = np.array([[*q.parameters, np.log(t)] for q, t in zip(points, parameters, strict=True)])
     for t in parameters:
         if not family.low * (1 - 1e-12) <= t <= family.high * (1 + 1e-12):
             raise ValueError(f"{family.parameter} must lie in {family.low} to {family.high}, got {t}")
     held = np.array([hold(theta) for theta in y[:, :-1]])
-    _, gradient, _ = expand(ExactLoss(family.models(y[:, -1])), y[:, :-1])
+    _, gradient, _ = Landscape(family.models(y[:, -1])).expand(y[:, :-1])
     worst = np.linalg.norm(gradient, axis=-1).max()
     if worst > 1e-9:
         raise ValueError(f"points must be critical, got one with a gradient of {worst:.1e}")
@@ -337,9 +335,9 @@ def judged(family: Family, y: FloatArray, held: FloatArray, ends: tuple[str, str
         ends: as `Branch.ends`.
     """
     states, logarithm = y[:, :-1], y[:, -1]
-    model = family.models(logarithm)
-    weights, bias = unpack(states, family.n_hidden)
-    loss, *slopes = ExactLoss(model).loss_and_gradient(weights, bias)
+    landscape = Landscape(family.models(logarithm))
+    weights, bias = landscape.split(states)
+    loss, gradient = landscape.losses_and_gradients(states)
     return Branch(
         family=family,
         parameter=np.clip(np.exp(logarithm), family.low, family.high),
@@ -347,27 +345,26 @@ def judged(family: Family, y: FloatArray, held: FloatArray, ends: tuple[str, str
         bias=bias,
         loss=loss,
         slope=loss_slope(family, states, logarithm),
-        residual=np.linalg.norm(pack(*slopes), axis=-1),
-        curvature=curvatures(model, states)[0],
+        residual=np.linalg.norm(gradient, axis=-1),
+        curvature=curvatures(landscape, states)[0],
         held=held,
         ends=ends,
     )
 
 
-def curvatures(model: ToyModel, states: FloatArray) -> tuple[FloatArray, FloatArray]:
+def curvatures(landscape: Landscape, states: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return `smallest_curvature` with coordinates that rounding keeps from zero set there, where kinks lie.
 
     Args:
-        model: batch shape (K,).
+        landscape: batch shape (K,).
         states: packed parameters, shape (K, P).
     """
-    return smallest_curvature(model, np.where(np.abs(states) < ZERO, 0.0, states))
+    return smallest_curvature(landscape, np.where(np.abs(states) < ZERO, 0.0, states))
 
 
 def loss_slope(family: Family, states: FloatArray, logarithm: FloatArray) -> FloatArray:
     """Return ∂L/∂ log t at fixed (W, b), by central differences, one-sided at the ends of the range."""
     low, high = np.log([family.low, family.high])
     ahead, behind = np.minimum(logarithm + DIFFERENCE, high), np.maximum(logarithm - DIFFERENCE, low)
-    arrays = unpack(states, family.n_hidden)
-    rise = ExactLoss(family.models(ahead)).loss(*arrays) - ExactLoss(family.models(behind)).loss(*arrays)
+    rise = Landscape(family.models(ahead)).losses(states) - Landscape(family.models(behind)).losses(states)
     return np.asarray(rise / (ahead - behind))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from ..minima import GRADIENT_TOLERANCE, CriticalPoint, copies, descend, examine, pack, random_minima, snap, unpack
+from ..minima import GRADIENT_TOLERANCE, CriticalPoint, Landscape, copies, descend, examine, random_minima, snap, unpack
 from ..models import Family
 from ..numerics import FloatArray
 from .branch import STEP, Branch, corrected, follow_branches, judged, loss_slope
@@ -211,7 +211,7 @@ def branch_diagram(
         ValueError: if a probe is out of range.
 
     Example:
-        >>> from tegum.theory import correlated_pairs
+        >>> from tegum.theory.models import correlated_pairs
         >>> found = branch_diagram(correlated_pairs(2, 2, 0.24, 0.3), [0.245, 0.295], starts=16, margin=1.2)
         >>> [(change.kind, round(change.parameter, 8)) for change in found.changes]
         [('first order', 0.25787068)]
@@ -255,7 +255,7 @@ class _Search:
 
     def _add(self, point: CriticalPoint, parameter: float) -> int | None:
         """Follow a minimum unless it is on an arc; return the number of its arc."""
-        theta = pack(point.weights, point.bias)
+        theta = point.parameters
         known = _known(self.arcs, theta, parameter)
         if known is not None:
             return known
@@ -276,11 +276,11 @@ class _Search:
                 parameter = limit.parameter * (1 - BESIDE if limit.stable_above else 1 + BESIDE)
                 if not self.family.low < parameter < self.family.high:
                     continue
-                model = self.family.models(np.log([parameter] * 2))
+                landscape = Landscape(self.family.models(np.log([parameter] * 2)))
                 aside = SIDESTEP * limit.direction / np.linalg.norm(limit.direction)
-                ends = descend(model, np.stack([limit.state + aside, limit.state - aside]))
-                settled, norms = snap(model, ends.parameters, ends.gradient_norm)
-                points, _ = examine(model, settled)
+                ends = descend(landscape, np.stack([limit.state + aside, limit.state - aside]))
+                settled, norms = snap(landscape, ends.parameters, ends.gradient_norm)
+                points, _ = examine(landscape, settled)
                 for point, norm in zip(points, norms, strict=True):
                     if norm <= GRADIENT_TOLERANCE and point.status == "minimum":
                         self._add(point, parameter)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..loss import ExactLoss
-from ..minima import copies, expand, pack, unpack
+from ..minima import Landscape, copies
 from ..numerics import FloatArray, System, correct, jacobian
 from .branch import Branch, corrected, curvatures
 
@@ -87,7 +86,7 @@ def _fold_system(branch: Branch) -> System:
         theta = np.broadcast_to(np.where(free, 0.0, branch.held), (len(y), len(free))).copy()
         theta[:, free] = y[:, :size]
         v = y[:, size : 2 * size]
-        _, gradient, hessian = expand(ExactLoss(family.models(y[:, -1])), theta)
+        _, gradient, hessian = Landscape(family.models(y[:, -1])).expand(theta)
         flat = (hessian[:, free][:, :, free] @ v[..., None])[..., 0]
         return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
 
@@ -101,7 +100,7 @@ def _fold(branch: Branch, inside: int, outside: int) -> Limit | None:
     for near in (inside, outside, 2 * inside - outside, 2 * outside - inside):
         if not 0 <= near < len(x):
             continue
-        _, _, hessian = expand(ExactLoss(branch.family.models(x[[near]])), states[[near]])
+        _, _, hessian = Landscape(branch.family.models(x[[near]])).expand(states[[near]])
         values, vectors = np.linalg.eigh(hessian[0][np.ix_(free, free)])
         v = vectors[:, np.abs(values).argmin()]
         y, residual = correct(system, np.concatenate([states[near, free], v, x[[near]]]))
@@ -143,7 +142,7 @@ def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:
         here = corrected(family, guess, middle, branch.held)
         if here is None:
             return None
-        value, direction = curvatures(family.models(np.array([middle])), here[0][None])
+        value, direction = curvatures(Landscape(family.models(np.array([middle]))), here[0][None])
         if value[0] <= 0:
             curvature, mode = float(value[0]), direction[0]
         ends[int(value[0] <= 0)] = (middle, here[0])
@@ -151,8 +150,8 @@ def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:
     if not np.isfinite(curvature):
         curvature, mode = branch.curvature[outside], mode
     mechanism = "jump" if abs(curvature) > LEFT else "bifurcation"
-    _, *slopes = ExactLoss(family.models(np.array([middle]))).loss_and_gradient(*unpack(theta[None], family.n_hidden))
-    residual = float(np.abs(pack(*slopes)).max())
+    gradient = Landscape(family.models(np.array([middle]))).gradients(theta[None])
+    residual = float(np.abs(gradient).max())
     steepness = abs(branch.curvature[inside] - branch.curvature[outside]) / abs(x[inside] - x[outside])
     error = abs(ends[0][0] - ends[1][0]) / 2 + ROUNDING / max(steepness, ROUNDING)
     return _limit(branch, theta, mode, middle, error, mechanism, bool(x[inside] > x[outside]), residual)
@@ -169,9 +168,10 @@ def _limit(
     residual: float,
 ) -> Limit:
     family = branch.family
-    loss = ExactLoss(family.models(np.array([x]))).loss(*unpack(theta[None], family.n_hidden))[0]
+    landscape = Landscape(family.models(np.array([x])))
+    loss = landscape.losses(theta[None])[0]
     t = float(np.exp(x))
-    breaks = _breaks(theta, mode, family.n_hidden, family.exchanges)
+    breaks = _breaks(landscape.split(theta), landscape.split(mode), family.exchanges)
     return Limit(t, t * error, mechanism, stable_above, breaks, float(loss), theta, mode, residual)
 
 
@@ -182,9 +182,11 @@ def symmetries(weights: FloatArray, bias: FloatArray, exchanges: NDArray[np.int6
     return np.asarray(exchanges[kept])
 
 
-def _breaks(theta: FloatArray, mode: FloatArray, n_hidden: int, exchanges: NDArray[np.int64]) -> bool:
+def _breaks(
+    state: tuple[FloatArray, FloatArray], mode: tuple[FloatArray, FloatArray], exchanges: NDArray[np.int64]
+) -> bool:
     """Return whether a direction changes under a symmetry of the state, by its change of overlaps and biases."""
-    (w, b), (d, c) = unpack(theta, n_hidden), unpack(mode, n_hidden)
+    (w, b), (d, c) = state, mode
     turn = d.T @ w
     change = np.vstack([turn + turn.T, c])
     for order in symmetries(w, b, exchanges):

@@ -8,11 +8,11 @@ overlap G_ii first. All programs divide by overlaps; `expected_loss` is the stab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from math import nan
 from operator import mul
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import array_api_compat
 import numpy as np
@@ -22,9 +22,6 @@ from sympy.printing.jscode import JavascriptCodePrinter
 
 from .box_differences import BIAS, DENSITY, OVERLAPS, Expression, corner_value, corners_of, region_loss, sign_regions
 
-if TYPE_CHECKING:
-    from .loss_formula import LossFormula
-
 PYTHON_MODULES = ("numpy", "torch", "math", "mpmath")
 LANGUAGES = ("c", "javascript")
 
@@ -32,7 +29,39 @@ LANGUAGES = ("c", "javascript")
 LARGEST_PRODUCT = 4
 
 
-def python_function(formula: LossFormula, modules: str) -> Callable[[Any, Any, Any, Any], Any]:
+class Output(Protocol):
+    """One output's loss; see `OutputLoss`."""
+
+    @property
+    def corners(self) -> Mapping[frozenset[int], Expression]:
+        """c_S for every set S of features."""
+
+
+class Formula(Protocol):
+    """What a program is made of; see `LossFormula`."""
+
+    @property
+    def n_features(self) -> int:
+        """N."""
+
+    @property
+    def n_hidden(self) -> int:
+        """M."""
+
+    @property
+    def symbols(self) -> tuple[Expression, ...]:
+        """The weights row by row, the biases, p and r."""
+
+    @property
+    def importances(self) -> tuple[Expression, ...]:
+        """The importances (1, …, 1, r)."""
+
+    @property
+    def outputs(self) -> Sequence[Output]:
+        """The loss of each output."""
+
+
+def python_function(formula: Formula, modules: str) -> Callable[[Any, Any, Any, Any], Any]:
     """Return a function that evaluates the formula; see `LossFormula.lambdify`."""
     if modules not in PYTHON_MODULES:
         raise ValueError(f'modules must be "numpy", "torch", "math" or "mpmath", got {modules!r}')
@@ -133,7 +162,7 @@ _WORDS = {
 }
 
 
-def source_code(formula: LossFormula, language: str) -> str:
+def source_code(formula: Formula, language: str) -> str:
     """Return the formula as source text; see `LossFormula.code`."""
     if language not in LANGUAGES:
         raise ValueError(f'language must be "c" or "javascript", got {language!r}')
@@ -142,7 +171,7 @@ def source_code(formula: LossFormula, language: str) -> str:
     return "".join([*parts, "\n", *_loss_function(formula, words, printer)])
 
 
-def _comment(formula: LossFormula) -> str:
+def _comment(formula: Formula) -> str:
     n, m = formula.n_features, formula.n_hidden
     names = ", ".join(symbol.name for symbol in formula.symbols)
     lines = [
@@ -178,7 +207,7 @@ def _output_function(n: int, words: dict[str, str], printer: Any) -> Iterable[st
     yield f"        return {words['undefined']};\n    }}\n}}\n"
 
 
-def _loss_function(formula: LossFormula, words: dict[str, str], printer: Any) -> Iterable[str]:
+def _loss_function(formula: Formula, words: dict[str, str], printer: Any) -> Iterable[str]:
     """Yield the function of the loss, which calls the one of an output for each."""
     n, helper = formula.n_features, words["helper"].partition("(")[0].split()[-1]
     parameters = ", ".join(f"{words['parameter']}{symbol}" for symbol in formula.symbols)

@@ -1,7 +1,7 @@
 """Proven bounds for the exact loss, its gradient and its Hessian.
 
 The float64 engines are stable, which is an argument and a test. This module gives a proof for one model at one point:
-intervals that hold the true values, computed with balls (`balls.py`) from the rational numbers that weights, biases,
+intervals that hold the true values, computed with balls (`boxes.py`) from the rational numbers that weights, biases,
 densities and importances are. The precision is doubled until the intervals are as narrow as asked.
 docs/enclosure.md has the formulas, what happens at kinks, and the costs.
 """

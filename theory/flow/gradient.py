@@ -8,18 +8,15 @@ linearly implicit steps of its own length instead.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..loss import ExactLoss
-from ..minima import CHUNK, chunks, expand, pack, unpack
+from ..minima import CHUNK, Landscape
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, even_size, over_slices
 
 # RODAS3 (Sandu et al. 1997, DOI 10.1016/S1352-2310(97)83212-8): order 3 with an embedded order 2, stiffly accurate.
 DIAGONAL = 0.5
@@ -59,7 +56,7 @@ class Flow:
 
 
 def _step(
-    engine: ExactLoss, here: FloatArray, gradient: FloatArray, hessian: FloatArray, length: FloatArray
+    landscape: Landscape, here: FloatArray, gradient: FloatArray, hessian: FloatArray, length: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return where a step of RODAS3 leads, and an estimate of its error, each shape (K, P)."""
     h = length[:, None]
@@ -68,7 +65,7 @@ def _step(
     for arguments, couplings in zip(ARGUMENTS, COUPLINGS, strict=True):
         if any(arguments):
             point = here + sum(a * k for a, k in zip(arguments, stages, strict=True))
-            slope = -pack(*engine.loss_and_gradient(*unpack(point, engine.model.n_hidden))[1:])
+            slope = -landscape.gradients(point)
         right = slope + sum((c * k for c, k in zip(couplings, stages, strict=True)), np.zeros(())) / h
         stages.append((inverse @ right[..., None])[..., 0])
     # The last stage is the difference between the results of orders 3 and 2.
@@ -76,16 +73,16 @@ def _step(
 
 
 def _flow_chunk(
-    model: ToyModel, start: FloatArray, duration: float, target: float, accuracy: float, most_steps: int
+    landscape: Landscape, start: FloatArray, duration: float, target: float, accuracy: float, most_steps: int
 ) -> tuple[NDArray[Any], ...]:
     count = len(start)
     ends, losses, norms = start.copy(), np.empty(count), np.empty(count)
     times, tried = np.zeros(count), np.zeros(count, dtype=np.int64)
     running, here, time = np.arange(count), start, np.zeros(count)
-    size = np.clip(np.abs(start[:, : model.n_hidden * model.n_features]).max(axis=1) ** 2, LEAST_SIZE, SIZE)
+    size = np.clip(np.abs(start[:, : landscape.n_hidden * landscape.n_features]).max(axis=1) ** 2, LEAST_SIZE, SIZE)
     length = np.minimum(FIRST_STEP * size / SIZE, duration)
-    engine = ExactLoss(model)
-    loss, gradient, hessian = expand(engine, here)
+    part = landscape
+    loss, gradient, hessian = part.expand(here)
     for step in range(most_steps + 1):
         norm = np.linalg.norm(gradient, axis=-1)
         ends[running], losses[running], norms[running] = here, loss, norm
@@ -96,9 +93,9 @@ def _flow_chunk(
         if not going.all():
             running, here, time, length, size = (x[going] for x in (running, here, time, length, size))
             loss, gradient, hessian = loss[going], gradient[going], hessian[going]
-            engine = ExactLoss(model.take(running))
+            part = landscape.take(running)
         length = np.minimum(length, duration - time)
-        there, error = _step(engine, here, gradient, hessian, length)
+        there, error = _step(part, here, gradient, hessian, length)
         scale = accuracy * np.maximum(np.maximum(np.abs(here), np.abs(there)), size[:, None])
         relative = np.sqrt(np.mean((error / scale) ** 2, axis=-1))
         relative = np.where(np.isfinite(relative), relative, np.inf)
@@ -107,7 +104,7 @@ def _flow_chunk(
         change = SAFETY * np.maximum(relative, np.finfo(float).tiny) ** (-1 / ORDER)
         length = length * np.clip(change, LEAST_CHANGE, MOST_CHANGE)
         here = np.where(accepted[:, None], there, here)
-        loss, gradient, hessian = expand(engine, here)
+        loss, gradient, hessian = part.expand(here)
     return ends, losses, norms, times, tried
 
 
@@ -141,7 +138,8 @@ def gradient_flow(
         ValueError: if shapes don't fit, or a number is out of range.
 
     Example:
-        >>> from tegum.theory import diagram_model, gradient_flow, phase
+        >>> from tegum.theory import diagram_model, phase
+        >>> from tegum.theory.flow import gradient_flow
         >>> flow = gradient_flow(diagram_model(2, 1, [0.1], 1.0), [[[0.3, -0.1]]], [[0.0, 0.0]])
         >>> bool(flow.converged[0]), phase(flow.weights[0], flow.bias[0])
         (True, 'digon(1,2)')
@@ -156,15 +154,12 @@ def gradient_flow(
     for name, value in (("duration", duration), ("target", target), ("accuracy", accuracy), ("most_steps", most_steps)):
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value!r}")
-    start = pack(w, b)
-    # Even pieces, so that all cores are busy to the end.
-    size = min(CHUNK, max(1, -(-count // (os.cpu_count() or 1))))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(
-            pool.map(
-                lambda s: _flow_chunk(model.take(s), start[s], duration, target, accuracy, most_steps),
-                chunks(count, size),
-            )
-        )
+    landscape = Landscape(model)
+    start = landscape.join(w, b)
+    parts = over_slices(
+        lambda s: _flow_chunk(landscape.take(s), start[s], duration, target, accuracy, most_steps),
+        count,
+        even_size(count, CHUNK),
+    )
     ends, losses, norms, times, tried = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Flow(*unpack(ends, m), losses, norms, times, tried, norms <= target)
+    return Flow(*landscape.split(ends), losses, norms, times, tried, norms <= target)

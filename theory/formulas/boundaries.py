@@ -16,7 +16,7 @@ import sympy
 
 from ..derivation import Expression
 from ..loss import expected_loss, loss_gradient
-from ..minima import one_sided_hessians, pack
+from ..minima import Landscape, one_sided_hessians, pack
 from ..models import ToyModel
 from ..numerics import FloatArray
 from .pairs import (
@@ -113,7 +113,8 @@ def _turn(v: Values, sign: int) -> FloatArray:
     sizes = np.arange(1.0, m_ + 1) / m_
     weights = np.concatenate([np.diag(v["sigma"] * sizes / 2), sign * sizes[:, None]], axis=1)
     direction = pack(weights, np.append(v["tau"] * sizes, -sign * v["p"] * sizes.sum() / 2))
-    hessian = one_sided_hessians(model.take((None,)), theta[None], direction[None, None])[0, 0]
+    landscape = Landscape(model).take((None,))
+    hessian = one_sided_hessians(landscape, theta[None], direction[None, None])[0, 0]
     return np.asarray(hessian @ direction)
 
 

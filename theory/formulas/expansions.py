@@ -16,8 +16,7 @@ import sympy
 
 from ..boundaries import critical_penalty, storage_cost
 from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
-from ..loss import ExactLoss
-from ..minima import descend, pack
+from ..minima import Landscape, descend, pack
 from ..models import ToyModel, diagram_model
 from ..numerics import FloatArray
 
@@ -59,8 +58,8 @@ class Expansion:
 
 def _digon(density: float, ratio: float) -> tuple[FloatArray, float]:
     """Return the packed digon next to W = (1, −1) and its loss."""
-    model = diagram_model(2, 1, density, ratio).take((None,))
-    end = descend(model, np.array([[1.0, -1.0, density**2 / 6, density**2 / 6]]))
+    landscape = Landscape(diagram_model(2, 1, density, ratio)).take((None,))
+    end = descend(landscape, np.array([[1.0, -1.0, density**2 / 6, density**2 / 6]]))
     return end.parameters[0], float(end.loss[0])
 
 
@@ -72,10 +71,10 @@ def _largest_axis_importance(density: float, _: float) -> float:
     """Return the importance up to which an axis is cheaper than the digon, the least of E₁ / (ℓ₀ − E₂) close by."""
     state = pack(np.array([[1.0, -0.58]]), np.array([0.0, density / 3]))[None]
     ratio = density / 2
-    model = ToyModel(2, 1, diagram_model(2, 1, density, 1.0).features)
+    equal = Landscape(ToyModel(2, 1, diagram_model(2, 1, density, 1.0).features))
     for _round in range(ROUNDS):
-        state = descend(diagram_model(2, 1, density, ratio).take((None,)), state).parameters
-        one, two = ExactLoss(model).output_losses(state[0, :2].reshape(1, 2), state[0, 2:])
+        state = descend(Landscape(diagram_model(2, 1, density, ratio)).take((None,)), state).parameters
+        one, two = equal.exact.output_losses(*equal.split(state[0]))
         ratio = float(one / (density / 3 - density**2 / 4 - two))
     return ratio
 

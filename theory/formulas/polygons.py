@@ -1,6 +1,6 @@
 """Closed forms of regular k-gons in two dimensions, as records: losses, optima and what their overlaps add up to.
 
-As in `closed_forms.py` a loss is Σ I_i E[x_i²] − s B + s² A with polynomials A and B in the relative bias c, derived by
+As in `pairs.py` a loss is Σ I_i E[x_i²] − s B + s² A with polynomials A and B in the relative bias c, derived by
 `shape_polynomials`. Triangle and square are among the `shapes`.
 """
 

@@ -1,4 +1,4 @@
-"""The losses that were published as candidates for the optimum of two features in one dimension."""
+"""The losses that were published for the candidates of two features in one dimension (`published_candidates`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sympy
 
 from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
+from ..geometry import published_candidates
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,18 @@ class PublishedLoss:
     relative_importance: Expression = RELATIVE_IMPORTANCE
 
 
+def _published(phase: str, loss: Expression, remark: str = "", r: Expression = RELATIVE_IMPORTANCE) -> PublishedLoss:
+    """Return what was published for the candidate that stands for a phase."""
+    (candidate,) = (one for one in published_candidates(2, 1) if one.phase == phase)
+    weights = tuple(tuple(map(sympy.Rational, row)) for row in candidate.weights.tolist())
+    bias = tuple(DENSITY * sympy.Rational(share) for share in candidate.bias_per_density.tolist())
+    return PublishedLoss(f"{phase}{remark}", weights, bias, loss, r)
+
+
 _DROPPED = DENSITY / 3 - DENSITY**2 / 4
 PUBLISHED_LOSSES = (
-    PublishedLoss("drop(1) + axis(2)", ((0, 1),), (DENSITY / 2, 0), _DROPPED),
-    PublishedLoss("axis(1) + drop(2)", ((1, 0),), (0, DENSITY / 2), RELATIVE_IMPORTANCE * _DROPPED),
-    PublishedLoss("digon(1,2)", ((1, -1),), (0, 0), (1 + RELATIVE_IMPORTANCE) * DENSITY**2 / 6),
-    PublishedLoss("digon(1,2), equal importance", ((1, -1),), (0, 0), DENSITY**2 / 3, sympy.Integer(1)),
+    _published("drop(1) + axis(2)", _DROPPED),
+    _published("axis(1) + drop(2)", RELATIVE_IMPORTANCE * _DROPPED),
+    _published("digon(1,2)", (1 + RELATIVE_IMPORTANCE) * DENSITY**2 / 6),
+    _published("digon(1,2)", DENSITY**2 / 3, ", equal importance", sympy.Integer(1)),
 )

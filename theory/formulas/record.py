@@ -2,7 +2,7 @@
 
 A `Formula` says that a quantity equals an expression wherever its assumptions hold. It can draw random admissible
 points, evaluate the expression there in rational arithmetic, and measure the quantity with the engine, so that one
-test checks all of them. The records themselves are data: `closed_forms.py`, `shapes.py` and `identities.py` hold
+test checks all of them. The records themselves are data: `pairs.py`, `shapes.py` and `identities.py` hold
 them.
 """
 
@@ -165,7 +165,7 @@ class Formula:
             ValueError: if names are unknown or missing, or the point isn't admissible.
 
         Example:
-            >>> from tegum.theory import FORMULAS
+            >>> from tegum.theory.formulas import FORMULAS
             >>> (pair,) = (formula for formula in FORMULAS if formula.name == "antipodal-pair-optimum")
             >>> {str(symbol): round(float(value), 4) for symbol, value in pair.point(p="1/10").items()}
             {'p': 0.1, 'c': 0.0012, 'A': 0.0309, 'B': 0.0626, 's': 1.0116}

@@ -1,6 +1,6 @@
 """Closed forms of rigid shapes with one common scale and bias, and their critical points, as records.
 
-As in `closed_forms.py` the loss is Σ I_i E[x_i²] − s B + s² A with polynomials A and B in the relative bias c. By
+As in `pairs.py` the loss is Σ I_i E[x_i²] − s B + s² A with polynomials A and B in the relative bias c. By
 symmetry a critical point of the scale and the bias is one in all directions.
 """
 

@@ -1,43 +1,49 @@
 """The exact loss of small models by compiled code: parameters as tables, and batches split over threads.
 
 It follows the recursion of `moments.py`, written out as a `schedule`, and is held to it by the tests. It takes every
-input law, amplitude and penalty but the one on hidden activations, which stays outside.
+input law, amplitude and penalty; the one on hidden activations is added by array operations.
 """
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from copy import copy
+from functools import cached_property, lru_cache, partial
 from math import prod
 from typing import Any
 
+import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
+from .arrays import ArrayEngine
+from .chain_rule import ChainRule
+from .evaluation import Array, Evaluation, Expectations
+from .rounding import MAX_FEATURES
 from .schedule import Pattern, Schedule, schedule
 
-# With more features most overlaps are often zero, which only the array operations make use of.
-MAX_FEATURES = 6
 # Numbers computed by one thread: about a millisecond.
 THREAD_NUMBERS = 1 << 22
 NOTHING = {dimensions: np.empty((0,) * dimensions) for dimensions in (2, 3)}
 
 
-class CompiledLoss:
-    """The loss of one `ToyModel` with float64 NumPy arrays, without its activation penalty.
+class CompiledEngine:
+    """The exact loss of one `ToyModel` of up to six features, in float64 on a CPU, penalties included.
 
     Args:
-        model: what is being asked, up to six features.
+        model: what is being asked. Its batch dimensions broadcast against those of the weights.
+        like: an array of the namespace that is used; default NumPy.
     """
 
-    def __init__(self, model: ToyModel) -> None:
+    def __init__(self, model: ToyModel, like: Array | None = None) -> None:
         """Tabulate the model's parameters: a row for each model of its batch."""
-        assert model.n_features <= MAX_FEATURES
-        self._model = model
+        like = np.zeros(()) if like is None else like
+        assert self.covers(model, like)
+        self._like, self._xp = like, array_api_compat.array_namespace(like)
+        self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
         n, shape, law = model.n_features, model.batch_shape, model.features
+        self._sizes, self._amplitude = (model.n_hidden, n), law.amplitude
         found = dict(law.patterns(n))
         chances = np.zeros((*shape, len(found) + 1))
         # The last column is that of patterns that don't occur.
@@ -46,47 +52,96 @@ class CompiledLoss:
         penalties = np.zeros((*shape, 2))
         penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_decay
         second_moment = model.densities() * float(law.amplitude.second_moment)
-        self._places = _places(n, tuple(found))
+        self._patterns, *self._places = _places(n, tuple(found))
         self._tables = tuple(
             np.ascontiguousarray(table.reshape(-1, table.shape[-1]))
             for table in (chances, model.importances(), second_moment, penalties)
         )
-        # Those of the last batch shape.
-        self._rows: tuple[tuple[int, ...] | None, NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
+        self._on_activations = bool(model.activation_penalty.any())
+        self.model = model
+        self._part_of: tuple[CompiledEngine, Any] | None = None
+        # By order, what is computed how often, and how.
+        self._schedules: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        # The row of the tables of each model, and those of the last batch shape.
+        self._rows = np.arange(prod(shape)).reshape(shape)
+        self._flat_rows: tuple[tuple[int, ...] | None, NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
+
+    @staticmethod
+    def covers(model: ToyModel, like: Array) -> bool:
+        """Return whether compiled code evaluates a model with arrays like this one."""
+        xp = array_api_compat.array_namespace(like)
+        if model.n_features > MAX_FEATURES or like.dtype != xp.float64:
+            return False
+        return str(array_api_compat.device(like)) == "cpu"
+
+    @cached_property
+    def model(self) -> ToyModel:
+        """What is being asked."""
+        # Of a part it is made when somebody asks: most only want losses.
+        assert self._part_of is not None
+        whole, index = self._part_of
+        return whole.model.take(index)
+
+    @cached_property
+    def _arrays(self) -> ArrayEngine:
+        return ArrayEngine(self.model, self._like)
+
+    @cached_property
+    def _chain_rule(self) -> ChainRule:
+        """Return what adds the penalty on hidden activations, and what knows the error."""
+        return ChainRule(self.model, self._like)
+
+    def take(self, index: Any) -> CompiledEngine:
+        """Return the engine of some models of the batch. It shares the tables, and costs little."""
+        part = copy(self)
+        for name in ("model", "_arrays", "_chain_rule"):
+            part.__dict__.pop(name, None)
+        part._part_of, part._rows = (self, index), self._rows[index]
+        part._flat_rows = None, self._flat_rows[1]
+        return part
 
     def _parameter_rows(self, batch: tuple[int, ...]) -> NDArray[np.int64]:
         """Return the row of the tables of each model of a flattened batch."""
-        known, rows = self._rows
+        known, rows = self._flat_rows
         if known != batch:
-            shape = self._model.batch_shape
-            rows = np.arange(prod(shape))
-            if shape != batch:
-                rows = np.ascontiguousarray(np.broadcast_to(rows.reshape(shape), batch).reshape(-1))
-            self._rows = batch, rows
+            rows = np.ascontiguousarray(np.broadcast_to(self._rows, batch).reshape(-1))
+            self._flat_rows = batch, rows
         return rows
 
-    def evaluate(
-        self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...], *, outputs: bool = False
-    ) -> tuple[FloatArray, ...]:
-        """Return the loss and its derivatives up to `order`.
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
+        """Return the loss and its derivatives; see `Engine`."""
+        shapes = self._rows.shape, tuple(weights.shape[:-2]), tuple(bias.shape[:-1])
+        # Mostly they are all the same, and broadcasting by NumPy takes longer than the loss of a model.
+        batch = shapes[0] if shapes[0] == shapes[1] == shapes[2] else np.broadcast_shapes(*shapes)
+        if self._is_numpy:
+            found = self._evaluation(weights, bias, order, batch, outputs)
+        else:
+            # torch's tensors share their memory with NumPy's arrays.
+            given = weights.detach().numpy(), bias.detach().numpy()
+            arrays = self._evaluation(*given, order, batch, outputs)
+            found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray | np.float64) else x for x in arrays))
+        if not self._on_activations:
+            return found
+        activations = self._arrays.activations(weights, order)
+        # As many features as are compiled can always be enumerated.
+        assert isinstance(activations, Expectations)
+        return self._chain_rule.with_activations(found, activations)
 
-        Args:
-            weights: W, shape (..., m, n).
-            bias: b, shape (..., n).
-            order: 0, 1 or 2.
-            batch: the broadcast of all batch shapes.
-            outputs: whether to return each output's loss instead, without importances and penalties.
+    def _bound(self, weights: FloatArray, bias: FloatArray, loss: Array) -> Array:
+        return self._chain_rule.error(weights, bias, None, None, loss)
 
-        Returns:
-            L, shape `batch`; from order 1 on ∂L/∂W and ∂L/∂b, and for order 2 the Hessian; or losses of the outputs,
-            shape (*batch, n).
-        """
+    def _evaluation(
+        self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...], outputs: bool
+    ) -> Evaluation:
+        """Evaluate NumPy's arrays, without the penalty on activations; `batch` is the broadcast of all batch shapes."""
         # Compiles, or loads what has been compiled before.
         from . import kernel as compiled
 
-        m, n = self._model.n_hidden, self._model.n_features
-        patterns, *places = self._places
-        work = schedule(n, patterns, order, self._model.features.amplitude)
+        m, n = self._sizes
+        if order not in self._schedules:
+            work = schedule(n, self._patterns, order, self._amplitude)
+            self._schedules[order] = len(work.operations), (*_as_arguments(work), *self._places, *self._tables)
+        operations, tables = self._schedules[order]
         w, b = _flat(weights, batch, (m, n)), _flat(bias, batch, (n,))
         count, size = len(w), (m + 1) * n
         loss = np.empty(count)
@@ -94,22 +149,21 @@ class CompiledLoss:
         d_weights = np.empty((count, m, n)) if order else NOTHING[3]
         d_bias = np.empty((count, n)) if order else NOTHING[2]
         hessian = np.empty((count, size, size)) if order > 1 else NOTHING[3]
-        given = (*_as_arguments(work), *places, *self._tables, w, b, self._parameter_rows(batch))
-        results = loss, per_output, d_weights, d_bias, hessian
-        for_each = max(THREAD_NUMBERS // (len(work.operations) * n), 1)
-        if count == 0:
-            pass
-        elif count <= 2 * for_each:
-            compiled.evaluate(*given, 0, count, *results)
-        else:
-            parts = [(begin, min(begin + for_each, count)) for begin in range(0, count, for_each)]
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(lambda part: compiled.evaluate(*given, *part, *results), parts))
-        if outputs:
-            return (per_output.reshape(*batch, n),)
-        shapes = (batch, (*batch, m, n), (*batch, n), (*batch, size, size))
-        found = (loss, d_weights, d_bias, hessian)
-        return tuple(array.reshape(shape) for array, shape in zip(found[: (1, 3, 4)[order]], shapes, strict=False))
+        given, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
+        for_each = max(THREAD_NUMBERS // (operations * n), 1)
+        if 0 < count <= 2 * for_each:
+            compiled.evaluate(*tables, *given, 0, count, *results)
+        elif count:
+            over_slices(lambda s: compiled.evaluate(*tables, *given, s.start, s.stop, *results), count, for_each)
+        return Evaluation(
+            # Without a batch a number, instead of an array without dimensions.
+            loss.reshape(batch) if batch else loss[0],
+            partial(self._bound, w.reshape(*batch, m, n), b.reshape(*batch, n)),
+            d_weights.reshape(*batch, m, n) if order else None,
+            d_bias.reshape(*batch, n) if order else None,
+            hessian.reshape(*batch, size, size) if order > 1 else None,
+            per_output.reshape(*batch, n) if outputs else None,
+        )
 
 
 def _flat(array: FloatArray, batch: tuple[int, ...], kept: tuple[int, ...]) -> FloatArray:

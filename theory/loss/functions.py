@@ -7,7 +7,8 @@ import numpy as np
 
 from ..models import ToyModel
 from .autograd import differentiable_gradient, differentiable_loss, needs_gradient
-from .engine import Array, ExactLoss, Method
+from .engine import ExactLoss, Method
+from .evaluation import Array
 
 
 def _checked(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
@@ -52,7 +53,7 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Metho
         model: the record of sizes, input law and importances.
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
-        method: "auto", "enumeration" or "spectral"; see `ExactLoss` and docs/loss.md.
+        method: "auto", "enumeration" or "spectral"; see `engine_for` and docs/loss.md.
 
     Returns:
         L, shape (...): the broadcast of the batch shapes of model, weights and bias. NumPy in, NumPy out; torch
@@ -86,7 +87,7 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
         model: the record of sizes, input law and importances.
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
-        method: "auto", "enumeration" or "spectral"; see `ExactLoss` and docs/loss.md.
+        method: "auto", "enumeration" or "spectral"; see `engine_for` and docs/loss.md.
 
     Returns:
         ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features).
@@ -116,7 +117,7 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method
         model: the record of sizes, input law and importances.
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
-        method: "auto", "enumeration" or "spectral"; see `ExactLoss` and docs/loss.md.
+        method: "auto", "enumeration" or "spectral"; see `engine_for` and docs/loss.md.
 
     Returns:
         Shape (..., P, P) with P = (n_hidden + 1) n_features, the parameters ordered as the weights row by row and

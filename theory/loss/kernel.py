@@ -1,6 +1,6 @@
 """The compiled evaluation of the exact loss: a schedule's operations, run for a few dozen outputs at a time.
 
-Importing this module compiles, or loads what an earlier process compiled: `compiled_loss.py` does so at the first
+Importing this module compiles, or loads what an earlier process compiled: `compiled.py` does so at the first
 evaluation. Each output of each model is a lane. Lanes never mix, all of them go through the same additions and
 multiplications in the same order, and nothing is contracted or reordered, so that a model's result doesn't depend on
 what it is evaluated with.
@@ -145,7 +145,7 @@ def _from_zero(rows: Any, cell: Any, low_end: float, high_end: float, t: int) ->
 
 @numba.njit(nogil=True, inline="never")
 def _pull_back(weights: Any, second: Any, curvature: Any, hessian: Any, towards: Any) -> None:
-    """Fill one model's Hessian in (W, b); `ExactLoss._pull_back` has the formula.
+    """Fill one model's Hessian in (W, b); `ChainRule` has the formula.
 
     Args:
         weights: W, shape (m, n).

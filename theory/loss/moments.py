@@ -4,8 +4,8 @@ For an output z(u) = b + Σ_j a_j u_j with the active u_j uniform on an interval
 and its Hessian need is a moment E[u^α R_q(z)], where R_q(t) = max(t, 0)^q / q!, R_0 is a step and R_{−1} is Dirac's δ.
 
 The closed form of such a moment is a signed sum over the cube's corners, divided by products of the a_j
-(`formulas.py`). It loses all digits where an a_j is zero or tiny, which is where the phases lie. Here each moment is a
-sum of moments on the cube's facets, with positive weights and no division by a slope (docs/loss.md):
+(`derivation/loss_formula.py`). It loses all digits where an a_j is zero or tiny, which is where the phases lie. Here
+each moment is a sum of moments on the cube's facets, with positive weights and no division by a slope (docs/loss.md):
 
     (k + q + |α|) E[u^α R_q] = Σ_j { (u*_j − low) E_{u_j=low} + (high − u*_j) E_{u_j=high} }[u^α R_q] / (high − low)
                                + Σ_{l∈α} u*_l E[(u^α/u_l) R_q] + z(u*) E[u^α R_{q−1}],

@@ -12,12 +12,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import array_api_compat
 import numpy as np
 
 from ..models import FeatureLaw, IndependentFeatures, ToyModel
-from ..numerics import FloatArray, gamma
-from .compiled import MAX_FEATURES
-from .signed_sums import interacting_patterns
+from ..numerics import UNIT, FloatArray, as_numpy, gamma
+from .evaluation import Array
+from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
+
+# Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations
+# make use of. It goes through all their patterns.
+MAX_FEATURES = 6
 
 # Operations of a second moment and of the last sums; of a pattern's probability, for each feature.
 FEW, CHANCE = 12, 3
@@ -65,12 +70,12 @@ def mean_square(law: FeatureLaw, slopes: FloatArray, offset: FloatArray) -> Floa
     return np.asarray(offset * (2 * mean - offset) + ((slopes @ law.pair_densities(n)) * slopes).sum(axis=-1))
 
 
-def loss_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray) -> FloatArray:
-    """Return a bound on the rounding of the loss of `ExactLoss` by enumeration, in float64 arrays of NumPy or torch.
+def loss_rounding(model: ToyModel, weights: Array, bias: Array) -> Array:
+    """Return a bound on the rounding of the loss by enumeration.
 
     Args:
         model: what is being asked.
-        weights: W, shape (..., m, n).
+        weights: W, shape (..., m, n), NumPy's or torch's, whose precision counts.
         bias: b, shape (..., n).
 
     Returns:
@@ -79,32 +84,67 @@ def loss_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Flo
     Raises:
         TooManyPatternsError: if the loss isn't enumerated.
     """
-    W, b = np.abs(np.asarray(weights, dtype=np.float64)), np.abs(np.asarray(bias, dtype=np.float64))
+    xp = array_api_compat.array_namespace(weights)
+    unit = float(xp.finfo(weights.dtype).eps) / 2
+    W, b = as_numpy(weights), as_numpy(bias)
+    bound = outputs_rounding(model, W, b, unit) + activations_rounding(model, W, unit)
+    return xp.asarray(bound, dtype=weights.dtype, device=array_api_compat.device(weights))
+
+
+def outputs_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray, unit: float = UNIT) -> FloatArray:
+    """Return what of `loss_rounding` is due to the outputs, and to the penalties on interference and weights.
+
+    Args:
+        model: what is being asked.
+        weights: W, shape (..., m, n).
+        bias: b, shape (..., n).
+        unit: u of the numbers that the loss was computed with.
+    """
     n, m, law = model.n_features, model.n_hidden, model.features
-    largest = float(max(abs(law.amplitude.low), abs(law.amplitude.high)))
+    W, largest = np.abs(weights), _largest(model)
     sizes = W.mT @ W
-    free, patterns = _extent(model, np.asarray(weights, dtype=np.float64))
-    corner = m + free + 3
-    steps = moment_roundings(free, corner) + patterns + CHANCE * n + n + FEW
-    outputs = mean_square(law, largest * (sizes + np.eye(n)), b)
-    bound = gamma(steps) * (model.importances() * outputs).sum(axis=-1)
+    free, patterns = _extent(model, weights.mT @ weights)
+    steps = moment_roundings(free, m + free + 3) + patterns + CHANCE * n + n + FEW
+    outputs = mean_square(law, largest * (sizes + np.eye(n)), np.abs(bias))
+    return gamma(steps, unit) * (model.importances() * outputs).sum(axis=-1) + gram_rounding(model, weights, unit)
+
+
+def gram_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:
+    """Return a bound on the rounding of the penalties on interference and weights."""
+    sizes = np.abs(weights).mT @ np.abs(weights)
     apart = (sizes**2).sum(axis=(-2, -1)) * model.interference_penalty
     length = np.trace(sizes, axis1=-2, axis2=-1) * model.weight_decay
-    bound = bound + gamma(n * n + 2 * m + FEW) * (apart + length)
-    if model.activation_penalty.any():
-        hidden = largest * (W * law.densities(n)[..., None, :]).sum(axis=(-2, -1))
-        bound = bound + gamma(steps + m) * 2 * model.activation_penalty * hidden
-    return np.asarray(bound)
+    return gamma(model.n_features**2 + 2 * model.n_hidden + FEW, unit) * (apart + length)
 
 
-def _extent(model: ToyModel, weights: FloatArray) -> tuple[int, int]:
-    """Return how many features are active together at most, and how many patterns are summed over."""
+def activations_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:
+    """Return what of `loss_rounding` is due to the penalty on hidden activations."""
+    if not model.activation_penalty.any():
+        return np.zeros(())
+    free, patterns = _extent(model, weights)
+    steps = moment_roundings(free, free + 3) + patterns + CHANCE * model.n_features + model.n_hidden + FEW
+    size = (np.abs(weights) * model.densities()[..., None, :]).sum(axis=(-2, -1))
+    return gamma(steps, unit) * 2 * model.activation_penalty * _largest(model) * size
+
+
+def _largest(model: ToyModel) -> float:
+    amplitude = model.features.amplitude
+    return float(max(abs(amplitude.low), abs(amplitude.high)))
+
+
+def _extent(model: ToyModel, slopes: FloatArray) -> tuple[int, int]:
+    """Return how many features of signed sums are on together at most, and how many patterns are summed over."""
     law, n = model.features, model.n_features
-    supports: set[tuple[int, ...]] = {tuple(range(n))}
-    if n > MAX_FEATURES:
-        touched = (weights.mT @ weights != 0).reshape(-1, n)
-        if model.activation_penalty.any():
-            touched = np.concatenate([touched, (weights != 0).reshape(-1, n)])
-        supports = {tuple(np.flatnonzero(row).tolist()) for row in np.unique(touched, axis=0)}
-    found = [interacting_patterns(law, n, support) for support in supports]
-    return max(len(active) for each in found for active, _ in each), max(map(len, found))
+    supports = {tuple(range(n))}
+    if n > ALWAYS_DENSE:
+        supports = {tuple(np.flatnonzero(row).tolist()) for row in np.unique(slopes.reshape(-1, n) != 0, axis=0)}
+    found = []
+    for support in supports:
+        patterns = interacting_patterns(law, n, support)
+        if isinstance(patterns, Refusal):
+            raise TooManyPatternsError(patterns.reason)
+        found.append(patterns)
+    # Compiled code goes through the patterns of all features where they are few.
+    every = n if n <= MAX_FEATURES else 0
+    longest = max((len(active) for each in found for active, _ in each), default=0)
+    return max(longest, every), max([*map(len, found), 2**every])

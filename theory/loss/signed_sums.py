@@ -8,7 +8,7 @@ each pattern.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,19 +36,22 @@ class TooManyPatternsError(ValueError):
     """More activity patterns than enumeration can visit."""
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why sums can't be enumerated. A value, because another engine may take them."""
+
+    reason: str
+
+
 def interacting_patterns(
     law: FeatureLaw, n_features: int, among: Sequence[int]
-) -> list[tuple[tuple[int, ...], NDArray[Any]]]:
-    """Return the activity patterns of some features with their probabilities.
-
-    Raises:
-        TooManyPatternsError: if there are more than enumeration can visit.
-    """
+) -> list[tuple[tuple[int, ...], NDArray[Any]]] | Refusal:
+    """Return the activity patterns of some features with their probabilities, unless they are too many to visit."""
     found, cells = [], 0
     for active, chance in law.patterns(n_features, among=among):
         cells += 3 ** len(active)
         if cells > MAX_CELLS:
-            raise TooManyPatternsError(
+            return Refusal(
                 f"exact enumeration handles up to eight features that interact (or {MAX_CELLS} cells of their activity "
                 f"patterns), got {len(among)} under {type(law).__name__}"
             )
@@ -57,7 +60,7 @@ def interacting_patterns(
 
 
 @dataclass(frozen=True, eq=False)
-class _Work:
+class Work:
     """Sums that run through one evaluation: the same patterns, and the same models of the batch.
 
     Attributes:
@@ -95,25 +98,27 @@ class SignedSums:
     def _index(self, index: Any) -> Any:
         return index if self._is_numpy else self._xp.asarray(index, device=self._device)
 
-    def _marginal(self, features: tuple[int, ...]) -> tuple[tuple[tuple[int, ...], ...], NDArray[Any]]:
+    def _marginal(self, features: tuple[int, ...]) -> tuple[tuple[tuple[int, ...], ...], NDArray[Any]] | Refusal:
         """Return the patterns of some features, as coordinates, and their probabilities, (patterns, *law batch)."""
         if features not in self._chances:
             place = {feature: c for c, feature in enumerate(features)}
-            found = {
-                tuple(sorted(place[i] for i in active)): chance
-                for active, chance in interacting_patterns(self._law, self._n, features)
-            }
+            visited = interacting_patterns(self._law, self._n, features)
+            if isinstance(visited, Refusal):
+                return visited
+            found = {tuple(sorted(place[i] for i in active)): chance for active, chance in visited}
             patterns = tuple(sorted(found, key=lambda p: (len(p), p)))
             self._chances[features] = patterns, np.stack([found[p] for p in patterns])
         return self._chances[features]  # type: ignore[no-any-return]
 
     def _joint(self, features: tuple[int, ...], extra: tuple[int, ...]) -> NDArray[Any]:
         """Return the probability of each pattern of `_marginal(features)` together with all of `extra` on."""
+        planned = self._marginal(features)
+        assert not isinstance(planned, Refusal)
+        patterns, marginal = planned
         if not extra:
-            return self._marginal(features)[1]
+            return marginal
         key = features, extra
         if key not in self._chances:
-            patterns, marginal = self._marginal(features)
             joint = {}
             for active, chance in self._law.patterns(self._n, among=(*features, *extra)):
                 if set(extra) <= set(active):
@@ -128,37 +133,47 @@ class SignedSums:
         rest = [j for j in chosen if j != own]
         return tuple(rest) if own is None else (own, *rest)
 
-    def _plan(self, slopes: Array, own: Sequence[int | None]) -> list[_Work]:
-        """Return what to evaluate together. `slopes` has shape (n, S, B)."""
-        tasks: dict[Any, tuple[Any, NDArray[np.int64] | None, list[int], list[tuple[int, ...]]]] = {}
-
-        def add(row: int, features: tuple[int, ...], models: NDArray[np.int64] | None) -> None:
-            patterns = self._marginal(features)[0]
-            key = len(features), patterns, None if models is None else models.tobytes()
-            task = tasks.setdefault(key, (patterns, models, [], []))
-            task[2].append(row)
-            task[3].append(features)
-
+    def _by_support(
+        self, slopes: Array, own: Sequence[int | None]
+    ) -> Iterator[tuple[int, tuple[int, ...], NDArray[np.int64] | None]]:
+        """Yield each sum with the features that interact in it, and in which models, None for all."""
         if self._n <= ALWAYS_DENSE:
             for row, mine in enumerate(own):
-                add(row, self._order_of(mine, None), None)
-        else:
-            supports = np.asarray((slopes != 0).tolist()) if not self._is_numpy else slopes != 0
-            for row, mine in enumerate(own):
-                kinds, which = np.unique(supports[:, row].T, axis=0, return_inverse=True)
-                for number, kind in enumerate(kinds):
-                    chosen = np.flatnonzero(which.ravel() == number) if len(kinds) > 1 else None
-                    add(row, self._order_of(mine, kind), chosen)
+                yield row, self._order_of(mine, None), None
+            return
+        supports = np.asarray((slopes != 0).tolist()) if not self._is_numpy else slopes != 0
+        for row, mine in enumerate(own):
+            kinds, which = np.unique(supports[:, row].T, axis=0, return_inverse=True)
+            for number, kind in enumerate(kinds):
+                chosen = np.flatnonzero(which.ravel() == number) if len(kinds) > 1 else None
+                yield row, self._order_of(mine, kind), chosen
+
+    def plan(self, slopes: Array, own: Sequence[int | None]) -> list[Work] | Refusal:
+        """Return what to evaluate together, or why more features interact than enumeration can visit.
+
+        Args:
+            slopes: a, shape (n, S, B).
+            own: for each of the S sums the feature that an integrand singles out, or None.
+        """
+        tasks: dict[Any, tuple[Any, NDArray[np.int64] | None, list[int], list[tuple[int, ...]]]] = {}
+        for row, features, models in self._by_support(slopes, own):
+            marginal = self._marginal(features)
+            if isinstance(marginal, Refusal):
+                return marginal
+            key = len(features), marginal[0], None if models is None else models.tobytes()
+            task = tasks.setdefault(key, (marginal[0], models, [], []))
+            task[2].append(row)
+            task[3].append(features)
         return [
-            _Work(patterns, np.array(rows), np.array(features, dtype=np.int64).reshape(len(rows), -1), models)
+            Work(patterns, np.array(rows), np.array(features, dtype=np.int64).reshape(len(rows), -1), models)
             for patterns, models, rows, features in tasks.values()
         ]
 
     def evaluate(
         self,
+        plan: Sequence[Work],
         slopes: Array,
         offset: Array,
-        own: Sequence[int | None],
         integrand: Integrand,
         order: int,
         batch_shape: tuple[int, ...],
@@ -166,9 +181,9 @@ class SignedSums:
         """Return expectations and, up to `order`, their derivatives in (a, b).
 
         Args:
+            plan: of these sums.
             slopes: a, shape (n, S, B), B being the flattened `batch_shape`.
             offset: b, shape (S, B).
-            own: for each of the S sums the feature that the integrand singles out, or None.
             integrand: what to take the expectation of, given a pattern's moments and the order.
             order: derivatives wanted: 0, 1 or 2.
             batch_shape: that the law's parameters broadcast to.
@@ -183,7 +198,7 @@ class SignedSums:
         second = xp.zeros((n + 1, n + 1, count, models), **self._placement) if order > 1 else None
         results = tuple(array for array in (value, first, second) if array is not None)
         device = "cpu" if self._is_numpy else str(self._device).partition(":")[0]
-        for work in self._plan(slopes, own):
+        for work in plan:
             key = work.features.shape[1], work.patterns, order
             if key not in self._moments:
                 self._moments[key] = Moments(xp, key[0], work.patterns, self._law.amplitude, order, self._device)
@@ -206,7 +221,7 @@ class SignedSums:
         return value, first, second
 
     def _collect(
-        self, terms: list[Any], work: _Work, part: NDArray[np.int64], batch_shape: tuple[int, ...]
+        self, terms: list[Any], work: Work, part: NDArray[np.int64], batch_shape: tuple[int, ...]
     ) -> tuple[Array, ...]:
         """Return the results of some sums for some models, by feature."""
         n, features, amplitude = self._n, work.features, self._law.amplitude

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import dead_outputs, phase
-from ..loss import ExactLoss
-from ..models import ToyModel
 from ..numerics import FloatArray
 from .curvature import smallest_curvature
 from .descent import LARGEST_STEP, descend, newton_step
 from .frames import SMALL, in_frame
-from .parameters import expand, pack, unpack
+from .landscape import Landscape
+from .parameters import pack
 
 GRADIENT_TOLERANCE = 1e-12
 # Curvatures below this share of the largest count as flat: far above rounding, far below what separates phases.
@@ -54,20 +53,25 @@ class CriticalPoint:
     reason: str
 
     @property
+    def parameters(self) -> FloatArray:
+        """θ = (W row by row, b), shape (P,)."""
+        return pack(self.weights, self.bias)
+
+    @property
     def dead(self) -> bool:
         """Whether an output is switched off for every input."""
         return bool(dead_outputs(self.weights, self.bias).any())
 
 
 def snap(
-    model: ToyModel, parameters: FloatArray, norms: FloatArray, *, within: float = SMALL, rounds: int = 3
+    landscape: Landscape, parameters: FloatArray, norms: FloatArray, *, within: float = SMALL, rounds: int = 3
 ) -> tuple[FloatArray, FloatArray]:
     """Turn each model into its frame, set tiny coordinates to exact zeros and polish the others.
 
     Zeros are set where that leaves a critical point.
 
     Args:
-        model: batch shape (K,).
+        landscape: batch shape (K,).
         parameters: packed parameters, shape (K, P).
         norms: their gradient norms, shape (K,).
         within: size below which a coordinate is tiny.
@@ -76,25 +80,25 @@ def snap(
     Returns:
         Parameters, shape (K, P), and their gradient norms.
     """
-    weights, bias = unpack(parameters, model.n_hidden)
-    parameters = pack(in_frame(weights), bias)
+    weights, bias = landscape.split(parameters)
+    parameters = landscape.join(in_frame(weights), bias)
     tiny = (np.abs(parameters) < within) & ((parameters != 0) | (norms > GRADIENT_TOLERANCE)[:, None])
     rows = tiny.any(axis=-1)
     if not rows.any():
         return parameters, norms
-    engine = ExactLoss(model.take(rows))
+    part = landscape.take(rows)
     snapped = parameters[rows]
     # Polishing can take further coordinates to zero.
     for _ in range(rounds):
         snapped = np.where(np.abs(snapped) < within, 0.0, snapped)
         fixed = snapped == 0
-        _, gradient, hessian = expand(engine, snapped)
+        _, gradient, hessian = part.expand(snapped)
         if (np.linalg.norm(np.where(fixed, 0.0, gradient), axis=-1) < GRADIENT_TOLERANCE / 10).all():
             break
         hessian = np.where(fixed[:, :, None] | fixed[:, None, :], np.eye(fixed.shape[-1]), hessian)
         snapped = snapped + newton_step(np.where(fixed, 0.0, gradient), hessian, np.full(len(snapped), LARGEST_STEP))
     snapped = np.where(np.abs(snapped) < within, 0.0, snapped)
-    _, gradient, _ = expand(engine, snapped)
+    _, gradient, _ = part.expand(snapped)
     new_norms = np.linalg.norm(gradient, axis=-1)
     near = np.abs(snapped - parameters[rows]).max(axis=-1) < LARGEST_STEP
     accept = near & (new_norms <= np.maximum(np.minimum(norms[rows], within), GRADIENT_TOLERANCE))
@@ -104,9 +108,13 @@ def snap(
     return parameters, norms
 
 
-def invariants(parameters: FloatArray, n_hidden: int) -> FloatArray:
-    """Return rotation-invariant features of each endpoint, in which outputs that are off don't count."""
-    weights, bias = unpack(parameters, n_hidden)
+def invariants(weights: FloatArray, bias: FloatArray) -> FloatArray:
+    """Return rotation-invariant features of each model, in which outputs that are off don't count.
+
+    Args:
+        weights: W, shape (K, m, n).
+        bias: b, shape (K, n).
+    """
     off = dead_outputs(weights, bias)
     gram = np.where(off[..., None], 0.0, weights.mT @ weights)
     return np.concatenate([gram.reshape(len(gram), -1), np.where(off, 0.0, bias), off], axis=-1)
@@ -117,14 +125,14 @@ def flatness(hessians: FloatArray) -> FloatArray:
     return np.asarray(FLAT * np.maximum(np.linalg.norm(hessians, ord=2, axis=(-2, -1)), LEAST_SCALE))
 
 
-def below(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
+def below(landscape: Landscape, parameters: FloatArray, losses: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
     """Return whether a descent from close by ends lower, and where: then a flat critical point isn't a minimum.
 
     Outputs that are off are put further below zero first, which changes no loss: a point at the rim of their manifold
     is a minimum like the others there.
 
     Args:
-        model: batch shape (K,).
+        landscape: batch shape (K,).
         parameters: packed critical points, shape (K, P).
         losses: there, shape (K,).
 
@@ -132,37 +140,37 @@ def below(model: ToyModel, parameters: FloatArray, losses: FloatArray) -> tuple[
         Shape (K,), and the lowest end for each point, shape (K, P).
     """
     count, size = parameters.shape
-    weights, bias = unpack(parameters, model.n_hidden)
-    parameters = pack(weights, bias - dead_outputs(weights, bias))
+    weights, bias = landscape.split(parameters)
+    parameters = landscape.join(weights, bias - dead_outputs(weights, bias))
     shifts = np.random.default_rng(0).normal(size=(count, ESCAPES, size))
     shifts /= np.linalg.norm(shifts, axis=-1, keepdims=True)
     near = (parameters[:, None] + ESCAPE * shifts).reshape(-1, size)
-    ends = descend(model.take(np.repeat(np.arange(count), ESCAPES)), near)
+    ends = descend(landscape.take(np.repeat(np.arange(count), ESCAPES)), near)
     found = ends.loss.reshape(count, ESCAPES)
     lowest = ends.parameters.reshape(count, ESCAPES, size)[np.arange(count), found.argmin(axis=1)]
     return np.asarray(found.min(axis=1) < losses - 1e-3 * ESCAPE**2 * losses), lowest
 
 
-def examine(model: ToyModel, parameters: FloatArray) -> tuple[list[CriticalPoint], FloatArray]:
+def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[CriticalPoint], FloatArray]:
     """Judge critical points, one for each model of a batch.
 
     Args:
-        model: batch shape (K,).
+        landscape: batch shape (K,).
         parameters: packed critical points, shape (K, P), in their frames and snapped to exact zeros (`snap`).
 
     Returns:
         A `CriticalPoint` each, with status "saddle" where the loss falls in some direction, and the directions of
         smallest curvature, shape (K, P).
     """
-    weights, bias = unpack(parameters, model.n_hidden)
-    losses, gradients, hessians = expand(ExactLoss(model), parameters)
+    weights, bias = landscape.split(parameters)
+    losses, gradients, hessians = landscape.expand(parameters)
     spectra = np.linalg.eigvalsh(hessians)
-    curvatures, directions = smallest_curvature(model, parameters)
+    curvatures, directions = smallest_curvature(landscape, parameters)
     flat = flatness(hessians)
     saddle = curvatures < -flat
     undecided = np.flatnonzero(np.abs(curvatures) <= flat)
     if len(undecided):
-        saddle[undecided], _ = below(model.take(undecided), parameters[undecided], losses[undecided])
+        saddle[undecided], _ = below(landscape.take(undecided), parameters[undecided], losses[undecided])
     off = dead_outputs(weights, bias)
     points = []
     for k in range(len(parameters)):

@@ -11,51 +11,46 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..loss import ExactLoss
-from ..models import ToyModel
 from ..numerics import FloatArray
 from .frames import orbit_projector
-from .parameters import expand, unpack
+from .landscape import Landscape
 
 INFINITESIMAL = 1e-100
+# Each model of a batch, for many points at once.
+EACH = (slice(None), None)
 # Hessians of two sectors that differ by less, relative to the largest entry, are the same.
 ROUNDING = 1e-13
 # Rounds, and how many of the best directions go through them; each round divides the error by about four.
 ROUNDS = ((2, None), (4, 12), (18, 1))
 
 
-def one_sided_hessians(model: ToyModel, parameters: FloatArray, directions: FloatArray) -> FloatArray:
+def one_sided_hessians(landscape: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:
     """Return H(θ + 0v) for each point θ and each of its directions v.
 
     Args:
-        model: batch shape (K,).
+        landscape: batch shape (K,).
         parameters: θ, shape (K, P), with exact zeros where the critical points have them.
         directions: v, shape (K, D, P).
 
     Returns:
         Shape (K, D, P, P).
     """
-    return _sectors(_engine(model), parameters, directions)
+    return _sectors(landscape.take(EACH), parameters, directions)
 
 
-def _engine(model: ToyModel) -> ExactLoss:
-    """Return the loss of each model of a batch for many points at once."""
-    return ExactLoss(model.take((slice(None), None)))
+def _sectors(each: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:
+    """Return `one_sided_hessians` on a landscape with an axis for directions."""
+    return each.expand(parameters[:, None] + INFINITESIMAL * directions)[2]
 
 
-def _sectors(engine: ExactLoss, parameters: FloatArray, directions: FloatArray) -> FloatArray:
-    """Return `one_sided_hessians` by an engine that is used again."""
-    return expand(engine, parameters[:, None] + INFINITESIMAL * directions)[2]
-
-
-def smallest_curvature(model: ToyModel, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+def smallest_curvature(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return min h(v) over unit vectors v, rotations of the hidden space left out, and a v that attains it.
 
     A minimiser of h on the sphere satisfies H(θ + 0v) v = h v, an eigenvalue problem whose matrix depends on its
     solution. It is solved by repetition from every coordinate direction and every eigenvector, with both signs.
 
     Args:
-        model: batch shape (K,).
+        landscape: batch shape (K,).
         parameters: packed critical points θ, shape (K, P), with exact zeros where they have them.
 
     Returns:
@@ -65,25 +60,25 @@ def smallest_curvature(model: ToyModel, parameters: FloatArray) -> tuple[FloatAr
     if count == 0:
         return np.empty(0), np.empty((0, size))
     probes = np.broadcast_to(np.random.default_rng(1).normal(size=(4, size)), (count, 4, size))
-    sectors = one_sided_hessians(model, parameters, probes)
+    sectors = one_sided_hessians(landscape, parameters, probes)
     scale = 1 + np.abs(sectors).max(axis=(1, 2, 3))
-    rotations = scale[:, None, None] * orbit_projector(unpack(parameters, model.n_hidden)[0])
+    rotations = scale[:, None, None] * orbit_projector(landscape.split(parameters)[0])
     values, vectors = np.linalg.eigh(sectors[:, 0] + rotations)
     best, where = values[:, 0].copy(), vectors[..., 0].copy()
     kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > ROUNDING * scale)
     if len(kinked):
         starts = np.concatenate([np.broadcast_to(np.eye(size), (len(kinked), size, size)), vectors[kinked].mT], axis=1)
-        best[kinked], where[kinked] = _repeat(model.take(kinked), parameters[kinked], rotations[kinked], starts)
+        best[kinked], where[kinked] = _repeat(landscape.take(kinked), parameters[kinked], rotations[kinked], starts)
     return best, where
 
 
 def _repeat(
-    model: ToyModel, parameters: FloatArray, rotations: FloatArray, starts: FloatArray
+    landscape: Landscape, parameters: FloatArray, rotations: FloatArray, starts: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Solve H(θ + 0v) v = h v for its smallest h by repetition from ± the rows of `starts`, shape (K, D, P)."""
     directions = np.concatenate([starts, -starts], axis=1)
     directions = np.concatenate([directions, directions + 0.3 * np.roll(directions, 1, axis=1)], axis=1)
-    engine, each = _engine(model), np.arange(len(parameters))
+    points, each = np.arange(len(parameters)), landscape.take(EACH)
     best, where = np.full(len(parameters), np.inf), directions[:, 0].copy()
     values = np.zeros(directions.shape[:2])
     for rounds, kept in ROUNDS:
@@ -94,12 +89,12 @@ def _repeat(
             directions = np.take_along_axis(directions, chosen[..., None], axis=1)
         for _ in range(rounds):
             directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-            sectors = _sectors(engine, parameters, directions) + rotations[:, None]
+            sectors = _sectors(each, parameters, directions) + rotations[:, None]
             values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
             lowest = values.argmin(axis=1)
-            lower = values[each, lowest] < best
-            best = np.where(lower, values[each, lowest], best)
-            where = np.where(lower[:, None], directions[each, lowest], where)
+            lower = values[points, lowest] < best
+            best = np.where(lower, values[points, lowest], best)
+            where = np.where(lower[:, None], directions[points, lowest], where)
             towards = np.linalg.eigh(sectors)[1][..., 0]
             towards *= np.where(np.einsum("kdi,kdi->kd", towards, directions) < 0, -1.0, 1.0)[..., None]
             # Half a step: the repetition can alternate between two sectors.

@@ -8,19 +8,14 @@ step on such a function lands on its centre at once: H(d) d = ∇h(d), by Euler'
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..loss import ExactLoss
-from ..models import ToyModel
-from ..numerics import FloatArray
-from .parameters import expand
+from ..numerics import FloatArray, over_slices
+from .landscape import Landscape
 
 LARGEST_STEP = 0.5
 FIRST_STEP = 0.3
@@ -65,28 +60,28 @@ def newton_step(gradient: FloatArray, hessian: FloatArray, radius: FloatArray) -
     return np.asarray(step * np.minimum(1.0, radius / np.maximum(length, SMALLEST_STEP))[:, None])
 
 
-def _descend_chunk(model: ToyModel, start: FloatArray, iterations: int, target: float) -> Descent:
+def _descend_chunk(landscape: Landscape, start: FloatArray, iterations: int, target: float) -> Descent:
     count = len(start)
     parameters, losses, norms = start.copy(), np.empty(count), np.empty(count)
     spent = np.zeros(count, dtype=np.int64)
     radius = np.full(count, FIRST_STEP)
     running = np.arange(count)
-    engine, here = ExactLoss(model), start
-    loss, gradient, hessian = expand(engine, here)
+    part, here = landscape, start
+    loss, gradient, hessian = part.expand(here)
     norm = np.linalg.norm(gradient, axis=-1)
     losses[:], norms[:] = loss, norm
     for iteration in range(1, iterations + 1):
         stopped = (norm <= target) | (radius[running] < SMALLEST_STEP)
+        if stopped.all():
+            break
         if stopped.any():
             going = ~stopped
             running, here, loss = running[going], here[going], loss[going]
             gradient, norm, hessian = gradient[going], norm[going], hessian[going]
-            if len(running) == 0:
-                break
-            engine = ExactLoss(model.take(running))
+            part = landscape.take(running)
         step = newton_step(gradient, hessian, radius[running])
         there = here + step
-        new_loss, new_gradient, new_hessian = expand(engine, there)
+        new_loss, new_gradient, new_hessian = part.expand(there)
         new_norm = np.linalg.norm(new_gradient, axis=-1)
         rounding = ROUNDING * (1 + loss)
         better = (new_loss < loss - rounding) | ((new_loss <= loss + rounding) & (new_norm < norm))
@@ -101,17 +96,11 @@ def _descend_chunk(model: ToyModel, start: FloatArray, iterations: int, target: 
     return Descent(parameters, losses, norms, spent)
 
 
-def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
-    """Yield slices that cover `range(count)` in pieces of at most `size`."""
-    for begin in range(0, count, size):
-        yield slice(begin, min(begin + size, count))
-
-
-def descend(model: ToyModel, start: Any, *, iterations: int = 200, target: float = 1e-13) -> Descent:
+def descend(landscape: Landscape, start: Any, *, iterations: int = 200, target: float = 1e-13) -> Descent:
     """Follow the exact loss downhill from many starts at once.
 
     Args:
-        model: a batch of models, batch shape (batch,), one for each start.
+        landscape: of a batch of models, batch shape (batch,), one for each start.
         start: packed weights and biases, shape (batch, P).
         iterations: most Newton steps for each start.
         target: gradient norm at which a descent ends.
@@ -121,10 +110,8 @@ def descend(model: ToyModel, start: Any, *, iterations: int = 200, target: float
         attracts from one side of a kink.
     """
     start = np.asarray(start, dtype=np.float64)
-    assert model.batch_shape == start.shape[:1], (model.batch_shape, start.shape)
-    pieces = list(chunks(len(start)))
-    if len(pieces) == 1:
-        return _descend_chunk(model, start, iterations, target)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(lambda s: _descend_chunk(model.take(s), start[s], iterations, target), pieces))
+    assert landscape.batch_shape == start.shape[:1], (landscape.batch_shape, start.shape)
+    if len(start) <= CHUNK:
+        return _descend_chunk(landscape, start, iterations, target)
+    parts = over_slices(lambda s: _descend_chunk(landscape.take(s), start[s], iterations, target), len(start), CHUNK)
     return Descent(*(np.concatenate([getattr(p, name) for p in parts]) for name in Descent.__dataclass_fields__))

@@ -11,7 +11,6 @@ from ..models import Plane, ToyModel, diagram_plane
 from ..numerics import FloatArray
 from .critical_points import CriticalPoint
 from .local import census, check_searchable
-from .parameters import pack
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64
@@ -156,6 +155,6 @@ def _from_neighbours(
         if 0 <= a < shape[0] and 0 <= b < shape[1] and news[a * shape[1] + b]:
             theirs = found[a * shape[1] + b]
             phases = [point.phase for point in theirs]
-            rows += [pack(p.weights, p.bias) for p in theirs if phases.count(p.phase) > mine.count(p.phase)]
+            rows += [p.parameters for p in theirs if phases.count(p.phase) > mine.count(p.phase)]
     size = found[cell][0].hessian_eigenvalues.size
     return np.reshape(rows, (-1, size))

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import FloatArray
-from .parameters import unpack
 
 # Columns and pivots below this count as zero, and other coordinates are tried as exact zeros: kinks lie there.
 SMALL = 1e-7
@@ -113,7 +112,11 @@ def hold(theta: FloatArray) -> FloatArray:
     return np.where(theta == 0, 0.0, np.nan)
 
 
-def hold_frame(theta: FloatArray, n_hidden: int) -> FloatArray:
-    """Return zeros where the frame of `theta` (`rotations.py`) sets zeros, and NaN elsewhere."""
-    weights, bias = unpack(theta, n_hidden)
+def hold_frame(weights: FloatArray, bias: FloatArray) -> FloatArray:
+    """Return packed zeros where the frame of a model (`in_frame`) sets zeros, and NaN elsewhere.
+
+    Args:
+        weights: W in its frame, shape (n_hidden, n_features).
+        bias: b, shape (n_features,).
+    """
     return np.where(np.concatenate([frame_zeros(weights).ravel(), np.zeros(len(bias), dtype=bool)]), 0.0, np.nan)

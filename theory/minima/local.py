@@ -8,19 +8,17 @@ completeness goes and shows the check: doubling the starts finds nothing new.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
-from .descent import chunks, descend
-from .parameters import pack, unpack
+from .descent import descend
+from .landscape import Landscape
 from .starts import default_starts, starting_points
 
 # More features would take hours.
@@ -43,22 +41,22 @@ def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
     return groups
 
 
-def _margin(parameters: FloatArray, n_hidden: int) -> FloatArray:
+def _margin(weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Return how far each endpoint's outputs that are off stay below zero; larger is a safer representative."""
-    weights, bias = unpack(parameters, n_hidden)
     slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
     return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
 
 
 def _new_representatives(
-    parameters: FloatArray, losses: FloatArray, known: tuple[CriticalPoint, ...], n_hidden: int
+    landscape: Landscape, parameters: FloatArray, losses: FloatArray, known: tuple[CriticalPoint, ...]
 ) -> FloatArray:
     """Return one endpoint for each distinct critical point among those of one model, the known minima left out."""
     ended = len(parameters)
-    parameters = np.concatenate([parameters, *(pack(point.weights, point.bias)[None] for point in known)])
+    parameters = np.concatenate([parameters, *(point.parameters[None] for point in known)])
     losses = np.concatenate([losses, [point.loss for point in known]])
-    margins = _margin(parameters, n_hidden)
-    groups = _clusters(invariants(parameters, n_hidden), losses)
+    split = landscape.split(parameters)
+    margins = _margin(*split)
+    groups = _clusters(invariants(*split), losses)
     chosen = [max(group, key=lambda k: margins[k]) for group in groups if max(group) < ended]
     return parameters[chosen]
 
@@ -88,9 +86,10 @@ def census(
     """
     count = model.batch_shape[0]
     starts = default_starts(model) if starts is None else starts
-    sets = [np.empty((0, model.n_parameters))] * count
+    landscape = Landscape(model)
+    sets = [np.empty((0, landscape.size))] * count
     if starts:
-        sets = [starting_points(model.take(k), starts) for k in range(count)]
+        sets = [starting_points(landscape.take(k), starts) for k in range(count)]
     if extra is not None:
         sets = [np.concatenate(pair) for pair in zip(sets, extra, strict=True)]
     found: list[tuple[CriticalPoint, ...]] = list(known or [()] * count)
@@ -99,28 +98,27 @@ def census(
         if not any(len(starts_of_one) for starts_of_one in sets):
             break
         owner = np.repeat(np.arange(count), [len(s) for s in sets])
-        batch = model.take(owner)
+        batch = landscape.take(owner)
         ends = descend(batch, np.concatenate(sets))
         parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
         good = norms <= GRADIENT_TOLERANCE
         distinct = []
         for k in range(count):
             mine = good & (owner == k)
-            distinct.append(_new_representatives(parameters[mine], ends.loss[mine], found[k], model.n_hidden))
-        judged = _examine_all(model, distinct)
+            distinct.append(_new_representatives(landscape, parameters[mine], ends.loss[mine], found[k]))
+        judged = _examine_all(landscape, distinct)
         found = [_distinct_minima([*old, *points]) for old, (points, _) in zip(found, judged, strict=True)]
         sets = [_downhill(points, directions) for points, directions in judged]
     return found
 
 
-def _examine_all(model: ToyModel, sets: list[FloatArray]) -> list[tuple[list[CriticalPoint], FloatArray]]:
+def _examine_all(landscape: Landscape, sets: list[FloatArray]) -> list[tuple[list[CriticalPoint], FloatArray]]:
     """Run `examine` over each model's critical points, in chunks on all cores."""
     owner = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
     if not len(owner):
         return [([], s) for s in sets]
     stacked = np.concatenate(sets)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(lambda s: examine(model.take(owner[s]), stacked[s]), chunks(len(owner), EXAMINED)))
+    parts = over_slices(lambda s: examine(landscape.take(owner[s]), stacked[s]), len(owner), EXAMINED)
     points = [point for part, _ in parts for point in part]
     directions = np.concatenate([part for _, part in parts])
     ends = np.cumsum([0, *(len(s) for s in sets)])
@@ -138,7 +136,7 @@ def _distinct_minima(points: list[CriticalPoint]) -> tuple[CriticalPoint, ...]:
 def _downhill(points: list[CriticalPoint], directions: FloatArray) -> FloatArray:
     """Return packed starts on both sides of each saddle, shape (2 saddles, P)."""
     starts = [
-        pack(point.weights, point.bias) + sign * ESCAPE * direction
+        point.parameters + sign * ESCAPE * direction
         for point, direction in zip(points, directions, strict=True)
         if point.status == "saddle"
         for sign in (-1, 1)

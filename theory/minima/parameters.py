@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..loss import ExactLoss
 from ..numerics import FloatArray
 
 
 def pack(weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Return the parameters as one vector per model, shape (..., P): the weights row by row, then the biases."""
-    return np.concatenate([weights.reshape(*weights.shape[:-2], -1), bias], axis=-1)
+    *batch, m, n = weights.shape
+    return np.concatenate([weights.reshape(*batch, m * n), bias], axis=-1)
 
 
 def unpack(parameters: FloatArray, n_hidden: int) -> tuple[FloatArray, FloatArray]:
@@ -18,9 +18,3 @@ def unpack(parameters: FloatArray, n_hidden: int) -> tuple[FloatArray, FloatArra
     n = parameters.shape[-1] // (n_hidden + 1)
     weights, bias = parameters[..., : n_hidden * n], parameters[..., n_hidden * n :]
     return weights.reshape(*parameters.shape[:-1], n_hidden, n), bias
-
-
-def expand(engine: ExactLoss, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the loss (...), its gradient (..., P) and Hessian (..., P, P) at packed parameters."""
-    loss, d_weights, d_bias, hessian = engine.loss_gradient_hessian(*unpack(parameters, engine.model.n_hidden))
-    return loss, pack(d_weights, d_bias), hessian

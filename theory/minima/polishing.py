@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import phase
-from ..loss import ExactLoss
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, CriticalPoint, below, flatness, invariants, snap
 from .curvature import smallest_curvature
-from .descent import chunks, descend
+from .descent import descend
 from .frames import distance
+from .landscape import Landscape
 from .local import EXAMINED, SAME
-from .parameters import expand, pack, unpack
 
 # Saddles that polishing leaves before it gives up.
 MOST_ESCAPES = 3
@@ -64,41 +61,41 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
     Returns:
         The record of where each ended.
     """
-    parameters, escapes = pack(weights, bias), np.zeros(len(weights), dtype=np.int64)
+    landscape = Landscape(model)
+    parameters, escapes = landscape.join(weights, bias), np.zeros(len(weights), dtype=np.int64)
     losses, norms = np.empty(len(weights)), np.full(len(weights), np.inf)
     minimum = np.zeros(len(weights), dtype=bool)
     todo = np.arange(len(weights))
     starts = parameters[:, None]
     for _ in range(MOST_ESCAPES + 1):
         rows, tries = np.repeat(todo, starts.shape[1]), starts.shape[1]
-        batch = model.take(rows)
+        batch = landscape.take(rows)
         downhill = descend(batch, starts.reshape(len(rows), -1))
         settled, settled_norms = snap(batch, downhill.parameters, downhill.gradient_norm)
         best = downhill.loss.reshape(-1, tries).argmin(axis=1) + tries * np.arange(len(todo))
         parameters[todo], losses[todo], norms[todo] = settled[best], downhill.loss[best], settled_norms[best]
-        curvature, directions = _in_chunks(model.take(todo), parameters[todo])
-        tolerance = flatness(expand(ExactLoss(model.take(todo)), parameters[todo])[2])
+        here = landscape.take(todo)
+        curvature, directions = _in_chunks(here, parameters[todo])
+        tolerance = flatness(here.expand(parameters[todo])[2])
         falling = curvature < -tolerance
         starts = parameters[todo][:, None] + ESCAPE * np.stack([directions, -directions], axis=1)
         flat = np.flatnonzero((np.abs(curvature) <= tolerance) & (norms[todo] <= GRADIENT_TOLERANCE))
         if len(flat):
             rows = todo[flat]
-            falling[flat], lower = below(model.take(rows), parameters[rows], losses[rows])
+            falling[flat], lower = below(landscape.take(rows), parameters[rows], losses[rows])
             starts[flat] = lower[:, None]
         minimum[todo] = ~falling & (norms[todo] <= GRADIENT_TOLERANCE)
         starts, todo = starts[falling], todo[falling]
         if not len(todo):
             break
         escapes[todo] += 1
-    ends = unpack(parameters, model.n_hidden)
+    ends = landscape.split(parameters)
     return Polished(*ends, losses, norms, minimum, escapes, distance((weights, bias), ends))
 
 
-def _in_chunks(model: ToyModel, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _in_chunks(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Run `smallest_curvature` in chunks on all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        slices = chunks(len(parameters), EXAMINED)
-        parts = list(pool.map(lambda s: smallest_curvature(model.take(s), parameters[s]), slices))
+    parts = over_slices(lambda s: smallest_curvature(landscape.take(s), parameters[s]), len(parameters), EXAMINED)
     return np.concatenate([value for value, _ in parts]), np.concatenate([direction for _, direction in parts])
 
 
@@ -113,8 +110,7 @@ def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -
         Indices into the minima, shape (K,). Minima with an output that is off are manifolds; being in one means the
         same label and loss.
     """
-    n_hidden = polished.weights.shape[1]
-    features = invariants(pack(polished.weights, polished.bias), n_hidden)
+    features = invariants(polished.weights, polished.bias)
     found = np.full(len(features), -1, dtype=np.int64)
     for k in map(int, np.flatnonzero(polished.minimum)):
         for index, point in enumerate(point_sets[k]):
@@ -123,7 +119,7 @@ def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -
             if point.status == "degenerate":
                 same = point.phase == phase(polished.weights[k], polished.bias[k])
             else:
-                theirs = invariants(pack(point.weights, point.bias)[None], n_hidden)[0]
+                theirs = invariants(point.weights[None], point.bias[None])[0]
                 same = bool(np.abs(theirs - features[k]).max() < 10 * SAME)
             if same:
                 found[k] = index

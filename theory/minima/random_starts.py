@@ -16,8 +16,8 @@ from ..models import ToyModel
 from ..numerics import FloatArray
 from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, snap
 from .descent import descend
+from .landscape import Landscape
 from .local import SAME
-from .parameters import pack, unpack
 
 # Standard deviation of a start's weights, and half the range of its biases. Wide biases would switch outputs off.
 WEIGHT_SCALE, BIAS_SCALE = 0.8, 0.1
@@ -73,19 +73,20 @@ def random_minima(
         raise ValueError(f"random_minima takes a single model, got batch shape {model.batch_shape}")
     if starts < 1:
         raise ValueError(f"starts must be positive, got {starts}")
-    n, rng = model.n_features, np.random.default_rng(seed)
+    landscape = Landscape(model)
+    n, rng = landscape.n_features, np.random.default_rng(seed)
     exchanges = np.arange(n)[None] if exchanges is None else exchanges
-    weights = WEIGHT_SCALE * rng.normal(size=(starts, model.n_hidden, n))
-    settled = _settle(model, pack(weights, rng.uniform(-BIAS_SCALE, BIAS_SCALE, size=(starts, n))))
+    weights = WEIGHT_SCALE * rng.normal(size=(starts, landscape.n_hidden, n))
+    settled = _settle(landscape, landscape.join(weights, rng.uniform(-BIAS_SCALE, BIAS_SCALE, size=(starts, n))))
     hits = np.ones(len(settled.loss), dtype=np.int64)
-    revived = _revived(model, settled, exchanges)
+    revived = _revived(landscape, settled, exchanges)
     if len(revived):
-        more = _settle(model, revived)
+        more = _settle(landscape, revived)
         settled = _Settled(*(np.concatenate([getattr(settled, f), getattr(more, f)]) for f in ("parameters", "loss")))
         hits = np.append(hits, np.zeros(len(more.loss), dtype=np.int64))
-    groups = _distinct(model, settled, exchanges)
+    groups = _distinct(landscape, settled, exchanges)
     rows = [group[0] for group in groups]
-    points, _ = examine(_repeated(model, len(rows)), settled.parameters[rows])
+    points, _ = examine(_repeated(landscape, len(rows)), settled.parameters[rows])
     return tuple(
         FoundMinimum(point, int(hits[group].sum()))
         for point, group in zip(points, groups, strict=True)
@@ -101,25 +102,25 @@ class _Settled:
     loss: FloatArray
 
 
-def _repeated(model: ToyModel, count: int) -> ToyModel:
-    return model.take((None,)).take(np.zeros(count, dtype=int))
+def _repeated(landscape: Landscape, count: int) -> Landscape:
+    return landscape.take((None,)).take(np.zeros(count, dtype=int))
 
 
-def _settle(model: ToyModel, starts: FloatArray) -> _Settled:
+def _settle(landscape: Landscape, starts: FloatArray) -> _Settled:
     """Go downhill from packed starts; those that end at no critical point are left out."""
-    batch = _repeated(model, len(starts))
+    batch = _repeated(landscape, len(starts))
     ends = descend(batch, starts)
     parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
     kept = norms <= GRADIENT_TOLERANCE
     return _Settled(parameters[kept], ends.loss[kept])
 
 
-def _distinct(model: ToyModel, settled: _Settled, exchanges: NDArray[np.int64]) -> list[list[int]]:
+def _distinct(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int64]) -> list[list[int]]:
     """Group critical points that are copies of each other, the cheapest group first."""
     groups: list[list[int]] = []
     known: list[tuple[FloatArray, NDArray[np.bool_]]] = []
     for k in np.argsort(settled.loss, kind="stable"):
-        w, b = unpack(settled.parameters[k], model.n_hidden)
+        w, b = landscape.split(settled.parameters[k])
         own, off = np.vstack([w.T @ w, b]), dead_outputs(w, b)
         for group, (theirs, their_off) in zip(groups, known, strict=True):
             if abs(settled.loss[k] - settled.loss[group[0]]) > SAME_LOSS:
@@ -135,16 +136,17 @@ def _distinct(model: ToyModel, settled: _Settled, exchanges: NDArray[np.int64]) 
     return groups
 
 
-def _revived(model: ToyModel, settled: _Settled, exchanges: NDArray[np.int64]) -> FloatArray:
+def _revived(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int64]) -> FloatArray:
     """Return states in which outputs that were off give their features' means instead: starts that chance seldom finds.
 
     A start whose bias sinks before its weights have grown ends with its output off; for rare features most do.
     """
+    model = landscape.model
     means = model.densities() * float(model.features.amplitude.mean)
     starts = []
-    for group in _distinct(model, settled, exchanges):
-        w, b = unpack(settled.parameters[group[0]], model.n_hidden)
+    for group in _distinct(landscape, settled, exchanges):
+        w, b = landscape.split(settled.parameters[group[0]])
         off = dead_outputs(w, b)
         if off.any():
-            starts.append(pack(np.where(off, 0.0, w), np.where(off, means, b)))
+            starts.append(landscape.join(np.where(off, 0.0, w), np.where(off, means, b)))
     return np.array(starts)

@@ -6,9 +6,9 @@ from itertools import islice, product
 
 import numpy as np
 
-from ..loss import ExactLoss
 from ..models import ToyModel
 from ..numerics import FloatArray
+from .landscape import Landscape
 
 # Weights of minimisers lie well inside this box: longer columns only overshoot (docs/minima.md).
 WEIGHT_RANGE = 1.8
@@ -18,13 +18,13 @@ STARTS = 256
 MAX_BIAS_COMBINATIONS = 9
 
 
-def _bias_choices(engine: ExactLoss, weights: FloatArray) -> list[list[list[float]]]:
+def _bias_choices(landscape: Landscape, weights: FloatArray) -> list[list[list[float]]]:
     """Return, for each start and output, the local minima of the loss in its bias, one switched-off bias first."""
     gram = weights.mT @ weights
     low = -np.maximum(gram, 0).sum(axis=-1)
     high = 1 + np.maximum(-gram, 0).sum(axis=-1)
     grid = low + (high - low) * np.linspace(0, 1, BIAS_POINTS + 1)[:, None, None]
-    losses = engine.output_losses(weights, grid)
+    losses = landscape.exact.output_losses(weights, grid)
     dips = (losses[1:-1] < losses[:-2]) & (losses[1:-1] <= losses[2:])
     off = low - 0.1
     return [
@@ -43,11 +43,11 @@ def _without(weights: FloatArray, feature: int) -> FloatArray:
     return np.asarray(weights * scale)
 
 
-def starting_points(model: ToyModel, starts: int) -> FloatArray:
+def starting_points(landscape: Landscape, starts: int) -> FloatArray:
     """Return starts for a census of one model: weights spread by a Sobol sequence, times the choices of biases.
 
     Args:
-        model: a single model.
+        landscape: of a single model.
         starts: number of weight matrices, a power of two. The first half are those of half as many.
 
     Returns:
@@ -56,12 +56,12 @@ def starting_points(model: ToyModel, starts: int) -> FloatArray:
     # Loading it takes half a second, which whoever only trains needn't wait for.
     from scipy.stats import qmc
 
-    m, n = model.n_hidden, model.n_features
+    m, n = landscape.n_hidden, landscape.n_features
     unit = qmc.Sobol(m * n, scramble=True, rng=np.random.default_rng(2209_10652)).random(starts)
     weights = WEIGHT_RANGE * (2 * unit - 1).reshape(starts, m, n)
     weights = np.concatenate([weights, *(_without(weights[: starts // 8], feature) for feature in range(n))])
     rows = []
-    for matrix, choices in zip(weights, _bias_choices(ExactLoss(model), weights), strict=True):
+    for matrix, choices in zip(weights, _bias_choices(landscape, weights), strict=True):
         rows += [[*matrix.ravel(), *combination] for combination in islice(product(*choices), MAX_BIAS_COMBINATIONS)]
     return np.array(rows)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -102,12 +103,13 @@ class Plane:
         y: the second.
         n_features: number of features n.
         n_hidden: number of hidden dimensions m.
-        at: from values of the two, each of shape (K,), to models, batch shape (K,).
+        at: from values of the two, each of shape (K,), to models, batch shape (K,). A plane can be pickled if this can.
         exchanges: relabellings of the features that leave every model as it is, shape (k, n), the identity first;
             found by comparing models unless given.
 
     Example:
-        >>> from tegum.theory import IndependentFeatures, Plane, ToyModel
+        >>> from tegum.theory import IndependentFeatures, ToyModel
+        >>> from tegum.theory.models import Plane
         >>> model = ToyModel(2, 1, IndependentFeatures(0.1))
         >>> plane = Plane.of(model, x=("density", 0.01, 1), y=("interference_penalty", 0, 0.1))
         >>> plane.x.scale, plane.y.scale
@@ -144,24 +146,7 @@ class Plane:
         """
         if model.batch_shape != ():
             raise ValueError(f"a plane is that of a single model, got batch shape {model.batch_shape}")
-        setters = [_setter(model, spec) for spec in (x, y)]
-
-        def at(first: FloatArray, second: FloatArray) -> ToyModel:
-            n, values = model.n_features, {name: np.asarray(getattr(model, name)) for name in PENALTIES}
-            values["density"] = np.broadcast_to(model.densities(), (len(first), n)).copy()
-            values["importance"] = np.broadcast_to(model.importances(), (len(first), n)).copy()
-            for (name, features), given in zip(setters, (first, second), strict=True):
-                if name in PENALTIES:
-                    values[name] = given
-                else:
-                    values[name][:, features] = given[:, None]
-            density = values.pop("density")
-            law = model.features
-            if "density" in {name for name, _ in setters}:
-                assert isinstance(law, DensityLaw)
-                law = replace(law, density=density, _exact=None)
-            return ToyModel(n, model.n_hidden, law, **values)
-
+        at = partial(_models_at, model, [_setter(model, spec) for spec in (x, y)])
         return cls(_axis(x), _axis(y), model.n_features, model.n_hidden, at)
 
     def models(self, q: FloatArray) -> ToyModel:
@@ -197,14 +182,10 @@ def diagram_plane(
         density: smallest and largest 1 − S.
         importance: smallest and largest importance of the last feature against the others.
     """
-
-    def at(p: FloatArray, r: FloatArray) -> ToyModel:
-        return diagram_model(n_features, n_hidden, p, r)
-
     x = PlaneAxis("density", *density, "log", DOMAINS["density"])
     y = PlaneAxis("importance", *importance, "log", DOMAINS["importance"])
     equal = [[*order, n_features - 1] for order in permutations(range(n_features - 1))]
-    return Plane(x, y, n_features, n_hidden, at, np.array(equal))
+    return Plane(x, y, n_features, n_hidden, partial(diagram_model, n_features, n_hidden), np.array(equal))
 
 
 def _parts(name: Any) -> tuple[str, int | None]:
@@ -231,6 +212,26 @@ def _setter(model: ToyModel, spec: tuple[Any, ...]) -> tuple[str, list[int]]:
     if feature is not None:
         return name, [feature]
     return name, list(range(n)) if name == "density" else [n - 1]
+
+
+def _models_at(
+    model: ToyModel, setters: list[tuple[str, list[int]]], first: FloatArray, second: FloatArray
+) -> ToyModel:
+    """Return a model with two of its parameters, as `_setter` names them, set to values."""
+    n, values = model.n_features, {name: np.asarray(getattr(model, name)) for name in PENALTIES}
+    values["density"] = np.broadcast_to(model.densities(), (len(first), n)).copy()
+    values["importance"] = np.broadcast_to(model.importances(), (len(first), n)).copy()
+    for (name, features), given in zip(setters, (first, second), strict=True):
+        if name in PENALTIES:
+            values[name] = given
+        else:
+            values[name][:, features] = given[:, None]
+    density = values.pop("density")
+    law = model.features
+    if "density" in {name for name, _ in setters}:
+        assert isinstance(law, DensityLaw)
+        law = replace(law, density=density, _exact=None)
+    return ToyModel(n, model.n_hidden, law, **values)
 
 
 def _axis(spec: tuple[Any, ...]) -> PlaneAxis:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .numbers import FloatArray
+from .arrays import FloatArray
 
 # F maps (rows, unknowns) to (rows, unknowns − 1), with NaN where it isn't defined.
 System = Callable[[FloatArray], FloatArray]

@@ -11,25 +11,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from .numbers import FloatArray
+from .arrays import FloatArray
 
 UNIT = 2.0**-53
 
 
-def gamma(steps: float | FloatArray) -> FloatArray:
+def gamma(steps: float | FloatArray, unit: float = UNIT) -> FloatArray:
     """Return γ_k = k u / (1 − k u): a bound on |Π_{i ≤ k} (1 + δ_i)^{±1} − 1| for |δ_i| ≤ u.
 
     Args:
         steps: k, operations that a term runs through, shape (...).
+        unit: u of the numbers that are computed with.
 
-    Raises:
-        ValueError: if there are so many that nothing is left of a number.
+    Returns:
+        Shape (...), infinite where there are so many operations that nothing is left of a number.
 
     Example:
-        >>> float(gamma(9) / UNIT)
-        9.00000000000001
+        >>> f"{gamma(9) / UNIT:.12f}"
+        '9.000000000000'
     """
-    lost = np.asarray(steps, dtype=np.float64) * UNIT
-    if not (lost < 0.5).all():
-        raise ValueError(f"rounding is bounded for fewer than {0.5 / UNIT:.0f} steps, got {steps}")
-    return np.asarray(lost / (1 - lost))
+    lost = np.minimum(np.asarray(steps, dtype=np.float64) * unit, 1.0)
+    return np.where(lost < 1, lost / np.where(lost < 1, 1 - lost, 1), np.inf)

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import qmc
 
-from ..loss import ExactLoss, loss_rounding
-from ..loss.spectral import SpectralLoss
+from ..loss import Engine, SpectralEngine, engine_for
 from ..minima import pack, unpack
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray, Lbfgs, gamma
+from ..numerics import FloatArray, Lbfgs
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
 MOST_ENUMERATED, MAX_CORNERS = 5, 16
@@ -210,18 +209,13 @@ class _Exact:
 
     def __init__(self, model: ToyModel, square: float) -> None:
         self._model, self._square = model, square
-        self._engine = ExactLoss(model) if model.n_features <= MOST_ENUMERATED else None
-        self._spectral = SpectralLoss(model, tolerance=ON_THE_WAY)
+        self._few = model.n_features <= MOST_ENUMERATED
+        self._engine: Engine = engine_for(model) if self._few else SpectralEngine(model, tolerance=ON_THE_WAY)
 
     def evaluate(self, point: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
-        weights, bias = unpack(point, self._model.n_hidden)
-        if self._engine is not None:
-            loss, in_weights, in_bias = self._engine.loss_and_gradient(weights, bias)
-            return float(loss), pack(in_weights, in_bias)
-        outputs, slopes = self._spectral.outputs_and_slopes(weights, bias)
-        in_gram = slopes[:, :-1]
-        return float(outputs.sum()), pack(weights @ (in_gram + in_gram.T), slopes[:, -1])
+        found = self._engine.evaluate(*unpack(point, self._model.n_hidden), 1)
+        return float(found.loss), pack(found.d_weights, found.d_bias)
 
     def descend(self, point: FloatArray, steps: int) -> tuple[float, FloatArray]:
         """Return the loss and the place where a quasi-Newton search ends."""
@@ -232,11 +226,10 @@ class _Exact:
 
     def judge(self, point: FloatArray) -> tuple[float, float, float]:
         """Return loss, slope in units of E[x²], and a bound on the loss's error."""
-        proved = not self._model.features.amplitude.is_constant
-        self._spectral = SpectralLoss(self._model, tolerance=AT_THE_END, max_nodes=MAX_NODES, proved=proved)
-        loss, gradient = self.evaluate(point)
-        if self._engine is None:
-            error = float(self._spectral.error.sum() + gamma(self._model.n_features) * loss)
-        else:
-            error = float(loss_rounding(self._model, *unpack(point, self._model.n_hidden)))
-        return loss, float(np.abs(gradient).max()) / self._square, error
+        engine = self._engine
+        if not self._few:
+            proved = not self._model.features.amplitude.is_constant
+            engine = SpectralEngine(self._model, tolerance=AT_THE_END, max_nodes=MAX_NODES, proved=proved)
+        found = engine.evaluate(*unpack(point, self._model.n_hidden), 1)
+        slope = float(np.abs(pack(found.d_weights, found.d_bias)).max()) / self._square
+        return float(found.loss), slope, float(found.error)

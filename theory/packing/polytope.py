@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from ..geometry import SAME, Polytope, polytope
 from ..loss import ExactLoss, loss_rounding, mean_square
 from ..loss.spectral import BlockLaw, Rows, SpectralLoss, simple_terms
 from ..models import IndependentFeatures, ToyModel, as_amplitude
 from ..numerics import FloatArray, gamma
+from ..polytopes import SAME, Polytope, polytope
 from .counted_patterns import CountedPatterns
 
 # Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and free shares.
@@ -132,67 +132,22 @@ class _Family:
 
     def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
-        k, share = self.solid.n, x[2] if self.rows else np.nan
-        points, scale = _corners(self.solid, share), float(np.exp(x[0]))
-        if self._engine is not None:
-            loss, in_weights, in_bias = self._engine.loss_and_gradient(np.sqrt(scale) * points, np.full(k, x[1]))
-            return float(loss), np.array([np.sqrt(scale) * (in_weights * points).sum() / 2, in_bias.sum()])
-        if not self.alike:
-            return self._each(scale * self.solid.gram, float(x[1]))
-        # All outputs are alike.
-        overlaps = scale * (points[:, 0] @ points)
-        one, in_row = self._output(overlaps, float(x[1]))
-        slopes = [in_row[:-1] @ overlaps, in_row[-1]]
-        if self.rows:
-            slopes.append(in_row[:-1] @ (scale * ((points * self._steps(share))[:, 0] @ points)))
-        return k * one, k * np.array(slopes)
-
-    def _each(self, gram: FloatArray, bias: float) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient in log scale and bias, output by output."""
-        parts, self._lost = [], 0.0
-        for i in range(self.solid.n):
-            assert self._spectral is not None
-            one, in_row = self._spectral.output_and_slopes(i, gram[i], bias)
-            parts.append((one, in_row[:-1] @ gram[i], in_row[-1]))
-            self._lost += float(self._spectral.error[0])
-        loss, *slopes = np.sum(parts, axis=0)
-        return float(loss), np.array(slopes)
-
-    def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
-        """Return the first output's loss and its derivatives in the overlaps and the bias."""
-        if self._counted is not None:
-            return self._counted.output_and_slopes(overlaps, bias)
-        if self._spectral is not None:
-            found = self._spectral.output_and_slopes(0, overlaps, bias)
-            self._lost = self.solid.n * float(self._spectral.error[0])
-            return found
-        # Of a block's k features one is on k/n times as often, and all else leaves them at their bias.
-        terms = simple_terms(Rows(self._law, overlaps[None], np.array([bias]), np.array([0])), True)
-        loss = self.square + terms["on none value"][0] + terms["off one value"][0, 1:].sum()
-        slopes = np.append(terms["off one slope"][0], terms["on none bias"][0] + terms["off one bias"][0, 1:].sum())
-        slopes[0] = terms["on none own"][0]
-        return float(loss), slopes
-
-    def _steps(self, share: float) -> FloatArray:
-        """Return the derivatives of the logarithms of squared coordinates in the share, shape (d, 1)."""
-        steps = np.full((self.solid.dim, 1), -1 / (1 - share))
-        steps[list(self.rows)] = 1 / share
-        return steps
+        return self._measured(x)[:2]
 
     def judged(self, x: FloatArray) -> tuple[float, float]:
         """Return the loss, and a bound on how far it is from that of the weights √scale · corners."""
         self._spectral = self._judge
-        loss, _ = self.evaluate(x)
-        return loss, self._rounding(x) + (0.0 if self._spectral is None else self._lost)
+        loss, _, truncation = self._measured(x)
+        return loss, self._rounding(x) + truncation
 
     def _rounding(self, x: FloatArray) -> float:
         """Return a bound on the rounding of the loss, that of the spectral engine's own sums left out."""
         k, d, law = self.solid.n, self.solid.dim, self._model.features
-        weights = np.abs(np.sqrt(np.exp(x[0])) * _corners(self.solid, x[2] if self.rows else np.nan))
+        weights = np.sqrt(np.exp(x[0])) * _corners(self.solid, x[2] if self.rows else np.nan)
         if self._engine is not None:
             return float(loss_rounding(self._model, weights, np.full(k, x[1])))
         largest = float(max(abs(law.amplitude.low), abs(law.amplitude.high)))
-        sizes, offset = weights.T @ weights, np.full(k, abs(x[1]))
+        sizes, offset = np.abs(weights).T @ np.abs(weights), np.full(k, abs(x[1]))
         # A relative change of overlaps and biases counts twice in a square.
         overlap = 2 * (d + OVERLAP)
         if self._spectral is None and self._counted is None:
@@ -201,6 +156,55 @@ class _Family:
             return float(k * gamma(overlap + CLOSED + 2 * k) * (alone**2).sum())
         steps = overlap + (k if self._counted is None else self._counted.steps)
         return float(gamma(steps) * mean_square(law, largest * (sizes + np.eye(k)), offset).sum())
+
+    def _measured(self, x: FloatArray) -> tuple[float, FloatArray, float]:
+        """Return the loss, its gradient, and what its error has besides `_rounding`."""
+        k, share = self.solid.n, x[2] if self.rows else np.nan
+        points, scale = _corners(self.solid, share), float(np.exp(x[0]))
+        if self._engine is not None:
+            loss, in_weights, in_bias = self._engine.loss_and_gradient(np.sqrt(scale) * points, np.full(k, x[1]))
+            slopes = [np.sqrt(scale) * (in_weights * points).sum() / 2, in_bias.sum()]
+            return float(loss), np.array(slopes), 0.0
+        if not self.alike:
+            return self._each(scale * self.solid.gram, float(x[1]))
+        # All outputs are alike.
+        overlaps = scale * (points[:, 0] @ points)
+        one, in_row, error = self._output(overlaps, float(x[1]))
+        slopes = [in_row[:-1] @ overlaps, in_row[-1]]
+        if self.rows:
+            slopes.append(in_row[:-1] @ (scale * ((points * self._steps(share))[:, 0] @ points)))
+        return k * one, k * np.array(slopes), k * error
+
+    def _each(self, gram: FloatArray, bias: float) -> tuple[float, FloatArray, float]:
+        """Return the loss, its gradient in log scale and bias, and its error, output by output."""
+        parts = []
+        for i in range(self.solid.n):
+            assert self._spectral is not None
+            one = self._spectral.output(i, gram[i], bias)
+            (in_row,) = one.slopes
+            parts.append((one.value[0], in_row[:-1] @ gram[i], in_row[-1], one.error[0]))
+        loss, *slopes, error = np.sum(parts, axis=0)
+        return float(loss), np.array(slopes), float(error)
+
+    def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray, float]:
+        """Return the first output's loss, its derivatives in the overlaps and the bias, and the engine's error."""
+        if self._counted is not None:
+            return *self._counted.output_and_slopes(overlaps, bias), 0.0
+        if self._spectral is not None:
+            found = self._spectral.output(0, overlaps, bias)
+            return float(found.value[0]), found.slopes[0], float(found.error[0])
+        # Of a block's k features one is on k/n times as often, and all else leaves them at their bias.
+        terms = simple_terms(Rows(self._law, overlaps[None], np.array([bias]), np.array([0])), True)
+        loss = self.square + terms["on none value"][0] + terms["off one value"][0, 1:].sum()
+        slopes = np.append(terms["off one slope"][0], terms["on none bias"][0] + terms["off one bias"][0, 1:].sum())
+        slopes[0] = terms["on none own"][0]
+        return float(loss), slopes, 0.0
+
+    def _steps(self, share: float) -> FloatArray:
+        """Return the derivatives of the logarithms of squared coordinates in the share, shape (d, 1)."""
+        steps = np.full((self.solid.dim, 1), -1 / (1 - share))
+        steps[list(self.rows)] = 1 / share
+        return steps
 
     def bounds(self) -> Bounds:
         """Return the box of the search."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..minima import descend, unpack
+from ..minima import Landscape, descend
 from ..models import IndependentFeatures, ToyModel
 from ..numerics import FloatArray
 
@@ -69,7 +69,7 @@ def one_axis(count: int, density: float, *, starts: int = STARTS, seed: int = 0)
         raise ValueError(f"count must be an integer from 1 to {MAX_SHARING}, got {count!r}")
     if starts < 1:
         raise ValueError(f"starts must be at least 1, got {starts}")
-    model = ToyModel(int(count), 1, IndependentFeatures(np.full((starts, 1), density)))
+    landscape = Landscape(ToyModel(int(count), 1, IndependentFeatures(np.full((starts, 1), density))))
     rng = np.random.default_rng(seed)
     begin = np.concatenate(
         [
@@ -78,9 +78,9 @@ def one_axis(count: int, density: float, *, starts: int = STARTS, seed: int = 0)
         ],
         axis=1,
     )
-    ends = descend(model, begin, iterations=ITERATIONS)
+    ends = descend(landscape, begin, iterations=ITERATIONS)
     best = int(ends.loss.argmin())
-    (weights,), bias = unpack(ends.parameters[best], 1)
+    (weights,), bias = landscape.split(ends.parameters[best])
     order = np.argsort(-np.abs(weights))
     weights, bias = weights[order] * (1 if weights[order[0]] > 0 else -1), bias[order]
     norm = float(ends.gradient_norm[best])

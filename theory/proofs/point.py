@@ -23,11 +23,12 @@ from .certificates import (
     certified_model,
     joined_phase,
 )
-from .pairs import SAME_LOSS, as_box, as_minimum, as_pair, proposed_core
+from .checks import as_box, as_minimum, as_pair
+from .pairs import SAME_LOSS, proposed_core
 from .triples import MAX_ROW_BOXES, certify_triple
 
 if TYPE_CHECKING:
-    from .pairs import Searched
+    from .pairs import Problem, Searched
 
 # Boxes of weights for two features, of rows of G for three.
 MAX_BOXES = {2: 100_000, 3: MAX_ROW_BOXES}
@@ -76,7 +77,7 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
     exponent = 0
     while not all(bounds.far(fmpq(4) ** exponent, i, as_fmpq(threshold)) for i in (0, 1)):
         exponent += 1
-    found = search_boxes(_numbers(exact, threshold), exponent, [as_box(core.box) for core in cores], int(max_boxes))
+    found = search_boxes(_asked(exact, threshold), exponent, [as_box(core.box) for core in cores], int(max_boxes))
     boxes = {name: tuple(sorted(given)) for name, given in found.boxes.items()}
     proof = Proof(threshold, exponent, boxes, tuple(cores))
     left = [] if found.lower is None else [Fraction(found.lower)]
@@ -119,10 +120,15 @@ def _dropped(bounds: PairBounds) -> Fraction:
         return as_fraction(above_on_grid(arb(min(bounds.pair.importance) * bounds.pair.dropped)))
 
 
-def _numbers(model: CertifiedModel, threshold: Fraction) -> tuple[float, float, float, float, float]:
+def _asked(model: CertifiedModel, threshold: Fraction) -> Problem:
+    """Return what the search is for, in floats."""
+    from .pairs import Problem
+
     first, second = model.importance
     # The search's own margins cover the rounding of these; that of the threshold must be upward.
-    return float(first), float(second), float(model.penalty), float(threshold) * (1 + 1e-14), float(model.density)
+    return Problem(
+        float(first), float(second), float(model.penalty), float(threshold) * (1 + 1e-14), float(model.density)
+    )
 
 
 def _status(found: Searched, failed: list[str], cheapest: tuple[EnclosedMinimum, ...]) -> str:

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from ..geometry import Polytope, likeness
 from ..numerics import FloatArray
+from ..polytopes import Polytope, likeness
 from .coulomb import on_sphere
 from .point_groups import SAME, symmetries
 

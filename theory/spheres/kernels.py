@@ -1,26 +1,25 @@
 """Coulomb energies of many configurations and the way down from one, compiled.
 
 A point y ≠ 0 of space stands for y / |y|, so that no constraint is left. The way down is L-BFGS with the line search of
-`theory/lbfgs.py`, written out again for one configuration: starts need very different numbers of steps, and in a batch
-all wait for the slowest, and threads for each other in every step (docs/thomson.md).
+`theory/numerics/lbfgs.py`, written out again for one configuration: starts need very different numbers of steps, and in
+a batch all wait for the slowest, and threads for each other in every step (docs/thomson.md).
 """
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 
-from ..numerics import FloatArray, machine_code
+from ..numerics import FloatArray, even_size, machine_code, over_slices
 
 # Pairs of changes in points and gradient that are remembered, and the conditions of Armijo and of weak curvature.
 HISTORY, DECREASE, FLATNESS = 8, 1e-4, 0.9
 # Length of the first step for each point, and rounding errors of an energy.
 FIRST_STEP, ROUNDING = 0.02, 4 * 2.0**-52
+# Fewer pairs of points take less time than threads to begin.
+THREAD_PAIRS = 1 << 16
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
@@ -197,11 +196,6 @@ def energies_and_gradients(points: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     count = len(points)
     energy, gradient = np.empty(count), np.empty(points.shape)
-    cores = os.cpu_count() or 1
-    if count * points.shape[2] ** 2 < 1 << 16 or cores == 1:
-        _summed(points, 0, count, energy, gradient)
-        return energy, gradient
-    edges = [count * k // cores for k in range(cores + 1)]
-    with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(lambda part: _summed(points, *part, energy, gradient), pairwise(edges)))
+    size = even_size(count, count) if count * points.shape[2] ** 2 >= THREAD_PAIRS else max(count, 1)
+    over_slices(lambda part: _summed(points, part.start, part.stop, energy, gradient), count, size)
     return energy, gradient

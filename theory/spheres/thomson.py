@@ -8,9 +8,7 @@ the lowest energy was found several times, or at a target. Newton's method on th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -20,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, over_slices
 from .coulomb import tangent_expansion
 from .hulls import THIN, hull_edges
 from .kernels import descend, energies_and_gradients
@@ -118,21 +116,20 @@ def thomson_minimum(
     rng = np.random.default_rng([seed, n, dim])
     best, points = np.inf, np.empty((n, dim))
     agreed = since = starts = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for rounds, count in enumerate(_rounds()):
-            ends = rng.normal(size=(count, dim, n)) if rounds % 2 == 0 else _shaken(points, count, rng)
-            energies = _downhill(ends, low_enough, pool)
-            lowest = int(energies.argmin())
-            if energies[lowest] < best * (1 - SAME_ENERGY):
-                agreed = since = 0
-            if energies[lowest] < best:
-                best, points = float(energies[lowest]), ends[lowest].T
-            agreed += int((energies <= best * (1 + SAME_ENERGY)).sum())
-            since += len(energies)
-            starts += len(energies)
-            content = target is None and agreed >= agree and (since >= PATIENCE or n <= FEW_POINTS)
-            if best <= low_enough or content or starts >= MOST_STARTS:
-                break
+    for rounds, count in enumerate(_rounds()):
+        ends = rng.normal(size=(count, dim, n)) if rounds % 2 == 0 else _shaken(points, count, rng)
+        energies = _downhill(ends, low_enough)
+        lowest = int(energies.argmin())
+        if energies[lowest] < best * (1 - SAME_ENERGY):
+            agreed = since = 0
+        if energies[lowest] < best:
+            best, points = float(energies[lowest]), ends[lowest].T
+        agreed += int((energies <= best * (1 + SAME_ENERGY)).sum())
+        since += len(energies)
+        starts += len(energies)
+        content = target is None and agreed >= agree and (since >= PATIENCE or n <= FEW_POINTS)
+        if best <= low_enough or content or starts >= MOST_STARTS:
+            break
     points, residual = _polished(points)
     energy, _ = energies_and_gradients(np.ascontiguousarray(points.T)[None])
     status = "agreed" if agreed >= agree else "single" if agreed <= 1 else "few"
@@ -157,7 +154,7 @@ def _shaken(points: FloatArray, count: int, rng: np.random.Generator) -> FloatAr
     return np.ascontiguousarray(moved.mT)
 
 
-def _downhill(starts: FloatArray, target: float, pool: ThreadPoolExecutor) -> FloatArray:
+def _downhill(starts: FloatArray, target: float) -> FloatArray:
     """Follow starts, shape (R, d, n), to their ends in place, and return the energies there.
 
     If one reaches the target, those after it are given up, and the energies are of the ones up to it: they don't depend
@@ -166,19 +163,19 @@ def _downhill(starts: FloatArray, target: float, pool: ThreadPoolExecutor) -> Fl
     count, n = len(starts), starts.shape[-1]
     first, lock = np.array([count]), Lock()
 
-    def follow(own: int) -> float:
+    def follow(start: slice) -> float:
+        own = start.start
         energy = float(descend(starts[own], LEVELLED * n, EVALUATIONS, own, first))
         if energy <= target:
             with lock:
                 first[0] = min(first[0], own)
         return energy
 
-    try:
-        energies = np.array(list(pool.map(follow, range(count))))
-    except BaseException:
-        # Interrupted: no start goes on.
+    def interrupt() -> None:
+        # No start goes on.
         first[0] = -1
-        raise
+
+    energies = np.array(over_slices(follow, count, 1, interrupt=interrupt))
     return energies[: first[0] + 1]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from functools import partial
 from importlib import import_module
@@ -16,18 +14,17 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from tegum.compare.basins import BasinSettings, basin_plane, basin_shares, load_basins, wilson_interval
+from tegum.empirical.runs import Optimisation
 from tegum.empirical.training import train
 from tegum.theory import diagram_model, phase, polish
 from tegum.theory.boundaries import BoundaryCurve, stability_limit
 from tegum.theory.flow import gradient_flow, same_sign_share
 from tegum.theory.minima import diagram_minima
-from tests.support.helpers import half_unit, tolerance
+from tests.support.tolerances import half_unit, tolerance
 
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 module: Any = import_module("tegum.compare.basins.shares")
 figures: Any = import_module("tegum.compare.figures.basins")
-command: Any = import_module("tegum.compare.commands.basins")
-cli: Any = import_module("tegum.compare.commands.app")
 
 MISUSE = 2
 AXIS, MIRRORED, PAIR, MERGED = "axis(1) + drop(2)", "drop(1) + axis(2)", "digon(1,2)", "merged(1,2)"
@@ -240,57 +237,6 @@ def test_figures_show_every_objective_and_scale(shares: xr.Dataset) -> None:
     assert [len(axes.lines) for axes in drawn.axes] == [0, 8]
 
 
-@pytest.fixture
-def tegum_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command line in this process: exit code, output, error output."""
-
-    def run(*words: str) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tegum", "basins", *words])
-        monkeypatch.setattr(command, "PLANES", command.PLANES[:1])
-        monkeypatch.setattr(command, "PLANE_POINTS", 4)
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
-
-
-def test_the_command_writes_and_prints_the_account(
-    tegum_: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["--density", "0.3,0.8", "--importance", "0.5:2:3", "--scales", "0.5", "--seeds", "2", "--steps", "20"]
-    code, out, err = tegum_(*words, "--out", str(tmp_path), "--json")
-    assert code == 0, err
-    account = json.loads(out)
-    assert account == json.loads((tmp_path / "basins.json").read_text())
-    assert account["settings"]["importance"] == [0.5, 1.0, 2.0]
-    assert [(block["objective"], block["runs"]) for block in account["blocks"]] == [("exact", 12), ("sampled", 12)]
-    assert all(sum(end["runs"] for end in block["ends"].values()) == block["runs"] for block in account["blocks"])
-    for name in ("basins.png", "basin-planes.png"):
-        assert (tmp_path / name).stat().st_size > 0
-    command.print_basins(load_basins(tmp_path / "basins.zarr"), tmp_path, as_json=False)
-    printed = capsys.readouterr().out
-    assert "Percent of 12 runs" in printed.replace("\n", " ")
-    assert "sampled" in printed
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("--density", "none"), "--density must be"),
-        (("--importance", "1"), "importance must be at least 2"),
-        (("--scales=-1,1",), "initial_scale must be"),
-        (("--seeds", "0"), "seeds must be"),
-    ],
-)
-def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    code, out, err = tegum_(*words, "--out", str(tmp_path))
-    assert (code, out) == (MISUSE, "")
-    assert err.count("\n") == 1
-    assert message in err
-
-
 @pytest.mark.slow
 def test_small_steps_of_plain_descent_end_where_the_flow_does() -> None:
     """On 25 cells, 64 seeds: all but one seed in a hundred, and halving the step changes as few."""
@@ -308,7 +254,12 @@ def test_small_steps_of_plain_descent_end_where_the_flow_does() -> None:
     found = [ends(flow.weights, flow.bias)]
     for rate, steps in ((0.1, 6000), (0.05, 12000)):
         trained = train(
-            model, seeds=64, objective="exact", optimiser="sgd", momentum=0.0, learning_rate=rate, steps=steps
+            model,
+            seeds=64,
+            objective="exact",
+            learning_rate=rate,
+            steps=steps,
+            optimisation=Optimisation("sgd", momentum=0.0),
         )
         found.append(ends(trained.weights, trained.bias))
     for one, other in ((0, 1), (0, 2), (1, 2)):

@@ -1,25 +1,91 @@
-"""`tegum boundary` without phases: special points, pieces and curves printed and drawn; other planes; bad input."""
+"""`tegum boundary`: curves of phases; special points, pieces and curves printed and drawn; other planes; bad input."""
 
 from __future__ import annotations
 
-import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from tegum.compare.commands.boundary import PlaneOptions, chosen_plane, print_segments, print_special_points
-from tegum.compare.figures import boundary_figure
-from tegum.compare.figures.boundaries import parameter_label
+from tegum.compare.commands.boundary import PlaneOptions
 from tegum.theory import BoundaryMap, boundary_map
-from tegum.theory.minima import diagram_minima
-from tests.support.helpers import run_tegum
+from tegum.theory.boundaries import BoundaryCurve, phase_boundaries
+from tegum.theory.minima import DiagramMinima, diagram_minima
 
-AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
-DEFAULTS = PlaneOptions(None, None, 0.3, 1.0, 0.0)
+# Behind the face: what takes long is replaced here.
+curves: Any = import_module("tegum.theory.boundaries.curves")
+
+RESIDUAL = 1e-9
 PIXELS = 4
+
+
+def no_seeds(n_features: int, n_hidden: int) -> None:
+    assert (n_features, n_hidden) == (2, 1)
+
+
+@pytest.fixture(scope="module")
+def traced() -> tuple[DiagramMinima, tuple[BoundaryCurve, ...]]:
+    """A diagram of four cells around the change from the axis to the pair, and its curves."""
+    small = diagram_minima([0.4, 0.6], [0.3, 0.5])
+    return small, phase_boundaries(small)
+
+
+@pytest.fixture
+def found(
+    traced: tuple[DiagramMinima, tuple[BoundaryCurve, ...]], monkeypatch: pytest.MonkeyPatch
+) -> tuple[BoundaryCurve, ...]:
+    """All curves of the small diagram, which stands for the whole one."""
+    small, curves_of_small = traced
+
+    def seeds(n_features: int, n_hidden: int) -> DiagramMinima:
+        no_seeds(n_features, n_hidden)
+        return small
+
+    monkeypatch.setattr(curves, "seed_diagram", seeds)
+    monkeypatch.setattr(curves, "phase_boundaries", lambda diagram: curves_of_small if diagram is small else ())
+    return curves_of_small
+
+
+@pytest.mark.parametrize(
+    "phases",
+    [
+        pytest.param(["axis(1) + drop(2)"], id="limit of stability"),
+        pytest.param(["axis(1) + drop(2)", "digon(1,2)"], id="coexistence"),
+        pytest.param(["digon(1,2)", "axis(1) + drop(2)"], id="coexistence, in the other order"),
+    ],
+)
+def test_boundaries_are_printed_with_residual_and_error(
+    tegum_: Any, found: tuple[BoundaryCurve, ...], phases: list[str]
+) -> None:
+    kind = ("stability", "coexistence")[len(phases) - 1]
+    expected = [c for c in found if c.kind == kind and c.phases == tuple(sorted(phases))]
+    printed = tegum_("boundary", *phases, "--json").json()
+    assert len(printed) == len(expected) > 0
+    for entry, curve in zip(printed, expected, strict=True):
+        assert entry["phases"] == sorted(phases)
+        for name in ("kind", "mechanism", "status", "reason"):
+            assert entry[name] == getattr(curve, name)
+        for name in ("density", "importance", "residual", "error", "cheapest"):
+            np.testing.assert_array_equal(entry[name], getattr(curve, name))
+        assert max(entry["residual"]) <= RESIDUAL
+
+
+@pytest.mark.usefixtures("found")
+def test_boundaries_are_shown_in_a_table(tegum_: Any) -> None:
+    shown = tegum_("boundary", "axis(1) + drop(2)")
+    assert (shown.code, shown.err) == (0, "")
+    assert "stability" in shown.out
+    assert "kink" in shown.out
+
+
+@pytest.mark.usefixtures("found")
+def test_an_unknown_phase_is_named_with_the_known_ones(tegum_: Any) -> None:
+    for phases in (["pentagon(1,2)"], ["digon(1,2)", "pentagon(1,2)"]):
+        outcome = tegum_("boundary", *phases)
+        outcome.is_misuse("got 'pentagon(1,2)'")
+        assert "'digon(1,2)'" in outcome.err
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +103,14 @@ def command(small: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> Any:
         asked.append(options)
         return small
 
-    monkeypatch.setattr("tegum.theory.boundary_map", stand_in)
+    monkeypatch.setattr("tegum.theory.boundaries.boundary_map", stand_in)
     monkeypatch.setattr("tegum.compare.figures.boundaries.PIXELS", PIXELS)
     return asked
 
 
-def test_all_boundaries_are_printed_as_json(
-    command: list[Any], small: BoundaryMap, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = run_tegum(monkeypatch, capsys, "boundary --json")
-    assert (code, err) == (0, "")
+def test_all_boundaries_are_printed_as_json(tegum_: Any, command: list[Any], small: BoundaryMap) -> None:
+    printed = tegum_("boundary --json").json()
     assert command == [{"plane": None, "n_features": 2, "n_hidden": 1}]
-    printed = json.loads(out)
     assert printed["axes"] == ["density", "importance"]
     assert len(printed["curves"]) == len(small.curves)
     for entry, point in zip(printed["special_points"], small.special_points, strict=True):
@@ -61,13 +123,10 @@ def test_all_boundaries_are_printed_as_json(
     assert {s["transition"] for s in printed["segments"]} == {"first order", "continuous"}
 
 
-def test_all_boundaries_are_shown_in_tables(
-    small: BoundaryMap, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("command")
+def test_all_boundaries_are_shown_in_tables(tegum_: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "240")
-    print_special_points(small)
-    print_segments(small)
-    shown = capsys.readouterr().out
+    shown = tegum_("boundary").out
     assert "tricritical point" in shown
     assert "0.8373195801" in shown
     assert "W jumps by" in shown
@@ -75,50 +134,24 @@ def test_all_boundaries_are_shown_in_tables(
 
 
 @pytest.mark.usefixtures("command")
-def test_the_figure_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_figure_is_written(tegum_: Any, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "boundaries.png"
-    code, out, err = run_tegum(monkeypatch, capsys, f"boundary --figure {path}")
-    assert (code, err) == (0, "")
+    shown = tegum_(f"boundary --figure {path}")
+    assert (shown.code, shown.err) == (0, "")
     assert path.read_bytes().startswith(b"\x89PNG")
-    assert "boundaries.png" in out.replace("\n", "")
-
-
-def test_the_figure_shows_lines_points_and_names(small: BoundaryMap) -> None:
-    figure: Figure = boundary_figure(small, pixels=PIXELS)
-    axes = figure.axes[-1]
-    assert axes.get_xlabel() == "feature density 1−S"
-    styles = {str(line.get_linestyle()) for line in axes.get_lines() if len(np.atleast_1d(line.get_xdata())) > 1}
-    assert {"-", "--"} <= styles
-    named = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
-    assert {AXIS, DIGON, "first order", "continuous", "tricritical point"} <= named
-    assert [text.get_text() for text in axes.texts] == ["1"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("density[2]", "density 1−S of feature 2"),
-        ("importance[1]", "importance of feature 1"),
-        ("importance", "relative importance $I_3/I_1$"),
-        ("interference_penalty", "interference penalty $\\lambda_I$"),
-    ],
-)
-def test_parameters_have_names_on_axes(name: str, expected: str) -> None:
-    assert parameter_label(name, 3) == expected
+    assert "boundaries.png" in shown.out.replace("\n", "")
 
 
 def test_options_say_a_plane() -> None:
-    assert chosen_plane(DEFAULTS, 2, 1) is None
-    plane = chosen_plane(PlaneOptions("importance=0.5:2", "interference_penalty=0:0.1", 0.2, 1.0, 0.0), 3, 2)
+    assert PlaneOptions().chosen() is None
+    plane = PlaneOptions(3, 2, "importance=0.5:2", "interference_penalty=0:0.1", density=0.2).chosen()
     assert plane is not None
     assert plane.names == ("importance", "interference_penalty")
     model = plane.models(plane.position([0.7], [0.05]))
     np.testing.assert_allclose(model.densities(), 0.2)
     np.testing.assert_allclose(model.importances(), [[1, 1, 0.7]])
     assert plane.y.scale == "linear"
-    penalised = chosen_plane(PlaneOptions(None, None, 0.3, 1.0, 0.01), 2, 1)
+    penalised = PlaneOptions(penalty=0.01).chosen()
     assert penalised is not None
     assert penalised.names == ("density", "importance")
     np.testing.assert_allclose(penalised.models(penalised.box).interference_penalty, 0.01)
@@ -144,11 +177,5 @@ def test_options_say_a_plane() -> None:
         (["--features", "5", "--hidden", "1"], "up to 4 features, got 5"),
     ],
 )
-def test_bad_input_is_one_line(
-    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = run_tegum(monkeypatch, capsys, " ".join(["boundary", *words]))
-    assert (code, out) == (2, "")
-    assert err.startswith("tegum: ")
-    assert err.count("\n") == 1
-    assert message in err
+def test_bad_input_is_one_line(tegum_: Any, words: list[str], message: str) -> None:
+    tegum_("boundary", *words).is_misuse(message)

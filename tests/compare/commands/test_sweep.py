@@ -1,9 +1,8 @@
-"""The command `tegum sweep`: axes in words, and what it prints."""
+"""`tegum sweep`: grids trained with the axes, laws and options that were asked for, and what ends one early."""
 
 from __future__ import annotations
 
-import json
-import sys
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,71 +11,74 @@ import numpy as np
 import pytest
 import xarray as xr
 
-options: Any = import_module("tegum.compare.commands.options")
-sweeping: Any = import_module("tegum.compare.commands.sweep")
-cli: Any = import_module("tegum.compare.commands.app")
-empirical: Any = import_module("tegum.empirical")
+from tegum.empirical.runs import Optimisation
+from tegum.empirical.sweeps import read_sweep
+from tegum.empirical.training import train
+from tegum.theory import CorrelatedFeatures, ToyModel
+from tests.support.command_line import FAILED, INTERRUPTED
 
 QUICK = "--steps 4 --batch 64 --seeds 2 --workers 1"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, words: str) -> Any:
-    monkeypatch.setattr(sys, "argv", ["tegum", "sweep", *words.split()])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return stop.value.code
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        pytest.param("0.1", 0.1, id="number"),
-        pytest.param("0.1,0.3", [0.1, 0.3], id="list"),
-        pytest.param("0.1,", None, id="list with a hole"),
-        pytest.param("0.01:1:3", [0.01, 0.1, 1.0], id="grid"),
-        pytest.param("1:4:2", [1.0, 4.0], id="grid of ends"),
-        pytest.param("0:1:3", None, id="logarithm of zero"),
-        pytest.param("1:2", None, id="no count"),
-        pytest.param("1:2:3.5", None, id="half a count"),
-        pytest.param("1:2:-1", None, id="negative count"),
-        pytest.param("1:inf:3", None, id="infinite"),
-        pytest.param("dense", None, id="word"),
-    ],
-)
-def test_axes_in_words(text: str, values: Any) -> None:
-    if values is None:
-        with pytest.raises(ValueError, match="--density must be a number, a list"):
-            sweeping.numbers("density", text)
-    else:
-        found = sweeping.numbers("density", text)
-        assert isinstance(found, list) == isinstance(values, list)
-        np.testing.assert_allclose(found, values, rtol=1e-15)
-
-
-@pytest.mark.parametrize(
-    ("text", "values"), [("3", 3), ("2,5", [2, 5]), ("2:5", [2, 3, 4, 5]), ("2.5", None), ("2:3:4", None), ("", None)]
-)
-def test_whole_axes_in_words(text: str, values: Any) -> None:
-    if values is None:
-        with pytest.raises(ValueError, match="--features must be"):
-            options.whole_numbers("features", text)
-    else:
-        assert options.whole_numbers("features", text) == values
-
-
-def test_the_command_trains_a_grid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = f"--density 0.1:0.4:3 --importance 0.5,2 --features 2:3 --out {tmp_path / 'a'} {QUICK}"
-    assert run(monkeypatch, f"{words} --json") == 0
-    told = json.loads(capsys.readouterr().out)
+def test_the_command_trains_a_grid(tegum_: Any, tmp_path: Path) -> None:
+    words = f"sweep --density 0.1:0.4:3 --importance 0.5,2 --features 2:3 --out {tmp_path / 'a'} {QUICK}"
+    told = tegum_(f"{words} --json").json()
     assert (told["status"], told["models"]) == ("finished", 2 * 3 * 2 * 2)
     assert told["dimensions"]["density"] == 3
     dataset = xr.open_zarr(tmp_path / "a")
     np.testing.assert_allclose(dataset["density"], [0.1, 0.2, 0.4])
     assert dataset["done"].all()
-    assert run(monkeypatch, words) == 0
-    assert "24 models" in capsys.readouterr().out
+    again = tegum_(words)
+    assert again.code == 0
+    assert "24 models" in again.out
+
+
+def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_path: Path) -> None:
+    words = (
+        "--density 0.1,0.2 --features 3 --hidden 2 --law correlated --group 1,2 --amplitude constant "
+        "--weight-penalty 0,0.1 --optimiser sgd --weight-decay 0.01 --learning-rate 0.05 --steps 6 --seeds 2"
+    )
+    told = tegum_(f"sweep {words} --objective exact --device cpu --workers 1 --out {tmp_path / 'a.zarr'} --json").json()
+    assert told["dimensions"]["weight_decay"] == 2
+    found = read_sweep(tmp_path / "a.zarr").dataset.sel(density=0.2, weight_decay=0.1)
+    law = CorrelatedFeatures(0.2, [(0, 1)], amplitude="constant")
+    expected = train(
+        ToyModel(3, 2, law, weight_decay=0.1),
+        seeds=2,
+        steps=6,
+        objective="exact",
+        learning_rate=0.05,
+        optimisation=Optimisation("sgd", weight_decay=0.01),
+    )
+    np.testing.assert_array_equal(found["weights"], expected.weights)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("--group 1,2", "got --law independent and 1 groups", id="needless group"),
+        pytest.param("--law one-hot", "has no axis of densities: see tegum train", id="law without densities"),
+        pytest.param("--law correlated --group 1,3 --features 2,3", "features from 1 to 2 as 1,2", id="group"),
+        pytest.param("--law correlated --group 1,2 --features 3:2", "features from 1 to 0", id="no features"),
+        pytest.param("--weight-penalty -1", "weight_decay must be finite", id="penalty"),
+        pytest.param("--dtype half", "--dtype must be float32 or float64", id="dtype"),
+        pytest.param("--tolerance -1", "tolerance must be finite and positive", id="tolerance"),
+    ],
+)
+def test_a_sweep_refuses_bad_options(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    tegum_(f"sweep --density 0.1 {words} --out {tmp_path / 'a'}").is_misuse(message)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError("a single model doesn't fit on cuda")
+
+    monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", full)
+    told = tegum_(f"sweep --density 0.1 --seeds 2 --steps 4 --workers 1 --out {tmp_path / 'a'}")
+    assert told.code == FAILED
+    assert told.last.startswith("tegum: a single model doesn't fit on cuda; unit 0")
+    assert "the same call goes on from there" in told.last
 
 
 @pytest.mark.parametrize(
@@ -92,38 +94,28 @@ def test_the_command_trains_a_grid(
         pytest.param("", "Missing option '--density'", id="no density"),
     ],
 )
-def test_bad_input_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, message: str
-) -> None:
-    assert run(monkeypatch, f"{words} --out {tmp_path / 'a'}") == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("tegum: ")
-    assert told.err.count("\n") == 1
-    assert message in told.err
+def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    tegum_(f"sweep {words} --out {tmp_path / 'a'}").is_misuse(message)
     assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize(
     ("failure", "code", "message"),
     [
-        pytest.param(KeyboardInterrupt(), 130, "interrupted: 0 of 1 units are done; the same command", id="Ctrl-C"),
-        pytest.param(RuntimeError("unit 0 lost\nits worker"), 1, "unit 0 lost its worker", id="lost worker"),
+        pytest.param(
+            KeyboardInterrupt(), INTERRUPTED, "interrupted: 0 of 1 units are done; the same command", id="Ctrl-C"
+        ),
+        pytest.param(RuntimeError("unit 0 lost\nits worker"), FAILED, "unit 0 lost its worker", id="lost worker"),
     ],
 )
 def test_what_ends_a_sweep_early_is_told(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    failure: BaseException,
-    code: int,
-    message: str,
+    tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, code: int, message: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise failure
 
     monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", fail)
-    assert run(monkeypatch, f"--density 0.1 --out {tmp_path / 'a'} {QUICK}") == code
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith("tegum: ")
-    assert message in last
+    told = tegum_(f"sweep --density 0.1 --out {tmp_path / 'a'} {QUICK}")
+    assert told.code == code
+    assert told.last.startswith("tegum: ")
+    assert message in told.last

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -16,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from tegum.compare.commands.laws import LawOptions
+from tegum.compare.commands.training import TrainingOptions
 from tegum.compare.foreign import read_many
 from tegum.empirical.files import load_models, save_models
-from tegum.empirical.runs import ARCHITECTURES
-from tegum.empirical.sweeps import read_sweep
+from tegum.empirical.runs import ARCHITECTURES, Session
 from tegum.empirical.training import train
 from tegum.theory import (
     AnticorrelatedFeatures,
@@ -30,60 +29,14 @@ from tegum.theory import (
     ToyModel,
     phase,
 )
+from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, ended, started
+from tests.support.training import arguments
 
-cli: Any = import_module("tegum.compare.commands.app")
 optimisers: Any = import_module("tegum.empirical.runs.optimisers")
 training: Any = import_module("tegum.empirical.training.loop")
-options: Any = import_module("tegum.compare.commands.options")
 
-FAILED, MISUSE, INTERRUPTED = 1, 2, 130
 EXACT = "--objective exact --device cpu"
 QUICK = f"--density 0.1 --seeds 2 --steps 8 {EXACT}"
-# Seconds after which a process is taken to hang.
-PATIENCE = 120
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left: exit code and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def last(self) -> str:
-        return self.err.strip().splitlines()[-1]
-
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def tegum_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command line in this process."""
-
-    def run(words: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["tegum", *words.split()])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        assert isinstance(stop.value.code, int)
-        return Outcome(stop.value.code, *capsys.readouterr())
-
-    return run
-
-
-def started(words: str, before: str = "") -> subprocess.Popen[str]:
-    code = f"{before}\nfrom tegum.compare.commands.app import main\nmain()"
-    command = [sys.executable, "-c", code, *words.split()]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def ended(process: subprocess.Popen[str]) -> Outcome:
-    out, err = process.communicate(timeout=PATIENCE)
-    return Outcome(process.returncode, out, err)
 
 
 def fields(path: Path) -> dict[str, Any]:
@@ -173,7 +126,7 @@ def asked(tegum_: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             raise ValueError("that's all")
 
         with monkeypatch.context() as patch:
-            patch.setattr("tegum.empirical.train", called)
+            patch.setattr("tegum.empirical.training.train", called)
             assert "that's all" in tegum_(f"train {words} --out {tmp_path / 'a.zarr'}").last
         return calls[0]
 
@@ -193,12 +146,12 @@ def test_laws_and_penalties_can_be_named(asked: Any, name: str) -> None:
 
 
 def test_an_amplitude_can_be_an_interval() -> None:
-    law = options.law_maker("independent", None, "0.5:1", 2)(0.3)
+    law = LawOptions(amplitude="0.5:1").maker(2)(0.3)
     assert (law.amplitude.low, law.amplitude.high) == (0.5, 1.0)
 
 
 def test_only_options_that_are_given_are_passed_on(asked: Any, tmp_path: Path) -> None:
-    place = {"seeds": 8, "checkpoint": tmp_path / "a.zarr.checkpoint", "progress": True}
+    place = {"seeds": 8, "session": Session(tmp_path / "a.zarr.checkpoint", progress=True)}
     assert asked("--density 0.3")[1] == place
     given = {
         "architecture": "absolute_value",
@@ -217,10 +170,10 @@ def test_only_options_that_are_given_are_passed_on(asked: Any, tmp_path: Path) -
         "dtype": torch.float64,
         "device": "cpu",
     }
-    assert set(given) == set(options.TRAINING)
+    assert set(given) == {field.name for field in dataclasses.fields(TrainingOptions)}
     words = {name.replace("batch_size", "batch").replace("_", "-"): value for name, value in given.items()}
     text = " ".join(f"--{name} {str(value).removeprefix('torch.')}" for name, value in words.items())
-    assert asked(f"--density 0.3 --seeds 4:6 {text}")[1] == place | given | {"seeds": [4, 5, 6]}
+    assert asked(f"--density 0.3 --seeds 4:6 {text}")[1] == place | arguments(**given) | {"seeds": [4, 5, 6]}
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
@@ -271,7 +224,7 @@ def test_a_diagram_says_that_it_needs_a_grid(tegum_: Any, tmp_path: Path) -> Non
 # Ctrl-C as soon as steps are taken.
 PRESSED = """
 import os, signal
-from tegum.empirical import progress
+from tegum.empirical.training import progress
 
 # A process of a background job ignores it otherwise.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -290,13 +243,13 @@ progress.Bar.show = pressed
 def test_ctrl_c_in_a_process_and_the_same_command_again_end_as_one_run(tegum_: Any, tmp_path: Path) -> None:
     out, whole = tmp_path / "a.safetensors", tmp_path / "whole.safetensors"
     words = f"train --density 0.1 --seeds 3 --learning-rate 0.01 --steps 20000 {EXACT}"
-    stopped = ended(started(f"{words} --out {out}", before=PRESSED))
+    stopped = ended(started(*words.split(), "--out", str(out), before=PRESSED))
     assert (stopped.code, stopped.out) == (INTERRUPTED, ""), stopped.err
     assert re.match(r"tegum: interrupted: stopped after \d+ to \d+ of 20000 steps, saved to ", stopped.last)
     assert stopped.last.endswith("a.safetensors.checkpoint; the same command goes on from there")
     assert "Traceback" not in stopped.err
     assert os.listdir(tmp_path) == ["a.safetensors.checkpoint"]
-    resumed = ended(started(f"{words} --out {out}"))
+    resumed = ended(started(*words.split(), "--out", str(out)))
     assert resumed.code == 0, resumed.err
     assert os.listdir(tmp_path) == ["a.safetensors"]
     assert tegum_(f"{words} --out {whole}").code == 0
@@ -517,14 +470,12 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
     told = tegum_(f"train {words} --out {tmp_path / 'new' / 'a.safetensors'}")
-    assert (told.code, told.out, told.err.count("\n")) == (MISUSE, "", 1), told.err
-    assert told.err.startswith("tegum: ")
-    assert message in told.err
+    told.is_misuse(message)
     assert os.listdir(tmp_path) == []
 
 
 def test_bad_input_in_a_process_of_its_own(tmp_path: Path) -> None:
-    told = ended(started(f"train --density 2 --out {tmp_path / 'a.safetensors'}"))
+    told = ended(started("train", "--density", "2", "--out", str(tmp_path / "a.safetensors")))
     assert (told.code, told.out, told.err) == (MISUSE, "", "tegum: density must lie in (0, 1], got 2.0\n")
 
 
@@ -578,59 +529,6 @@ def test_force_replaces_nothing_but_trained_models(tegum_: Any, tmp_path: Path, 
     told = tegum_(f"train {QUICK} --out {out} --force")
     assert (told.code, told.err.count("\n")) == (MISUSE, 1)
     assert (out / "thesis.txt").read_text() == "years of work"
-
-
-# --- The same options in a sweep ---------------------------------------------------------------------------------
-
-
-def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_path: Path) -> None:
-    words = (
-        "--density 0.1,0.2 --features 3 --hidden 2 --law correlated --group 1,2 --amplitude constant "
-        "--weight-penalty 0,0.1 --optimiser sgd --weight-decay 0.01 --learning-rate 0.05 --steps 6 --seeds 2"
-    )
-    told = tegum_(f"sweep {words} {EXACT} --workers 1 --out {tmp_path / 'a.zarr'} --json").json()
-    assert told["dimensions"]["weight_decay"] == 2
-    found = read_sweep(tmp_path / "a.zarr").dataset.sel(density=0.2, weight_decay=0.1)
-    law = CorrelatedFeatures(0.2, [(0, 1)], amplitude="constant")
-    expected = train(
-        ToyModel(3, 2, law, weight_decay=0.1),
-        seeds=2,
-        steps=6,
-        objective="exact",
-        optimiser="sgd",
-        weight_decay=0.01,
-        learning_rate=0.05,
-    )
-    np.testing.assert_array_equal(found["weights"], expected.weights)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        pytest.param("--law one-hot", "has no axis of densities: see tegum train", id="law without densities"),
-        pytest.param("--law correlated --group 1,3 --features 2,3", "features from 1 to 2 as 1,2", id="group"),
-        pytest.param("--law correlated --group 1,2 --features 3:2", "features from 1 to 0", id="no features"),
-        pytest.param("--weight-penalty -1", "weight_decay must be finite", id="penalty"),
-        pytest.param("--dtype half", "--dtype must be float32 or float64", id="dtype"),
-        pytest.param("--tolerance -1", "tolerance must be finite and positive", id="tolerance"),
-    ],
-)
-def test_a_sweep_refuses_bad_options(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
-    told = tegum_(f"sweep --density 0.1 {words} --out {tmp_path / 'a'}")
-    assert (told.code, told.out, told.err.count("\n")) == (MISUSE, "", 1)
-    assert message in told.err
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise MemoryError("a single model doesn't fit on cuda")
-
-    monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", full)
-    told = tegum_(f"sweep --density 0.1 --seeds 2 --steps 4 --workers 1 --out {tmp_path / 'a'}")
-    assert told.code == FAILED
-    assert told.last.startswith("tegum: a single model doesn't fit on cuda; unit 0")
-    assert "the same call goes on from there" in told.last
 
 
 def test_a_saved_model_can_be_told_from_another_of_the_same_name(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from tegum.empirical.runs import TrainedModels
 from tegum.theory import CriticalPoint, expected_loss
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
-from tests.support.helpers import tolerance, trained_by_hand
+from tests.support.tolerances import tolerance
+from tests.support.trained import trained_by_hand
 
 parts: Any = import_module("tegum.compare.diagrams.dataset")
-published: Any = import_module("tegum.compare.diagrams.candidates")
+published: Any = import_module("tegum.compare.diagrams.published")
 
 DENSITY, IMPORTANCE = np.array([0.1, 0.5]), np.array([0.5, 1.5])
 # How far a run is put from the minimum that it has to be polished to.

@@ -19,14 +19,15 @@ from tegum.empirical.runs import TrainedModels
 from tegum.empirical.training import train
 from tegum.theory import expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import DiagramMinima, diagram_minima
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 training: Any = import_module("tegum.empirical.training.loop")
 OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
-CANDIDATES: Any = import_module("tegum.compare.diagrams.candidates").candidates(2, 1)
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
 GRADIENT_BAR = 1e-12
@@ -170,7 +171,7 @@ def test_training_is_compared_with_optimised_minima(dataset: xr.Dataset) -> None
 
 
 def test_the_fixed_candidate_of_superposition_is_no_minimum_anywhere(dataset: xr.Dataset) -> None:
-    antipodal = next(c for c in CANDIDATES if c.phase == "digon(1,2)")
+    antipodal = next(c for c in published_candidates(2, 1) if c.phase == "digon(1,2)")
     model = model_of(dataset)
     _, d_bias = loss_gradient(model, np.array(antipodal.weights), np.zeros(2))
     # ∂L/∂b_i = −I_i p²/3.
@@ -297,7 +298,7 @@ def test_an_interrupted_run_keeps_the_exact_part_and_goes_on(
     tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*arguments: Any, **options: Any) -> TrainedModels:
-        done = train(*arguments, **{**options, "checkpoint": None})
+        done = train(*arguments, **{**options, "session": None})
         return replace(done, status="interrupted", reason="stopped after 96 of 200 steps")
 
     with monkeypatch.context() as patch:

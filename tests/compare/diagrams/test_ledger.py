@@ -14,7 +14,8 @@ from tegum.compare.diagrams import agreement, minima_of, model_of
 from tegum.theory import expected_loss, phase
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import diagram_minima
-from tests.support.helpers import tolerance, trained_by_hand
+from tests.support.tolerances import tolerance
+from tests.support.trained import trained_by_hand
 
 parts: Any = import_module("tegum.compare.diagrams.dataset")
 ledgers: Any = import_module("tegum.compare.diagrams.ledger")

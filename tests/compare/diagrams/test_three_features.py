@@ -79,9 +79,6 @@ def test_the_optimum_around_equal_importance_is_a_triangle(density: float, ratio
 
 # --- Boundaries --------------------------------------------------------------------------------------------------
 
-# The two-feature model's curves traced once more cost minutes: one worker traces a small window.
-window = pytest.mark.xdist_group("window of three features")
-
 
 @pytest.fixture(scope="module")
 def curves() -> tuple[BoundaryCurve, ...]:
@@ -89,13 +86,11 @@ def curves() -> tuple[BoundaryCurve, ...]:
     return phase_boundaries(diagram_minima([0.47, 0.5, 0.54], [0.92, 1.0, 1.08], n_features=3, n_hidden=2, starts=16))
 
 
-@window
 def test_curves_solve_their_equations(curves: tuple[BoundaryCurve, ...]) -> None:
     assert curves
     assert max(curve.residual.max() for curve in curves) <= RESIDUAL_BAR
 
 
-@window
 def test_both_digons_cost_the_same_at_equal_importance(curves: tuple[BoundaryCurve, ...]) -> None:
     phases = ("axis(1) + digon(2,3)", "digon(1,2) + axis(3)")
     (curve,) = [c for c in curves if c.kind == "coexistence" and c.phases == phases]
@@ -103,7 +98,6 @@ def test_both_digons_cost_the_same_at_equal_importance(curves: tuple[BoundaryCur
     assert curve.cheapest.any()
 
 
-@window
 @pytest.mark.parametrize("digon", ["axis(1) + digon(2,3)", "digon(1,2) + axis(3)"])
 def test_the_triangle_costs_what_a_digon_costs_on_their_curve(digon: str, curves: tuple[BoundaryCurve, ...]) -> None:
     (curve,) = [c for c in curves if c.kind == "coexistence" and c.phases == (digon, "triangle(1,2,3)")]

@@ -26,7 +26,9 @@ from tegum.compare.diagrams import agreement, minima_of, model_of
 from tegum.theory import expected_loss
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import diagram_minima
-from tests.support.helpers import FloatArray, tolerance, trained_by_hand
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
+from tests.support.trained import trained_by_hand
 
 datasets: Any = import_module("tegum.compare.diagrams.dataset")
 figures: Any = import_module("tegum.compare.figures.phase_diagram")

@@ -17,6 +17,7 @@ from tegum.theory import polytope
 from tegum.theory.spheres import thomson_minimum
 
 figures: Any = import_module("tegum.compare.figures.points")
+faces: Any = import_module("tegum.compare.figures")
 hull: Any = import_module("tegum.theory.spheres.hulls")
 
 
@@ -126,15 +127,15 @@ def test_an_axis_of_highest_symmetry_is_upright(n: int, order: int) -> None:
 
 
 def test_galleries_name_what_they_show() -> None:
-    figure = figures.thomson_figure([thomson_minimum(n, dim) for n, dim in ((4, 3), (12, 3), (5, 2))])
+    figure = faces.thomson_figure([thomson_minimum(n, dim) for n, dim in ((4, 3), (12, 3), (5, 2))])
     assert [panel.get_title() for panel in figure.axes] == [
         "n = 4, symmetry Td\nenergy 3.674235", "n = 12, symmetry Ih\nenergy 49.165253", "n = 5\nenergy 6.881910",
     ]  # fmt: skip
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"{k} neighbours" for k in (2, 3, 5)]
-    figure = figures.polytope_figure(["digon", "pentagonal bipyramid"])
+    figure = faces.polytope_figure(["digon", "pentagonal bipyramid"])
     assert figure.axes[1].get_title() == "pentagonal bipyramid\nD = 1/2 and 2/5"
 
 
 def test_a_turntable_is_a_gif(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="written as a"):
-        figures.save_turntable(figures.draw_points, np.eye(3), tmp_path / "turn.png")
+        faces.save_turntable(figures.draw_points, np.eye(3), tmp_path / "turn.png")

@@ -1,11 +1,9 @@
-"""Batches of foreign weights: both layouts, what a file says of inputs, and rows of `tegum loss`."""
+"""Batches of foreign weights: both layouts, and what a file says of inputs."""
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from tegum.compare.commands.app import main
 from tegum.compare.foreign import read_many, read_weights
-from tegum.theory import IndependentFeatures, ToyModel, expected_loss, local_minima
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 RNG = np.random.default_rng(5)
 WEIGHTS = RNG.normal(size=(4, 2, 3))
@@ -159,83 +155,3 @@ def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="can't read weights from"):
             read_many(tmp_path / name)
     assert not mark.exists()
-
-
-# --- tegum loss --------------------------------------------------------------------------------------------------
-
-FOUR = np.array([[[1.0, -1.0]], [[0.71, 0.71]], [[1.0, 0.0]], [[np.nan, 1.0]]])
-DENSITY = np.array([0.1, 0.1, 0.5, 0.5])
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tegum", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
-
-
-@pytest.fixture
-def four(tmp_path: Path) -> str:
-    arrays = {"W": FOUR.mT, "feature_probability": DENSITY[:, None], "importance": np.array([[1.0, 0.5]])}
-    return str(written(tmp_path / "four.npz", **arrays))
-
-
-def test_each_model_of_a_batch_is_held_against_its_own_minima(command: Any, four: str) -> None:
-    code, out, err = command("loss", "--weights", four, "--json")
-    assert (code, err) == (0, "")
-    report = json.loads(out)
-    assert (report["count"], report["batch_shape"]) == (4, [4])
-    assert report["outcomes"] == {"global": 2, "other": 1, "diverged": 1}
-    for k, row in enumerate(report["models"][:3]):
-        model = ToyModel(2, 1, IndependentFeatures(DENSITY[k]), (1.0, 0.5))
-        loss = expected_loss(model, FOUR[k], np.zeros(2))
-        assert row["loss"] == pytest.approx(float(loss), abs=tolerance("loss"))
-        assert row["index"] == [k]
-        assert (row["density"], row["importance"]) == (DENSITY[k], [1.0, 0.5])
-        best = local_minima(model)[0]
-        assert row["global_minimum"]["phase"] == best.phase
-        assert row["nearest_minimum"]["is_global"] is (row["outcome"] == "global")
-    phases = [row["nearest_minimum"]["phase"] for row in report["models"][:3]]
-    assert phases == ["digon(1,2)", "merged(1,2)", "axis(1) + drop(2)"]
-    assert report["models"][3]["loss"] is None
-
-
-def test_options_go_before_what_the_file_says(command: Any, four: str) -> None:
-    report = json.loads(command("loss", "--weights", four, "--density", "0.2", "--importance", "2", "--json")[1])
-    assert {row["density"] for row in report["models"]} == {0.2}
-    assert [row["importance"] for row in report["models"]] == [[1.0, 2.0]] * 4
-
-
-def test_a_batch_is_a_table_with_a_summary(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    path = written(tmp_path / "many.npz", W=np.tile([[1.0, -1.0]], (25, 1, 1)), density=np.array(0.1))
-    code, out, err = command("loss", "--weights", str(path))
-    assert (code, err) == (0, "")
-    assert "25 models of" in out
-    assert "the first 20; --json has all" in out.replace("\n", " ")
-    assert out.count("global") == 20
-    assert "…" not in out
-    assert "25   100.00%" in out
-
-
-def test_a_file_without_density_asks_for_it(command: Any, tmp_path: Path) -> None:
-    path = written(tmp_path / "bare.npz", W=FOUR[:2])
-    code, out, err = command("loss", "--weights", str(path))
-    assert (code, out) == (2, "")
-    assert err == "tegum: the file doesn't say what the feature density is: pass --density\n"
-
-
-def test_many_features_get_their_losses_alone(command: Any, tmp_path: Path) -> None:
-    pairs = np.zeros((2, 3, 6))
-    pairs[:, [0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
-    path = str(written(tmp_path / "pairs.npz", W=pairs, density=np.array(0.5)))
-    report = json.loads(command("loss", "--weights", path, "--json")[1])
-    assert report["outcomes"] == {}
-    assert [row["loss"] for row in report["models"]] == pytest.approx([0.25] * 2, abs=tolerance("loss of many"))
-    assert "Minima are searched for in models of up to 4 features" in command("loss", "--weights", path)[1]

@@ -21,7 +21,7 @@ from tegum.compare.foreign import ColumnMeaning, WeightBatch, compare_table, for
 from tegum.theory import ToyModel, diagram_model
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 foreign: Any = import_module("tegum.compare.foreign.comparison")
 stages: Any = import_module("tegum.compare.diagrams.diagram")

@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import save_file
 
 from tegum.compare.foreign import read_weights
-from tests.support.helpers import FloatArray
+from tegum.theory.numerics import FloatArray
 
 Arrays = dict[str, Any]
 WEIGHTS = np.array([[1.0, -0.5, 0.25], [0.0, 2.0, -1.5]])

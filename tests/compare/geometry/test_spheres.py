@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,7 @@ from scipy.optimize import minimize
 from tegum.compare.geometry import thomson_comparison
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, polytope
 from tegum.theory.geometry import tegum_factors
-from tegum.theory.spheres import coulomb_energy, thomson_minimum
-from tests.support.helpers import run_tegum as run
+from tegum.theory.spheres import coulomb_energy
 
 comparison: Any = import_module("tegum.compare.geometry.spheres")
 
@@ -34,20 +31,6 @@ def test_polytopes_that_are_thomson_optima(name: str) -> None:
     np.testing.assert_allclose(found.lengths, np.linspace(0.8, 1.3, solid.n))
     assert found.directions.interference == pytest.approx(found.optimum.interference, abs=1e-7)
     assert found.loss is None
-
-
-def test_a_density_in_the_file_is_taken(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    weights = np.zeros((2, 3))
-    weights[:, 0], weights[:, 1], weights[:, 2] = (1, 0), (-1, 0), (0, 1)
-    np.savez(tmp_path / "three.npz", weights=weights, bias=np.zeros(3), density=0.1)
-    code, out, _ = run(monkeypatch, capsys, f"thomson --against {tmp_path / 'three.npz'} --json")
-    (found,) = json.loads(out)
-    assert code == 0
-    # One scale and bias for a digon and an axis; the triangle is dearer (docs/analogy.md).
-    assert 0.0033194840 < found["loss"] < 0.00333
-    assert found["thomson_loss"] / found["loss"] == pytest.approx(1.129, abs=0.002)
 
 
 def test_the_cube_is_not_one() -> None:
@@ -183,55 +166,3 @@ def test_digons_and_axes_are_the_cheapest_for_pairs() -> None:
             if interference(points.ravel(), k, d) < 1e-15:
                 size = np.abs(points @ points.T - np.eye(k))
                 assert float((size**2 / 3 - size**3 / 6).sum()) > (k - d) / 3 - 1e-6
-
-
-@pytest.fixture
-def weights_file(tmp_path: Path) -> Path:
-    """Three models: a pentagon and a digon, an octahedron, and one that diverged."""
-    weights = np.zeros((3, 3, 7))
-    weights[0, :2, :5], weights[0, 2, 5:] = polytope("pentagon").points, (1, -1)
-    weights[1, :, 1:] = polytope("octahedron").points
-    weights[2] = np.nan
-    path = tmp_path / "models.npz"
-    np.savez(path, weights=weights, bias=np.zeros((3, 7)))
-    return path
-
-
-def test_trained_weights_are_held_against_the_thomson_problem(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], weights_file: Path
-) -> None:
-    code, out, _ = run(monkeypatch, capsys, f"thomson --against {weights_file} --json")
-    first, second = json.loads(out)
-    assert code == 0
-    assert (first["features"], second["features"]) == ([0, 1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
-    assert first["energy_ratio"] == pytest.approx(1) == second["energy_ratio"]
-    assert first["thomson_energy"] == pytest.approx(thomson_minimum(7).energy)
-    assert first["interference"] == pytest.approx(10 * np.cos(2 * np.pi / 5) ** 2)
-    assert (first["loss"], second["loss"]) == (None, None)
-    code, out, _ = run(monkeypatch, capsys, f"thomson --against {weights_file} --factors --density 0.2")
-    assert code == 0
-    assert "1,2,3,4,5   5/2       1      0.000   0.955     0.955" in out
-    assert "0.00%" in out
-    # The digons of both, the zero column of the second, and the third model.
-    assert "Left out: 6 tegum factors" in out
-    code, out, _ = run(monkeypatch, capsys, f"thomson 6 --against {weights_file} --json")
-    assert [one["model"] for one in json.loads(out)] == [1]
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("thomson", "expected a number of points, or --against FILE"),
-        ("thomson 5 --density 0.1", "with which --density and --factors go"),
-        ("thomson --against {} --figure a.png", "--against doesn't go with --dim, --target, --figure or --turntable"),
-        ("thomson --against {} --density 3", "density must lie in (0, 1), got 3"),
-        ("thomson --against nothing.npz", "doesn't exist"),
-    ],
-)
-def test_misuse_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], weights_file: Path, words: str, message: str
-) -> None:
-    code, out, err = run(monkeypatch, capsys, words.format(weights_file))
-    assert (code, out) == (2, "")
-    assert message in err
-    assert err.count("\n") == 1

@@ -1,23 +1,19 @@
 """Equal features along 1/(1−S): training against the best packings."""
 
-import json
-from functools import partial
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from tegum import theory
-from tegum.compare.commands import app as cli
 from tegum.compare.figures import uniform_figure
 from tegum.compare.geometry import UniformRun, UniformSweep, train_uniform, uniform_run
 from tegum.empirical.runs import TrainedModels
 from tegum.empirical.training import train
 from tegum.theory import IndependentFeatures, ToyModel, best_packing, expected_loss
-from tegum.theory.loss.spectral import SpectralLoss
-from tegum.theory.packing import finite_packing, packing_transitions
+from tegum.theory.packing import packing_transitions
 
 ATLAS = ("axis", "digon", "triangle", "pentagon")
 PLACES = np.array([1.4, 2.5, 5.5])
@@ -113,43 +109,6 @@ def test_the_figure_has_a_column_for_each_size(run: UniformRun) -> None:
     figure = uniform_figure(UniformSweep(PLACES, packings, transitions, (run, run)))
     assert len(figure.axes) == 6
     assert figure.axes[0].get_title(loc="left").startswith("n = 7 features in m = 2")
-
-
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(theory, "packing_transitions", partial(packing_transitions, among=ATLAS))
-    arguments = ["uniform", "--size", "4,2", "--points", "3", "--steps", "300", "--out", str(tmp_path), "--json"]
-    result = CliRunner().invoke(cli.app, arguments)
-    assert result.exit_code == 0, result.output
-    account = json.loads((tmp_path / "uniform.json").read_text())
-    assert json.loads(result.stdout) == account
-    rows = account["runs"][0]["densities"]
-    assert [row["packing"] for row in rows][1] == dict(
-        finite_packing(4, 2, best_packing(1 / rows[1]["inverse_density"], among=ATLAS)).copies
-    )
-    model = ToyModel(4, 2, IndependentFeatures(1 / rows[2]["inverse_density"]))
-    assert rows[2]["ratio"] > 0.999
-    assert SpectralLoss(model).output_losses(np.zeros((2, 4)), np.zeros(4)).sum() > rows[2]["loss"]
-    assert (tmp_path / "uniform.png").stat().st_size > 10_000
-
-
-@pytest.mark.parametrize("size", ["4", "2,4", "a,b", "4,0"])
-def test_bad_sizes_are_refused(size: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli.app, ["uniform", "--size", size, "--out", str(tmp_path)])
-    assert isinstance(result.exception, ValueError)
-    assert "size" in str(result.exception)
-
-
-def test_ctrl_c_after_training_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(theory, "packing_transitions", interrupted)
-    result = CliRunner().invoke(
-        cli.app, ["uniform", "--size", "4,2", "--points", "2", "--steps", "5", "--out", str(tmp_path)]
-    )
-    assert result.exit_code == 130
-    assert f"trained models are in {tmp_path}" in result.stderr
-    assert (tmp_path / "uniform-4-2.safetensors").exists()
 
 
 def test_what_diverges_or_isnt_trained_is_refused_and_not_kept(tmp_path: Path) -> None:

@@ -14,29 +14,23 @@ from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
 from tegum.empirical.inputs.draws import philox
 from tegum.empirical.runs import ARCHITECTURES, SampledLoss
 from tegum.theory import (
-    AnticorrelatedFeatures,
-    CorrelatedFeatures,
     FeatureLaw,
     IndependentFeatures,
-    KHotFeatures,
     OneHotFeatures,
     TableFeatures,
     ToyModel,
     expected_loss,
 )
+from tests.support.laws import examples
 
 kernels: Any = import_module("tegum.empirical.kernels.cpu")
 CPU = torch.device("cpu")
 N, BATCH = 4, 1001
 SIGMAS = 5.0
 FLOAT32_ROUNDING = 2e-6
-LAWS: dict[str, FeatureLaw] = {
-    "independent": IndependentFeatures([[0.1, 0.5, 0.9, 0.3]] * 2),
-    "certain": IndependentFeatures([[1.0, 0.5, 1.0, 0.001]] * 2),
-    "correlated": CorrelatedFeatures([[0.1, 0.1, 0.4, 0.4]] * 2, groups=[[0, 1], [2, 3]]),
-    "anticorrelated": AnticorrelatedFeatures([[0.2, 0.3, 0.4, 0.6]] * 2, groups=[[0, 1], [2, 3]]),
-    "two on": KHotFeatures(2),
-    "one on, both signs": OneHotFeatures(amplitude="symmetric"),
+LAWS: dict[str, FeatureLaw] = examples(N) | {
+    "certain, and hardly ever": IndependentFeatures([[1.0, 0.5, 1.0, 0.001]] * 2),
+    "one hot, both signs": OneHotFeatures(amplitude="symmetric"),
     "table, constant": TableFeatures({(): 0.25, (0,): 0.25, (1, 2, 3): 0.5}, amplitude="constant"),
 }
 WAYS = [(False, False), (True, False), (False, True), (True, True)]

@@ -20,15 +20,15 @@ TRAINING = """
 import json
 import numpy as np
 from importlib import import_module
-from tegum.empirical import train
+from tegum.empirical import Optimisation, Sampling, train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, KHotFeatures, ToyModel
 found = []
 for n, m, law, options in (
     (2, 1, IndependentFeatures([[0.1], [0.4]]), {}),
-    (5, 2, IndependentFeatures([[0.1], [0.4]]), {"zero_inputs": "exact"}),
-    (8, 4, IndependentFeatures(0.3), {"optimiser": "sgd"}),
-    (5, 3, CorrelatedFeatures([[0.2], [0.6]], [(0, 1, 2)]), {"sampling": "stratified"}),
-    (6, 2, KHotFeatures(2, amplitude="symmetric"), {"weight_decay": 0.1}),
+    (5, 2, IndependentFeatures([[0.1], [0.4]]), {"sampling": Sampling(zero_inputs="exact")}),
+    (8, 4, IndependentFeatures(0.3), {"optimisation": Optimisation("sgd")}),
+    (5, 3, CorrelatedFeatures([[0.2], [0.6]], [(0, 1, 2)]), {"sampling": Sampling("stratified")}),
+    (6, 2, KHotFeatures(2, amplitude="symmetric"), {"optimisation": Optimisation(weight_decay=0.1)}),
 ):
     model = ToyModel(n, m, law, interference_penalty=0.02, weight_decay=0.01)
     trained = train(model, seeds=2, steps=60, batch_size=1000, device="cpu", **options)

@@ -11,7 +11,7 @@ import pytest
 from tegum.empirical.files import load_models, save_models
 from tegum.empirical.inputs import initial_weights
 from tegum.empirical.recording import plateaus
-from tegum.empirical.runs import METRICS, Recorder, TrainedModels
+from tegum.empirical.runs import METRICS, Optimisation, Recorder, TrainedModels
 from tegum.empirical.training import train
 from tegum.theory import (
     IndependentFeatures,
@@ -22,6 +22,7 @@ from tegum.theory import (
     feature_norms,
 )
 from tegum.theory.geometry import gram, superposition
+from tests.support.training import arguments
 
 GRID = diagram_model(2, 1, np.array([[0.05], [0.3]]), np.array([0.5, 1.0, 2.0]))
 SOME = np.zeros((2, 3, 2), dtype=bool)
@@ -36,7 +37,7 @@ EVERYTHING = [name for name in METRICS if name != "second"]
 
 
 def run(kind: str, steps: int = 40, model: ToyModel = GRID, **options: Any) -> TrainedModels:
-    return train(model, **({"seeds": 2, "steps": steps} | KINDS[kind] | options))
+    return train(model, **arguments(**{"seeds": 2, "steps": steps} | KINDS[kind] | options))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,11 +140,9 @@ def test_a_jump_is_found_between_its_plateaus() -> None:
         model,
         seeds=8,
         objective="exact",
-        optimiser="sgd",
-        momentum=0.0,
         learning_rate=0.1,
         steps=12_000,
-        initial_scale=1e-5,
+        optimisation=Optimisation("sgd", momentum=0.0, initial_scale=1e-5),
         record=recorder,
     )
     series = trained.recorded

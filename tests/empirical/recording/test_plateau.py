@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tegum.empirical.recording import Jump, Plateau, Plateaus, plateaus
 from tegum.theory import feature_dimensionality
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 internals = import_module("tegum.empirical.recording.plateau")
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 import xarray as xr
 
+from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.sweeps import read_sweep, sweep
 from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, OneHotFeatures, ToyModel, diagram_model
@@ -251,8 +252,9 @@ def test_progress_is_reported_and_shown(tmp_path: Path, capsys: pytest.CaptureFi
         pytest.param({"steps": 5}, id="steps"),
         pytest.param({"learning_rate": 0.01}, id="learning rate"),
         pytest.param({"objective": "exact"}, id="objective"),
-        pytest.param({"dtype": torch.float64}, id="precision"),
-        pytest.param({"decoupled_weight_decay": 0.1}, id="Adam's decay"),
+        pytest.param({"optimisation": Optimisation(dtype=torch.float64)}, id="precision"),
+        pytest.param({"optimisation": Optimisation(weight_decay=0.1)}, id="Adam's decay"),
+        pytest.param({"sampling": Sampling("stratified")}, id="sampling"),
         pytest.param({"chunk": 1}, id="chunk"),
     ],
 )
@@ -267,6 +269,7 @@ def test_a_store_of_another_sweep_is_refused(copy: Path, changes: dict[str, Any]
     "changes",
     [
         pytest.param({"learning_rate": 1e-3}, id="a default named"),
+        pytest.param({"optimisation": Optimisation("adam")}, id="a default named in its group"),
         pytest.param({"chunk": None}, id="chunk of the store"),
         pytest.param({"device": "auto"}, id="any device"),
         pytest.param({"seeds": [0, 1]}, id="seeds as a list"),
@@ -298,6 +301,20 @@ def test_options_not_named_are_those_that_it_was_begun_with(tmp_path: Path, monk
     same_models(small_sweep(tmp_path / "a").dataset, expected.dataset)
 
 
+def test_grouped_options_are_stored_flat_and_read_back(tmp_path: Path) -> None:
+    ways = {"optimisation": Optimisation("sgd", momentum=0.5, dtype=torch.float64), "sampling": Sampling("stratified")}
+    small_sweep(tmp_path / "a", on_progress=interrupt_after(2), **ways)
+    attributes = xr.open_zarr(tmp_path / "a").attrs
+    named, stored = (json.loads(attributes[name]) for name in ("named", "options"))
+    assert set(named) == {"steps", "batch_size", "optimiser", "momentum", "dtype", "sampling"}
+    assert (stored["optimiser"], stored["momentum"], stored["weight_decay"]) == ("sgd", 0.5, 0.0)
+    assert (stored["sampling"], stored["zero_inputs"]) == ("stratified", "sampled")
+    assert stored["dtype"] == {"as text": "torch.float64"}
+    found = small_sweep(tmp_path / "a", **ways)
+    alone = train(diagram_model(2, 1, 0.1, 1.0), seeds=2, steps=4, batch_size=64, **ways)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.dataset.sel(n_features=2, density=0.1)["loss"], alone.loss)
+
+
 # --- Bad input ---------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +322,9 @@ def test_options_not_named_are_those_that_it_was_begun_with(tmp_path: Path, monk
     ("changes", "message"),
     [
         pytest.param({"densities": [0.1]}, "takes the axes density, .* got 'densities'", id="unknown axis"),
-        pytest.param({"checkpoint": "a"}, "got 'checkpoint'", id="option that is its own"),
+        pytest.param({"session": Session("a")}, "got 'session'", id="option that is its own"),
+        pytest.param({"optimiser": "sgd"}, "got 'optimiser'", id="option outside of its group"),
+        pytest.param({"sampling": "stratified"}, "sampling must be a Sampling, got 'strat", id="no group"),
         pytest.param({"density": []}, "density must be .* got an empty one", id="empty axis"),
         pytest.param({"seeds": []}, "seed must be .* got an empty one", id="no seeds"),
         pytest.param({"density": [0.1, 0.2, 0.1]}, "density must not hold a value twice, got 0.1", id="twice"),

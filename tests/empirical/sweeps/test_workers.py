@@ -159,12 +159,9 @@ def test_no_dask_is_imported_unless_a_client_is_passed(tmp_path: Path) -> None:
     assert output(python(code, tmp_path / "a")) == "finished\n"
 
 
-# One cluster serves all of these.
-dask = pytest.mark.xdist_group("dask")
-
-
 @pytest.fixture(scope="module")
 def client() -> Any:
+    """One cluster for all tests that need one."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -175,14 +172,12 @@ def client() -> Any:
         yield client
 
 
-@dask
 def test_dask_gives_the_same_files(tmp_path: Path, whole: dict[str, bytes], client: Any) -> None:
     found = small_sweep(tmp_path / "a", steps=STEPS, executor=client, workers=None)
     assert found.trained == UNITS
     assert contents(tmp_path / "a") == whole
 
 
-@dask
 def test_a_dask_worker_that_is_killed_is_made_up_for(tmp_path: Path, whole: dict[str, bytes], client: Any) -> None:
     pids = list(client.run(os.getpid).values())
     killed, kill = kill_once(lambda: pids)
@@ -193,7 +188,6 @@ def test_a_dask_worker_that_is_killed_is_made_up_for(tmp_path: Path, whole: dict
     assert client.submit(os.getpid).result() not in killed
 
 
-@dask
 def test_a_unit_that_dask_gives_up_is_named(tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "TRIES", 1)
     client.run_on_scheduler(allow_no_failure)

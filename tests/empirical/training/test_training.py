@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tegum.empirical.inputs import Inputs, initial_weights, input_table
-from tegum.empirical.runs import TrainedModels
+from tegum.empirical.runs import Optimisation, Sampling, Session, TrainedModels
 from tegum.empirical.training import resolve_device, train
 from tegum.theory import (
     CorrelatedFeatures,
@@ -25,6 +25,7 @@ from tegum.theory import (
     loss_gradient,
 )
 from tegum.theory.loss import linear_optimum
+from tests.support.training import arguments
 
 # Behind the package's face: what makes a device seem small.
 training: Any = import_module("tegum.empirical.training.loop")
@@ -46,7 +47,7 @@ def inputs(density: list[float], *, samples: int) -> np.ndarray[Any, Any]:
 
 
 def quick(model: ToyModel, **options: Any) -> TrainedModels:
-    return train(model, **({"steps": 60, "batch_size": 64, "seeds": 2} | options))
+    return train(model, **arguments(**{"steps": 60, "batch_size": 64, "seeds": 2} | options))
 
 
 LBFGS: dict[str, Any] = {"objective": "exact", "optimiser": "lbfgs"}
@@ -195,9 +196,14 @@ def test_divergence_stays_with_its_model() -> None:
 
 
 def test_threads_are_given_back() -> None:
-    before = torch.get_num_threads()
-    quick(diagram_model(2, 1, np.full(700, 0.1), 1.0), steps=3, batch_size=512)
-    assert torch.get_num_threads() == before
+    usual = torch.get_num_threads()
+    # While several groups train, torch is to have one.
+    torch.set_num_threads(2)
+    try:
+        quick(diagram_model(2, 1, np.full(700, 0.1), 1.0), steps=3, batch_size=512)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(usual)
 
 
 def test_no_steps_leave_the_initial_weights() -> None:
@@ -245,12 +251,28 @@ def test_auto_is_a_device_that_is_there() -> None:
         ({"seeds": 0}, "seeds must be an integer of at least 1, got 0"),
         ({"seeds": [-1]}, "non-negative integers"),
         ({"seeds": [0.5]}, "non-negative integers"),
+        ({"checkpoint": 3}, "checkpoint must be a path, got 3"),
+        ({"on_progress": "bar"}, "on_progress must be a function of two numbers, got 'bar'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick(GRID, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimisation": "sgd"}, "optimisation must be an Optimisation, got 'sgd'"),
+        ({"sampling": "stratified"}, "sampling must be a Sampling, got 'stratified'"),
+        ({"session": "run.npz"}, "session must be a Session, got 'run.npz'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_value_is_not_taken_for_its_record(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train(GRID, **options)
 
 
 def test_a_missing_cuda_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,9 +310,8 @@ def test_the_exact_objective_trains_any_law_and_penalty(name: str) -> None:
 def test_sampled_training_takes_any_law_and_penalty(name: str, sampling: Any, zero_inputs: Any) -> None:
     model = OTHER_MODELS[name]
     start = train(model, seeds=4, steps=0)
-    trained = train(
-        model, seeds=4, steps=400, batch_size=256, learning_rate=0.01, sampling=sampling, zero_inputs=zero_inputs
-    )
+    drawn = Sampling(sampling, zero_inputs)
+    trained = train(model, seeds=4, steps=400, batch_size=256, learning_rate=0.01, sampling=drawn)
     assert (trained.loss < start.loss).all()
 
 
@@ -309,7 +330,13 @@ def test_other_architectures_learn(architecture: str) -> None:
 def test_the_linear_model_reaches_its_closed_form() -> None:
     model = ToyModel(3, 2, IndependentFeatures(0.4), (1.0, 0.7, 0.4))
     trained = train(
-        model, seeds=4, steps=3000, batch_size=512, learning_rate=0.01, schedule="cosine", architecture="linear"
+        model,
+        seeds=4,
+        steps=3000,
+        batch_size=512,
+        learning_rate=0.01,
+        architecture="linear",
+        optimisation=Optimisation(schedule="cosine"),
     )
     assert trained.best().loss / linear_optimum(model).loss - 1 < 0.01
 
@@ -332,9 +359,9 @@ def test_a_model_stops_when_its_gradient_has_vanished() -> None:
         "seeds": 3,
         "steps": 6000,
         "learning_rate": 0.02,
-        "schedule": "cosine",
+        "optimisation": Optimisation(schedule="cosine", tolerance=1e-3),
     }
-    trained = train(model, tolerance=1e-3, **options)
+    trained = train(model, **options)
     assert trained.converged.all()
     assert (trained.steps < 6000).all()
     assert len(np.unique(trained.steps)) > 1
@@ -343,13 +370,13 @@ def test_a_model_stops_when_its_gradient_has_vanished() -> None:
     assert (norm <= 1e-3 * (1 + FLOAT64_ROUNDING)).all()
     assert "6 converged of 6 models" in trained.reason
     # Whatever it is batched with.
-    alone = train(model.take(1), tolerance=1e-3, **options)
+    alone = train(model.take(1), **options)
     assert np.array_equal(alone.weights, trained.weights[1])
     assert np.array_equal(alone.steps, trained.steps[1])
 
 
 def test_lbfgs_converges_in_a_few_dozen_evaluations() -> None:
-    trained = train(GRID, seeds=8, steps=300, tolerance=1e-9, **LBFGS)
+    trained = quick(GRID, seeds=8, steps=300, tolerance=1e-9, **LBFGS)
     assert trained.converged.all()
     assert np.median(trained.steps) < 60
     in_weights, in_bias = loss_gradient(GRID.take((..., None)), trained.weights, trained.bias)
@@ -363,23 +390,24 @@ def test_lbfgs_converges_in_a_few_dozen_evaluations() -> None:
 def test_lbfgs_trains_more_features_than_are_compiled(n_features: int) -> None:
     # Five features are enumerated by arrays, nine that all interact are inverted from their transforms.
     model = ToyModel(n_features, 2, IndependentFeatures(0.1))
-    trained = train(model, seeds=2, steps=25, **LBFGS)
+    trained = quick(model, seeds=2, steps=25, **LBFGS)
     assert (trained.loss < 0.9 * trained.loss_history[0]).all()
     assert (np.diff(trained.loss_history, axis=0) <= 0).all()
 
 
 def test_a_model_that_starts_beyond_all_floats_is_reported() -> None:
-    trained = train(diagram_model(2, 1, 0.3, 0.7), seeds=2, steps=20, initial_scale=1e200, **LBFGS)
+    trained = quick(diagram_model(2, 1, 0.3, 0.7), seeds=2, steps=20, initial_scale=1e200, **LBFGS)
     assert trained.diverged.all()
 
 
 def test_a_sampled_model_stops_when_it_no_longer_gets_better() -> None:
     options: dict[str, Any] = {"seeds": 4, "steps": 200_000, "batch_size": 64, "learning_rate": 0.01}
-    trained = train(diagram_model(2, 1, np.array([0.5, 0.1]), 1.0), tolerance=1e-4, **options)
+    options["optimisation"] = Optimisation(tolerance=1e-4)
+    trained = train(diagram_model(2, 1, np.array([0.5, 0.1]), 1.0), **options)
     assert trained.converged.all()
     assert (trained.steps % 200 == 0).all()
     assert (trained.steps < 200_000).all()
-    alone = train(diagram_model(2, 1, 0.1, 1.0), tolerance=1e-4, **options)
+    alone = train(diagram_model(2, 1, 0.1, 1.0), **options)
     assert np.array_equal(alone.weights, trained.weights[1])
 
 
@@ -395,11 +423,11 @@ def test_every_optimiser_and_schedule_gets_better(optimiser: Any, schedule: Any)
 
 def test_divergence_of_sampled_models_is_reported() -> None:
     model = ToyModel(2, 1, IndependentFeatures(0.5), np.array([[1.0, 1.0], [1e30, 1e30]]))
-    trained = train(model, seeds=2, steps=500, batch_size=64, optimiser="sgd", learning_rate=0.01)
+    trained = quick(model, steps=500, optimiser="sgd", learning_rate=0.01)
     assert trained.diverged.tolist() == [[False, False], [True, True]]
     assert np.isnan(trained.loss[1]).all()
     assert "2 diverged of 4 models" in trained.reason
-    alone = train(model.take(0), seeds=2, steps=500, batch_size=64, optimiser="sgd", learning_rate=0.01)
+    alone = quick(model.take(0), steps=500, optimiser="sgd", learning_rate=0.01)
     assert np.array_equal(alone.weights, trained.weights[0])
     with pytest.raises(ValueError, match="got none for 1 of them"):
         trained.best()
@@ -442,8 +470,7 @@ def test_a_checkpoint_knows_the_penalties_of_its_run(tmp_path: Path) -> None:
             seeds=2,
             objective="exact",
             steps=3000,
-            checkpoint=tmp_path / "state.npz",
-            on_progress=interrupt,
+            session=Session(tmp_path / "state.npz", on_progress=interrupt),
         )
 
     assert run(0.1, stop=True).status == "interrupted"

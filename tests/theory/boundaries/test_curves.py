@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize
 
-from tegum.theory import diagram_model, local_minima
-from tegum.theory.boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
-from tegum.theory.minima import DiagramMinima
-
-# The traced diagram is shared; one worker traces it for all.
-pytestmark = pytest.mark.xdist_group("diagram")
+from tegum.theory import BoundaryMap, boundary_map, diagram_model, local_minima
+from tegum.theory.boundaries import BoundaryCurve
 
 RESIDUAL_BAR = 1e-10
 ERROR_BAR = 1e-7
@@ -24,14 +20,14 @@ MIRROR_DISTANCE = 0.06
 Curves = tuple[BoundaryCurve, ...]
 
 
-@pytest.fixture(scope="session")
-def diagram() -> DiagramMinima:
-    return seed_diagram()
+@pytest.fixture(scope="module")
+def found() -> BoundaryMap:
+    return boundary_map()
 
 
-@pytest.fixture(scope="session")
-def curves(diagram: DiagramMinima) -> Curves:
-    return phase_boundaries(diagram)
+@pytest.fixture(scope="module")
+def curves(found: BoundaryMap) -> Curves:
+    return found.curves
 
 
 def pick(curves: Curves, kind: str, *phases: str, mechanism: str | None = None) -> Curves:
@@ -201,17 +197,7 @@ def test_coexistence_agrees_with_root_finding_on_separate_minima(curves: Curves)
     assert brentq(gap, density * 0.99, density * 1.01, xtol=1e-10) == pytest.approx(density, rel=1e-7)
 
 
-def test_public_functions_select_from_the_curves(
-    monkeypatch: pytest.MonkeyPatch, diagram: DiagramMinima, curves: Curves
-) -> None:
-    monkeypatch.setattr("tegum.theory.boundaries.curves.phase_boundaries", lambda _: curves)
-    both = coexistence_curve("digon(1,2)", "axis(1) + drop(2)", diagram=diagram)
+def test_the_map_selects_from_the_curves(found: BoundaryMap, curves: Curves) -> None:
+    both = found.coexistence("digon(1,2)", "axis(1) + drop(2)")
     assert both == pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
-    assert stability_limit("merged(1,2)", diagram=diagram) == pick(curves, "stability", "merged(1,2)")
-
-
-def test_an_unknown_phase_is_named(diagram: DiagramMinima) -> None:
-    with pytest.raises(ValueError, match=r"one that is a minimum somewhere.*got 'triangle\(1,2,3\)'"):
-        stability_limit("triangle(1,2,3)", diagram=diagram)
-    with pytest.raises(ValueError, match="got 'nonsense'"):
-        coexistence_curve("digon(1,2)", "nonsense", diagram=diagram)
+    assert found.stability("merged(1,2)") == pick(curves, "stability", "merged(1,2)")

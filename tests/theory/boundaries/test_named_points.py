@@ -13,7 +13,7 @@ import sympy
 from tegum.theory import BoundaryMap, boundary_map, derive_loss, diagram_model, local_minima
 from tegum.theory.boundaries import BoundarySegment, SpecialPoint, special_points
 from tegum.theory.minima import diagram_minima
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 # Bars of the issue: places to 1e-8, residuals to 1e-10.
 PLACE_BAR, RESIDUAL_BAR = 1e-8, 1e-10
@@ -27,8 +27,6 @@ WINDOWS = {
     "dense": ([0.81, 0.84, 0.87], [0.87, 0.9, 0.93]),
 }
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
-
-pytestmark = pytest.mark.xdist_group("special points")
 
 
 @pytest.fixture(scope="module")

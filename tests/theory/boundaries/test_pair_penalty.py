@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tegum.theory import ToyModel, expected_loss, global_minimum
 from tegum.theory.boundaries import CriticalPenalty, critical_penalty
-from tests.support.helpers import independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 POINTS = [(0.05, 1.0), (0.1, 0.3), (0.25, 0.6), (0.3, 1.0), (0.45, 2.0), (0.6, 0.8), (0.7, 1.2), (0.9, 1.0)]
 # Distance from the transition at which the phase is asked for, relative and absolute.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tegum.theory import expected_loss, loss_gradient, loss_hessian
 from tegum.theory.branches import Arc, BranchDiagram, apart, branch_diagram, follow_branches
 from tegum.theory.loss import linear_optimum
-from tegum.theory.minima import random_minima, unpack
+from tegum.theory.minima import Landscape, descend, random_minima, unpack
 from tegum.theory.models import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 
 FloatArray = NDArray[np.float64]
@@ -237,10 +237,8 @@ def test_the_pentagon_ends_in_a_fold(density: BranchDiagram) -> None:
         low.append(np.linalg.eigvalsh(loss_hessian(near, *unpack(state, 2)))[1])
     assert low[1] / low[0] == pytest.approx(2, rel=0.05)
     # Below, a descent from there leaves the pentagon.
-    below = density.family.models(np.log([limit.parameter * 0.995])).take(0)
-    from tegum.theory.minima import descend
-
-    gone = descend(below.take((None,)), limit.state[None]).parameters[0]
+    below = Landscape(density.family.models(np.log([limit.parameter * 0.995])))
+    gone = descend(below, limit.state[None]).parameters[0]
     assert apart(density.family, gone, limit.state) > 0.1
 
 

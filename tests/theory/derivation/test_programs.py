@@ -13,7 +13,9 @@ import pytest
 import torch
 
 from tegum.theory import derive_loss, diagram_model, expected_loss
-from tests.support.helpers import FloatArray, loss_scale, oracle, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.oracles import oracle
+from tests.support.tolerances import loss_scale, tolerance
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 NODE = shutil.which("node")

@@ -25,10 +25,12 @@ from tegum.theory import (
     enclosure,
 )
 from tegum.theory.enclosures import Enclosure
-from tegum.theory.numerics import Interval
-from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, POINTS, Case, draw_case, draw_cases
+from tegum.theory.numerics import FloatArray, Interval
+from tests.support.cases import POINTS, Case, draw_case, draw_cases
 from tests.support.engines import ENGINES
-from tests.support.helpers import ORACLE_DIGITS, FloatArray, exact_gram, independent, oracle, tolerance
+from tests.support.laws import AMPLITUDES, LAWS, PENALTIES, independent
+from tests.support.oracles import ORACLE_DIGITS, exact_gram, oracle
+from tests.support.tolerances import tolerance
 
 HALF = Fraction(1, 2)
 # Newton-Cotes on five points is exact up to degree five; three nested integrals of a square need degree four.

@@ -11,7 +11,8 @@ from scipy.integrate import solve_ivp
 from tegum.theory import ToyModel, diagram_model, loss_gradient
 from tegum.theory.flow import early_growth, gradient_flow, growth_rates, same_sign_share, small_separatrix
 from tegum.theory.minima import pack
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 # Time at which flows are compared.
 DURATION = 5.0

@@ -13,7 +13,9 @@ from scipy.optimize import minimize
 from tegum.theory import ToyModel, derive_loss, local_minima
 from tegum.theory.boundaries import critical_penalty
 from tegum.theory.formulas import FORMULAS
-from tests.support.helpers import independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 forms = internals("formulas.boundaries")
 by_name = {formula.name: formula for formula in FORMULAS}

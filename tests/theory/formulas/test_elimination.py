@@ -10,7 +10,10 @@ import sympy
 
 from tegum.theory.boundaries import critical_penalty
 from tegum.theory.formulas import FORMULAS, AlgebraicDensity, algebraic_densities
-from tests.support.helpers import independent, internals, tolerance
+from tegum.theory.minima import Landscape, pack, smallest_curvature
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 elimination = internals("formulas.elimination")
 forms = internals("formulas.boundaries")
@@ -44,11 +47,10 @@ def test_the_written_polynomial_is_the_derived_one(points: tuple[AlgebraicDensit
 
 def test_the_symmetric_pair_loses_its_curvature(points: tuple[AlgebraicDensity, ...]) -> None:
     density = points[2].density.lower
-    descent, curvature = internals("minima.descent"), internals("minima.curvature")
     for factor, sign in ((1, 0), (Fraction(99, 100), 1), (Fraction(101, 100), -1)):
         v = pair_at(density * factor)
-        theta = descent.pack(v["s"] ** 0.5 * np.array([[1.0, -1.0]]), np.full(2, v["c"] * v["s"]))
-        (lowest,), _ = curvature.smallest_curvature(independent(2, 1, v["p"]).take((None,)), theta[None])
+        theta = pack(v["s"] ** 0.5 * np.array([[1.0, -1.0]]), np.full(2, v["c"] * v["s"]))
+        (lowest,), _ = smallest_curvature(Landscape(independent(2, 1, v["p"])).take((None,)), theta[None])
         assert lowest * sign > 0 if sign else abs(lowest) < tolerance("eigenvalue")
 
 

@@ -12,9 +12,10 @@ from scipy.optimize import minimize_scalar
 
 from tegum.theory.formulas import FORMULAS
 from tegum.theory.packing import packed
-from tests.support.helpers import internals, tolerance
+from tests.support.internals import internals
+from tests.support.tolerances import tolerance
 
-rigid_shapes, solids = internals("derivation.rigid_shapes"), internals("geometry.solids")
+rigid_shapes, solids = internals("derivation.rigid_shapes"), internals("polytopes.solids")
 shapes, closed_forms, polygons = (
     internals("formulas.shapes"),
     internals("formulas.pairs"),

@@ -12,7 +12,9 @@ import sympy
 
 from tegum.theory import expected_loss, global_minimum
 from tegum.theory.formulas import FORMULAS, PUBLISHED_LOSSES, Formula, formulas_markdown
-from tests.support.helpers import independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 records = internals("formulas.record")
 POINTS = 20

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tegum.theory import expected_loss, feature_dimensionality
 from tegum.theory.geometry import interference_graph, superposition, tegum_factor_numbers, tegum_factors
-from tests.support.helpers import FloatArray, independent, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 PENTAGON = np.array([np.cos(2 * np.pi * np.arange(5) / 5), np.sin(2 * np.pi * np.arange(5) / 5)])
 

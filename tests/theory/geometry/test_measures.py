@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tegum.theory import feature_dimensionality, feature_norms
 from tegum.theory.geometry import dimensions_per_feature, gram, neuron_polysemanticity, superposition
-from tests.support.helpers import FloatArray, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
 
 METRICS: dict[str, Callable[[Any], Any]] = {
     function.__name__: function

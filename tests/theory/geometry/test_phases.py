@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from tegum.theory import phase
 from tegum.theory.geometry import dead_outputs, representative, tegum_factors
-from tests.support.helpers import FloatArray, corner_outputs, internals, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.oracles import corner_outputs
+from tests.support.tolerances import tolerance
 
 TRIANGLE = np.array([[1.0, -0.5, -0.5], [0.0, 0.75**0.5, -(0.75**0.5)]])
 TETRAHEDRON = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / 3**0.5

@@ -11,9 +11,13 @@ import pytest
 import torch
 
 from tegum.theory import Amplitude, CorrelatedFeatures, ExactLoss, IndependentFeatures, ToyModel
-from tests.support.cases import AMPLITUDES, LAWS, POINTS, draw_case, draw_cases
+from tegum.theory.loss import ArrayEngine, CompiledEngine, engine_for
+from tegum.theory.numerics import FloatArray
+from tests.support.cases import POINTS, draw_case, draw_cases
 from tests.support.engines import arrays
-from tests.support.helpers import FloatArray, assert_entries_close, independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import AMPLITUDES, LAWS, independent
+from tests.support.tolerances import assert_entries_close, tolerance
 
 compiled_loss = internals("loss.compiled")
 # Cases of each law with each amplitude, and at each kind of point.
@@ -29,8 +33,7 @@ def evaluations(engine: ExactLoss, weights: Any, bias: Any) -> list[FloatArray]:
 
 def assert_same(model: ToyModel, weights: Any, bias: Any, *, derivatives: bool = True) -> None:
     """Hold the compiled evaluation to the one by arrays: the same steps, each rounded."""
-    engine = ExactLoss(model)
-    assert engine._compiled is not None
+    engine = ExactLoss.by(CompiledEngine(model))
     pairs = list(zip(evaluations(engine, weights, bias), evaluations(arrays(model), weights, bias), strict=True))
     scale = float((model.importances() * model.densities()).sum(axis=-1).max())
     scale *= float(model.features.amplitude.second_moment)
@@ -113,17 +116,33 @@ def test_tensors_give_the_same_bits() -> None:
 @pytest.mark.parametrize("number", range(6))
 def test_tensors_in_array_operations_agree(number: int) -> None:
     case = draw_case(number, penalty="no penalty", points="random")
-    engine = ExactLoss(case.model, like=torch.zeros((), dtype=torch.float64))
-    engine._compiled = None
+    engine = ExactLoss.by(ArrayEngine(case.model, torch.zeros((), dtype=torch.float64)))
     found = engine.loss_gradient_hessian(torch.tensor(case.weights), torch.tensor(case.bias))[3]
     assert_entries_close(found, ExactLoss(case.model).loss_gradient_hessian(case.weights, case.bias)[3], "hessian")
 
 
-def test_what_it_does_not_cover_is_evaluated_by_arrays() -> None:
-    assert ExactLoss(independent(7, 2))._compiled is None
-    assert ExactLoss(independent(3, 2), method="spectral")._compiled is None
-    assert ExactLoss(independent(3, 2), like=torch.zeros(()))._compiled is None
-    assert ExactLoss(independent(4, 2), method="enumeration")._compiled is not None
+@pytest.mark.parametrize("part", [slice(1, 7, 2), [3, 3, 0], np.arange(8) % 3 == 0, (slice(None), None), 5])
+def test_a_part_of_a_batch_is_that_of_the_models(part: Any) -> None:
+    rng = np.random.default_rng(3)
+    law = CorrelatedFeatures(rng.uniform(0.1, 0.9, (8, 1)), [(0, 2)])
+    model = ToyModel(3, 2, law, rng.uniform(0.1, 2, (8, 3)), rng.uniform(0, 1, 8), 0.1, rng.uniform(0, 1, 8))
+    engine, alone = CompiledEngine(model), model.take(part)
+    weights, bias = rng.normal(size=(*alone.batch_shape, 2, 3)), rng.normal(size=(*alone.batch_shape, 3))
+    # A part of a part, too.
+    for taken in (engine.take(part), engine.take(np.arange(8)).take(part)):
+        found = evaluations(ExactLoss.by(taken), weights, bias)
+        expected = evaluations(ExactLoss(alone), weights, bias)
+        assert [array.tobytes() for array in found] == [array.tobytes() for array in expected]
+        assert taken.model.batch_shape == alone.batch_shape
+        assert (taken.model.importances() == alone.importances()).all()
+        assert (taken.model.densities() == alone.densities()).all()
+
+
+def test_what_it_does_not_cover_is_evaluated_otherwise() -> None:
+    assert not isinstance(engine_for(independent(7, 2)), CompiledEngine)
+    assert not isinstance(engine_for(independent(3, 2), torch.zeros(())), CompiledEngine)
+    assert isinstance(engine_for(independent(6, 2)), CompiledEngine)
+    assert isinstance(engine_for(independent(4, 2), method="enumeration"), CompiledEngine)
 
 
 def test_weights_that_are_not_finite_give_losses_that_are_not() -> None:

@@ -22,21 +22,18 @@ from tegum.theory import (
     loss_gradient,
     loss_hessian,
 )
-from tests.support.cases import AMPLITUDES, LAWS, PENALTIES, draw_case
+from tegum.theory.numerics import FloatArray
+from tests.support.cases import draw_case
 from tests.support.engines import ENGINES, packed, tensors
-from tests.support.helpers import (
+from tests.support.laws import AMPLITUDES, LAWS, PENALTIES, densities, independent
+from tests.support.oracles import ORACLE_DIGITS, corner_outputs, oracle
+from tests.support.tolerances import (
     DIFFERENCE_STEP,
-    ORACLE_DIGITS,
-    FloatArray,
     assert_entries_close,
     assert_same_loss,
-    corner_outputs,
-    densities,
     entry_scale,
     half_unit,
-    independent,
     loss_scale,
-    oracle,
     tolerance,
 )
 

@@ -10,7 +10,7 @@ import pytest
 
 from tegum.theory import Amplitude, IndependentFeatures, ToyModel, expected_loss
 from tests.support.accuracy import EVERY_ENGINE, Table, Worst, as_markdown, kinds, many_features, measure
-from tests.support.helpers import assert_same_loss
+from tests.support.tolerances import assert_same_loss
 
 ACCURACY = Path(__file__).resolve().parents[3] / "docs" / "accuracy.md"
 ROUNDS, MANY, FEWEST = 5, 12, 5_000

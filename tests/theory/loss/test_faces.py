@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from tests.support.helpers import internals
+from tests.support.internals import internals
 
 cells = internals("loss.faces")
 

@@ -17,7 +17,6 @@ from tegum.theory import (
     Amplitude,
     AnticorrelatedFeatures,
     CorrelatedFeatures,
-    ExactLoss,
     FeatureLaw,
     IndependentFeatures,
     KHotFeatures,
@@ -25,22 +24,20 @@ from tegum.theory import (
     ToyModel,
     enclosure,
 )
-from tegum.theory.loss.spectral import SpectralLoss
-from tests.support.cases import AMPLITUDES, LAWS, PENALTIES
+from tegum.theory.loss import SpectralEngine
+from tegum.theory.numerics import FloatArray
 from tests.support.engines import ENGINES, Engine
-from tests.support.helpers import (
+from tests.support.laws import AMPLITUDES, LAWS, PENALTIES, densities
+from tests.support.monte_carlo import sampled_loss
+from tests.support.oracles import oracle, pattern_loss
+from tests.support.tolerances import (
     DIFFERENCE_STEP,
     KINK_MARGIN,
     SIGMAS,
-    FloatArray,
     assert_entries_close,
     assert_same_loss,
-    densities,
     entry_scale,
     loss_scale,
-    oracle,
-    pattern_loss,
-    sampled_loss,
     tolerance,
 )
 
@@ -58,15 +55,14 @@ def spectral_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> flo
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            spectral = SpectralLoss(model, max_nodes=SPECTRAL_NODES)
-            engine = ExactLoss(model, method="spectral")
-            engine.spectral = spectral
-            loss = float(engine.loss(weights, bias))
+            engine = SpectralEngine(model, max_nodes=SPECTRAL_NODES)
+            found = engine.evaluate(weights, bias, 0)
     except RuntimeWarning:
         # Overlaps of extreme sizes overflow.
         reject()
-    assume((spectral.error <= SPECTRAL_BAR * float(model.features.amplitude.second_moment)).all())
-    return loss
+    sizes = model.importances().sum() + model.n_hidden * float(model.activation_penalty)
+    assume(found.error <= SPECTRAL_BAR * sizes * float(model.features.amplitude.second_moment))
+    return float(found.loss)
 
 
 # The spectral engine's bar is 1e-8 where those of the others are 1e-12.

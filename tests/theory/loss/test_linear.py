@@ -12,32 +12,24 @@ from scipy.optimize import minimize
 
 from tegum.theory import (
     Amplitude,
-    AnticorrelatedFeatures,
     CorrelatedFeatures,
     FeatureLaw,
     IndependentFeatures,
-    KHotFeatures,
-    OneHotFeatures,
-    TableFeatures,
     ToyModel,
     expected_loss,
 )
 from tegum.theory.loss import linear_gradient, linear_loss, linear_optimum
-from tests.support.helpers import DIFFERENCE_STEP, SIGMAS, FloatArray, entry_scale, independent, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.laws import examples, independent
+from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, entry_scale, tolerance
 
-LAWS: dict[str, FeatureLaw] = {
-    "independent": IndependentFeatures(0.3),
-    "independent, densities differ": IndependentFeatures([0.1, 0.9, 0.4]),
+LAWS: dict[str, FeatureLaw] = examples(3) | {
+    "equal densities": IndependentFeatures(0.3),
     "always on": IndependentFeatures(1.0),
     "always one": IndependentFeatures([1.0, 0.5, 0.2], amplitude="constant"),
     "symmetric": IndependentFeatures(0.6, amplitude="symmetric"),
     "shifted": IndependentFeatures(0.6, amplitude=Amplitude(-0.25, 2.0)),
-    "correlated": CorrelatedFeatures(0.4, [(0, 2)]),
     "correlated, symmetric": CorrelatedFeatures(0.4, [(0, 2)], amplitude="symmetric"),
-    "anticorrelated": AnticorrelatedFeatures([0.2, 0.3, 0.4], [(0, 1, 2)]),
-    "two on": KHotFeatures(2),
-    "one on": OneHotFeatures(),
-    "table": TableFeatures({(): 0.2, (0,): 0.3, (0, 1): 0.1, (0, 1, 2): 0.4}),
 }
 IMPORTANCE = (1.0, 0.5, 2.0)
 law_names = pytest.mark.parametrize("name", LAWS)
@@ -72,7 +64,7 @@ def test_loss_is_its_definition(name: str, n_hidden: int) -> None:
     assert abs(linear_loss(model, *point) - expected) <= tolerance("loss") * (1 + expected)
 
 
-@pytest.mark.parametrize("name", ["independent", "correlated", "two on", "shifted"])
+@pytest.mark.parametrize("name", ["independent", "correlated", "two hot", "shifted"])
 def test_loss_is_the_mean_over_sampled_inputs(name: str) -> None:
     model = ToyModel(3, 2, LAWS[name], IMPORTANCE)
     W, b = random_point(3, 2, 7)

@@ -15,7 +15,9 @@ import pytest
 import torch
 
 from tegum.theory import Amplitude
-from tests.support.helpers import box_moment, internals, tolerance, working_digits
+from tests.support.internals import internals
+from tests.support.oracles import box_moment, working_digits
+from tests.support.tolerances import tolerance
 
 moments = internals("loss.moments")
 NAMESPACES = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tegum.theory import Amplitude
-from tests.support.helpers import internals
+from tests.support.internals import internals
 
 schedule = internals("loss.schedule").schedule
 AMPLITUDES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,31 +20,15 @@ from tegum.theory import (
     ToyModel,
     expected_loss,
 )
-from tests.support.cases import AMPLITUDES
+from tegum.theory.numerics import FloatArray
 from tests.support.engines import arrays
-from tests.support.helpers import FloatArray, assert_entries_close, assert_same_loss, independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import AMPLITUDES, examples, independent
+from tests.support.tolerances import assert_entries_close, assert_same_loss, tolerance
 
 signed_sums = internals("loss.signed_sums")
 
 SIX = 6
-SHARES = np.arange(1, 2**SIX + 1) / (2**SIX * (2**SIX + 1) / 2)
-# In each, whether a feature outside of a block is on depends on which of the block are.
-LAWS: dict[str, Any] = {
-    "independent": lambda amplitude: IndependentFeatures(np.linspace(0.1, 0.9, SIX), amplitude=amplitude),
-    "correlated across blocks": lambda amplitude: CorrelatedFeatures(0.3, [(0, 3), (1, 5)], amplitude=amplitude),
-    "anticorrelated across blocks": lambda amplitude: AnticorrelatedFeatures(
-        [0.1, 0.3, 0.2, 0.25, 0.3, 0.25], [(0, 2, 5), (1, 4)], amplitude=amplitude
-    ),
-    "three hot": lambda amplitude: KHotFeatures(3, amplitude=amplitude),
-    "one hot": lambda amplitude: OneHotFeatures(amplitude=amplitude),
-    "table": lambda amplitude: TableFeatures(
-        {
-            pattern: SHARES[k]
-            for k, pattern in enumerate(on for size in range(SIX + 1) for on in combinations(range(SIX), size))
-        },
-        amplitude=amplitude,
-    ),
-}
 BLOCKS = {
     "two, three and one": ((0, 1), (2, 3, 4), (5,)),
     "two, three and an unstored one": ((0, 1), (2, 3, 4)),
@@ -81,19 +64,21 @@ def assert_same(model: ToyModel, found: tuple[Any, ...], expected: tuple[Any, ..
 
 @pytest.mark.parametrize("amplitude", ["uniform", "symmetric", "constant", "bounded away from zero"])
 @pytest.mark.parametrize("blocks", BLOCKS)
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", examples(SIX))
 def test_supports_change_nothing(law: str, blocks: str, amplitude: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same model, with all its zeros evaluated like other slopes."""
-    model = ToyModel(SIX, max(len(BLOCKS[blocks]), 1), LAWS[law](AMPLITUDES[amplitude]), np.linspace(0.5, 2, SIX))
+    model = ToyModel(
+        SIX, max(len(BLOCKS[blocks]), 1), examples(SIX, AMPLITUDES[amplitude])[law], np.linspace(0.5, 2, SIX)
+    )
     weights, bias = orthogonal_blocks(BLOCKS[blocks])
     sparse = evaluated(model, weights, bias)
     monkeypatch.setattr(signed_sums, "ALWAYS_DENSE", SIX)
     assert_same(model, sparse, evaluated(model, weights, bias))
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", examples(SIX))
 def test_supports_change_nothing_about_activations(law: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = ToyModel(SIX, 3, LAWS[law]("uniform"), activation_penalty=0.7)
+    model = ToyModel(SIX, 3, examples(SIX)[law], activation_penalty=0.7)
     weights, bias = orthogonal_blocks(BLOCKS["two, three and one"])
     sparse = evaluated(model, weights, bias)
     monkeypatch.setattr(signed_sums, "ALWAYS_DENSE", SIX)

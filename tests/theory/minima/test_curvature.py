@@ -9,8 +9,10 @@ import pytest
 from scipy.optimize import minimize
 
 from tegum.theory import ToyModel, diagram_model, loss_hessian
-from tegum.theory.minima import descend, unpack
-from tests.support.helpers import DIFFERENCE_STEP, FloatArray, internals, tolerance
+from tegum.theory.minima import Landscape, descend, unpack
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.tolerances import DIFFERENCE_STEP, tolerance
 
 curvature = internals("minima.curvature")
 PROBES = 200
@@ -18,7 +20,7 @@ PROBES = 200
 
 def smallest(model: ToyModel, parameters: FloatArray) -> tuple[float, FloatArray]:
     """Return the smallest curvature of one model at packed parameters, and its direction."""
-    value, direction = curvature.smallest_curvature(model.take((None,)), parameters[None])
+    value, direction = curvature.smallest_curvature(Landscape(model).take((None,)), parameters[None])
     return float(value[0]), np.asarray(direction[0])
 
 
@@ -33,7 +35,7 @@ SMOOTH: dict[str, tuple[int, int, float, float, list[float], int]] = {
 
 def settle(model: ToyModel, start: list[float]) -> FloatArray:
     """Return the packed minimum that a descent from `start` ends in."""
-    end = descend(model.take((None,)), np.array([start], dtype=float))
+    end = descend(Landscape(model).take((None,)), np.array([start], dtype=float))
     assert end.gradient_norm[0] < tolerance("gradient")
     return np.asarray(end.parameters[0])
 
@@ -140,7 +142,8 @@ def around_the_limit(density: float, purpose: str) -> tuple[ToyModel, ToyModel, 
 
 def hessian_ahead(model: ToyModel, theta: FloatArray, direction: FloatArray) -> FloatArray:
     """Return H(θ + 0v) of one model."""
-    return np.asarray(curvature.one_sided_hessians(model.take((None,)), theta[None], direction[None, None])[0, 0])
+    landscape = Landscape(model).take((None,))
+    return np.asarray(curvature.one_sided_hessians(landscape, theta[None], direction[None, None])[0, 0])
 
 
 KINK_DENSITIES = [0.02, 0.1, 0.3, 0.5, 0.8, 0.95]

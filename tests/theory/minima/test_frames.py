@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.helpers import FloatArray, internals, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.tolerances import tolerance
 
 rotations = internals("minima.frames")
 SIZES = [(1, 2), (2, 3), (3, 3), (2, 5), (4, 6)]

@@ -21,8 +21,10 @@ from tegum.theory import (
     OneHotFeatures,
     TableFeatures,
 )
-from tests.support.cases import AMPLITUDES, LAWS
-from tests.support.helpers import SIGMAS, internals, pattern_chance, tolerance
+from tests.support.internals import internals
+from tests.support.laws import AMPLITUDES, LAWS
+from tests.support.oracles import pattern_chance
+from tests.support.tolerances import SIGMAS, tolerance
 
 PER_FEATURE = (0.2, 0.5, 0.9)
 

@@ -16,7 +16,8 @@ from tegum.theory import (
     diagram_model,
     expected_loss,
 )
-from tests.support.helpers import densities, independent, tolerance
+from tests.support.laws import densities, independent
+from tests.support.tolerances import tolerance
 
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
 

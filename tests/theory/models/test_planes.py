@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from tegum.theory import (
     boundary_map,
     local_minima,
 )
-from tegum.theory.boundaries import BoundaryCurve, coexistence_curve, phase_boundaries, seed_diagram, stability_limit
+from tegum.theory.boundaries import BoundaryCurve, phase_boundaries, seed_diagram
 from tegum.theory.minima import plane_minima
 from tegum.theory.models import Plane, PlaneAxis, diagram_plane
-from tests.support.helpers import tolerance
+from tests.support.tolerances import tolerance
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 RESIDUAL_BAR = 1e-10
@@ -115,6 +116,24 @@ def test_a_plane_is_that_of_a_single_model() -> None:
         Plane.of(batch, x=("density", 0.1, 1), y=("importance", 1, 2))
 
 
+@pytest.mark.parametrize(
+    "plane",
+    [
+        pytest.param(diagram_plane(3, 2), id="density and importance"),
+        pytest.param(
+            Plane.of(BASE, x=("density[2]", 0.1, 1), y=("interference_penalty", 0, 0.1)), id="other parameters"
+        ),
+    ],
+)
+def test_a_plane_survives_a_pickle(plane: Plane) -> None:
+    copied, q = pickle.loads(pickle.dumps(plane)), plane.box
+    assert copied.names == plane.names
+    mine, theirs = plane.models(q), copied.models(q)
+    np.testing.assert_array_equal(mine.densities(), theirs.densities())
+    np.testing.assert_array_equal(mine.importances(), theirs.importances())
+    np.testing.assert_array_equal(mine.interference_penalty, theirs.interference_penalty)
+
+
 # --- Boundaries --------------------------------------------------------------------------------------------------
 
 WINDOWS: dict[str, tuple[ToyModel, Any, Any]] = {
@@ -142,7 +161,6 @@ def _model(name: str, x: float, y: float) -> ToyModel:
     return ToyModel(2, 1, IndependentFeatures((0.3, x)), importance=(1.0, y))
 
 
-@pytest.mark.xdist_group("planes")
 @pytest.mark.parametrize("name", WINDOWS)
 def test_two_phases_cost_the_same_along_their_curve(name: str, curves: dict[str, tuple[BoundaryCurve, ...]]) -> None:
     (curve,) = [c for c in curves[name] if c.kind == "coexistence" and c.phases == (AXIS, DIGON) and c.cheapest.any()]
@@ -165,7 +183,6 @@ def _antipodal_limit(p: float) -> float:
     return float(minimize(stored, np.array([0.1, 0.1]), tol=1e-12).fun / (p / 3 - p**2 / 4))
 
 
-@pytest.mark.xdist_group("planes")
 def test_the_penalty_shifts_the_limit_of_a_dropped_feature_by_what_it_costs(
     curves: dict[str, tuple[BoundaryCurve, ...]],
 ) -> None:
@@ -178,7 +195,6 @@ def test_the_penalty_shifts_the_limit_of_a_dropped_feature_by_what_it_costs(
         np.testing.assert_allclose(limit, _antipodal_limit(p), rtol=1e-7)
 
 
-@pytest.mark.xdist_group("planes")
 def test_curves_name_their_axes(curves: dict[str, tuple[BoundaryCurve, ...]]) -> None:
     curve = curves["density, penalty"][0]
     assert curve.axes == ("density", "interference_penalty")
@@ -187,16 +203,15 @@ def test_curves_name_their_axes(curves: dict[str, tuple[BoundaryCurve, ...]]) ->
         _ = curve.importance
 
 
-@pytest.mark.xdist_group("planes")
 def test_a_plane_can_be_asked_for_two_phases_or_one(monkeypatch: pytest.MonkeyPatch) -> None:
     plane = Plane.of(BASE, x=("density", 0.15, 0.25), y=("interference_penalty", 0.005, 0.02))
     small = plane_minima(plane, plane.x.grid(2), plane.y.grid(3), starts=16)
-    monkeypatch.setattr("tegum.theory.boundaries.curves.seed_diagram", lambda **_: small)
-    both = coexistence_curve(AXIS, DIGON, plane=plane)
-    assert {c.phases for c in both} == {(AXIS, DIGON)}
-    assert all(c.kind == "stability" for c in stability_limit(AXIS, plane=plane))
+    monkeypatch.setattr("tegum.theory.boundaries.map.seed_diagram", lambda **_: small)
+    found = boundary_map(plane=plane)
+    assert {c.phases for c in found.coexistence(AXIS, DIGON)} == {(AXIS, DIGON)}
+    assert {(c.kind, c.phases) for c in found.stability(AXIS)} == {("stability", (AXIS,))}
     with pytest.raises(ValueError, match="a diagram or a plane, got both"):
-        stability_limit(AXIS, diagram=small, plane=plane)
+        boundary_map(small, plane=plane)
 
 
 def test_models_that_are_not_searched_are_refused() -> None:

@@ -32,5 +32,4 @@ def test_gamma_bounds_sums_of_products_in_any_order(count: int) -> None:
 
 
 def test_too_many_operations_leave_nothing() -> None:
-    with pytest.raises(ValueError, match="rounding is bounded for fewer than"):
-        gamma(np.array([1.0, 1e16]))
+    assert gamma(np.array([1.0, 1e16])).tolist() == [UNIT / (1 - UNIT), np.inf]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,15 +17,10 @@ from tegum.theory import (
     global_minimum,
     loss_gradient,
 )
-from tegum.theory.geometry import recognise
 from tegum.theory.packing import finite_packing, free_packing, packed
-from tests.support.helpers import run_tegum as run
+from tegum.theory.polytopes import recognise
 
-rows_module: Any = import_module("tegum.compare.commands.rows")
-read_rows, write_rows = rows_module.read_rows, rows_module.write_rows
 free_packings: Any = import_module("tegum.compare.geometry.free_packings")
-command: Any = import_module("tegum.compare.commands.free_packing")
-figure: Any = import_module("tegum.compare.figures.free_packing")
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
 
 
@@ -109,94 +101,3 @@ def test_proposals_estimate_the_exact_loss(amplitude: str) -> None:
 def test_bad_input_is_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the survey be short and know a few polytopes."""
-    full = free_packings.survey
-    settings = {"dims": (2,), "inverse_densities": (2.0, 6.0), "starts": 6, "polished": 3}
-    monkeypatch.setattr(free_packings, "survey", lambda most, **k: full(most, **settings, **k))
-    monkeypatch.setattr(free_packings, "best_packing", lambda density: best_packing(density, among=SMALL))
-
-
-@pytest.mark.usefixtures("small")
-def test_the_command_keeps_its_rows_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    words = f"packing --free 4 --out {tmp_path} --json"
-    code, out, _ = run(monkeypatch, capsys, words)
-    assert code == 0
-    assert json.loads(out)["searches"] == 4
-    table = tmp_path / "free-packing.csv"
-    first = table.read_text()
-    lines = list(csv.DictReader(first.splitlines()))
-    assert [(line["corners"], line["inverse_density"]) for line in lines] == [
-        ("3", "2.0"),
-        ("4", "2.0"),
-        ("3", "6.0"),
-        ("4", "6.0"),
-    ]
-    assert lines[1]["product"] == "2 digon"
-    assert all(float(line["gain"]) >= float(line["product_gain"]) - 1e-9 for line in lines)
-    # Half the table is there: the other half is searched again and comes out the same.
-    table.write_text("".join(first.splitlines(keepends=True)[:3]))
-    code, _, _ = run(monkeypatch, capsys, words)
-    assert code == 0
-    assert table.read_text() == first
-    assert (tmp_path / "free-packing.png").stat().st_size > 10_000
-
-
-@pytest.mark.usefixtures("small")
-def test_an_interrupted_command_says_what_is_kept(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    short = free_packings.survey
-
-    def stopped(most: int, **k: Any) -> Any:
-        yield next(iter(short(most, **k)))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(free_packings, "survey", stopped)
-    code, _, error = run(monkeypatch, capsys, f"packing --free 4 --out {tmp_path}")
-    assert code == 130
-    assert "interrupted: 1 searches are in" in error
-    assert len(read_rows(tmp_path / "free-packing.csv", free_packings.FreeRow)) == 1
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("packing --free 4 --density 0.1", "takes no --density"),
-        ("packing --free 4 --amplitude constant", "for uniform amplitudes, got 'constant'"),
-        ("packing --free 4 --out {}", "more features than dimensions"),
-        ("packing --free 17 --out {}", "got up to 17 in 4; 16 at most"),
-        ("packing --density 0.1 --features 0 --hidden 0", "sizes must be positive, got --features 0"),
-    ],
-)
-def test_misuse_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str, message: str
-) -> None:
-    code, _, error = run(monkeypatch, capsys, words.format(tmp_path))
-    assert code == 2
-    assert message in error
-    assert error.count("\n") == 1
-
-
-def test_another_table_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "free-packing.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="must have the columns dim, corners"):
-        read_rows(tmp_path / "free-packing.csv", free_packings.FreeRow)
-
-
-def test_a_row_cut_short_is_searched_again_and_damage_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "free-packing.csv"
-    (row, _), *_ = free_packings.survey(3, dims=(2,), inverse_densities=(3.0,), starts=4, polished=1)
-    write_rows(path, [row])
-    whole = path.read_text()
-    path.write_text(whole + whole.splitlines()[1][:20])
-    assert read_rows(path, free_packings.FreeRow) == [row]
-    assert path.read_text() == whole
-    path.write_text(whole + "2,x\n")
-    with pytest.raises(ValueError, match=r"line 3 of .*isn't a row of this table: 2,x"):
-        read_rows(path, free_packings.FreeRow)

@@ -23,7 +23,8 @@ from tegum.theory import (
 from tegum.theory.loss import loss_rounding
 from tegum.theory.packing import BestPacking, finite_packing, packed, packing_transitions
 from tegum.theory.packing.best import ATLAS
-from tests.support.helpers import assert_bounded, counted_loss, tolerance
+from tests.support.oracles import counted_loss
+from tests.support.tolerances import assert_bounded, tolerance
 
 EXACT = 1e-12
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")

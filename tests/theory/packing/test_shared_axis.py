@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from tegum.theory import derive_loss, enclosure, expected_loss, global_minimum
 from tegum.theory.packing import one_axis, shared_axes
-from tests.support.helpers import independent, internals, tolerance
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.tolerances import tolerance
 
 DENSITIES = [0.05, 0.5, 0.9]
 

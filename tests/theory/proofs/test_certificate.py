@@ -7,7 +7,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from tegum.theory import (
     local_minima,
 )
 from tegum.theory.numerics import Interval
-from tests.support.helpers import half_unit, internals, run_tegum
+from tests.support.internals import internals
+from tests.support.tolerances import half_unit
 
 HALF = Fraction(1, 2)
 TENTH, HUNDREDTH = Fraction(1, 10), Fraction(1, 100)
@@ -401,72 +401,6 @@ def test_a_claim_may_be_weaker_than_what_is_proved() -> None:
 def test_other_files_are_no_certificates(text: str) -> None:
     with pytest.raises(ValueError, match=r"certificate|numbers must be|two entries"):
         Certificate.from_json(text)
-
-
-# --- The command -------------------------------------------------------------------------------------------------
-
-
-def test_the_command_proves_saves_and_checks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "new" / "certificate.json"
-    code, out, _ = run_tegum(
-        monkeypatch, capsys, f"certify --density 0.375 --importance 1/4 --penalty 0.1 --out {file}"
-    )
-    assert code == 0
-    assert out.startswith("proved: axis(1) + drop(2)\nglobal minimum 23/1024 exactly\n")
-    code, out, _ = run_tegum(monkeypatch, capsys, f"certify --check {file} --json")
-    assert code == 0
-    assert json.loads(out)["status"] == "proved"
-    data = json.loads(file.read_text())
-    lower_minimum(data)
-    file.write_text(json.dumps(data))
-    code, out, _ = run_tegum(monkeypatch, capsys, f"certify --check {file}")
-    assert code == 1
-    assert out.splitlines()[-1].startswith("not proved: ")
-
-
-def test_the_command_prints_json_and_fails_without_proof(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = run_tegum(monkeypatch, capsys, "certify --density 1/10 --max-boxes 50 --json")
-    assert code == 1
-    assert json.loads(out)["status"].startswith("not proved: ")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "certify", "certify --density x", "certify --density 1/0", "certify --density 2",
-        "certify --density 0.1 --importance -1", "certify --check there-is-none.json",
-        "certify --check a.json --density 0.1", "certify --features 4 --hidden 2 --density 0.1",
-        "certify --features 3 --hidden 2 --density 0.5 --penalty 0.1", "certify --density 1e-999999999",
-        "certify --check a.json --importance 0.3",
-    ],
-)  # fmt: skip
-def test_the_command_refuses_bad_input(
-    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = run_tegum(monkeypatch, capsys, words)
-    assert code == 2
-    assert out == ""
-    assert err.count("\n") == 1
-
-
-def test_the_command_takes_three_features_and_says_that_their_files_cannot_be_checked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "three.json"
-    code, out, _ = run_tegum(
-        monkeypatch, capsys, f"certify --features 3 --hidden 2 --density 0.7 --max-boxes 1000 --out {file}"
-    )
-    assert code == 1
-    assert out.startswith("not proved: box budget spent")
-    code, _, err = run_tegum(monkeypatch, capsys, f"certify --check {file}")
-    assert code == 2
-    assert (
-        err == "tegum: only certificates of two features list what they exclude, so certify this model again instead\n"
-    )
 
 
 @pytest.mark.slow

@@ -13,14 +13,14 @@ change. The error that is left is estimated, or bounded on request. docs/spectra
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ToyModel
-from ...numerics import FloatArray, gamma
+from ...numerics import FloatArray, as_numpy, gamma
 from .blocks import BlockLaw
 from .contour import NODES
 from .errors import mean_square, provable
@@ -37,6 +37,25 @@ FEWEST_MAX_NODES = 1 << 12
 FEW = 12
 
 
+class Inverted(NamedTuple):
+    """Losses of outputs, or sizes of hidden units, with the errors of this very evaluation.
+
+    Attributes:
+        value: E(x_i − x'_i)², without importances and penalties, shape (..., n), or E|h_k|, shape (..., m).
+        slopes: derivatives in (G_i·, b_i), shape (..., n, n + 1), or in W_k·, shape (..., m, n); None if not asked for.
+        error: absolute errors of the values, NumPy's, same shape: bounds if they were to be proved, else estimates that
+            hold a bound on rounding (docs/spectral.md has how often and how far estimates were exceeded).
+        slope_error: estimated largest absolute error among each one's derivatives, 0 where there were none, same shape.
+        nodes: how many nodes each took, same shape.
+    """
+
+    value: Array
+    slopes: Any
+    error: FloatArray
+    slope_error: FloatArray
+    nodes: NDArray[np.int64]
+
+
 class SpectralLoss:
     """The reconstruction loss of one `ToyModel` of many features, prepared for many evaluations.
 
@@ -49,14 +68,7 @@ class SpectralLoss:
         max_nodes: nodes after which a row gives up and its error stays above the tolerance; default as many as
             2²⁴ / n, at least 4096.
         proved: whether nodes are doubled until the errors of outputs' losses are proved to be within the tolerance, not
-            only estimated: for independent features whose amplitudes vary. It takes up to a hundred times as many.
-
-    Attributes:
-        error: absolute errors of the last evaluation's losses, shape (..., n), or of its hidden units', shape (..., m):
-            bounds if `proved`, else estimates. Either contains a bound on rounding. Of 4,080 estimates one was
-            exceeded, by 8 % (docs/spectral.md).
-        slope_error: estimated largest absolute error among each one's derivatives, 0 where there were none, same shape.
-        nodes: how many nodes each took, same shape.
+            only estimated: for independent features whose amplitudes vary. It takes up to thirty times as many nodes.
 
     Raises:
         ValueError: if the law isn't one of independent blocks, the tolerance isn't positive, `max_nodes` is below 128,
@@ -90,32 +102,17 @@ class SpectralLoss:
             raise ValueError("errors are proved for independent features whose amplitudes vary, got others")
         self.model, self.tolerance, self.max_nodes, self.proved = model, tolerance, max_nodes, proved
         self._like = np.zeros(()) if like is None else like
-        self.error: FloatArray = np.zeros(model.n_features)
-        self.slope_error: FloatArray = np.zeros(model.n_features)
-        self.nodes: NDArray[np.int64] = np.zeros(model.n_features, dtype=np.int64)
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
-        """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties.
+        """Return E(x_i − x'_i)² for each output, shape (..., n); see `outputs`, which also says how far they are off.
 
         Args:
             weights: W, shape (..., n_hidden, n_features).
             bias: b, shape (..., n_features).
         """
-        return self._outputs(weights, bias, False)[0]
+        return self.outputs(weights, bias, slopes=False).value
 
-    def outputs_and_slopes(self, weights: Array, bias: Array) -> tuple[Array, Array]:
-        """Return each output's E(x_i − x'_i)² and its derivatives in (G_i·, b_i).
-
-        Args:
-            weights: W, shape (..., n_hidden, n_features).
-            bias: b, shape (..., n_features).
-
-        Returns:
-            Shapes (..., n) and (..., n, n + 1), without importances and penalties.
-        """
-        return self._outputs(weights, bias, True)
-
-    def output_and_slopes(self, feature: int, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
+    def output(self, feature: int, overlaps: FloatArray, bias: float) -> Inverted:
         """Return one output's E(x_i − x'_i)² and its derivatives in (G_i·, b_i), where all outputs are alike.
 
         Args:
@@ -124,58 +121,62 @@ class SpectralLoss:
             bias: b_i.
 
         Returns:
-            The loss and an array of shape (n + 1,). `error` and `slope_error` are then of shape (1,).
+            Its value of shape (1,) and slopes of shape (1, n + 1).
         """
         rows = Rows(self._laws((), 1), np.asarray(overlaps)[None], np.array([bias]), np.array([feature]))
         square = float(self.model.densities()[feature]) * float(self.model.features.amplitude.second_moment)
-        terms = self._integrate(rows, np.array([square]), (1,))
-        slopes = np.concatenate([terms["slopes"][0], terms["bias"]])
-        return max(float(terms["value"][0]) + square, 0.0), slopes
+        terms, errors = self._integrate(rows, np.array([square]), (1,))
+        slopes = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
+        return Inverted(np.maximum(terms["value"] + square, 0), slopes, *errors)
 
-    def activation(self, weights: Array) -> tuple[Array, Array]:
+    def activations(self, weights: Array) -> Inverted:
         """Return E|h_k| of the hidden units h = W x, and the derivatives in W_k·.
 
         Where h_k = 0 with positive probability, its sign counts as 0.
 
         Args:
             weights: W, shape (..., n_hidden, n_features).
-
-        Returns:
-            Shapes (..., m) and (..., m, n).
         """
         n, m = self.model.n_features, self.model.n_hidden
-        w = _numpy(weights)
+        w = as_numpy(weights)
         batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2])
         slopes = np.broadcast_to(w, (*batch, m, n)).reshape(-1, n)
         rows = Rows(self._laws(batch, m), slopes, np.zeros(len(slopes)), None)
         square = float(self.model.features.amplitude.second_moment)
-        terms = self._integrate(rows, np.full(len(slopes), square), (*batch, m))
+        terms, errors = self._integrate(rows, np.full(len(slopes), square), (*batch, m))
         means = rows.law.means()
-        value = terms["value"] - (slopes * means).sum(axis=-1)
         # Rounding may take a unit that is hardly active below zero.
-        return self._give(np.maximum(value, 0), (*batch, m)), self._give(terms["slopes"] - means, (*batch, m, n))
+        value = self._give(np.maximum(terms["value"] - (slopes * means).sum(axis=-1), 0), (*batch, m))
+        return Inverted(value, self._give(terms["slopes"] - means, (*batch, m, n)), *errors)
 
-    def _outputs(self, weights: Array, bias: Array, derivatives: bool) -> tuple[Array, Array]:
+    def outputs(self, weights: Array, bias: Array, *, slopes: bool = True) -> Inverted:
+        """Return each output's E(x_i − x'_i)², with its derivatives in (G_i·, b_i) if they are asked for.
+
+        Args:
+            weights: W, shape (..., n_hidden, n_features).
+            bias: b, shape (..., n_features).
+            slopes: whether to return derivatives.
+        """
         n = self.model.n_features
-        w, b = _numpy(weights), _numpy(bias)
+        w, b = as_numpy(weights), as_numpy(bias)
         batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2], b.shape[:-1])
         gram = np.broadcast_to(w.mT @ w, (*batch, n, n)).reshape(-1, n)
         offset = np.broadcast_to(b, (*batch, n)).reshape(-1)
         own = np.tile(np.arange(n), len(offset) // n)
-        rows = Rows(self._laws(batch, n), gram, offset, own, derivatives)
+        rows = Rows(self._laws(batch, n), gram, offset, own, slopes)
         amplitude = float(self.model.features.amplitude.second_moment)
         squares = np.broadcast_to(self.model.features.densities(n) * amplitude, (*batch, n)).reshape(-1)
-        terms = self._integrate(rows, squares, (*batch, n))
-        # Overlaps are rounded.
+        terms, (error, *others) = self._integrate(rows, squares, (*batch, n))
+        # Overlaps are rounded, which counts twice in a square.
         sizes = np.broadcast_to(np.abs(w).mT @ np.abs(w), (*batch, n, n)).reshape(-1, n)
-        lost = gamma(2 * (self.model.n_hidden + 2)) * mean_square(replace(rows, slopes=sizes))
-        self.error = self.error + lost.reshape(*batch, n)
+        overlaps = gamma(2 * (self.model.n_hidden + 2)) * mean_square(replace(rows, slopes=sizes))
+        errors = error + overlaps.reshape(error.shape), *others
         # Rounding may take the loss of a perfect output below zero.
         value = self._give(np.maximum(terms["value"] + squares, 0), (*batch, n))
-        if not derivatives:
-            return value, None
-        slopes = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
-        return value, self._give(slopes, (*batch, n, n + 1))
+        if not slopes:
+            return Inverted(value, None, *errors)
+        first = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
+        return Inverted(value, self._give(first, (*batch, n, n + 1)), *errors)
 
     def _laws(self, batch: tuple[int, ...], count: int) -> BlockLaw:
         """Return the laws of `count` rows for each model of a batch."""
@@ -183,27 +184,21 @@ class SpectralLoss:
         density = np.broadcast_to(self.model.features.densities(n), (*batch, n)).reshape(-1, n)
         return BlockLaw.of(self.model.features, np.repeat(density, count, axis=0))
 
-    def _integrate(self, rows: Rows, scale: FloatArray, shape: tuple[int, ...]) -> Terms:
+    def _integrate(
+        self, rows: Rows, scale: FloatArray, shape: tuple[int, ...]
+    ) -> tuple[Terms, tuple[FloatArray, FloatArray, NDArray[np.int64]]]:
+        """Return the terms of all rows, with the errors and nodes of an `Inverted` of some shape."""
         xp, device = array_api_compat.array_namespace(self._like), array_api_compat.device(self._like)
         place = (xp, None) if array_api_compat.is_numpy_namespace(xp) else (xp, device)
-        # Hidden units' errors are estimated.
+        # Those of hidden units are estimated.
         proved = self.proved and rows.own is not None
         terms, error, nodes = integrate(rows, self.tolerance * scale, self.max_nodes, place, proved=proved)
         # E[x²] is rounded as well, and added.
         error[:, 0] += gamma(FEW) * scale
-        self.error, self.slope_error = error[:, 0].reshape(shape), error[:, 1].reshape(shape)
-        self.nodes = nodes.reshape(shape)
-        return terms
+        return terms, (error[:, 0].reshape(shape), error[:, 1].reshape(shape), nodes.reshape(shape))
 
     def _give(self, array: FloatArray, shape: tuple[int, ...]) -> Array:
         xp, array = array_api_compat.array_namespace(self._like), array.reshape(shape)
         if array_api_compat.is_numpy_namespace(xp):
             return array.astype(self._like.dtype)
         return xp.asarray(array, dtype=self._like.dtype, device=array_api_compat.device(self._like))
-
-
-def _numpy(array: Array) -> FloatArray:
-    """Return a NumPy array of float64."""
-    if array_api_compat.is_torch_array(array):
-        array = array.detach().cpu().numpy()
-    return np.asarray(array, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 A cell is a range of densities times a range of relative importances, and of coefficients of the interference penalty.
 Its candidate, found by descent, is either an antipodal pair of fixed weights or the dropped feature; the proof is that
-every rival costs more (`cell_search.py`), everywhere in the cell. What fails is tried again in quarters, each with a
+every rival costs more (`columns.py`), everywhere in the cell. What fails is tried again in quarters, each with a
 candidate of its own, and is proved if all of them are, in favour of one phase. docs/certified-diagram.md has the
 arguments.
 """
@@ -12,14 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...geometry import relabelled
-from ...minima import descend, unpack
+from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
 from ...numerics import FloatArray
+
+if TYPE_CHECKING:
+    from ..floats import Chances
 
 ANTIPODAL, DROPPED = "digon(1,2)", "axis(1) + drop(2)"
 LEAST_DENSITY = 0.01
@@ -136,9 +140,9 @@ def _candidates(parts: Sequence[_Part]) -> tuple[FloatArray, FloatArray]:
     starts = np.tile(np.column_stack([STARTS, STARTS[:, 2]]), (len(parts), 1))
     starts[:, 2:] *= p[owner, None] / 2
     importance = np.stack([np.ones_like(r), r], axis=-1)
-    model = ToyModel(2, 1, IndependentFeatures(p[owner, None]), importance[owner], penalty[owner])
-    ends = descend(model, starts)
-    weights, bias = unpack(ends.parameters, 1)
+    landscape = Landscape(ToyModel(2, 1, IndependentFeatures(p[owner, None]), importance[owner], penalty[owner]))
+    ends = descend(landscape, starts)
+    weights, bias = landscape.split(ends.parameters)
     pair = weights[:, 0].prod(axis=-1) < 0
     losses = np.where(pair, ends.loss, np.inf).reshape(len(parts), -1)
     best = np.arange(len(parts)) * len(STARTS) + losses.argmin(axis=1)
@@ -148,16 +152,18 @@ def _candidates(parts: Sequence[_Part]) -> tuple[FloatArray, FloatArray]:
     return w, np.round(bias[best] / BIAS_GRID) * BIAS_GRID
 
 
-def _gaps(part: _Part, laws: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
-    """Return upper bounds of U − r ℓ₀ for each corner and law, U being the loss of given weights."""
+def _gaps(
+    part: _Part, chances: Sequence[Chances], dropped: FloatArray, weights: FloatArray, bias: FloatArray
+) -> FloatArray:
+    """Return upper bounds of U − r ℓ₀ for each corner and law, U being the loss of given weights, ℓ₀ `dropped`."""
     from ..floats import loss_and_slopes, rounding
 
     (w_1, w_2), g = weights, float(weights.prod())
     outputs = [(w_1 * w_1, g, bias[0]), (w_2 * w_2, g, bias[1])]
     losses = np.array(
-        [[loss_and_slopes(*output, *law[:3])[0] + rounding(*output) for output in outputs] for law in laws]
+        [[loss_and_slopes(*output, law).loss + rounding(*output) for output in outputs] for law in chances]
     )
-    gaps = [losses[:, 0] + r * (losses[:, 1] - laws[:, 3]) + 2 * penalty * g * g for r, penalty in part.corners]
+    gaps = [losses[:, 0] + r * (losses[:, 1] - dropped) + 2 * penalty * g * g for r, penalty in part.corners]
     return np.asarray(np.ravel(gaps) + ROUNDED * (1 + np.abs(gaps).max()))
 
 
@@ -173,31 +179,31 @@ def _prove(
         bias: likewise.
         strip: width of the strip of small overlaps, in units of the density.
     """
-    from ..floats import shape_loss
-    from .columns import search
+    from ..floats import Chances, shape_loss
+    from .columns import BySign, Limits, Strip, search
     from .small_overlap import overlap_cost
 
     laws = input_laws(density)
+    chances = [Chances(*law[:3]) for law in laws]
     # Further out than the first boxes an output costs more than a dropped feature.
     assert ((laws[:, 1] + laws[:, 2]) * shape_loss(LARGEST_WEIGHT**2) > laws[:, 3]).all()
     p_0, p_1 = density
     dropped = LARGEST_DROPPED if p_0 < PEAK < p_1 else max(laws[0, 3], laws[2, 3])
     dropped *= 1 + ROUNDED
     width = np.floor(p_0 * strip / WEIGHT_GRID) * WEIGHT_GRID
-    costs = [min(overlap_cost(sign * width, *law[:3]) for law in laws) for sign in (-1, 1)]
+    costs = [min(overlap_cost(sign * width, law) for law in chances) for sign in (-1, 1)]
     rows, corners = [], np.array([part.corners for part in parts])
     for part, w, b in zip(parts, weights, bias, strict=True):
         r, penalty = max(r for r, _ in part.corners), min(penalty for _, penalty in part.corners)
         # In the strip D ≥ h ((κ + 2λ) s + r ℓ₀ (s + h − 2)), unless biases silence output 2.
         safe = [2 * r * dropped / (cost + 2 * penalty + r * dropped) * (1 + ROUNDED) for cost in costs]
         pair = bool(w.any())
-        gaps = _gaps(part, laws, w, b) if pair else np.zeros(len(part.corners) * len(laws))
+        gaps = _gaps(part, chances, laws[:, 3], w, b) if pair else np.zeros(len(part.corners) * len(laws))
         rows.append([float(pair), *safe, *gaps])
     alive = np.ones(len(parts), dtype=np.bool_)
-    limits = (LARGEST_WEIGHT / 2, SMALLEST_BOX, MOST_BOXES)
-    boxes = search(
-        laws, corners, np.array(rows), dropped, (width, p_0 / 4 * (1 - ROUNDED)), (costs[0], costs[1]), limits, alive
-    )
+    limits = Limits(LARGEST_WEIGHT / 2, SMALLEST_BOX, MOST_BOXES)
+    in_strip = Strip(width, p_0 / 4 * (1 - ROUNDED))
+    boxes = search(laws, corners, np.array(rows), dropped, in_strip, BySign(*costs), limits, alive)
     return alive, boxes
 
 

@@ -10,13 +10,16 @@ docs/certified-diagram.md has the inequalities.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
-from ...numerics import compiled, machine_code
-from ..floats import least_loss, shape_loss
+from ...numerics import compiled, machine_code, type_of
+from ..floats import Chances, least_loss, shape_loss
 
+# Rows of the table of laws: those at both ends of the densities, and the one between, which no density has.
+LOWEST, BETWEEN, HIGHEST = 0, 1, 2
 LAWS = 3
 # Relative margin for the few roundings with which losses are put together.
 MARGIN = 1e-13
@@ -29,11 +32,36 @@ STACK = 4096
 ANTIPODAL, SAFE_NEGATIVE, SAFE_POSITIVE, FIRST_GAP = 0, 1, 2, 3
 # Columns of the table of laws.
 NONE, ONE, BOTH, DROPPED = 0, 1, 2, 3
+# What is looked at in turn: what costs nothing, then the middle of the box.
+BY_SHAPE, BY_MIDDLE = 0, 1
+
+
+class Strip(NamedTuple):
+    """The strip of small overlaps: |g| ≤ `overlap` and |g| + 2h/3 ≤ `sum`, h = w₂²."""
+
+    overlap: float
+    sum: float
+
+
+class BySign(NamedTuple):
+    """κ of `overlap_cost` in the strip, for w₂ < 0 and for w₂ ≥ 0."""
+
+    negative: float
+    positive: float
+
+
+class Limits(NamedTuple):
+    """Half-width of the first boxes, smallest half-width, and the most boxes."""
+
+    largest: float
+    smallest: float
+    boxes: int
 
 
 @compiled
-def _reach(middle: float, other: float, radius: float, other_radius: float, square: float, product: float) -> float:
+def _reach(middle: float, other: float, radius: float, other_radius: float, law: Chances) -> float:
     """Return ‖Δs x + Δg v‖ at most, over a box around (middle, other), for s = w² and g = w w′; rounded up."""
+    square, product = (law.one + law.both) / 3, law.both / 4
     own = (2 * abs(middle) + radius) * radius
     cross = abs(middle) * other_radius + abs(other) * radius + radius * other_radius
     return float(np.sqrt(square * (own * own + cross * cross) + 2 * product * own * cross) * (1 + 1e-14))
@@ -75,9 +103,9 @@ def _search(
     corners: Any,
     cells: Any,
     dropped: float,
-    strip: tuple[float, float],
-    costs: tuple[float, float],
-    limits: tuple[float, float, int],
+    strip: Strip,
+    costs: BySign,
+    limits: Limits,
     alive: Any,
 ) -> int:
     """Search for a proof for each cell of a column, and return the number of boxes.
@@ -90,12 +118,12 @@ def _search(
             feature, whose rivals are all others; slopes w₁² from which on D is positive in the strip of small w₂, for
             w₂ < 0 and for w₂ ≥ 0; and U − r ℓ₀ for each law and corner, shape (cells, 3 + 3 corners).
         dropped: largest loss of a dropped feature in the column.
-        strip: the strip is where |g| ≤ the first number and |g| + 2h/3 ≤ the second, h = w₂².
-        costs: κ of `overlap_cost` in the strip, for w₂ < 0 and for w₂ ≥ 0.
-        limits: half-width of the first boxes, smallest half-width, and the most boxes.
+        strip: where overlaps are small.
+        costs: what they cost there.
+        limits: of the boxes.
         alive: shape (cells,), set to False where the search failed; cells that are still alive are proved.
     """
-    half, smallest, most = limits
+    half = limits.largest
     n_cells, n_corners = corners.shape[0], corners.shape[1]
     stack = np.empty((STACK, 4))
     stack[0] = (half, -half, half, half)
@@ -109,39 +137,37 @@ def _search(
         low_1, end_1 = m_1 - rad_1, m_1 + rad_1
         low_2, end_2 = abs(m_2) - rad_2, abs(m_2) + rad_2
         h, g, least_g = end_2 * end_2, end_1 * end_2, low_1 * low_2
-        in_strip = g <= strip[0] and g + 2 * h / 3 <= strip[1]
-        by_overlap = (costs[1] if positive else costs[0]) * least_g * least_g if in_strip else 0.0
+        in_strip = g <= strip.overlap and g + 2 * h / 3 <= strip.sum
+        by_overlap = (costs.positive if positive else costs.negative) * least_g * least_g if in_strip else 0.0
         # In the strip f₂ ≥ ℓ₀ (1 − h (2 − s − h)), or ≥ ℓ₀.
         saved = h * max(2 - low_1 * low_1 - low_2 * low_2, 0.0) * dropped
         # Everywhere f₂ ≥ ℓ₀ (1 − h)² + `spread` if h ≤ 1, else f₂ ≥ 0.
         saved_at_most = dropped * (1 + MARGIN)
         if h < 1:
-            aim = laws[0, BOTH] ** 0.5 * (1 - h) / 2 * (1 - MARGIN)
+            aim = laws[LOWEST, BOTH] ** 0.5 * (1 - h) / 2 * (1 - MARGIN)
             apart = 0.0
             if least_g > 0:
-                densities = laws[0, BOTH] ** 0.5, laws[2, BOTH] ** 0.5
+                densities = laws[LOWEST, BOTH] ** 0.5, laws[HIGHEST, BOTH] ** 0.5
                 apart = min(spread(least_g, aim, densities[0]), spread(least_g, aim, densities[1]))
             saved_at_most = saved_at_most * h * (2 - h) - apart
         boxes += 1
         open_cells = 0
-        for step in range(2):
-            # First what costs nothing, then the middle of the box.
+        for step in (BY_SHAPE, BY_MIDDLE):
             for k in range(LAWS):
-                none, one, both = laws[k, NONE], laws[k, ONE], laws[k, BOTH]
-                if step == 0:
-                    f_1[k] = max(_by_shape(low_1, end_1, one + both), by_overlap)
-                    f_2[k] = _by_shape(low_2, end_2, one + both)
+                law = Chances(laws[k, NONE], laws[k, ONE], laws[k, BOTH])
+                if step == BY_SHAPE:
+                    f_1[k] = max(_by_shape(low_1, end_1, law.one + law.both), by_overlap)
+                    f_2[k] = _by_shape(low_2, end_2, law.one + law.both)
                     high_1[k], high_2[k] = np.inf, np.inf
                     continue
-                square, product = (one + both) / 3, both / 4
-                reach = _reach(m_1, m_2, rad_1, rad_2, square, product)
-                near = CLOSE * reach * reach + CLOSEST
-                lower, high_1[k], _ = least_loss(m_1 * m_1, m_1 * m_2, none, one, both, near)
-                f_1[k] = max(f_1[k], _from_middle(lower, reach))
-                reach = _reach(m_2, m_1, rad_2, rad_1, square, product)
-                near = CLOSE * reach * reach + CLOSEST
-                lower, high_2[k], _ = least_loss(m_2 * m_2, m_1 * m_2, none, one, both, near)
-                f_2[k] = max(f_2[k], _from_middle(lower, reach))
+                reach = _reach(m_1, m_2, rad_1, rad_2, law)
+                found = least_loss(m_1 * m_1, m_1 * m_2, law, CLOSE * reach * reach + CLOSEST)
+                high_1[k] = found.upper
+                f_1[k] = max(f_1[k], _from_middle(found.lower, reach))
+                reach = _reach(m_2, m_1, rad_2, rad_1, law)
+                found = least_loss(m_2 * m_2, m_1 * m_2, law, CLOSE * reach * reach + CLOSEST)
+                high_2[k] = found.upper
+                f_2[k] = max(f_2[k], _from_middle(found.lower, reach))
             open_cells = 0
             for j in range(n_cells):
                 if not alive[j] or (cells[j, ANTIPODAL] > 0 and not positive):
@@ -158,10 +184,11 @@ def _search(
                         by_loss = by_loss and f_1[k] + r * (f_2[k] - laws[k, DROPPED]) + penalty - margin > gap
                         by_strip = by_strip and f_1[k] - r * saved + penalty - margin > gap
                         by_alone = by_alone and f_1[k] - r * saved_at_most + penalty - margin > gap
-                        lost = lost or (k != 1 and high_1[k] + r * (high_2[k] - laws[k, DROPPED]) + middle <= gap)
+                        lost = lost or (k != BETWEEN and high_1[k] + r * (high_2[k] - laws[k, DROPPED]) + middle <= gap)
                 if safe or by_loss or by_strip or by_alone:
                     continue
-                if step == 1 and ((lost and not in_strip) or max(rad_1, rad_2) <= smallest or boxes >= most):
+                too_small = max(rad_1, rad_2) <= limits.smallest
+                if step == BY_MIDDLE and ((lost and not in_strip) or too_small or boxes >= limits.boxes):
                     alive[j] = False
                     continue
                 open_cells += 1
@@ -179,9 +206,10 @@ def _search(
     return boxes
 
 
-TABLE, PAIR = "float64[:,::1]", "UniTuple(float64,2)"
+_TABLE = numba.float64[:, ::1]
+_RECORDS = map(type_of, (Strip(0.0, 0.0), BySign(0.0, 0.0), Limits(0.0, 0.0, 0)))
 search = machine_code(
     _search,
-    f"int64({TABLE}, float64[:,:,::1], {TABLE}, float64, {PAIR}, {PAIR}, Tuple((float64,float64,int64)), boolean[::1])",
+    numba.int64(_TABLE, numba.float64[:, :, ::1], _TABLE, numba.float64, *_RECORDS, numba.boolean[::1]),
     nogil=True,
 )

@@ -6,10 +6,11 @@ With s = 1 + σ|g|, β = τ|g| the ratio f/g² doesn't increase with |g| at fixe
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
-from ...numerics import machine_code
-from ..floats import least_loss
+from ...numerics import machine_code, type_of
+from ..floats import Chances, least_loss
 
 # Own slopes up to this are looked at one by one; beyond it f is larger than any small overlap's cost.
 LARGEST_SLOPE = 4.0
@@ -20,16 +21,14 @@ CLOSE = 1e-5
 STACK = 256
 
 
-def _overlap_cost(g: float, none: float, one: float, both: float) -> float:
+def _overlap_cost(g: float, law: Chances) -> float:
     """Return a proven κ with f(s, g′, β) ≥ κ g′² for all s, all β and all g′ between 0 and g.
 
     Args:
-        g: the other feature's slope γ or −γ, a multiple of `pair_moments.GRID`, at most 1/4 in size.
-        none: probability that no feature is active.
-        one: that a given one is active alone.
-        both: that both are.
+        g: the other feature's slope γ or −γ, a multiple of `GRID` of `floats/moments.py`, at most 1/4 in size.
+        law: of the active features.
     """
-    active = one + both
+    active = law.one + law.both
     # √f* changes by at most this for each unit of s.
     steepness = np.sqrt(active / 3) * (1 + 1e-14)
     # With a slope that isn't positive, or larger than LARGEST_SLOPE, the feature itself is stored badly: A ≥ 1/12.
@@ -40,9 +39,9 @@ def _overlap_cost(g: float, none: float, one: float, both: float) -> float:
     while size > 0:
         size -= 1
         middle, half = stack[size, 0], stack[size, 1]
-        lower, upper, _ = least_loss(middle, g, none, one, both, CLOSE * g * g)
-        best = min(best, upper)
-        root = np.sqrt(lower) * (1 - 1e-15) - steepness * half
+        found = least_loss(middle, g, law, CLOSE * g * g)
+        best = min(best, found.upper)
+        root = np.sqrt(found.lower) * (1 - 1e-15) - steepness * half
         bound = root * root * (1 - 1e-14) if root > 0 else 0.0
         if bound >= best * (1 - SHORT) or half <= NARROWEST:
             lowest = min(lowest, bound)
@@ -53,4 +52,5 @@ def _overlap_cost(g: float, none: float, one: float, both: float) -> float:
     return lowest / (g * g) * (1 - 1e-14)
 
 
-overlap_cost = machine_code(_overlap_cost, "float64(float64, float64, float64, float64)", nogil=True)
+_LAW = type_of(Chances(0.0, 0.0, 0.0))
+overlap_cost = machine_code(_overlap_cost, numba.float64(numba.float64, _LAW), nogil=True)

@@ -11,15 +11,26 @@ docs/certified-diagram.md has the arguments.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...numerics import compiled
-from .moments import GRID, loss_and_slopes, rounding
+from .boxes import Span
+from .moments import GRID, Chances, loss_and_slopes, rounding
 
 # Biases at which an output is evaluated at most, and intervals to begin with.
 MOST_BIASES, FIRST_BIASES = 200, 6
 # Roundings of a bound that is built from losses and slopes, in units of `rounding`.
 BOUND_ROUNDINGS = 8
+
+
+class LeastLoss(NamedTuple):
+    """Proven bounds of f* = min over β of f, and the bias at which the upper one is attained."""
+
+    lower: float
+    upper: float
+    bias: float
 
 
 @compiled
@@ -35,47 +46,42 @@ def shape_loss(s: float) -> float:
 
 
 @compiled
-def _between(f_a: float, f_b: float, slope_low: float, slope_high: float, width: float) -> float:
+def _between(f_a: float, f_b: float, slope: Span, width: float) -> float:
     """Return a lower bound of a function on an interval, by its values at the ends and bounds on its slope."""
-    if slope_low >= 0:
+    if slope.low >= 0:
         return f_a
-    if slope_high <= 0:
+    if slope.high <= 0:
         return f_b
     # The lines from both ends meet there.
-    step = min(max((f_b - f_a - slope_high * width) / (slope_low - slope_high), 0.0), width)
-    return f_a + slope_low * step
+    step = min(max((f_b - f_a - slope.high * width) / (slope.low - slope.high), 0.0), width)
+    return f_a + slope.low * step
 
 
 @compiled
-def least_loss(
-    s: float, g: float, none: float, one: float, both: float, tolerance: float
-) -> tuple[float, float, float]:
-    """Return a proven lower bound of f* = min over β of f(s, g, β), a proven upper bound, and the bias of that one.
+def least_loss(s: float, g: float, law: Chances, tolerance: float) -> LeastLoss:
+    """Return proven bounds of f* = min over β of f(s, g, β).
 
     Args:
         s: own slope, a multiple of `GRID`, not negative.
         g: the other feature's slope, a multiple of `GRID`.
-        none: probability that no feature is active.
-        one: that a given one is active alone.
-        both: that both are.
+        law: of the active features.
         tolerance: how far the lower bound may be from the upper one; more where `MOST_BIASES` don't suffice.
     """
     beta, f = np.empty(MOST_BIASES + 1), np.empty(MOST_BIASES + 1)
     y, x_on, bound = np.empty(MOST_BIASES + 1), np.empty(MOST_BIASES + 1), np.empty(MOST_BIASES + 1)
     # Below the first bias no input switches the output on. Above the last one all do, and E[y] ≥ E[x; on].
     first = -s - max(g, 0.0)
-    last = (int(max(-g, (one + both) / 2 * (1 - s - g), first) / GRID) + 2) * GRID
+    last = (int(max(-g, (law.one + law.both) / 2 * (1 - s - g), first) / GRID) + 2) * GRID
     error = max(rounding(s, g, first), rounding(s, g, last))
     count = FIRST_BIASES + 1
     for k in range(count):
         beta[k] = first + (int((last - first) / GRID * k) // FIRST_BIASES) * GRID
-        f[k], y[k], x_on[k] = loss_and_slopes(s, g, beta[k], none, one, both)
+        f[k], y[k], x_on[k] = loss_and_slopes(s, g, beta[k], law)
     for k in range(count - 1):
         bound[k] = _between(
             f[k],
             f[k + 1],
-            2 * (y[k] - x_on[k + 1]) - 4 * error,
-            2 * (y[k + 1] - x_on[k]) + 4 * error,
+            Span(2 * (y[k] - x_on[k + 1]) - 4 * error, 2 * (y[k + 1] - x_on[k]) + 4 * error),
             beta[k + 1] - beta[k],
         )
     while True:
@@ -91,16 +97,15 @@ def least_loss(
             beta[k], f[k], y[k], x_on[k], bound[k] = beta[k - 1], f[k - 1], y[k - 1], x_on[k - 1], bound[k - 1]
         new = lowest + 1
         beta[new] = beta[lowest] + int((beta[new + 1] - beta[lowest]) / GRID / 2) * GRID
-        f[new], y[new], x_on[new] = loss_and_slopes(s, g, beta[new], none, one, both)
+        f[new], y[new], x_on[new] = loss_and_slopes(s, g, beta[new], law)
         count += 1
         for k in (lowest, new):
             bound[k] = _between(
                 f[k],
                 f[k + 1],
-                2 * (y[k] - x_on[k + 1]) - 4 * error,
-                2 * (y[k + 1] - x_on[k]) + 4 * error,
+                Span(2 * (y[k] - x_on[k + 1]) - 4 * error, 2 * (y[k + 1] - x_on[k]) + 4 * error),
                 beta[k + 1] - beta[k],
             )
     # The last bias is past the minimum of the quadratic above it, but its own value isn't rounded to be below.
     lower = min(bound[lowest], f[count - 1]) - BOUND_ROUNDINGS * error
-    return max(lower, 0.0), f[best] + error, beta[best]
+    return LeastLoss(max(lower, 0.0), f[best] + error, beta[best])

@@ -1,17 +1,14 @@
-"""theory/proofs/pairs."""
+"""The search for a proof of two features in one dimension: boxes of weights are cut until each is excluded.
 
-from .check import CertificateCheck, check_certificate
-from .cores import SAME_LOSS, as_box, as_minimum, as_pair, proposed_core
-from .search import Searched, search_boxes
+`cores` proposes boxes around the cheapest minima of the census, each proved by itself; `search` excludes the rest by
+branch and bound with the compiled bounds of `floats`. What comes out is data for a certificate. Begin with `search`:
 
-__all__ = [
-    "SAME_LOSS",
-    "CertificateCheck",
-    "Searched",
-    "as_box",
-    "as_minimum",
-    "as_pair",
-    "check_certificate",
-    "proposed_core",
-    "search_boxes",
-]
+    >>> from tegum.theory.proofs.pairs import search_boxes
+    >>> search_boxes.__name__
+    'search_boxes'
+"""
+
+from .cores import SAME_LOSS, proposed_core
+from .search import Problem, Searched, search_boxes
+
+__all__ = ["SAME_LOSS", "Problem", "Searched", "proposed_core", "search_boxes"]

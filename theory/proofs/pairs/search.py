@@ -8,28 +8,36 @@ can't vanish. Everything is rounded to the safe side; `certificate_check` does i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numba
 import numpy as np
 
-from ...numerics import FloatArray, compiled, machine_code
+from ...numerics import FloatArray, compiled, machine_code, type_of
 from ..balls import WeightBox
 from ..certificates import Quarter
 from ..floats import (
     LARGEST,
     RESOLUTION,
     ROUNDINGS,
+    Chances,
+    Curvature,
+    OutputBox,
+    Slopes,
+    Span,
     bias_range,
     least_loss,
     product,
     reduced_curvature,
     rounding,
     shape_loss,
+    size,
     slope_ranges,
     squared,
 )
 
-OPEN, FAR, ABOVE, SLOPE = 0, 1, 2, 3
-NAMES = {FAR: "far", ABOVE: "above", SLOPE: "slope"}
+CORE, OPEN, FAR, ABOVE, SLOPE = range(-1, 4)
+NAMES = {FAR: "far", ABOVE: "above", SLOPE: "slope", CORE: "core"}
 # Centres of smaller boxes would have squares that aren't multiples of GRID.
 LEAST_SIDE = 2.0**-18
 # Boxes that an argument needs for the slopes are small: larger ones needn't be tried.
@@ -60,140 +68,200 @@ class Searched:
     reason: str
 
 
-@compiled
-def settle(
-    a: float, b: float, c: float, d: float, first: float, second: float, penalty: float, threshold: float, p: float
-) -> int:
-    """Return the argument by which w_1 in [a, b], w_2 in [c, d] holds no global minimiser, or OPEN.
+class Problem(NamedTuple):
+    """What the search is for.
 
-    Args:
-        a: lower end of w_1.
-        b: upper end of w_1.
-        c: lower end of w_2.
-        d: upper end of w_2.
+    Attributes:
         first: I_1.
         second: I_2.
         penalty: λ.
         threshold: upper bound of the global minimum.
-        p: density.
+        density: p.
     """
-    none, one, both = (1 - p) * (1 - p), p * (1 - p), p * p
-    s_low, s_high = squared(a, b)
-    t_low, t_high = squared(c, d)
-    if s_low >= 1 and first * p * shape_loss(s_low) * (1 - SAFE) > threshold:
+
+    first: float
+    second: float
+    penalty: float
+    threshold: float
+    density: float
+
+
+class Square(NamedTuple):
+    """The weights w_1 and w_2 of a square."""
+
+    first: Span
+    second: Span
+
+
+class _Pair(NamedTuple):
+    """A number for each of the two outputs."""
+
+    first: float
+    second: float
+
+
+class _Output(NamedTuple):
+    """What is known about one output over a box: its parameters, the biases among them, and its slopes."""
+
+    box: OutputBox
+    slopes: Slopes
+
+
+class _Gradient(NamedTuple):
+    """Bounds of ∂L*/∂w_1 and ∂L*/∂w_2."""
+
+    first: Span
+    second: Span
+
+
+class _Hessian(NamedTuple):
+    """Bounds of the second derivatives of L* in w_1 and in w_2, and an upper bound of the mixed one."""
+
+    first: Span
+    second: Span
+    mixed: float
+
+
+@compiled
+def settle(square: Square, asked: Problem) -> int:
+    """Return the argument by which no weights of a square are a global minimiser, or OPEN."""
+    p, threshold, importance = asked.density, asked.threshold, _Pair(asked.first, asked.second)
+    law = _chances(p)
+    s, t = squared(square.first), squared(square.second)
+    if s.low >= 1 and importance.first * p * shape_loss(s.low) * (1 - SAFE) > threshold:
         return FAR
-    if t_low >= 1 and second * p * shape_loss(t_low) * (1 - SAFE) > threshold:
+    if t.low >= 1 and importance.second * p * shape_loss(t.low) * (1 - SAFE) > threshold:
         return FAR
-    g_low, g_high = product(a, b, c, d)
-    if s_high + t_high > LARGEST / 4:
+    g = product(square.first, square.second)
+    if s.high + t.high > LARGEST / 4:
         # Too large for the moments' bounds on rounding.
         return OPEN
-    u, v = (a + b) / 2, (c + d) / 2
-    g = u * v
-    dg = max(g_high - g, g - g_low)
-    ds, dt = max(s_high - u * u, u * u - s_low), max(t_high - v * v, v * v - t_low)
-    ground = 0.0 if g_low <= 0 <= g_high else 2 * penalty * min(g_low * g_low, g_high * g_high) * (1 - SAFE)
-    radius_1, radius_2 = _distance(ds, dg, p), _distance(dt, dg, p)
+    u, v = (square.first.low + square.first.high) / 2, (square.second.low + square.second.high) / 2
+    uv = u * v
+    dg = max(g.high - uv, uv - g.low)
+    ds, dt = max(s.high - u * u, u * u - s.low), max(t.high - v * v, v * v - t.low)
+    ground = 0.0 if g.low <= 0 <= g.high else 2 * asked.penalty * min(g.low * g.low, g.high * g.high) * (1 - SAFE)
+    reach, here = _Pair(_distance(ds, dg, p), _distance(dt, dg, p)), _Pair(0.0, 0.0)
     tolerance = FIRST_TOLERANCE
     while True:
-        low_1, high_1, _ = least_loss(u * u, g, none, one, both, tolerance * threshold / first)
-        low_2, high_2, _ = least_loss(v * v, g, none, one, both, tolerance * threshold / second)
-        error = ROUNDINGS * (rounding(u * u, g, 1.0) + rounding(v * v, g, 1.0))
-        if _total(low_1, low_2, radius_1, radius_2, first, second, error) + ground > threshold:
+        first = least_loss(u * u, uv, law, tolerance * threshold / importance.first)
+        second = least_loss(v * v, uv, law, tolerance * threshold / importance.second)
+        error = ROUNDINGS * (rounding(u * u, uv, 1.0) + rounding(v * v, uv, 1.0))
+        lower, upper = _Pair(first.lower, second.lower), _Pair(first.upper, second.upper)
+        if _total(lower, reach, importance, error) + ground > threshold:
             return ABOVE
-        if tolerance <= LAST_TOLERANCE or (
-            _total(high_1, high_2, radius_1, radius_2, first, second, 0.0) + ground <= threshold
-        ):
+        if tolerance <= LAST_TOLERANCE or _total(upper, reach, importance, 0.0) + ground <= threshold:
             break
         tolerance /= 5
-    if b - a > LARGEST_SLOPED:
+    side = square.first.high - square.first.low
+    if side > LARGEST_SLOPED:
         return OPEN
-    half = (b - a) / 2
+    half = side / 2
     resolution = (ds + dt + 2 * dg) / RESOLUTION
-    b1_low, b1_high = bias_range(s_low, s_high, g_low, g_high, none, one, both, resolution)
-    b2_low, b2_high = bias_range(t_low, t_high, g_low, g_high, none, one, both, resolution)
-    s1, s2, s3, s4 = slope_ranges(s_low, s_high, g_low, g_high, b1_low, b1_high, none, one, both)
-    t1, t2, t3, t4 = slope_ranges(t_low, t_high, g_low, g_high, b2_low, b2_high, none, one, both)
-    x1, x2, y1, y2 = _slopes(a, b, c, d, s1, s2, s3, s4, t1, t2, t3, t4, first, second, penalty)
-    if x1 > 0 or x2 < 0 or y1 > 0 or y2 < 0:
+    one, two = _output(s, g, law, resolution), _output(t, g, law, resolution)
+    gradient = _gradient(square, one.slopes, two.slopes, asked)
+    if _beyond(gradient.first, 0.0) or _beyond(gradient.second, 0.0):
         return SLOPE
     # L* falls from the centre by no more than its steepest slopes allow.
-    centre = (_total(low_1, low_2, 0.0, 0.0, first, second, error) + 2 * penalty * g * g) * (1 - SAFE)
-    if centre - (max(-x1, x2) + max(-y1, y2)) * half > threshold:
+    centre = (_total(lower, here, importance, error) + 2 * asked.penalty * uv * uv) * (1 - SAFE)
+    if centre - (size(gradient.first) + size(gradient.second)) * half > threshold:
         return ABOVE
-    ok1, a1, a2, a3, a4, a5, a6 = reduced_curvature(s_low, s_high, g_low, g_high, b1_low, b1_high, none, one, both)
-    ok2, e1, e2, e3, e4, e5, e6 = reduced_curvature(t_low, t_high, g_low, g_high, b2_low, b2_high, none, one, both)
-    if not (ok1 and ok2):
+    bend, bend_two = reduced_curvature(one.box, law), reduced_curvature(two.box, law)
+    if not (bend.convex and bend_two.convex):
         return OPEN
-    # The Hessian of L*, with (∂s_i/∂w, ∂g/∂w) = (2w_1, 0), (w_2, w_1) and (0, 2w_2), (w_2, w_1).
-    uv_low, uv_high = g_low, g_high
-    m1, m2 = first * s3 + second * t3, first * s4 + second * t4
-    p1, p2 = product(s_low, s_high, a1, a2)
-    q1, q2 = product(uv_low, uv_high, a3, a4)
-    r1, r2 = product(t_low, t_high, first * a5 + second * e5 + 4 * penalty, first * a6 + second * e6 + 4 * penalty)
-    xx_low = first * (4 * p1 + 4 * q1 + 2 * s1) + r1
-    xx_high = first * (4 * p2 + 4 * q2 + 2 * s2) + r2
-    p1, p2 = product(t_low, t_high, e1, e2)
-    q1, q2 = product(uv_low, uv_high, e3, e4)
-    r1, r2 = product(s_low, s_high, first * a5 + second * e5 + 4 * penalty, first * a6 + second * e6 + 4 * penalty)
-    yy_low = second * (4 * p1 + 4 * q1 + 2 * t1) + r1
-    yy_high = second * (4 * p2 + 4 * q2 + 2 * t2) + r2
-    p1, p2 = product(s_low, s_high, a3, a4)
-    q1, q2 = product(t_low, t_high, e3, e4)
-    r1, r2 = product(uv_low, uv_high, first * a5 + second * e5 + 8 * penalty, first * a6 + second * e6 + 8 * penalty)
-    xy = max(-(2 * first * p1 + 2 * second * q1 + r1 + m1), 2 * first * p2 + 2 * second * q2 + r2 + m2)
+    hessian = _hessian(one, two, bend, bend_two, asked)
     # Values and slopes at the centre, and how far the Hessian lets them change.
-    low_1, _, _ = least_loss(u * u, g, none, one, both, FINE_TOLERANCE * threshold / first)
-    low_2, _, _ = least_loss(v * v, g, none, one, both, FINE_TOLERANCE * threshold / second)
-    centre = (_total(low_1, low_2, 0.0, 0.0, first, second, error) + 2 * penalty * g * g) * (1 - SAFE)
+    first = least_loss(u * u, uv, law, FINE_TOLERANCE * threshold / importance.first)
+    second = least_loss(v * v, uv, law, FINE_TOLERANCE * threshold / importance.second)
+    lower = _Pair(first.lower, second.lower)
+    centre = (_total(lower, here, importance, error) + 2 * asked.penalty * uv * uv) * (1 - SAFE)
     fine = resolution * half
-    s, t = u * u, v * v
-    b1_low, b1_high = bias_range(s, s, g, g, none, one, both, fine)
-    b2_low, b2_high = bias_range(t, t, g, g, none, one, both, fine)
-    s1, s2, s3, s4 = slope_ranges(s, s, g, g, b1_low, b1_high, none, one, both)
-    t1, t2, t3, t4 = slope_ranges(t, t, g, g, b2_low, b2_high, none, one, both)
-    x1, x2, y1, y2 = _slopes(u, u, v, v, s1, s2, s3, s4, t1, t2, t3, t4, first, second, penalty)
-    largest = max(max(abs(xx_low), abs(xx_high)), max(abs(yy_low), abs(yy_high)))
-    slack = SLACK * ((first + second + penalty) * (1 + s_high + t_high) + max(largest, abs(xy)))
-    mixed = max(xy, 0.0) + slack
-    change_x = (max(-xx_low, xx_high) + slack + mixed) * half * (1 + SLACK)
-    change_y = (max(-yy_low, yy_high) + slack + mixed) * half * (1 + SLACK)
-    if x1 > change_x or x2 < -change_x or y1 > change_y or y2 < -change_y:
+    one = _output(Span(u * u, u * u), Span(uv, uv), law, fine)
+    two = _output(Span(v * v, v * v), Span(uv, uv), law, fine)
+    gradient = _gradient(Square(Span(u, u), Span(v, v)), one.slopes, two.slopes, asked)
+    largest = max(
+        max(abs(hessian.first.low), abs(hessian.first.high)), max(abs(hessian.second.low), abs(hessian.second.high))
+    )
+    scale = (asked.first + asked.second + asked.penalty) * (1 + s.high + t.high)
+    slack = SLACK * (scale + max(largest, abs(hessian.mixed)))
+    mixed = max(hessian.mixed, 0.0) + slack
+    change_first = (size(hessian.first) + slack + mixed) * half * (1 + SLACK)
+    change_second = (size(hessian.second) + slack + mixed) * half * (1 + SLACK)
+    if _beyond(gradient.first, change_first) or _beyond(gradient.second, change_second):
         return SLOPE
-    fall = (max(-x1, x2) + max(-y1, y2)) * half
-    fall += (max(slack - xx_low, 0.0) + max(slack - yy_low, 0.0) + 2 * mixed) * half * half / 2
+    fall = (size(gradient.first) + size(gradient.second)) * half
+    fall += (max(slack - hessian.first.low, 0.0) + max(slack - hessian.second.low, 0.0) + 2 * mixed) * half * half / 2
     return ABOVE if centre - fall * (1 + SLACK) > threshold else OPEN
 
 
 @compiled
-def _slopes(
-    a: float,
-    b: float,
-    c: float,
-    d: float,
-    s1: float,
-    s2: float,
-    s3: float,
-    s4: float,
-    t1: float,
-    t2: float,
-    t3: float,
-    t4: float,
-    first: float,
-    second: float,
-    penalty: float,
-) -> tuple[float, float, float, float]:
-    """Return bounds of ∂L/∂w_1 and ∂L/∂w_2 for w in a box, by those of ∂f/∂s and ∂f/∂g of both outputs."""
-    g_low, g_high = product(a, b, c, d)
-    mixed_low = first * s3 + second * t3 + 4 * penalty * g_low
-    mixed_high = first * s4 + second * t4 + 4 * penalty * g_high
-    p1, p2 = product(s1, s2, a, b)
-    q1, q2 = product(mixed_low, mixed_high, c, d)
-    size = SLACK * (first + second + penalty) * (abs(a) + abs(b) + abs(c) + abs(d))
-    x1, x2 = 2 * first * p1 + q1 - size, 2 * first * p2 + q2 + size
-    p1, p2 = product(t1, t2, c, d)
-    q1, q2 = product(mixed_low, mixed_high, a, b)
-    return x1, x2, 2 * second * p1 + q1 - size, 2 * second * p2 + q2 + size
+def _chances(p: float) -> Chances:
+    return Chances((1 - p) * (1 - p), p * (1 - p), p * p)
+
+
+@compiled
+def _output(s: Span, g: Span, law: Chances, resolution: float) -> _Output:
+    """Return what is known about an output over ranges of its slopes, its biases found to a resolution."""
+    box = OutputBox(s, g, bias_range(s, g, law, resolution))
+    return _Output(box, slope_ranges(box, law))
+
+
+@compiled
+def _beyond(slope: Span, change: float) -> bool:
+    """Return whether a slope stays off zero if it changes by so much."""
+    return slope.low > change or slope.high < -change
+
+
+@compiled
+def _weighted(one: Span, two: Span, asked: Problem) -> Span:
+    """Return I_1 times a bound for output 1 and I_2 times that for output 2."""
+    return Span(asked.first * one.low + asked.second * two.low, asked.first * one.high + asked.second * two.high)
+
+
+@compiled
+def _gradient(square: Square, one: Slopes, two: Slopes, asked: Problem) -> _Gradient:
+    """Return bounds of the gradient for weights in a square, by the slopes of both outputs."""
+    a, b, penalty = square.first, square.second, asked.penalty
+    g, plain = product(a, b), _weighted(one.g, two.g, asked)
+    in_g = Span(plain.low + 4 * penalty * g.low, plain.high + 4 * penalty * g.high)
+    error = SLACK * (asked.first + asked.second + penalty) * (abs(a.low) + abs(a.high) + abs(b.low) + abs(b.high))
+    own, cross = product(one.s, a), product(in_g, b)
+    first = Span(2 * asked.first * own.low + cross.low - error, 2 * asked.first * own.high + cross.high + error)
+    own, cross = product(two.s, b), product(in_g, a)
+    second = Span(2 * asked.second * own.low + cross.low - error, 2 * asked.second * own.high + cross.high + error)
+    return _Gradient(first, second)
+
+
+@compiled
+def _hessian(one: _Output, two: _Output, bend: Curvature, bend_two: Curvature, asked: Problem) -> _Hessian:
+    """Return bounds of the Hessian of L*; (∂s_i/∂w, ∂g/∂w) = (2w_1, 0), (w_2, w_1) and (0, 2w_2), (w_2, w_1)."""
+    s, t, g = one.box.s, two.box.s, one.box.g
+    in_g, in_gg = _weighted(one.slopes.g, two.slopes.g, asked), _weighted(bend.gg, bend_two.gg, asked)
+    first = _own_curvature(asked.first, s, t, g, bend, one.slopes.s, _raised(in_gg, 4 * asked.penalty))
+    second = _own_curvature(asked.second, t, s, g, bend_two, two.slopes.s, _raised(in_gg, 4 * asked.penalty))
+    p, q, r = product(s, bend.sg), product(t, bend_two.sg), product(g, _raised(in_gg, 8 * asked.penalty))
+    mixed = max(
+        -(2 * asked.first * p.low + 2 * asked.second * q.low + r.low + in_g.low),
+        2 * asked.first * p.high + 2 * asked.second * q.high + r.high + in_g.high,
+    )
+    return _Hessian(first, second, mixed)
+
+
+@compiled
+def _own_curvature(
+    importance: float, own: Span, other: Span, g: Span, bend: Curvature, slope: Span, in_gg: Span
+) -> Span:
+    """Return bounds of the second derivative of L* in one weight."""
+    p, q, r = product(own, bend.ss), product(g, bend.sg), product(other, in_gg)
+    return Span(
+        importance * (4 * p.low + 4 * q.low + 2 * slope.low) + r.low,
+        importance * (4 * p.high + 4 * q.high + 2 * slope.high) + r.high,
+    )
+
+
+@compiled
+def _raised(a: Span, by: float) -> Span:
+    return Span(a.low + by, a.high + by)
 
 
 @compiled
@@ -203,68 +271,59 @@ def _distance(ds: float, dg: float, p: float) -> float:
 
 
 @compiled
-def _total(
-    f_1: float, f_2: float, radius_1: float, radius_2: float, first: float, second: float, error: float
-) -> float:
-    """Return a lower bound of Σ I_i f_i where f_i ≥ (√value − radius)₊²."""
-    root_1 = max(np.sqrt(max(f_1 - error, 0.0)) - radius_1, 0.0)
-    root_2 = max(np.sqrt(max(f_2 - error, 0.0)) - radius_2, 0.0)
-    return float((first * root_1 * root_1 + second * root_2 * root_2) * (1 - SAFE))
+def _total(f: _Pair, reach: _Pair, importance: _Pair, error: float) -> float:
+    """Return a lower bound of Σ I_i f_i where f_i ≥ (√value − reach)₊²."""
+    root_1 = max(np.sqrt(max(f.first - error, 0.0)) - reach.first, 0.0)
+    root_2 = max(np.sqrt(max(f.second - error, 0.0)) - reach.second, 0.0)
+    return float((importance.first * root_1 * root_1 + importance.second * root_2 * root_2) * (1 - SAFE))
 
 
-def _settle_each(
-    corners: FloatArray, side: float, first: float, second: float, penalty: float, threshold: float, p: float
-) -> FloatArray:
+def _settle_each(corners: FloatArray, side: float, asked: Problem) -> FloatArray:
     found = np.empty(len(corners))
     for k in range(len(corners)):
         x, y = corners[k, 0], corners[k, 1]
-        found[k] = settle(x, x + side, y, y + side, first, second, penalty, threshold, p)
+        found[k] = settle(Square(Span(x, x + side), Span(y, y + side)), asked)
     return found
 
 
-def _lower_bound_of_each(corners: FloatArray, side: float, first: float, second: float, p: float) -> FloatArray:
+def _lower_bound_of_each(corners: FloatArray, side: float, asked: Problem) -> FloatArray:
     """Return lower bounds of L* without its penalty on squares, shape (N,)."""
-    none, one, both = (1 - p) * (1 - p), p * (1 - p), p * p
+    p, law, importance = asked.density, _chances(asked.density), _Pair(asked.first, asked.second)
     found = np.zeros(len(corners))
     for k in range(len(corners)):
         a, c = corners[k, 0], corners[k, 1]
-        s_low, s_high = squared(a, a + side)
-        t_low, t_high = squared(c, c + side)
-        if s_high + t_high > LARGEST / 4:
+        s, t = squared(Span(a, a + side)), squared(Span(c, c + side))
+        if s.high + t.high > LARGEST / 4:
             continue
         u, v = a + side / 2, c + side / 2
-        g_low, g_high = product(a, a + side, c, c + side)
-        g = u * v
-        dg = max(g_high - g, g - g_low)
-        low_1, _, _ = least_loss(u * u, g, none, one, both, LAST_TOLERANCE * p)
-        low_2, _, _ = least_loss(v * v, g, none, one, both, LAST_TOLERANCE * p)
-        error = ROUNDINGS * (rounding(u * u, g, 1.0) + rounding(v * v, g, 1.0))
-        radius_1 = _distance(max(s_high - u * u, u * u - s_low), dg, p)
-        radius_2 = _distance(max(t_high - v * v, v * v - t_low), dg, p)
-        found[k] = _total(low_1, low_2, radius_1, radius_2, first, second, error)
+        g, uv = product(Span(a, a + side), Span(c, c + side)), u * v
+        dg = max(g.high - uv, uv - g.low)
+        first = least_loss(u * u, uv, law, LAST_TOLERANCE * p)
+        second = least_loss(v * v, uv, law, LAST_TOLERANCE * p)
+        error = ROUNDINGS * (rounding(u * u, uv, 1.0) + rounding(v * v, uv, 1.0))
+        reach = _Pair(
+            _distance(max(s.high - u * u, u * u - s.low), dg, p), _distance(max(t.high - v * v, v * v - t.low), dg, p)
+        )
+        found[k] = _total(_Pair(first.lower, second.lower), reach, importance, error)
     return found
 
 
-CORNERS, EACH = "float64[:,::1]", "float64[::1]"
-_settle_all = machine_code(
-    _settle_each, f"{EACH}({CORNERS}, float64, float64, float64, float64, float64, float64)", nogil=True
-)
-_lower_bounds = machine_code(_lower_bound_of_each, f"{EACH}({CORNERS}, float64, float64, float64, float64)", nogil=True)
+_ASKED = type_of(Problem(0.0, 0.0, 0.0, 0.0, 0.0))
+_OVER_SQUARES = numba.float64[::1](numba.float64[:, ::1], numba.float64, _ASKED)
+_settle_all = machine_code(_settle_each, _OVER_SQUARES, nogil=True)
+_lower_bounds = machine_code(_lower_bound_of_each, _OVER_SQUARES, nogil=True)
 
 
-def search_boxes(
-    numbers: tuple[float, float, float, float, float], exponent: int, cores: list[WeightBox], max_boxes: int
-) -> Searched:
+def search_boxes(asked: Problem, exponent: int, cores: list[WeightBox], max_boxes: int) -> Searched:
     """Settle w_1 ≥ 0 of |w_i| ≤ 2^exponent.
 
     Args:
-        numbers: I_1, I_2, λ, threshold and p.
+        asked: what the search is for.
         exponent: of the domain's size.
         cores: boxes that needn't be settled, and their mirror images.
         max_boxes: budget.
     """
-    first, second, penalty, threshold, p = numbers
-    boxes: dict[str, list[Quarter]] = {name: [] for name in ("far", "above", "slope", "core")}
+    boxes: dict[str, list[Quarter]] = {name: [] for name in NAMES.values()}
     edges = [tuple(float(x) for side in core for x in side) for box in cores for core in (box, box.mirrored())]
     todo = np.array([(0, -1), (0, 0)], dtype=np.int64)
     level, count = 0, 0
@@ -274,16 +333,16 @@ def search_boxes(
         if count + len(todo) > max_boxes or side < LEAST_SIDE:
             left = [(level, int(i), int(j)) for i, j in todo]
             reason = "boxes too small" if side < LEAST_SIDE else f"budget of {max_boxes} boxes spent"
-            lower = float(_lower_bounds(corners, side, first, second, p).min())
+            lower = float(_lower_bounds(corners, side, asked).min())
             return Searched(boxes, left, lower, count, reason)
         count += len(todo)
         inside = np.zeros(len(todo), dtype=bool)
         for a, b, c, d in edges:
             x, y = corners[:, 0], corners[:, 1]
             inside |= (a <= x) & (x + side <= b) & (c <= y) & (y + side <= d)
-        codes = np.full(len(todo), -1)
-        codes[~inside] = _settle_all(corners[~inside], side, first, second, penalty, threshold, p)
-        for code, name in ((-1, "core"), *NAMES.items()):
+        codes = np.full(len(todo), CORE)
+        codes[~inside] = _settle_all(corners[~inside], side, asked)
+        for code, name in NAMES.items():
             boxes[name] += [(level, int(i), int(j)) for i, j in todo[codes == code]]
         rest = todo[codes == OPEN]
         todo = (2 * rest[:, None, :] + np.array([(0, 0), (0, 1), (1, 0), (1, 1)])).reshape(-1, 2)

@@ -17,23 +17,16 @@ from tegum.theory import (
     TableFeatures,
     ToyModel,
 )
-from tests.support.helpers import (
-    DIFFERENCE_STEP,
-    SIGMAS,
-    FloatArray,
-    assert_bounded,
-    entry_scale,
-    independent,
-    internals,
-    loss_scale,
-    oracle,
-    sampled_loss,
-    tolerance,
-)
+from tegum.theory.loss import ArrayEngine
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.laws import independent
+from tests.support.monte_carlo import sampled_loss
+from tests.support.oracles import oracle
+from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, assert_bounded, entry_scale, loss_scale, tolerance
 
 SpectralLoss = internals("loss.spectral.engine").SpectralLoss
 SignedSums = internals("loss.signed_sums").SignedSums
-squared_error = internals("loss.engine").squared_error
 positive_part = internals("loss.penalties").positive_part
 # Enough for every case here that doesn't say otherwise.
 MANY_NODES = 1 << 14
@@ -79,11 +72,8 @@ DEGENERATE = degenerate_points()
 
 def enumerated(model: ToyModel, W: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return each output's loss, shape (n,), and its derivatives in (G_i·, b_i), shape (n, n + 1), by enumeration."""
-    sums = SignedSums(model.features, model.n_features, np.zeros(()))
-    slopes, offset = (W.T @ W)[..., None], b[:, None]
-    value, first, _ = sums.evaluate(slopes, offset, range(model.n_features), squared_error, 1, ())
-    squares = model.densities() * float(model.features.amplitude.second_moment)
-    return value[:, 0] + squares, first[:, :, 0].T
+    found: Any = ArrayEngine(model).outputs(W, b, 1)
+    return found.value, found.first.T
 
 
 def enumerated_sizes(model: ToyModel, W: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -91,14 +81,15 @@ def enumerated_sizes(model: ToyModel, W: FloatArray) -> tuple[FloatArray, FloatA
     sums = SignedSums(model.features, model.n_features, np.zeros(()))
     m = len(W)
     slopes = np.concatenate([W, -W]).T[..., None]
-    value, first, _ = sums.evaluate(slopes, np.zeros((2 * m, 1)), [None] * (2 * m), positive_part, 1, ())
+    plan = sums.plan(slopes, [None] * (2 * m))
+    value, first, _ = sums.evaluate(plan, slopes, np.zeros((2 * m, 1)), positive_part, 1, ())
     first = first[:-1, :, 0].T
     return value[:m, 0] + value[m:, 0], first[:m] - first[m:]
 
 
 def loss_and_gradient(spectral: Any, W: FloatArray, b: FloatArray) -> tuple[float, FloatArray]:
     """Return the loss of a single model, and its gradient in (W, b), from its outputs."""
-    value, slopes = spectral.outputs_and_slopes(W, b)
+    value, slopes, *_ = spectral.outputs(W, b)
     importance = spectral.model.importances()
     slopes = importance[:, None] * slopes
     d_gram = slopes[:, :-1]
@@ -108,14 +99,14 @@ def loss_and_gradient(spectral: Any, W: FloatArray, b: FloatArray) -> tuple[floa
 def check_against_enumeration(model: ToyModel, W: FloatArray, b: FloatArray, slope_bar: float) -> None:
     """Hold value, slopes and estimates against the sum over all activity patterns."""
     spectral = SpectralLoss(model, max_nodes=MANY_NODES)
-    value, slopes = spectral.outputs_and_slopes(W, b)
+    value, slopes, error, slope_error, _ = spectral.outputs(W, b)
     exact, first = enumerated(model, W, b)
     second_moment = float(model.features.amplitude.second_moment)
     scale = float(model.densities().sum() * second_moment + exact.sum())
     assert np.abs(value - exact).max() <= tolerance("spectral") * scale
     assert np.abs(slopes - first).max() <= slope_bar * entry_scale(first)
-    assert (np.abs(value - exact) <= spectral.error).all()
-    assert (np.abs(slopes - first).max(axis=-1) <= spectral.slope_error).all()
+    assert (np.abs(value - exact) <= error).all()
+    assert (np.abs(slopes - first).max(axis=-1) <= slope_error).all()
     alone = spectral.output_losses(W, b)
     assert np.abs(alone - exact).max() <= tolerance("spectral") * scale
 
@@ -190,7 +181,7 @@ def test_hidden_units_against_enumeration(law: str) -> None:
     W, _ = random_point(5, 3, seed=6)
     W[:, 1], W[0] = 0, [1, 0, -1, 0, 0.5]
     W[2] = np.abs(W[2])
-    value, slopes = SpectralLoss(model).activation(W)
+    value, slopes, *_ = SpectralLoss(model).activations(W)
     exact, first = enumerated_sizes(model, W)
     assert value == pytest.approx(exact, abs=tolerance("spectral"))
     assert np.abs(slopes - first).max() <= tolerance("spectral_slope")
@@ -198,7 +189,7 @@ def test_hidden_units_against_enumeration(law: str) -> None:
 
 def test_hidden_units_that_are_off_have_no_sign() -> None:
     model = independent(3, 2, 0.25)
-    value, slopes = SpectralLoss(model).activation(np.array([[0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
+    value, slopes, *_ = SpectralLoss(model).activations(np.array([[0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
     assert value == pytest.approx([0, 0.125])
     # While feature 0 is off the unit is zero, and its sign counts as 0.
     assert slopes == pytest.approx(np.array([[0, 0, 0], [-0.125, -0.25 * 0.125, -0.25 * 0.125]]))
@@ -214,9 +205,9 @@ def test_error_estimates_are_honest() -> None:
         model = ToyModel(n, len(W), IndependentFeatures(density, amplitude=amplitude))
         exact, first = enumerated(model, W, b)
         spectral = SpectralLoss(model, tolerance=bar, max_nodes=MANY_NODES)
-        value, slopes = spectral.outputs_and_slopes(W, b)
-        assert (np.abs(value - exact) <= spectral.error).all()
-        assert (np.abs(slopes - first).max(axis=-1) <= spectral.slope_error).all()
+        value, slopes, error, slope_error, _ = spectral.outputs(W, b)
+        assert (np.abs(value - exact) <= error).all()
+        assert (np.abs(slopes - first).max(axis=-1) <= slope_error).all()
 
 
 @pytest.mark.parametrize("density", [1e-3, 0.1, 0.6, 1.0])
@@ -230,20 +221,19 @@ def test_proved_errors_are_bounds(amplitude: str, density: float) -> None:
             model = ToyModel(n, len(W), IndependentFeatures(density, amplitude=AMPLITUDES[amplitude]))
             exact, _ = enumerated(model, W * columns, b)
             proved = SpectralLoss(model, tolerance=bar, max_nodes=MANY_NODES, proved=True)
-            assert_bounded(proved.output_losses(W * columns, b), exact, proved.error)
+            found = proved.outputs(W * columns, b, slopes=False)
+            assert_bounded(found.value, exact, found.error)
 
 
 def test_a_proof_takes_more_nodes_than_an_estimate() -> None:
     model = independent(12, 3, 0.1)
     W, b = unit_point(12, 3)
-    found = []
-    for proved in (False, True):
-        spectral = SpectralLoss(model, tolerance=1e-8, proved=proved)
-        found.append((spectral.output_losses(W, b), spectral.nodes.sum(), spectral.error))
-    (estimated, few, error), (value, many, bound) = found
-    assert few < many
-    assert (np.abs(value - estimated) <= error + bound).all()
-    assert (bound <= 1.1e-8 * 0.1 / 3).all()
+    estimated, proved = (
+        SpectralLoss(model, tolerance=1e-8, proved=proved).outputs(W, b, slopes=False) for proved in (False, True)
+    )
+    assert estimated.nodes.sum() < proved.nodes.sum()
+    assert (np.abs(estimated.value - proved.value) <= estimated.error + proved.error).all()
+    assert (proved.error <= 1.1e-8 * 0.1 / 3).all()
 
 
 @pytest.mark.parametrize("law", ["correlated", "anticorrelated"])
@@ -258,12 +248,11 @@ def test_outputs_off_and_on_throughout_have_the_error_of_rounding(b: float) -> N
     model = independent(3, 2, 0.3)
     W = np.array([[0.3, 0.1, 0.2], [0.1, 0.4, 0.05]])
     exact = oracle(model, W, np.full(3, b)).loss
-    spectral = SpectralLoss(model)
-    found = spectral.output_losses(W, np.full(3, b)).sum()
-    assert (spectral.nodes == 0).all()
-    assert (spectral.error > 0).all()
-    assert_bounded(found, exact, spectral.error.sum())
-    assert spectral.error.max() < tolerance("loss") * (1 + b * b)
+    found = SpectralLoss(model).outputs(W, np.full(3, b))
+    assert (found.nodes == 0).all()
+    assert (found.error > 0).all()
+    assert_bounded(found.value.sum(), exact, found.error.sum())
+    assert found.error.max() < tolerance("loss") * (1 + b * b)
 
 
 def test_tighter_tolerances_take_more_nodes() -> None:
@@ -271,9 +260,9 @@ def test_tighter_tolerances_take_more_nodes() -> None:
     W, b = unit_point(12, 3)
     nodes, losses = [], []
     for bar in (1e-5, 1e-7, 1e-9):
-        spectral = SpectralLoss(model, tolerance=bar)
-        losses.append(spectral.outputs_and_slopes(W, b)[0].sum())
-        nodes.append(int(spectral.nodes.sum()))
+        found = SpectralLoss(model, tolerance=bar).outputs(W, b)
+        losses.append(found.value.sum())
+        nodes.append(int(found.nodes.sum()))
     assert nodes[0] < nodes[1] < nodes[2]
     assert losses[0] == pytest.approx(losses[2], rel=1e-5)
     assert losses[1] == pytest.approx(losses[2], rel=1e-7)
@@ -283,10 +272,10 @@ def test_too_few_nodes_are_admitted() -> None:
     model = independent(8, 4, 0.1)
     W, b = unit_point(8, 4)
     spectral = SpectralLoss(model, tolerance=1e-12, max_nodes=128)
-    value = spectral.output_losses(W, b)
+    found = spectral.outputs(W, b, slopes=False)
     exact, _ = enumerated(model, W, b)
-    assert spectral.error.max() > 1e-12
-    assert (np.abs(value - exact) <= spectral.error).all()
+    assert found.error.max() > 1e-12
+    assert (np.abs(found.value - exact) <= found.error).all()
 
 
 def test_ten_digons_cost_ten_digons() -> None:
@@ -294,7 +283,7 @@ def test_ten_digons_cost_ten_digons() -> None:
     one, first = enumerated(independent(2, 1, 0.1), pair, bias)
     ten = SpectralLoss(independent(20, 10, 0.1))
     W, b = np.kron(np.eye(10), pair), np.tile(bias, 10)
-    value, slopes = ten.outputs_and_slopes(W, b)
+    value, slopes, *_ = ten.outputs(W, b)
     assert value == pytest.approx(np.tile(one, 10), abs=tolerance("spectral"))
     for d in range(10):
         mine = slice(2 * d, 2 * d + 2)
@@ -312,8 +301,9 @@ def test_always_on_is_a_polynomial() -> None:
     G = W.T @ W
     square = np.einsum("ij,jk,ik->i", G, x, G) + 2 * b * G.sum(axis=-1) * 0.15 + b**2
     mixed = np.diag(G @ x) + 0.15 * b
-    assert spectral.output_losses(W, b) == pytest.approx(square - 2 * mixed + 0.1, rel=tolerance("law"))
-    assert spectral.nodes.max() == 0
+    found = spectral.outputs(W, b, slopes=False)
+    assert found.value == pytest.approx(square - 2 * mixed + 0.1, rel=tolerance("law"))
+    assert found.nodes.max() == 0
 
 
 @pytest.mark.parametrize("density", [0.02, 0.4])
@@ -336,37 +326,36 @@ def test_batches_are_single_models() -> None:
     model = ToyModel(6, 2, IndependentFeatures(density), importance)
     points = [random_point(6, 2, seed) for seed in range(3)]
     W, b = np.stack([W for W, _ in points]), np.stack([b for _, b in points])
-    value, slopes = SpectralLoss(model).outputs_and_slopes(W, b)
-    hidden, _ = SpectralLoss(model).activation(W)
+    value, slopes, *_ = SpectralLoss(model).outputs(W, b)
+    hidden = SpectralLoss(model).activations(W).value
     assert value.shape == (3, 6)
     assert slopes.shape == (3, 6, 7)
     for k in range(3):
         single = SpectralLoss(independent(6, 2, density[k, 0]))
-        v, s = single.outputs_and_slopes(W[k], b[k])
+        v, s, *_ = single.outputs(W[k], b[k])
         assert value[k] == pytest.approx(v, abs=tolerance("law"))
         assert slopes[k] == pytest.approx(s, abs=tolerance("law"))
-        assert hidden[k] == pytest.approx(single.activation(W[k])[0], abs=tolerance("law"))
+        assert hidden[k] == pytest.approx(single.activations(W[k]).value, abs=tolerance("law"))
 
 
 def test_one_output_is_one_of_all() -> None:
     model = ToyModel(7, 3, IndependentFeatures(0.2))
     W, b = random_point(7, 3)
     spectral = SpectralLoss(model)
-    outputs, slopes = spectral.outputs_and_slopes(W, b)
-    errors = spectral.error
+    outputs, slopes, errors, *_ = spectral.outputs(W, b)
     for i in (0, 4):
-        loss, row = spectral.output_and_slopes(i, (W.T @ W)[i], float(b[i]))
-        assert loss == pytest.approx(float(outputs[i]), abs=1e-15)
-        assert row == pytest.approx(slopes[i], abs=1e-15)
-        assert spectral.error == pytest.approx(errors[i : i + 1])
+        one = spectral.output(i, (W.T @ W)[i], float(b[i]))
+        assert one.value == pytest.approx(outputs[[i]], abs=1e-15)
+        assert one.slopes == pytest.approx(slopes[[i]], abs=1e-15)
+        assert one.error == pytest.approx(errors[[i]])
 
 
 def test_torch_tensors_come_back() -> None:
     model = independent(6, 2, 0.2)
     W, b = random_point(6, 2)
-    value, slopes = SpectralLoss(model).outputs_and_slopes(W, b)
+    value, slopes, *_ = SpectralLoss(model).outputs(W, b)
     given = torch.tensor(W), torch.tensor(b)
-    same, rows = SpectralLoss(model, given[0]).outputs_and_slopes(*given)
+    same, rows, *_ = SpectralLoss(model, given[0]).outputs(*given)
     assert isinstance(same, torch.Tensor)
     assert same.numpy() == pytest.approx(value, abs=tolerance("law"))
     assert rows.numpy() == pytest.approx(slopes, abs=tolerance("law"))

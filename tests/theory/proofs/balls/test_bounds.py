@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, enclosure, local_minima
-from tests.support.helpers import internals
+from tegum.theory.proofs.floats import Chances, OutputBox, Span, product, size, squared
+from tests.support.internals import internals
 
 balls, box_balls = internals("proofs.balls.moments"), internals("enclosures.boxes")
 bounds, bends, boxes_of = (
@@ -42,10 +43,10 @@ def exact(value: Fraction) -> fmpq:
     return fmpq(value.numerator, value.denominator)
 
 
-def laws(p: fmpq) -> tuple[float, float, float]:
-    """Return the probabilities of no feature, a given one alone, and both; exact for multiples of 1/64."""
+def laws(p: fmpq) -> Chances:
+    """Return the probabilities of the sets of active features; exact for multiples of 1/64."""
     density = float(Fraction(int(p.p), int(p.q)))
-    return (1 - density) ** 2, density * (1 - density), density**2
+    return Chances((1 - density) ** 2, density * (1 - density), density**2)
 
 
 # --- Intervals ---------------------------------------------------------------------------------------------------
@@ -73,10 +74,11 @@ def test_products_and_squares_are_in_their_ranges(
 @given(numbers, widths, numbers, widths, shares, shares)
 def test_compiled_products_and_squares_are_too(a: int, wide: int, c: int, high: int, i: int, j: int) -> None:
     x, y = a + wide * i / 8, c + high * j / 8
-    low, top = slopes.product(a / GRID, (a + wide) / GRID, c / GRID, (c + high) / GRID)
-    assert low <= x / GRID * (y / GRID) <= top
-    low, top = slopes.squared(a / GRID, (a + wide) / GRID)
-    assert low <= (x / GRID) ** 2 <= top
+    first, second = Span(a / GRID, (a + wide) / GRID), Span(c / GRID, (c + high) / GRID)
+    products, squares = product(first, second), squared(first)
+    assert products.low <= x / GRID * (y / GRID) <= products.high
+    assert squares.low <= (x / GRID) ** 2 <= squares.high
+    assert abs(x / GRID) <= size(first)
 
 
 # --- Moments -----------------------------------------------------------------------------------------------------
@@ -131,8 +133,8 @@ def boxes(draw: st.DrawFn) -> Boxes:
     return ranges[0], ranges[1], ranges[2], (point[0], point[1], point[2])
 
 
-def in_floats(*ranges: Any) -> list[float]:
-    return [float(Fraction(int(end.p), int(end.q))) for side in ranges for end in side]
+def spans(*ranges: Any) -> list[Span]:
+    return [Span(*(float(Fraction(int(end.p), int(end.q))) for end in side)) for side in ranges]
 
 
 @given(chances, boxes())
@@ -143,10 +145,10 @@ def test_slopes_over_a_box_hold_those_at_its_points(p: fmpq, drawn: Boxes) -> No
     inside = 2 * (at.xy - at.xx), 2 * (at.vy - at.xv)
     for over, value in zip(output.slopes(s, g, beta), inside, strict=True):
         assert over.overlaps(value)
-    found = slopes.slope_ranges(*in_floats(s, g, beta), *laws(p))
-    for low, high, value in ((*found[:2], inside[0]), (*found[2:], inside[1])):
-        assert not arb(low) > value
-        assert not arb(high) < value
+    found = slopes.slope_ranges(OutputBox(*spans(s, g, beta)), laws(p))
+    for over, value in ((found.s, inside[0]), (found.g, inside[1])):
+        assert not arb(over.low) > value
+        assert not arb(over.high) < value
 
 
 @given(chances, boxes())
@@ -157,7 +159,7 @@ def test_curvature_over_a_box_holds_that_at_its_points(p: fmpq, drawn: Boxes) ->
     output = bounds.OutputBounds(p)
     at = bends.curvature(output, *(boxes_of.Range(x, x) for x in point))
     over = bends.curvature(output, s, g, beta)
-    low, high = curved.curvature_bounds(*in_floats(s, g, beta), *laws(p))
+    low, high = curved.curvature_bounds(OutputBox(*spans(s, g, beta)), laws(p))
     for k, (value, wide) in enumerate(zip(at, over, strict=True)):
         assert wide.overlaps(value)
         assert not arb(float(low[k])) > value
@@ -192,7 +194,7 @@ def test_no_optimal_bias_is_left_out(p: fmpq, drawn: Boxes) -> None:
     s, g, _, point = drawn
     output = bounds.OutputBounds(p)
     found = output.bias_range(s, g)
-    low, high = slopes.bias_range(*in_floats(s, g), *laws(p), 2.0**-10)
+    low, high = slopes.bias_range(*spans(s, g), laws(p), 2.0**-10)
     everything = output.biases(s, g)
     inside = bounds.BiasSearch(output, *point[:2])
     least = inside.lower(arb(fmpq(1, 2**40)))
@@ -231,9 +233,8 @@ def test_boxes_around_minima_are_not_excluded(
     w = point.weights.ravel()
     corner = [round((x - side * k / 16) * 2**20) / 2**20 for x, k in zip(w, (i, j), strict=True)]
     threshold = point.loss * (1 + 1e-9)
-    code = search.settle(
-        corner[0], corner[0] + side, corner[1], corner[1] + side, 1.0, importance, 0.0, threshold, density
-    )
+    square = search.Square(*(Span(x, x + side) for x in corner))
+    code = search.settle(square, search.Problem(1.0, importance, 0.0, threshold, density))
     assert code == search.OPEN
     box = boxes_of.WeightBox(*(boxes_of.Range(exact(Fraction(x)), exact(Fraction(x) + Fraction(side))) for x in corner))
     model = boxes_of.Pair(exact(Fraction(density)), (fmpq(1), exact(Fraction(importance))), fmpq(0))
@@ -259,9 +260,9 @@ def test_a_box_is_above_only_what_its_points_cost(
     # The threshold is no less than what one of its points costs.
     threshold = Fraction(float(upper.upper())) * (1 + Fraction(1, 2**40))
     assert not pair.above(box, exact(threshold))
-    a, b = in_floats(*ranges)[::2]
-    numbers_of = (1.0, importance, 0.1, float(threshold), density)
-    code = search.settle(a, a + float(side), b, b + float(side), *numbers_of)
+    code = search.settle(
+        search.Square(*spans(*ranges)), search.Problem(1.0, importance, 0.1, float(threshold), density)
+    )
     assert code not in (search.ABOVE, search.FAR)
 
 

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tegum.theory.proofs.floats import Chances
+
 pair_moments: Any = import_module("tegum.theory.proofs.floats.moments")
 pair_bounds: Any = import_module("tegum.theory.proofs.floats.bounds")
 small_overlap: Any = import_module("tegum.theory.proofs.cells.small_overlap")
@@ -100,6 +102,10 @@ def floats(*values: Fraction) -> list[float]:
     return [float(value) for value in values]
 
 
+def chances(law: tuple[Fraction, ...]) -> Chances:
+    return Chances(*floats(*law))
+
+
 @given(on_grid(0, 3), on_grid(-3, 3), on_grid(-3, 2), laws)
 @example(GRID, -GRID, Fraction(0), (Fraction(1, 4),) * 3)
 @example(Fraction(1), Fraction(-1), Fraction(0), (Fraction(81, 100), Fraction(9, 100), Fraction(1, 100)))
@@ -108,12 +114,12 @@ def test_moments_are_the_exact_ones_up_to_the_stated_rounding(
     s: Fraction, g: Fraction, beta: Fraction, law: tuple[Fraction, ...]
 ) -> None:
     bound = Fraction(pair_moments.rounding(*floats(s, g, beta)))
-    computed = pair_moments.moments(*floats(s, g, beta), *floats(*law))
+    computed = pair_moments.moments(*floats(s, g, beta), chances(law))
     for found, exact in zip(computed, exact_moments(s, g, beta, law), strict=True):
         assert abs(Fraction(found) - exact) <= bound
-    loss, y, x_on = pair_moments.loss_and_slopes(*floats(s, g, beta), *floats(*law))
+    loss, y, x_on = pair_moments.loss_and_slopes(*floats(s, g, beta), chances(law))
     assert abs(Fraction(loss) - exact_loss(s, g, beta, law)) <= bound
-    assert (y, x_on) == (computed[0], computed[4])
+    assert (y, x_on) == (computed.y, computed.x)
 
 
 @given(on_grid(0, 2), on_grid(-2, 2), on_grid(-2, 1), laws, on_grid(0, 1), on_grid(0, 1), on_grid(0, 1))
@@ -135,7 +141,7 @@ def test_moments_increase_in_slopes_and_bias(
 def test_no_bias_costs_less_than_the_bound(
     s: Fraction, g: Fraction, law: tuple[Fraction, ...], biases: list[Fraction]
 ) -> None:
-    lower, upper, best = pair_bounds.least_loss(*floats(s, g), *floats(*law), 1e-7)
+    lower, upper, best = pair_bounds.least_loss(*floats(s, g), chances(law), 1e-7)
     assert 0 <= lower <= upper
     assert exact_loss(s, g, Fraction(best), law) <= Fraction(upper)
     for beta in biases:
@@ -143,7 +149,7 @@ def test_no_bias_costs_less_than_the_bound(
 
 
 def test_the_bound_over_biases_is_as_close_as_asked() -> None:
-    lower, upper, best = pair_bounds.least_loss(1.0, -1.0, 0.81, 0.09, 0.01, 1e-9)
+    lower, upper, best = pair_bounds.least_loss(1.0, -1.0, Chances(0.81, 0.09, 0.01), 1e-9)
     assert upper - lower < 2e-9
     assert 0 < best < 0.01
 
@@ -168,7 +174,7 @@ def test_no_bias_beats_the_loss_by_shape(s: Fraction, beta: Fraction, optimal: b
 def test_a_small_overlap_costs_at_least_its_square(density: Fraction, sign: int) -> None:
     law = ((1 - density) ** 2, density * (1 - density), density**2)
     widest = sign * density / 8
-    cost = Fraction(small_overlap.overlap_cost(float(Fraction(int(widest / GRID)) * GRID), *floats(*law)))
+    cost = Fraction(small_overlap.overlap_cost(float(Fraction(int(widest / GRID)) * GRID), chances(law)))
     assert cost > 0
 
     @given(st.fractions(Fraction(1, 1000), 1), st.fractions(-3, 3), st.fractions(-2, 2))

@@ -19,7 +19,7 @@ from tegum.theory import (
     local_minima,
 )
 from tegum.theory.proofs.triples import TripleCertificate
-from tests.support.helpers import internals
+from tests.support.internals import internals
 
 triple = internals("proofs.triples.certify")
 

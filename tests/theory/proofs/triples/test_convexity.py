@@ -9,7 +9,9 @@ import pytest
 from flint import arb, arb_mat, ctx
 
 from tegum.theory import ToyModel, diagram_model, loss_hessian
-from tests.support.helpers import FloatArray, internals, tolerance
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
+from tests.support.tolerances import tolerance
 
 convexity = internals("proofs.triples.convexity")
 

@@ -12,7 +12,8 @@ from flint import arb, ctx, fmpq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.helpers import internals, tolerance
+from tests.support.internals import internals
+from tests.support.tolerances import tolerance
 
 moments = internals("proofs.triples.moments")
 balls = internals("enclosures.boxes")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.helpers import FloatArray, internals
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
 
 rows = internals("proofs.triples.rows")
 moments = internals("proofs.triples.moments")

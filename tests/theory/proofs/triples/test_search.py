@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, loss_gradient
-from tests.support.helpers import FloatArray, internals
+from tegum.theory.numerics import FloatArray
+from tests.support.internals import internals
 
 search = internals("proofs.triples.search")
 cells_module = internals("proofs.triples.cells")
