@@ -16,7 +16,7 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
         command: a function. Parameters annotated with a dataclass are groups; the fields are annotated as options are.
     """
     own = signature(command, eval_str=True).parameters.values()
-    groups = {parameter.name: parameter.annotation for parameter in own if is_dataclass(parameter.annotation)}
+    groups: dict[str, Any] = {p.name: p.annotation for p in own if is_dataclass(p.annotation)}
 
     @wraps(command)
     def run(**words: Any) -> None:

@@ -1,11 +1,13 @@
 """The phase diagram three times over, published, exact and trained, as one dataset, with an account of every run.
 
 `diagram` makes it, `dataset` says how it is laid out, saved and loaded, `ledger` accounts for the runs, `published`
-holds the candidates of 2022, and `certified` the proofs over cells. Begin with `diagram`, and docs/dataset.md:
+says what the candidates of 2022 cost, and `certified` has the proofs over cells. Begin with `diagram`, and
+docs/dataset.md:
 
-    >>> from tegum.compare.diagrams import candidates
-    >>> [candidate.phase for candidate in candidates(2, 1)]
-    ['digon(1,2)', 'axis(1) + drop(2)', 'drop(1) + axis(2)']
+    >>> from tegum.compare.diagrams import DiagramSettings
+    >>> settings = DiagramSettings(n_features=3, n_hidden=2, cells=4, seeds=2)
+    >>> settings.cells**2 * settings.seeds, settings.objective
+    (32, 'sampled')
 """
 
 from .certified import CertifiedRow, certified_columns, crossed

@@ -13,10 +13,10 @@ from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
-from tegum.theory.minima import pack, polish
+from tegum.theory.minima import SAME_LOSS, pack, polish
 
-# A state is on an arc if loss, and overlaps and biases, agree to these.
-SAME_LOSS, SAME_STATE = 1e-9, 1e-5
+# A state is on an arc if its loss is the same, and overlaps and biases agree to this.
+SAME_STATE = 1e-5
 # Where runs end that are on no arc.
 DEAD, ELSEWHERE, NOWHERE = -1, -2, -3
 ENDINGS = {
@@ -89,7 +89,7 @@ def train_along(
         seeds=seeds,
         steps=EXACT_STEPS if exact else SAMPLED_STEPS,
         learning_rate=None if exact else SAMPLED_RATE,
-        objective=objective,
+        objective=objective,  # type: ignore[arg-type]
         device="cpu",
         optimisation=Optimisation("lbfgs", tolerance=VANISHED) if exact else Optimisation(schedule="linear"),
         session=Session(on_progress=on_progress),

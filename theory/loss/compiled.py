@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..models import ToyModel
 from ..numerics import FloatArray, over_slices
+from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
 from .evaluation import Array, Evaluation, Expectations
@@ -52,11 +53,9 @@ class CompiledEngine:
         penalties = np.zeros((*shape, 2))
         penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_decay
         second_moment = model.densities() * float(law.amplitude.second_moment)
-        self._patterns, *self._places = _places(n, tuple(found))
-        self._tables = tuple(
-            np.ascontiguousarray(table.reshape(-1, table.shape[-1]))
-            for table in (chances, model.importances(), second_moment, penalties)
-        )
+        self._patterns, self._places = _places(n, tuple(found))
+        tables = Tables(chances, model.importances(), second_moment, penalties)
+        self._tables = tuple(np.ascontiguousarray(table.reshape(-1, table.shape[-1])) for table in tables)
         self._on_activations = bool(model.activation_penalty.any())
         self.model = model
         self._part_of: tuple[CompiledEngine, Any] | None = None
@@ -140,7 +139,7 @@ class CompiledEngine:
         m, n = self._sizes
         if order not in self._schedules:
             work = schedule(n, self._patterns, order, self._amplitude)
-            self._schedules[order] = len(work.operations), (*_as_arguments(work), *self._places, *self._tables)
+            self._schedules[order] = len(work.operations), (*_as_arguments(work), tuple(self._places), self._tables)
         operations, tables = self._schedules[order]
         w, b = _flat(weights, batch, (m, n)), _flat(bias, batch, (n,))
         count, size = len(w), (m + 1) * n
@@ -149,12 +148,13 @@ class CompiledEngine:
         d_weights = np.empty((count, m, n)) if order else NOTHING[3]
         d_bias = np.empty((count, n)) if order else NOTHING[2]
         hessian = np.empty((count, size, size)) if order > 1 else NOTHING[3]
-        given, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
+        # In the order of `Models` and of `Results`, which would take a tenth of a small evaluation to make.
+        models, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
         for_each = max(THREAD_NUMBERS // (operations * n), 1)
         if 0 < count <= 2 * for_each:
-            compiled.evaluate(*tables, *given, 0, count, *results)
+            compiled.evaluate(*tables, models, 0, count, results)
         elif count:
-            over_slices(lambda s: compiled.evaluate(*tables, *given, s.start, s.stop, *results), count, for_each)
+            over_slices(lambda s: compiled.evaluate(*tables, models, s.start, s.stop, results), count, for_each)
         return Evaluation(
             # Without a batch a number, instead of an array without dimensions.
             loss.reshape(batch) if batch else loss[0],
@@ -174,12 +174,12 @@ def _flat(array: FloatArray, batch: tuple[int, ...], kept: tuple[int, ...]) -> F
 
 
 @lru_cache(maxsize=64)
-def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], NDArray[np.int64], NDArray[np.int64]]:
+def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], Places]:
     """Return how the outputs see the law's patterns, each output's own feature being its first coordinate.
 
     Returns:
-        The sets of active coordinates that occur for any output; the feature behind each coordinate of each output,
-        shape (n, n); and for each output the place in `found` of each set, `len(found)` if it isn't there.
+        The sets of active coordinates that occur for any output; and the places of features and of these sets, with
+        `len(found)` for one that isn't in `found`.
     """
     features = [[i, *(j for j in range(n) if j != i)] for i in range(n)]
     by_output = [
@@ -188,12 +188,12 @@ def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], ND
     ]
     patterns = sorted(set().union(*by_output), key=lambda p: (len(p), p))
     columns = [[known.get(p, len(found)) for p in patterns] for known in by_output]
-    return tuple(patterns), np.array(features), np.array(columns)
+    return tuple(patterns), Places(np.array(features), np.array(columns))
 
 
 @lru_cache(maxsize=64)
 def _as_arguments(work: Schedule) -> tuple[Any, ...]:
     """Return a schedule as `compiled.evaluate` takes it."""
-    layout = work.order, work.n_rows, *work.inputs, work.results, work.begins
-    tables = *work.constants, work.operations, work.scales, work.corners, work.cells
-    return layout, *tables, work.ends, work.from_zero
+    layout = Layout(work.order, work.n_rows, *work.inputs, work.results, work.begins)
+    steps = Steps(*work.constants, work.operations, work.scales, work.corners, work.cells)
+    return tuple(layout), tuple(steps), work.ends, work.from_zero

@@ -19,13 +19,37 @@ import numpy as np
 from numba import boolean, float64, int32, int64, types, void
 
 from ..numerics import machine_code
+from .arguments import Layout, Models, Places, Results, Steps, Tables
+from .schedule import (
+    APEX,
+    BEGINS,
+    DELTA,
+    FIRST_SLOPE,
+    HIGH_OF_FIRST,
+    HIGH_OF_SECOND,
+    HIGHEST,
+    LINEAR,
+    LOW_OF_FIRST,
+    LOW_OF_SECOND,
+    LOWEST,
+    ORIGIN,
+    ROW,
+    SIZE,
+    SQUARE,
+    START,
+    STEP,
+    WEIGHTS,
+    A,
+    B,
+    C,
+    D,
+    Z,
+)
 
 Function = Callable[..., Any]
 
 # Intervals of z shorter than this count as a point, as in `moments.py`.
 SHORTEST = 1e-300
-# Column of `Schedule.cells`.
-FIRST_SLOPE = 12
 # Numbers that the lanes of a block keep together, and most lanes: they should fit the processor's cache.
 BLOCK_NUMBERS, MOST_LANES = 1 << 17, 128
 
@@ -38,9 +62,9 @@ def _given(dtype: Any, dimensions: int) -> Any:
 def _operate(rows: Any, operations: Any, scales: Any, begin: int, end: int, lanes: int) -> None:
     """Run through some operations."""
     for k in range(begin, end):
-        row, a, b, c, d = operations[k, 0], operations[k, 1], operations[k, 2], operations[k, 3], operations[k, 4]
+        row, a, b, c, d = operations[k, ROW], operations[k, A], operations[k, B], operations[k, C], operations[k, D]
         scale = scales[k]
-        if operations[k, 5]:
+        if operations[k, BEGINS]:
             for t in range(lanes):
                 rows[row, t] = (rows[a, t] * rows[b, t] + rows[c, t] * rows[d, t]) * scale
         else:
@@ -52,7 +76,7 @@ def _operate(rows: Any, operations: Any, scales: Any, begin: int, end: int, lane
 def _at_corners(rows: Any, corners: Any, lanes: int) -> None:
     """Fill R_q(z) at corners; a corner on the cut is off."""
     for k in range(corners.shape[0]):
-        z, step, linear, square = corners[k, 0], corners[k, 1], corners[k, 2], corners[k, 3]
+        z, step, linear, square = corners[k, Z], corners[k, STEP], corners[k, LINEAR], corners[k, SQUARE]
         for t in range(lanes):
             on = max(rows[z, t], 0.0)
             rows[step, t] = 1.0 if rows[z, t] > 0 else 0.0
@@ -68,11 +92,11 @@ def _place(rows: Any, cells: Any, ends: Any, from_zero: bool, lanes: int) -> Non
     shares, rests = np.empty(lanes), np.empty(lanes)
     for k in range(cells.shape[0]):
         cell = cells[k]
-        low, high, start, delta, size = cell[0], cell[1], cell[6], cell[7], cell[8]
-        weights, apex = cell[9], cell[10]
+        low, high, start, delta, size = cell[LOWEST], cell[HIGHEST], cell[START], cell[DELTA], cell[SIZE]
+        weights, apex = cell[WEIGHTS], cell[APEX]
         for t in range(lanes):
-            lowest = min(rows[cell[2], t], rows[cell[3], t])
-            highest = max(rows[cell[4], t], rows[cell[5], t])
+            lowest = min(rows[cell[LOW_OF_FIRST], t], rows[cell[LOW_OF_SECOND], t])
+            highest = max(rows[cell[HIGH_OF_FIRST], t], rows[cell[HIGH_OF_SECOND], t])
             below, above = max(-lowest, 0.0), max(highest, 0.0)
             length = below + above
             length = length if length > 0 else 1.0
@@ -109,8 +133,8 @@ def _place(rows: Any, cells: Any, ends: Any, from_zero: bool, lanes: int) -> Non
 @numba.njit(nogil=True, inline="never")
 def _from_zero(rows: Any, cell: Any, low_end: float, high_end: float, t: int) -> None:
     """Place u* of one cell on the way from 0 to the corner where z has the other sign, steep coordinates first."""
-    size, weights, apex, width = cell[8], cell[9], cell[10], high_end - low_end
-    lowest, highest, origin = rows[cell[0], t], rows[cell[1], t], rows[cell[FIRST_SLOPE - 1], t]
+    size, weights, apex, width = cell[SIZE], cell[WEIGHTS], cell[APEX], high_end - low_end
+    lowest, highest, origin = rows[cell[LOWEST], t], rows[cell[HIGHEST], t], rows[cell[ORIGIN], t]
     falls = origin > 0
     largest = 0.0
     for place in range(size):
@@ -228,124 +252,101 @@ def _second_derivatives(rows: Any, row: int, t: int, features: Any, importance: 
             row += 1
 
 
+def _tuple_of(*parts: Any) -> Any:
+    return types.BaseTuple.from_types(parts)  # type: ignore[no-untyped-call]
+
+
 SIGNATURE = void(
-    types.UniTuple(int64, 7),  # type: ignore[no-untyped-call]
-    *(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1), _given(int64, 2), _given(int64, 2)),
-    types.UniTuple(float64, 2),  # type: ignore[no-untyped-call]
-    *(boolean, _given(int64, 2), _given(int64, 2)),
-    *(_given(float64, 2), _given(float64, 2), _given(float64, 2), _given(float64, 2)),
-    *(_given(float64, 3), _given(float64, 2), _given(int64, 1), int64, int64),
-    *(float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1]),
+    _tuple_of(*[int64] * len(Layout._fields)),
+    _tuple_of(*(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1)), *[_given(int64, 2)] * 2),
+    *(_tuple_of(float64, float64), boolean),
+    _tuple_of(*[_given(int64, 2)] * len(Places._fields)),
+    _tuple_of(*[_given(float64, 2)] * len(Tables._fields)),
+    _tuple_of(_given(float64, 3), _given(float64, 2), _given(int64, 1)),
+    *(int64, int64),
+    _tuple_of(float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1]),
 )
 
 
 def _evaluate(
-    layout: tuple[int, ...],
-    constant_rows: Any,
-    constants: Any,
-    operations: Any,
-    scales: Any,
-    corners: Any,
-    cells: Any,
+    layout: Layout,
+    steps: Steps,
     ends: tuple[float, float],
     from_zero: bool,
-    features: Any,
-    pattern_columns: Any,
-    chances: Any,
-    importance: Any,
-    second_moment: Any,
-    penalties: Any,
-    weights: Any,
-    bias: Any,
-    parameters: Any,
+    places: Places,
+    tables: Tables,
+    models: Models,
     begin: int,
     end: int,
-    loss: Any,
-    output_losses: Any,
-    d_weights: Any,
-    d_bias: Any,
-    hessian: Any,
+    results: Results,
 ) -> None:
-    """Evaluate the models from `begin` to `end`; arrays of results that are empty aren't filled.
+    """Evaluate the models from `begin` to `end`. Records are given as plain tuples.
 
     Args:
-        layout: order, rows, first rows of slopes, offset, probabilities and results, operations before u* is placed.
-        constant_rows: see `Schedule.constants`.
-        constants: see there.
-        operations: see `Schedule`.
-        scales: see there.
-        corners: see there.
-        cells: see there.
-        ends: see there.
+        layout: of the schedule.
+        steps: of the schedule.
+        ends: see `Schedule`.
         from_zero: see there.
-        features: the feature behind each coordinate of each output, its own first, shape (n, n).
-        pattern_columns: for each output the column of `chances` of each of the schedule's patterns, (n, patterns).
-        chances: P(A), shape (parameters, patterns of features).
-        importance: I, shape (parameters, n).
-        second_moment: E[x_i²], shape (parameters, n).
-        penalties: on interference, and weight decay, shape (parameters, 2).
-        weights: W, shape (models, m, n).
-        bias: b, shape (models, n).
-        parameters: for each model its row of the law's parameters, importances and penalties, shape (models,).
+        places: of features and patterns.
+        tables: of parameters.
+        models: to evaluate.
         begin: first model.
         end: after the last model.
-        loss: L, shape (models,).
-        output_losses: E(x_i − x'_i)², shape (models, n).
-        d_weights: ∂L/∂W, shape (models, m, n).
-        d_bias: ∂L/∂b, shape (models, n).
-        hessian: shape (models, P, P).
+        results: to fill.
     """
-    order, n_rows, slope_row, offset_row, chance_row, results, begins = layout
+    layout, steps, places, tables = Layout(*layout), Steps(*steps), Places(*places), Tables(*tables)
+    models, results = Models(*models), Results(*results)
+    weights, features, importance = models.weights, places.features, tables.importance
     _, m, n = weights.shape
-    n_patterns = pattern_columns.shape[1]
-    block = max(min(BLOCK_NUMBERS // n_rows, MOST_LANES) // n, 1)
+    n_patterns = places.pattern_columns.shape[1]
+    block = max(min(BLOCK_NUMBERS // layout.n_rows, MOST_LANES) // n, 1)
     block = min(block, end - begin)
-    rows = np.empty((n_rows, block * n))
-    for k in range(constant_rows.shape[0]):
+    rows = np.empty((layout.n_rows, block * n))
+    for k in range(steps.constant_rows.shape[0]):
         for t in range(block * n):
-            rows[constant_rows[k], t] = constants[k]
+            rows[steps.constant_rows[k], t] = steps.constants[k]
     grams, d_gram = np.empty((block, n, n)), np.empty((n, n))
-    second = np.empty((n, n + 1, n + 1) if order > 1 else (0, 0, 0))
+    second = np.empty((n, n + 1, n + 1) if layout.order > 1 else (0, 0, 0))
     towards = np.empty((m, n, n))
     for first in range(begin, end, block):
-        models = min(block, end - first)
-        lanes = models * n
-        for k in range(models):
-            model, parameter = first + k, parameters[first + k]
+        count = min(block, end - first)
+        lanes = count * n
+        for k in range(count):
+            model, parameter = first + k, models.rows[first + k]
             _overlaps(weights[model], grams[k])
             for i in range(n):
                 t = k * n + i
                 for c in range(n):
-                    rows[slope_row + c, t] = grams[k, i, features[i, c]]
-                rows[offset_row, t] = bias[model, i]
+                    rows[layout.slopes + c, t] = grams[k, i, features[i, c]]
+                rows[layout.offset, t] = models.bias[model, i]
                 for p in range(n_patterns):
-                    rows[chance_row + p, t] = chances[parameter, pattern_columns[i, p]]
-        _operate(rows, operations, scales, 0, begins, lanes)
-        _at_corners(rows, corners, lanes)
-        _place(rows, cells, ends, from_zero, lanes)
-        _operate(rows, operations, scales, begins, operations.shape[0], lanes)
-        for k in range(models):
-            model, parameter = first + k, parameters[first + k]
-            interference, decay = penalties[parameter, 0], penalties[parameter, 1]
+                    rows[layout.chances + p, t] = tables.chances[parameter, places.pattern_columns[i, p]]
+        _operate(rows, steps.operations, steps.scales, 0, layout.begins, lanes)
+        _at_corners(rows, steps.corners, lanes)
+        _place(rows, steps.cells, ends, from_zero, lanes)
+        _operate(rows, steps.operations, steps.scales, layout.begins, steps.operations.shape[0], lanes)
+        for k in range(count):
+            model, parameter = first + k, models.rows[first + k]
+            interference, decay = tables.penalties[parameter, 0], tables.penalties[parameter, 1]
             total = 0.0
             for i in range(n):
                 # Rounding may take the loss of a perfect output below zero.
-                value = max(rows[results, k * n + i] + second_moment[parameter, i], 0.0)
-                if output_losses.shape[0]:
-                    output_losses[model, i] = value
+                value = max(rows[layout.results, k * n + i] + tables.second_moment[parameter, i], 0.0)
+                if results.output_losses.shape[0]:
+                    results.output_losses[model, i] = value
                 total += importance[parameter, i] * value
             if interference != 0 or decay != 0:
                 total += _gram_penalty(grams[k], interference, decay)
-            loss[model] = total
-            if order == 0:
+            results.loss[model] = total
+            if layout.order == 0:
                 continue
             for i in range(n):
                 t = k * n + i
                 for c in range(n):
                     j = features[i, c]
-                    slope = importance[parameter, i] * rows[results + 1 + c, t]
+                    slope = importance[parameter, i] * rows[layout.results + 1 + c, t]
                     d_gram[i, j] = slope + (decay if i == j else 2 * interference * grams[k, i, j])
-                d_bias[model, i] = importance[parameter, i] * rows[results + 1 + n, t]
+                results.d_bias[model, i] = importance[parameter, i] * rows[layout.results + 1 + n, t]
             for i in range(n):
                 for j in range(i + 1):
                     both = d_gram[i, j] + d_gram[j, i]
@@ -356,16 +357,16 @@ def _evaluate(
                     slope = 0.0
                     for i in range(n):
                         slope += weights[model, h, i] * d_gram[i, j]
-                    d_weights[model, h, j] = slope
-            if order == 1:
+                    results.d_weights[model, h, j] = slope
+            if layout.order == 1:
                 continue
             for i in range(n):
                 share = importance[parameter, i]
-                _second_derivatives(rows, results + n + 2, k * n + i, features[i], share, second[i])
+                _second_derivatives(rows, layout.results + n + 2, k * n + i, features[i], share, second[i])
                 for j in range(n):
                     if j != i:
                         second[i, j, j] += 2 * interference
-            _pull_back(weights[model], second, d_gram, hessian[model], towards)
+            _pull_back(weights[model], second, d_gram, results.hessian[model], towards)
 
 
 evaluate: Function = machine_code(_evaluate, SIGNATURE, nogil=True)

@@ -27,6 +27,11 @@ Term = tuple[int, int]
 
 # The first row is zero.
 ZERO = 0
+# Columns of `Schedule.operations`, of `Schedule.corners`, and of `Schedule.cells`.
+ROW, A, B, C, D, BEGINS = range(6)
+Z, STEP, LINEAR, SQUARE = range(4)
+LOWEST, HIGHEST, LOW_OF_FIRST, LOW_OF_SECOND, HIGH_OF_FIRST, HIGH_OF_SECOND = range(6)
+START, DELTA, SIZE, WEIGHTS, APEX, ORIGIN, FIRST_SLOPE = range(6, 13)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +174,7 @@ class _Builder:
                 for m in range(step.rows.stop - step.rows.start):
                     for number in range(cells):
                         place = self._cells[group.cells.start + number]
-                        start, weights, apex = place[6], place[9], place[10]
+                        start, weights, apex = place[START], place[WEIGHTS], place[APEX]
                         terms = []
                         for t, (lower, upper, powers) in enumerate(step.facets):
                             for side, end, weight in (
@@ -253,7 +258,7 @@ class _Builder:
             scales=np.array(rows.scales),
             begins=begins,
             corners=np.array(corners, dtype=np.int64),
-            cells=np.array(cells, dtype=np.int64).reshape(len(cells), 12 + n),
+            cells=np.array(cells, dtype=np.int64).reshape(len(cells), FIRST_SLOPE + n),
             ends=(self._low, self._high),
             from_zero=self._from_zero,
         )

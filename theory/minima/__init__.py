@@ -11,7 +11,7 @@ Begin with `local`, and docs/minima.md for what is argued and checked:
     ['digon(1,2)', 'axis(1) + drop(2)']
 """
 
-from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
+from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
@@ -19,7 +19,7 @@ from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, tu
 from .landscape import Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
-from .polishing import SAME_LOSS, Polished, match, polish
+from .polishing import Polished, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
 
 __all__ = [

@@ -16,6 +16,10 @@ from .landscape import Landscape
 from .parameters import pack
 
 GRADIENT_TOLERANCE = 1e-12
+# Losses of one minimum, found twice, agree to this. A gradient of that size g leaves g²/2κ of loss, κ being the
+# curvature: less than 1e-15 for κ > `FLAT`, and along directions that are flat altogether the loss is constant. The
+# rest is the rounding of two losses, each held to 1e-12 of Σ_i I_i E[x_i²] + L: 1e-10 leaves room for a sum of fifty.
+SAME_LOSS = 1e-10
 # Curvatures below this share of the largest count as flat: far above rounding, far below what separates phases.
 FLAT = 1e-9
 # Where all outputs are off there is no curvature but rounding's.

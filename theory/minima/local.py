@@ -16,7 +16,7 @@ import numpy as np
 from ..geometry import dead_outputs
 from ..models import ToyModel
 from ..numerics import FloatArray, over_slices
-from .critical_points import ESCAPE, FLAT, GRADIENT_TOLERANCE, CriticalPoint, examine, invariants, snap
+from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .descent import descend
 from .landscape import Landscape
 from .starts import default_starts, starting_points
@@ -63,7 +63,7 @@ def _new_representatives(
 
 def _same_manifold(a: CriticalPoint, b: CriticalPoint) -> bool:
     degenerate = a.status == b.status == "degenerate"
-    return degenerate and a.phase == b.phase and abs(a.loss - b.loss) < FLAT
+    return degenerate and a.phase == b.phase and abs(a.loss - b.loss) < SAME_LOSS
 
 
 def census(

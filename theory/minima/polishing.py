@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..geometry import phase
 from ..models import ToyModel
 from ..numerics import FloatArray, over_slices
-from .critical_points import ESCAPE, GRADIENT_TOLERANCE, CriticalPoint, below, flatness, invariants, snap
+from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, below, flatness, invariants, snap
 from .curvature import smallest_curvature
 from .descent import descend
 from .frames import distance
@@ -20,8 +20,6 @@ from .local import EXAMINED, SAME
 
 # Saddles that polishing leaves before it gives up.
 MOST_ESCAPES = 3
-# Losses of one minimum, found twice, agree to this.
-SAME_LOSS = 1e-10
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from ..geometry import dead_outputs
 from ..models import ToyModel
 from ..numerics import FloatArray
-from .critical_points import GRADIENT_TOLERANCE, CriticalPoint, examine, snap
+from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, snap
 from .descent import descend
 from .landscape import Landscape
 from .local import SAME
 
 # Standard deviation of a start's weights, and half the range of its biases. Wide biases would switch outputs off.
 WEIGHT_SCALE, BIAS_SCALE = 0.8, 0.1
-SAME_LOSS = 1e-9
 
 
 @dataclass(frozen=True, eq=False)

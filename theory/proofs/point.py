@@ -24,7 +24,7 @@ from .certificates import (
     joined_phase,
 )
 from .checks import as_box, as_minimum, as_pair
-from .pairs import SAME_LOSS, proposed_core
+from .pairs import TIED_LOSS, proposed_core
 from .triples import MAX_ROW_BOXES, certify_triple
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _cores(
     """Return cores around the cheapest minima, with what they enclose, and why others have none."""
     cores, minima, failed = [], [], []
     for point in points:
-        if point.loss > points[0].loss + SAME_LOSS * (1 + points[0].loss):
+        if point.loss > points[0].loss + TIED_LOSS * (1 + points[0].loss):
             continue
         core, found, reason = proposed_core(bounds, point)
         if core is None or found is None:

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
+from tegum.theory.minima import SAME_LOSS
 from tests.support.tolerances import tolerance
 
-# Losses of one minimum, found twice.
-SAME_LOSS = 1e-10
 # Four models in the published layout, one of which diverged.
 FOUR = np.array([[[1.0, -1.0]], [[0.71, 0.71]], [[1.0, 0.0]], [[np.nan, 1.0]]])
 DENSITY = np.array([0.1, 0.1, 0.5, 0.5])

@@ -20,7 +20,7 @@ from tegum.empirical.training import train
 from tegum.theory import expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import published_candidates
-from tegum.theory.minima import DiagramMinima, diagram_minima
+from tegum.theory.minima import SAME_LOSS, DiagramMinima, diagram_minima
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
@@ -31,8 +31,6 @@ OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
 GRADIENT_BAR = 1e-12
-# Losses of one minimum, found twice.
-SAME_LOSS = 1e-10
 CURVE = BoundaryCurve(
     kind="coexistence",
     phases=("axis(1) + drop(2)", "digon(1,2)"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tegum.compare.figures import packing_figure
@@ -12,7 +14,7 @@ SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
 
 def test_the_figure_names_what_is_best_and_when() -> None:
     packings, transitions = packing_transitions(np.array([1.1, 1.4, 2.0, 6.0, 9.0]), among=SMALL)
-    figure = packing_figure(packings, transitions)
+    figure: Any = packing_figure(packings, transitions)
     upper, lower = figure.axes
     assert lower.get_xlabel() == "inverse feature density 1/(1−S)"
     shown = {text.get_text() for text in upper.get_legend().get_texts()}

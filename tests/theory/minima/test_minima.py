@@ -16,11 +16,10 @@ from tegum.theory import (
     loss_gradient,
     polish,
 )
-from tegum.theory.minima import census, diagram_minima, match, pack
+from tegum.theory.minima import SAME_LOSS, census, diagram_minima, match, pack
 
 GRADIENT_BAR = 1e-12
 LOSS_DIGITS = 1e-10
-SAME_LOSS = 1e-9
 
 
 def norm(model: ToyModel, point: CriticalPoint) -> float:

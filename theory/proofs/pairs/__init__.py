@@ -8,7 +8,7 @@ branch and bound with the compiled bounds of `floats`. What comes out is data fo
     'search_boxes'
 """
 
-from .cores import SAME_LOSS, proposed_core
+from .cores import TIED_LOSS, proposed_core
 from .search import Problem, Searched, search_boxes
 
-__all__ = ["SAME_LOSS", "Problem", "Searched", "proposed_core", "search_boxes"]
+__all__ = ["TIED_LOSS", "Problem", "Searched", "proposed_core", "search_boxes"]

@@ -20,8 +20,9 @@ from ..checks import proved_core
 AXES = ("axis(1) + drop(2)", "drop(1) + axis(2)")
 # Half widths 2^-k of cores to try, the largest first.
 SIZES = range(3, 21)
-# Cheaper minima than the cheapest by more than this aren't global.
-SAME_LOSS = 1e-12
+# Minima whose losses exceed the least by no more than this, relative to 1 + it, get a core: the bar of rounding in
+# float64. Up to there any of them may be the cheapest, and their cores' enclosures decide; the search excludes others.
+TIED_LOSS = 1e-12
 
 
 def proposed_core(bounds: PairBounds, point: CriticalPoint) -> tuple[Core | None, Minimiser | None, str]:
