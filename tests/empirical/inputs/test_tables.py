@@ -23,7 +23,7 @@ from tegum.theory import (
 )
 from tests.support.laws import examples
 
-kernels: Any = import_module("tegum.empirical.kernels.cpu")
+kernels: Any = import_module("tegum.empirical.kernels.sampling")
 CPU = torch.device("cpu")
 N, BATCH = 4, 1001
 SIGMAS = 5.0
@@ -84,7 +84,7 @@ def test_compiled_inputs_are_those_in_tensors(law: str, stratified: bool, exact_
     keys = seed_words([3, 2**40 + 5])
     for row in range(2):
         pattern, own = np.zeros(blocks * size, dtype=np.int64), np.empty(blocks * size)
-        kernels._sample_weights(table.counts[row], table.masses[row], BATCH, pattern, own)
+        kernels.sample_weights(table.counts[row], table.masses[row], BATCH, pattern, own)
         assert own.sum() == pytest.approx(table.masses[row].sum())
         np.testing.assert_array_equal(own[place], weight[row])
         found = np.empty((N, blocks * size))
