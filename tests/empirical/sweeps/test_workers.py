@@ -160,8 +160,8 @@ def test_no_dask_is_imported_unless_a_client_is_passed(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def client() -> Any:
-    """One cluster for all tests that need one."""
+def cluster() -> Any:
+    """The client of one cluster for all tests that need one."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -170,6 +170,13 @@ def client() -> Any:
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def client(cluster: Any) -> Any:
+    """The client, once workers that a test has killed are replaced."""
+    cluster.wait_for_workers(2)
+    return cluster
 
 
 def test_dask_gives_the_same_files(tmp_path: Path, whole: dict[str, bytes], client: Any) -> None:
