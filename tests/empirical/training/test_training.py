@@ -28,7 +28,7 @@ from tegum.theory.loss import linear_optimum
 from tests.support.training import arguments
 
 # Behind the package's face: what makes a device seem small.
-training: Any = import_module("tegum.empirical.training.loop")
+running: Any = import_module("tegum.empirical.training.running")
 groups: Any = import_module("tegum.empirical.groups.compiled")
 exact_group: Any = import_module("tegum.empirical.groups.exact")
 
@@ -513,7 +513,7 @@ def test_models_that_were_done_are_kept_when_one_does_not_fit(monkeypatch: pytes
     options: dict[str, Any] = {"objective": "exact", "steps": 40, "checkpoint": tmp_path / "state.npz"}
     whole = quick(GRID, steps=40, objective="exact")
     with monkeypatch.context() as patch:
-        patch.setitem(training.EXACT_GROUP, "cpu", 4)
+        patch.setitem(running.EXACT_GROUP, "cpu", 4)
         tried = small_device(patch, most=0, steps=16)
         with pytest.raises(MemoryError, match="a single model doesn't fit on cpu: no room"):
             quick(GRID, **options)
