@@ -26,6 +26,7 @@ from .continuation import (
     Trace,
     always,
     correct,
+    first_order,
     jacobian,
     trace,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "correct",
     "even_size",
     "exactly",
+    "first_order",
     "gamma",
     "jacobian",
     "machine_code",

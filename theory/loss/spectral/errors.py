@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...numerics import UNIT, FloatArray
-from .blocks import BlockLaw
+from .blocks import TINY, BlockLaw
 from .contour import NODES, Line, exponents
 from .rows import Rows
 from .transforms import real_transform
@@ -76,7 +76,7 @@ def rounding(rows: Rows, line: Line, last: int) -> FloatArray:
     whole = np.exp(np.minimum(rows.cumulant(c), 700.0))
     phi = real_transform(law.amplitude, c[:, None] * rows.slopes)
     # The law tilted by e^{cZ}: members of groups count as always on.
-    on = law.on * phi / (1 - law.on + law.on * phi)
+    on = 1 - (1 - law.on) / np.maximum(1 - law.on + law.on * phi, TINY)
     patterns = 0
     for group in law.groups:
         on[:, list(group.members)] = 1
