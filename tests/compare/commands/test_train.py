@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+# Behind the face: options are read without running a command.
 from tegum.compare.commands.laws import LawOptions
+
+# Behind the face: options are read without training anything.
 from tegum.compare.commands.training import TrainingOptions
 from tegum.compare.foreign import read_many
 from tegum.empirical.files import load_models, save_models
@@ -32,8 +35,11 @@ from tegum.theory import (
 from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, ended, started
 from tests.support.training import arguments
 
+# Behind the face: every rule and schedule.
 optimisers: Any = import_module("tegum.empirical.runs.optimisers")
+# Behind the face: the loop is stopped at every stage.
 training: Any = import_module("tegum.empirical.training.loop")
+# Behind the face: a run is stopped in the middle, and groups are made small.
 running: Any = import_module("tegum.empirical.training.running")
 
 EXACT = "--objective exact --device cpu"

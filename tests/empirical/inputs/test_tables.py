@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.empirical.groups.compiled import law_of
+from tegum.empirical.groups import law_of
 from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
+
+# Behind the face: the generator against its published answers.
 from tegum.empirical.inputs.draws import philox
 from tegum.empirical.runs import ARCHITECTURES, SampledLoss
 from tegum.theory import (
@@ -23,6 +25,7 @@ from tegum.theory import (
 )
 from tests.support.laws import examples
 
+# Behind the face: parts of the compiled loop against their definition.
 kernels: Any = import_module("tegum.empirical.kernels.sampling")
 CPU = torch.device("cpu")
 N, BATCH = 4, 1001

@@ -99,6 +99,7 @@ def as_fmpq(value: Any) -> fmpq:
 
 def stability(density: float) -> float:
     """Return the importance at which an axis stops being a minimum."""
+    # Behind the face: the argument of an axis by itself.
     core = internals("proofs.balls.axis_core")
     kappa = min(float(core.interference_cost(as_fmpq(density), fmpq(0), sign)) for sign in (1, -1))
     return kappa / (density / 3 - density**2 / 4)

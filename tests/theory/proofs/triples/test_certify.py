@@ -21,6 +21,7 @@ from tegum.theory import (
 from tegum.theory.proofs.triples import TripleCertificate
 from tests.support.internals import internals
 
+# Behind the face: the proof with small budgets.
 triple = internals("proofs.triples.certify")
 
 TENTHS = IndependentFeatures(Fraction(7, 10))

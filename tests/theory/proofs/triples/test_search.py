@@ -13,7 +13,9 @@ from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 
+# Behind the face: cells of null vectors by themselves.
 search = internals("proofs.triples.search")
+# Behind the face: cells of null vectors by themselves.
 cells_module = internals("proofs.triples.cells")
 
 CASES = [
