@@ -55,8 +55,8 @@ from .branch_diagrams import Arc, BranchDiagram, Change, apart, branch_diagram
 from .branches import Branch, follow_branches
 from .candidates import PUBLISHED_LOSSES, PublishedLoss
 from .catalogue import FORMULAS, formulas_markdown
-from .certificate import Certificate, EnclosedMinimum
-from .certificate_check import CertificateCheck, check_certificate
+from .certificate import Certificate
+from .certificate_parts import EnclosedMinimum
 from .certified_cells import CellProof, DiagramCell, certified_cells
 from .certify import certify
 from .class_packing import Factor, SharedPacking, class_factors, mixed_factors, shared_packing
@@ -110,7 +110,8 @@ from .solids import polytope
 from .special_points import SpecialPoint, special_points
 from .spectral import SpectralLoss
 from .transitions import Limit
-from .triple_certificate import TripleCertificate, certify_triple
+from .triple_certificate import certify_triple
+from .verification import CertificateCheck, check_certificate
 
 __all__ = [
     "EXPANSIONS",
@@ -182,7 +183,6 @@ __all__ = [
     "TableFeatures",
     "ToyModel",
     "Transition",
-    "TripleCertificate",
     "algebraic_densities",
     "anticorrelated_pairs",
     "apart",

@@ -14,7 +14,7 @@ from flint import fmpq
 
 from .axis_core import axis_minimiser
 from .ball_bounds import PairBounds
-from .certificate import CertifiedModel, Core, EnclosedMinimum
+from .certificate_parts import CertifiedModel, Core, EnclosedMinimum
 from .convex_core import Minimiser, convex_minimiser, polished
 from .critical_points import CriticalPoint
 from .enclosure import Interval

@@ -9,18 +9,17 @@ import numpy as np
 from flint import arb, ctx, fmpq
 
 from .ball_bounds import PairBounds
-from .certificate import (
+from .certificate import Certificate, certified_model, joined_phase
+from .certificate_cores import SAME_LOSS, as_box, as_fmpq, as_fraction, as_minimum, as_pair, proposed_core
+from .certificate_parts import (
+    BUDGET_SPENT,
     NOT_PROVED,
     PROVED,
-    Certificate,
     CertifiedModel,
     Core,
     EnclosedMinimum,
-    Proof,
-    certified_model,
-    joined_phase,
+    WeightProof,
 )
-from .certificate_cores import SAME_LOSS, as_box, as_fmpq, as_fraction, as_minimum, as_pair, proposed_core
 from .convex_core import above_on_grid
 from .critical_points import CriticalPoint
 from .enclosure import Interval
@@ -29,7 +28,7 @@ from .model import ToyModel
 from .triple_certificate import MAX_ROW_BOXES, certify_triple
 
 if TYPE_CHECKING:
-    from .certificate_search import Searched
+    from .certificate_search import Model, Searched
 
 # Boxes of weights for two features, of rows of G for three.
 MAX_BOXES = {2: 100_000, 3: MAX_ROW_BOXES}
@@ -46,10 +45,11 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         model: two independent features of one density, with amplitudes uniform on [0, 1], in one dimension; any
             importances, and an interference penalty. Or three of them in two dimensions, without penalties
             (docs/proofs-three.md); that takes minutes.
-        max_boxes: budget of boxes to look at; 100,000 for two features and 60 million, of another kind, for three.
+        max_boxes: most boxes to look at; 100,000 by default for two features and 120 million, of another kind, for
+            three.
 
     Returns:
-        A certificate, with status "proved" or "not proved: …"; a `TripleCertificate` for three features.
+        A certificate, with status "proved" or "not proved: …".
 
     Raises:
         ValueError: if proofs don't cover the model, or the budget isn't a positive integer.
@@ -80,9 +80,10 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         exponent += 1
     found = search_boxes(_numbers(exact, threshold), exponent, [as_box(core.box) for core in cores], int(max_boxes))
     boxes = {name: tuple(sorted(given)) for name, given in found.boxes.items()}
-    proof = Proof(threshold, exponent, boxes, tuple(cores))
-    left = [] if found.lower is None else [Fraction(found.lower)]
-    lower = min([*left, *(minimum.loss.lower for minimum in minima), threshold])
+    proof = WeightProof(threshold, exponent, boxes, tuple(cores))
+    # No bound of what is left says more than this.
+    most = min([*(minimum.loss.lower for minimum in minima), threshold])
+    lower = most if found.lower is None else min(Fraction(found.lower), most)
     cheapest = tuple(minimum for minimum in minima if minimum.loss.lower <= threshold)
     status = _status(found, failed, cheapest)
     proved = status == PROVED
@@ -93,7 +94,10 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         minimisers=cheapest if proved else (),
         phase=joined_phase(cheapest) if proved else "",
         boxes=found.count,
+        budget=int(max_boxes),
+        left=len(found.left),
         reason=found.reason,
+        history=tuple((count, bound) for count, bound in found.history if bound <= most),
         proof=proof,
     )
 
@@ -121,14 +125,18 @@ def _dropped(bounds: PairBounds) -> Fraction:
         return as_fraction(above_on_grid(arb(min(bounds.pair.importance) * bounds.pair.dropped)))
 
 
-def _numbers(model: CertifiedModel, threshold: Fraction) -> tuple[float, float, float, float, float]:
+def _numbers(model: CertifiedModel, threshold: Fraction) -> Model:
+    from .certificate_search import Model
+
     first, second = model.importance
     # The search's own margins cover the rounding of these; that of the threshold must be upward.
-    return float(first), float(second), float(model.penalty), float(threshold) * (1 + 1e-14), float(model.density)
+    return Model(
+        float(first), float(second), float(model.penalty), float(threshold) * (1 + 1e-14), float(model.density)
+    )
 
 
 def _status(found: Searched, failed: list[str], cheapest: tuple[EnclosedMinimum, ...]) -> str:
-    missing = list(failed)
+    missing = [*([BUDGET_SPENT] if found.reason == BUDGET_SPENT else []), *failed]
     if found.left:
         missing.append(f"{len(found.left)} boxes are left")
     elif not cheapest:
