@@ -11,8 +11,10 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 diagram: $(STAMP)
 	$(BIN)/tegum diagram --features 2 --hidden 1 --out out
 
+# A file's tests go to one worker, so that what its fixtures compute is computed once. (Groups of tests, by xdist's mark
+# of that name, are silently ignored: pytest-xdist 3.8 doesn't know them under pytest 9.2.)
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow
@@ -25,7 +27,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 docs: $(STAMP)
-	$(BIN)/pytest -q tests/test_docs.py
+	$(BIN)/pytest -q tests/house/test_documents.py
 
 wheel: $(STAMP)
 	$(BIN)/python .ci/check_wheel.py
@@ -35,6 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/training.py --full
 	$(BIN)/python benchmarks/thomson.py
 	$(BIN)/python benchmarks/certificate.py
+	$(BIN)/python benchmarks/startup.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/loss.py
 
 $(STAMP): pyproject.toml constraints.txt

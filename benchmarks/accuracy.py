@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/accuracy.py [--rounds 20]
 
-The cases and the comparison are those of the tests (tests/accuracy.py).
+The cases and the comparison are those of the tests (tests/support/accuracy.py).
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ import numpy as np
 
 from tegum.theory import Certificate, IndependentFeatures, ToyModel, certify, check_certificate
 
-moments: Any = import_module("tegum.theory.pair_moments")
-search: Any = import_module("tegum.theory.certificate_search")
-moments_at, rounding, GRID = moments.moments, moments.rounding, moments.GRID
+moments: Any = import_module("tegum.theory.proofs.floats.moments")
+search: Any = import_module("tegum.theory.proofs.pairs.search")
+moments_at, rounding, GRID, Chances = moments.moments, moments.rounding, moments.GRID, moments.Chances
 
 MODELS = {"p = 0.1, r = 1": (0.1, 1.0), "p = 0.1, r = 0.02": (0.1, 0.02), "p = 0.5, r = 1": (0.5, 1.0)}
 GAPS = (0.9, 0.5, 0.2, 0.1, 0.01)
@@ -34,15 +34,15 @@ CHUNK = 1 << 20
 @numba.njit(nogil=True)
 def lower_bound(box: Any, first: float, second: float, p: float) -> float:
     """Return the natural lower bound of L on a box, rows (low, high) of w_1, w_2, b_1, b_2."""
-    none, one, both = (1 - p) * (1 - p), p * (1 - p), p * p
+    law = Chances((1 - p) * (1 - p), p * (1 - p), p * p)
     total = 0.0
     g = np.array([box[0, 0] * box[1, 0], box[0, 0] * box[1, 1], box[0, 1] * box[1, 0], box[0, 1] * box[1, 1]])
     for i in range(2):
         a, b = box[i, 0] ** 2, box[i, 1] ** 2
         low = 0.0 if box[i, 0] <= 0 <= box[i, 1] else min(a, b)
         high = max(a, b)
-        _, squares, _, _, _, _, _ = moments_at(low, g.min(), box[2 + i, 0], none, one, both)
-        _, _, x_y, _, _, _, _ = moments_at(high, g.max(), box[2 + i, 1], none, one, both)
+        squares = moments_at(low, g.min(), box[2 + i, 0], law).yy
+        x_y = moments_at(high, g.max(), box[2 + i, 1], law).xy
         size = max(abs(box[2 + i, 0]), abs(box[2 + i, 1]))
         error = 6 * rounding(high, max(-g.min(), g.max()), size)
         total += (first if i == 0 else second) * max(p / 3 - 2 * x_y + squares - error, 0.0)
@@ -84,9 +84,9 @@ def plain(first: float, second: float, p: float, threshold: float, radius: float
     return count, True
 
 
-def ours(numbers: tuple[float, ...], exponent: int, limit: int) -> tuple[int, bool]:
+def ours(asked: Any, exponent: int, limit: int) -> tuple[int, bool]:
     """Return how many boxes our search looks at to prove the threshold without cores, and whether it got there."""
-    found = search.search_boxes(numbers, exponent, [], limit)
+    found = search.search_boxes(asked, exponent, [], limit)
     return found.count, not found.left
 
 
@@ -133,7 +133,7 @@ def main() -> None:
         reached = True
         for gap in GAPS:
             threshold = best * (1 - gap)
-            mine = timed(ours, (1.0, r, 0.0, threshold, p), exponent, arguments.limit)
+            mine = timed(ours, search.Problem(1.0, r, 0.0, threshold, p), exponent, arguments.limit)
             theirs = timed(plain, 1.0, r, p, threshold, 2.0**exponent, arguments.limit) if reached else None
             row: dict[str, Any] = {"model": name, "gap": gap, "ours": mine, "baseline": theirs}
             if theirs is not None:

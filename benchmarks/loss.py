@@ -35,7 +35,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from tegum.theory import ExactLoss, IndependentFeatures, SpectralLoss, ToyModel, derive_loss, enclosure
+from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, derive_loss, enclosure
+from tegum.theory.loss import ArrayEngine
+from tegum.theory.loss.spectral import SpectralLoss
 
 DENSITY = 0.1
 HIDDEN = {2: 1, 3: 2, 4: 2, 5: 2, 6: 3, 7: 3, 8: 4, 20: 5, 100: 10, 400: 30}
@@ -192,9 +194,7 @@ def enclosed(n: int, order: int) -> Callable[[Points], Any]:
 
 def by_arrays(n: int, like: Any = None) -> ExactLoss:
     """Return the evaluation by array operations, for small models too; NumPy's is what all are compared with."""
-    exact = ExactLoss(toy_model(n), like=like, method="enumeration")
-    exact._compiled = None
-    return exact
+    return ExactLoss.by(ArrayEngine(toy_model(n), like))
 
 
 def engine_seconds() -> Iterator[Cost]:
@@ -306,9 +306,9 @@ def exact_loss(model: ToyModel, points: Points) -> tuple[float, float, float]:
     """Return the loss of one model, its relative error, and the time that it takes."""
     if model.n_features > LARGEST_ENCLOSED:
         spectral = SpectralLoss(model)
-        alone, outputs = timed(lambda: spectral.output_losses(*points))
-        loss = float(outputs.sum())
-        return loss, float(spectral.error.sum()) / loss, alone
+        alone, outputs = timed(lambda: spectral.outputs(*points, slopes=False))
+        loss = float(outputs.value.sum())
+        return loss, float(outputs.error.sum()) / loss, alone
     exact = ExactLoss(model)
     exact.loss(*points)
     alone, found = timed(lambda: exact.loss(*points))

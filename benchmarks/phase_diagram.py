@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from tegum.empirical import train
-from tegum.empirical.sampling import initial_weights
-from tegum.theory import ToyModel, census, diagram_model, expected_loss, polish
+from tegum.empirical.inputs import initial_weights
+from tegum.empirical.training import train
+from tegum.theory import ToyModel, diagram_model, expected_loss, polish
+from tegum.theory.minima import census
 
 BATCH, RECIPE_STEPS, ADAM_STEPS, RATE = 1024, 10_000, 4000, 1e-3
 WITHIN = 1e-6

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from tegum.compare import thomson_minimum
+from tegum.theory.spheres import thomson_minimum
 
 TABLE = Path(__file__).parent.parent / "tests" / "data" / "thomson_energies.csv"
 CLOSE = 1e-10

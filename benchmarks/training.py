@@ -29,14 +29,19 @@ import numpy as np
 import torch
 from phase_diagram import BATCH, RATE, Recipe, grid, timed
 
-from tegum.empirical import Recorder, train
-from tegum.empirical.device_group import DeviceGroup
-from tegum.empirical.groups import Settings
-from tegum.empirical.inputs import Inputs
-from tegum.empirical.models import ARCHITECTURES, SampledLoss
-from tegum.empirical.optimisers import BETAS, Rule
-from tegum.empirical.records import TrainingState
-from tegum.empirical.sampling import initial_weights, input_table
+from tegum.empirical.groups import DeviceGroup
+from tegum.empirical.inputs import Inputs, initial_weights, input_table
+from tegum.empirical.runs import (
+    ARCHITECTURES,
+    BETAS,
+    Optimisation,
+    Recorder,
+    Rule,
+    SampledLoss,
+    Settings,
+    TrainingState,
+)
+from tegum.empirical.training import train
 from tegum.theory import IndependentFeatures, ToyModel, global_minimum
 
 # Sizes with the number of models, and steps of ours and of the recipe.
@@ -175,8 +180,12 @@ def recording(device: torch.device) -> dict[str, float]:
 
 # Options of (iv); rates and steps of Adam are such that most models converge.
 FULL: dict[str, dict[str, Any]] = {
-    "lbfgs": {"optimiser": "lbfgs", "steps": 400},
-    "adam": {"optimiser": "adam", "steps": 1500, "learning_rate": 0.02, "schedule": "cosine"},
+    "lbfgs": {"optimisation": Optimisation("lbfgs", tolerance=1e-6), "steps": 400},
+    "adam": {
+        "optimisation": Optimisation("adam", schedule="cosine", tolerance=1e-6),
+        "steps": 1500,
+        "learning_rate": 0.02,
+    },
 }
 
 
@@ -185,9 +194,7 @@ def full_diagram(optimiser: str, device: torch.device) -> dict[str, float]:
     model, ended = grid(256), {}
 
     def run() -> None:
-        ended["trained"] = train(
-            model, seeds=16, objective="exact", tolerance=1e-6, device=device.type, **FULL[optimiser]
-        )
+        ended["trained"] = train(model, seeds=16, objective="exact", device=device.type, **FULL[optimiser])
 
     seconds = timed(run)
     trained = ended["trained"]

@@ -25,23 +25,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.optimize import minimize
 
-from tegum.compare import best_alignment, spherical_code
-from tegum.compare.figures import STYLE, save_figure
-from tegum.compare.point_figures import draw_features, overlap_legend, upright
-from tegum.compare.point_groups import point_group
-from tegum.compare.sphere_comparison import ThomsonComparison, thomson_comparison
-from tegum.empirical import train
-from tegum.theory import (
-    ExactLoss,
-    IndependentFeatures,
-    ToyModel,
-    feature_norms,
-    pack,
-    packed,
-    polytope,
-    recognise,
-    unpack,
-)
+from tegum.compare.figures import draw_features, overlap_legend, save_figure, upright
+from tegum.compare.figures.style import STYLE
+from tegum.compare.geometry import ThomsonComparison, thomson_comparison
+from tegum.empirical.runs import Optimisation
+from tegum.empirical.training import train
+from tegum.theory import ExactLoss, IndependentFeatures, ToyModel, feature_norms, polytope
+from tegum.theory.minima import pack, unpack
+from tegum.theory.packing import packed
+from tegum.theory.polytopes import recognise
+from tegum.theory.spheres import best_alignment, spherical_code
+from tegum.theory.spheres.point_groups import point_group
 
 DENSITIES = (0.5, 0.2, 0.1, 0.05, 0.02)
 SIZES = {2: range(3, 13), 3: range(4, 13)}
@@ -90,9 +84,11 @@ def studied(k: int, d: int, seeds: int) -> list[dict[str, Any]]:
     """Train k features in d dimensions at all densities, and return what comes of each."""
     model = ToyModel(k, d, IndependentFeatures(np.array(DENSITIES)[:, None]))
     if k <= ENUMERATED:
-        ways: dict[str, Any] = {"objective": "exact", "optimiser": "lbfgs", "steps": 600, "tolerance": 1e-9}
+        ways: dict[str, Any] = {"objective": "exact", "steps": 600}
+        ways["optimisation"] = Optimisation("lbfgs", tolerance=1e-9)
     else:
-        ways = {"steps": 5000, "batch_size": 512, "learning_rate": 3e-3, "schedule": "cosine"}
+        ways = {"steps": 5000, "batch_size": 512, "learning_rate": 3e-3}
+        ways["optimisation"] = Optimisation(schedule="cosine")
     trained = train(model, seeds=seeds, device="cpu", **ways)
     whole = (np.asarray(feature_norms(trained.weights)) > STORED).all(axis=-1)
     rows = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tegum.theory import formulas_markdown
+from tegum.theory.formulas import formulas_markdown
 
 if __name__ == "__main__":
     page = Path(__file__).resolve().parent / "formulas.md"

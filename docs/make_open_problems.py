@@ -21,20 +21,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from tegum.compare.figures import DENSITY_LABEL, STYLE, draw_curve, save_figure
-from tegum.compare.rows import read_rows, write_rows
-from tegum.theory import (
-    IndependentFeatures,
-    PenaltyBounds,
-    ToyModel,
-    certify,
-    critical_penalty,
-    one_axis,
-    penalty_bounds,
-    phase_boundaries,
-    seed_diagram,
-)
-from tegum.theory.critical_penalty import storage_cost
+from tegum.compare.commands.rows import read_rows, write_rows
+from tegum.compare.figures import save_figure
+from tegum.compare.figures.phase_diagram import draw_curve
+from tegum.compare.figures.style import DENSITY_LABEL, STYLE
+from tegum.theory import IndependentFeatures, ToyModel, certify
+from tegum.theory.boundaries import boundary_map, critical_penalty, storage_cost
+from tegum.theory.packing import one_axis
+from tegum.theory.proofs.cells import PenaltyBounds, penalty_bounds
 
 HERE = Path(__file__).resolve().parent
 BOUNDS, AXIS = HERE / "critical-penalty.csv", HERE / "one-axis.csv"
@@ -110,7 +104,7 @@ def draw_penalty() -> Figure:
         lines = left.contour(density, ratio, penalty.T, levels=LEVELS, colors="white", linewidths=0.6)
         left.clabel(lines, lines.levels[::2], fontsize=5.5, fmt="{:g}".format)
         left.contour(density, ratio, early.T, levels=[SHOWN_EARLY], colors="black", linewidths=1.2, linestyles="--")
-        for curve in phase_boundaries(seed_diagram()):
+        for curve in boundary_map().curves:
             draw_curve(left, curve, "coexistence", curve.cheapest)
         left.set(xlim=(0.01, 1), ylim=(0.1, 10))
         left.set_title("critical interference penalty $\\lambda_c$")

@@ -11,9 +11,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tegum.compare.boundary_figure import boundary_figure
-from tegum.compare.figures import STYLE, save_figure
-from tegum.theory import BoundaryMap, boundary_map, census, diagram_model
+from tegum.compare.figures import boundary_figure, save_figure
+from tegum.compare.figures.style import STYLE
+from tegum.theory import BoundaryMap, boundary_map, diagram_model
+from tegum.theory.minima import census
 
 HERE = Path(__file__).resolve().parent
 SIZES = {2: (2, 1), 3: (3, 2)}

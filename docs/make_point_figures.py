@@ -4,9 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tegum.compare import thomson_minimum
-from tegum.compare.figures import save_figure
-from tegum.compare.point_figures import polytope_figure, thomson_figure
+from tegum.compare.figures import polytope_figure, save_figure, thomson_figure
+from tegum.theory.spheres import thomson_minimum
 
 SIZES = (4, 5, 8, 12, 24, 32, 46, 78)
 POLYTOPES = (

@@ -1,47 +1,17 @@
-"""Toy models trained in batches.
+"""Toy models trained in batches: the same models as in `tegum.theory`, by sampled inputs or on the exact loss.
 
-`train` trains every model of a `ToyModel` batch from several seeds and returns `TrainedModels`. `models` has the models
-by their equations and the gradient written out, `sampling` turns any input law into a table, `inputs` draws from it by
-counter-based random numbers, `kernels` does both compiled for a CPU, `arguments` says what is refused, `optimisers` has
-the rules and schedules, `groups` and `exact_group` keep models together, `evaluation` their losses, `records` what is
-returned and `persistence` how it is kept in files. `dynamics` records metrics on the way, and `plateaus` finds the
-levels between which such a series jumps.
+`train` trains every model of a `ToyModel` batch from several seeds and returns `TrainedModels`; `sweep` trains whole
+grids into a dataset on disk that any interruption leaves whole. A `Recorder` asks for metrics on the way.
 
-`sweep` trains whole grids of them into a dataset on disk: `grid` says which models and in which units of work,
-`settings` what a sweep was asked to do, `store` keeps the dataset, `claims` share it between processes, `workers` train
-the units, and `rounds` see to it that all get done.
+    >>> from tegum.empirical import train
+    >>> from tegum.theory import IndependentFeatures, ToyModel
+    >>> train(ToyModel(2, 1, IndependentFeatures(0.5)), seeds=2, objective="exact", steps=10).weights.shape
+    (2, 1, 2)
+
+Begin with `training`, whose `train` is one loop over `groups` of models; `runs` has what goes in and comes out,
+`inputs` the random numbers, `kernels` the compiled steps, `recording` the metrics, `files` and `sweeps` what is kept.
 """
 
-from .dynamics import METRICS, Recorded, Recorder
-from .models import ARCHITECTURES, Architecture
-from .persistence import from_dataset, load_models, save_models, to_dataset
-from .plateaus import Jump, Plateau, Plateaus, plateaus
-from .records import BestModels, TrainedModels
-from .stores import read_zarr, write_zarr
-from .sweep import Sweep, read_sweep, sweep
-from .training import resolve_device, train
+import lazy_loader
 
-__all__ = [
-    "ARCHITECTURES",
-    "METRICS",
-    "Architecture",
-    "BestModels",
-    "Jump",
-    "Plateau",
-    "Plateaus",
-    "Recorded",
-    "Recorder",
-    "Sweep",
-    "TrainedModels",
-    "from_dataset",
-    "load_models",
-    "plateaus",
-    "read_sweep",
-    "read_zarr",
-    "resolve_device",
-    "save_models",
-    "sweep",
-    "to_dataset",
-    "train",
-    "write_zarr",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,8 +9,9 @@ from collections import Counter
 
 import numpy as np
 
-from tegum.empirical import train
-from tegum.theory import diagram_model, local_minima, match, polish
+from tegum.empirical.training import train
+from tegum.theory import diagram_model, local_minima, polish
+from tegum.theory.minima import match
 
 
 def main(density: float = 0.1, relative_importance: float = 0.8, seeds: int = 32) -> Counter[str]:

@@ -1,4 +1,7 @@
-"""Hypothesis profiles. "ci", the default, draws the same examples in every run and times none of them."""
+"""What all tests run under: profiles of Hypothesis, and threads of linear algebra.
+
+The profile "ci", the default, draws the same examples in every run and times none of them.
+"""
 
 from __future__ import annotations
 
@@ -11,3 +14,12 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# Tests run side by side, and their matrices are small: further threads of BLAS and OpenMP wait for work in a busy loop.
+# Libraries look at this when they are loaded, so it stands before anything that loads NumPy.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+# glibc gives large arrays back to the system and asks for them again, which costs as much as computing with them. It
+# looks at this when a process starts: the workers of xdist and what tests start.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))

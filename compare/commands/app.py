@@ -1,0 +1,91 @@
+"""The command line's root: which commands there are, and how each run ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .console import MISUSE, complain
+from .interruptions import tell
+from .late import LateCommands
+
+# For each command its module, which is loaded when the command is asked for, and a line that fits beside its name.
+COMMANDS = {
+    "diagram": ("diagram", "Compute and draw a phase diagram, every run explained."),
+    "minima": ("minima", "List all local minima of the exact loss at one point."),
+    "derive": ("derive", "Derive the exact loss as a formula."),
+    "loss": ("loss", "Print exact loss and phase of your own weights."),
+    "boundary": ("boundary", "Trace exact phase boundaries and special points."),
+    "train": ("train", "Train one model from several seeds."),
+    "sweep": ("sweep", "Train a grid of models into a dataset on disk."),
+    "basins": ("basins", "Count which minimum seeds end in."),
+    "packing": ("packing", "Find the best packing of many equal features."),
+    "uniform": ("uniform", "Hold trained models of equal features against packings."),
+    "thomson": ("thomson", "Solve the Thomson problem, or hold features against it."),
+    "deform": ("branches", "Follow minima as one feature changes."),
+    "correlated": ("branches", "Follow minima of correlated or anticorrelated pairs."),
+    "certify": ("certify", "Prove which minimum is the global one, or check it."),
+    "certified-diagram": ("certified_diagram", "Prove which phase is cheapest in a diagram's cells."),
+}
+
+
+class Tegum(LateCommands):
+    """The commands of `tegum`."""
+
+    registered = COMMANDS
+
+
+# Plain help: the panels of rich would take as long to load as everything else together.
+app = typer.Typer(
+    cls=Tegum,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Exact theory and training of toy models of superposition, x' = ReLU(W^T W x + b).",
+)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tegum {version('tegum')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Show help if no command is asked for."""
+    if context.invoked_subcommand is None:
+        sys.stdout.write(f"{context.get_help()}\n")
+        raise typer.Exit(MISUSE)
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
+    from ..progress import InterruptedRunError
+
+    try:
+        # One name, however it was started: that of the variable by which shells ask for completions hangs on it.
+        code = app(prog_name="tegum", standalone_mode=False) or 0
+    except InterruptedRunError as stop:
+        code = tell(str(stop), goes_on=stop.goes_on)
+    except KeyboardInterrupt:
+        code = tell("", goes_on=False)
+    except (ValueError, OSError) as error:
+        complain(str(error))
+        code = MISUSE
+    except Exception as error:
+        # Typer's own errors of usage carry a message.
+        if not hasattr(error, "format_message"):
+            raise
+        complain(error.format_message())
+        code = MISUSE
+    sys.exit(code)

@@ -1,0 +1,150 @@
+"""`tegum basins`: which minimum seeds end in, by gradient flow and by training, as dataset, figures and account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import console, print_json, print_table
+from .groups import with_groups
+from .options import GRID, Json, numbers
+from .stages import Stages
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..basins import BasinSettings
+
+# Columns of the printed account.
+KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
+# Cells whose basins are drawn in the plane of initial weights, and how far the planes reach.
+PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
+EXTENTS = (2.5, 0.05)
+PLANE_POINTS = 80
+
+
+@dataclass(frozen=True)
+class BasinOptions:
+    """The grid of cells and initial scales, and how its runs are trained."""
+
+    density: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S, two values or more: {GRID}.")] = (
+        "0.01:1:13"
+    )
+    importance: Annotated[
+        str, typer.Option(help="Axis of the second feature's importance against the first's, likewise.")
+    ] = "0.1:10:13"
+    scales: Annotated[
+        str, typer.Option(help="Axis of the initial scale, a factor on Xavier's initial weights, likewise.")
+    ] = "0.01,0.1,0.3,1,2"
+    seeds: Annotated[int, typer.Option(help="Runs in each cell.")] = 64
+    steps: Annotated[int, typer.Option(help="Optimiser steps of a sampled run.")] = 3000
+    batch: Annotated[int, typer.Option(help="Inputs per step of a sampled run.")] = 256
+    device: Annotated[str, typer.Option(help="Of the sampled runs: 'auto', 'cpu' or 'cuda'.")] = "auto"
+
+    def settings(self) -> BasinSettings:
+        """Return them as `basin_shares` takes them.
+
+        Raises:
+            ValueError: if one can't be read or is out of range.
+        """
+        from ..basins import BasinSettings
+
+        return BasinSettings(
+            density=_axis("density", self.density),
+            importance=_axis("importance", self.importance),
+            initial_scale=_axis("scales", self.scales),
+            seeds=self.seeds,
+            steps=self.steps,
+            batch_size=self.batch,
+            device=self.device,
+        )
+
+
+def _axis(option: str, text: str) -> tuple[float, ...]:
+    values = numbers(option, text)
+    # Rounded, so that equal importance is exactly 1.
+    return tuple(float(f"{value:.12g}") for value in (values if isinstance(values, list) else [values]))
+
+
+@with_groups
+def basins(
+    grid: BasinOptions,
+    out: Annotated[Path, typer.Option(help="Folder for dataset, figures and account.")] = Path("out/basins"),
+    as_json: Json = False,
+) -> None:
+    """Count which minimum seeds end in, for two features in one dimension: gradient flow beside sampled training."""
+    from ..basins import basin_shares
+
+    settings = grid.settings()
+    with Stages() as stages:
+        dataset = basin_shares(settings, out=out, report=stages.report)
+        _draw(dataset, out, stages.report)
+    account = _account(dataset)
+    (out / "basins.json").write_text(json.dumps(account, indent=2) + "\n")
+    if as_json:
+        print_json(account)
+    else:
+        _print(account, out)
+
+
+def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) -> None:
+    """Draw the shares, and the planes of initial weights of some cells."""
+    from ..basins import basin_plane
+    from ..figures import basins_figure, planes_figure, save_figure
+
+    planes: list[list[xr.Dataset]] = [[] for _ in EXTENTS]
+    for row, extent in enumerate(EXTENTS):
+        for column, (density, importance) in enumerate(PLANES):
+            report("planes", (row * len(PLANES) + column) / (len(EXTENTS) * len(PLANES)))
+            planes[row].append(basin_plane(density, importance, extent=extent, points=PLANE_POINTS))
+    report("figures", 0.0)
+    save_figure(basins_figure(dataset), out / "basins.png")
+    save_figure(planes_figure(planes), out / "basin-planes.png")
+
+
+def _account(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return plain values: over all cells how many runs ended in each phase, by objective and initial scale."""
+    from ..basins import wilson_interval
+
+    blocks = []
+    counts = dataset["count"].sum(("density", "importance")).values
+    for i, objective in enumerate(dataset["objective"].values.tolist()):
+        for j, scale in enumerate(dataset["initial_scale"].values.tolist()):
+            runs = int(counts[i, j].sum())
+            ends = {}
+            for k, name in enumerate(dataset["phase"].values.tolist()):
+                low, high = wilson_interval(counts[i, j, k], runs)
+                ends[name] = {
+                    "runs": int(counts[i, j, k]),
+                    "share": float(counts[i, j, k] / runs),
+                    "interval": [float(low), float(high)],
+                }
+            blocks.append({"objective": objective, "initial_scale": scale, "runs": runs, "ends": ends})
+    return {"settings": dataset.attrs["settings"], "blocks": blocks}
+
+
+def _print(account: dict[str, Any], out: Path) -> None:
+    rows = []
+    for block in account["blocks"]:
+        shares = dict.fromkeys(KINDS, 0.0)
+        for name, end in block["ends"].items():
+            shares[_kind(name)] += 100 * end["share"]
+        rows.append(
+            [f"{block['objective']} {block['initial_scale']:g}", *(f"{share:.2f}" for share in shares.values())]
+        )
+    title = f"Percent of {account['blocks'][0]['runs']} runs of all cells, by objective and initial scale"
+    print_table(title, ["", *KINDS], rows)
+    files = ", ".join(str(out / name) for name in ("basins.png", "basin-planes.png", "basins.json", "basins.zarr"))
+    console().print(f"Wrote {files}.", soft_wrap=True)
+
+
+def _kind(name: str) -> str:
+    """Return the column that a phase counts in."""
+    words = ("dead", "digon", "merged", "axis", "saddle")
+    kinds = ("dead output", "digon", "merged", "axis + drop", "saddle")
+    return next((kind for word, kind in zip(words, kinds, strict=True) if word in name), "none")

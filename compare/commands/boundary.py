@@ -1,0 +1,267 @@
+"""`tegum boundary`: curves between two phases or of one, or all that is known about a plane's boundaries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import console, print_json, print_table
+from .groups import with_groups
+from .options import Features, Hidden, Json
+
+if TYPE_CHECKING:
+    from tegum.theory.boundaries import BoundaryCurve, BoundaryMap, BoundarySegment, SpecialPoint
+    from tegum.theory.models import Plane
+
+MOST_PHASES = 2
+# What a plane is made of unless options say otherwise, and what doesn't vary in it.
+X, Y = "density=0.01:1", "importance=0.1:10"
+DENSITY, IMPORTANCE = 0.3, 1.0
+
+
+@dataclass(frozen=True)
+class PlaneOptions:
+    """What a plane is made of: "NAME=LOW:HIGH[:SCALE]" along each axis, and what doesn't vary."""
+
+    features: Features = 2
+    hidden: Hidden = 1
+    x: Annotated[
+        str | None,
+        typer.Option(
+            "--x",
+            help="First parameter, NAME=LOW:HIGH[:log or :linear], of density, density[k], importance, importance[k], "
+            f"interference_penalty, weight_decay. Default {X}.",
+        ),
+    ] = None
+    y: Annotated[str | None, typer.Option("--y", help=f"Second parameter. Default {Y}.")] = None
+    density: Annotated[
+        float | None, typer.Option("--density", help=f"Feature density 1-S where it doesn't vary; default {DENSITY}.")
+    ] = None
+    importance: Annotated[
+        float | None,
+        typer.Option(
+            "--importance", help=f"Importance of the last feature where it doesn't vary; default {IMPORTANCE:g}."
+        ),
+    ] = None
+    penalty: Annotated[float, typer.Option("--penalty", help="Interference penalty where it doesn't vary.")] = 0.0
+
+    def __post_init__(self) -> None:
+        """Check what goes together."""
+        if self.x is None and self.y is None and (self.density, self.importance) != (None, None):
+            raise ValueError("density and importance both vary unless --x or --y name other parameters")
+
+    def chosen(self) -> Plane | None:
+        """Return the plane that is asked for; None for that of density and importance.
+
+        Raises:
+            ValueError: if an option can't be read, or a range doesn't suit its parameter.
+        """
+        from tegum.theory.minima import check_superposition
+        from tegum.theory.models import IndependentFeatures, Plane, ToyModel
+
+        check_superposition(self.features, self.hidden)
+        if self.x is None and self.y is None and not self.penalty:
+            return None
+        last = IMPORTANCE if self.importance is None else self.importance
+        model = ToyModel(
+            self.features,
+            self.hidden,
+            IndependentFeatures(DENSITY if self.density is None else self.density),
+            importance=(*[1.0] * (self.features - 1), last),
+            interference_penalty=self.penalty,
+        )
+        return Plane.of(model, x=_axis("--x", self.x or X), y=_axis("--y", self.y or Y))
+
+    def map(self) -> BoundaryMap:
+        """Return the boundaries of the plane, traced when they are asked for."""
+        from tegum.theory.boundaries import boundary_map
+
+        return boundary_map(plane=self.chosen(), n_features=self.features, n_hidden=self.hidden)
+
+
+@with_groups
+def boundary(
+    phases: Annotated[
+        list[str] | None,
+        typer.Argument(help="One phase: its limits of stability. Two: where they cost the same. None: everything."),
+    ] = None,
+    *,
+    plane: PlaneOptions,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw all boundaries and special points into this file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Trace exact phase boundaries and special points, over density and relative importance or two other parameters."""
+    if phases and figure is not None:
+        raise ValueError("--figure draws all boundaries, so it takes no phases")
+    if phases:
+        _show_curves(phases, plane, as_json=as_json)
+    else:
+        _show_map(plane, figure, as_json=as_json)
+
+
+def _axis(option: str, text: str) -> tuple[Any, ...]:
+    """Return name, low, high and perhaps the scale that an option names."""
+    name, _, rest = text.partition("=")
+    parts = rest.split(":")
+    try:
+        low, high = (float(part) for part in parts[:2])
+        finite = math.isfinite(low) and math.isfinite(high)
+    except ValueError:
+        finite = False
+    if not finite or len(parts) > 3:
+        raise ValueError(f"{option} must be NAME=LOW:HIGH, with :log or :linear if need be, got {text!r}")
+    return (name.strip(), low, high, *parts[2:])
+
+
+def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> None:
+    """Print the limits of stability of one phase, or the coexistence curves of two.
+
+    Raises:
+        ValueError: if there are more than two phases, or one is unknown.
+    """
+    if len(phases) > MOST_PHASES:
+        raise ValueError(f"expected one or two phases, or none for all boundaries, got {len(phases)}")
+    boundaries = plane.map()
+    curves = boundaries.stability(*phases) if len(phases) == 1 else boundaries.coexistence(*phases)
+    if as_json:
+        print_json([_curve_json(curve) for curve in curves])
+        return
+    rows = [
+        [
+            f"{c.kind}: {' | '.join(c.phases)} ({c.mechanism})",
+            str(len(c.x)),
+            f"{c.residual.max():.1e}",
+            f"{c.error.max():.1e}",
+            c.reason,
+        ]
+        for c in curves
+    ]
+    print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
+
+
+def _show_map(plane: PlaneOptions, figure: Path | None, *, as_json: bool) -> None:
+    """Print all special points and boundaries of a plane, and draw them on request."""
+    if figure is not None:
+        _check_figure(figure)
+    boundaries = plane.map()
+    if figure is not None:
+        from ..figures import boundary_figure, save_figure
+
+        save_figure(boundary_figure(boundaries), figure)
+    if as_json:
+        print_json(_map_json(boundaries))
+        return
+    _print_special_points(boundaries)
+    _print_segments(boundaries)
+    if figure is not None:
+        console().print(f"figure: {figure}", soft_wrap=True)
+
+
+def _check_figure(path: Path) -> None:
+    """Raise `ValueError` before long work if a figure can't be written in the format that its name asks for."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if path.suffix.removeprefix(".") not in known:
+        raise ValueError(f"--figure must end in one of {', '.join('.' + kind for kind in known)}, got {str(path)!r}")
+
+
+def _print_special_points(boundaries: BoundaryMap) -> None:
+    """Print the special points as a table, those of the optimum numbered as in the figure."""
+    plane, rows, number = boundaries.plane, [], 0
+    for point in boundaries.special_points:
+        number += point.cheapest
+        rows.append(
+            [
+                str(number) if point.cheapest else "",
+                point.kind,
+                " | ".join(point.phases),
+                f"{point.x:.10f}",
+                f"{point.y:.10f}",
+                f"{point.error.max():.0e}",
+                f"{point.residual:.0e}",
+            ]
+        )
+    columns = ["no.", "special point", "what meets", *plane.names, "error", "residual"]
+    print_table("Special points; those without a number lie among minima that aren't the cheapest", columns, rows)
+
+
+def _print_segments(boundaries: BoundaryMap) -> None:
+    """Print the boundaries of the optimum as a table."""
+    rows = []
+    for piece in boundaries.segments:
+        if piece.exponents is not None:
+            found = piece.exponents
+            what = (
+                f"size ~ δ^{found.order:.4f}±{found.order_error:.0e}, loss ~ δ^{found.loss:.3f}±{found.loss_error:.0e}"
+            )
+        else:
+            what = f"W jumps by {piece.jump.min():.4f} to {piece.jump.max():.4f}"
+        begin, end = (
+            f"({piece.x[k]:.5g}, {piece.y[k]:.5g}) {name}" for k, name in zip((0, -1), piece.ends, strict=True)
+        )
+        rows.append([" | ".join(piece.phases), piece.kind, begin, end, what])
+    print_table("Boundaries of the cheapest minimum", ["phases", "transition", "from", "to", "measured"], rows)
+
+
+def _curve_json(curve: BoundaryCurve) -> dict[str, Any]:
+    """Return a curve for JSON."""
+    return {
+        "kind": curve.kind,
+        "phases": list(curve.phases),
+        "mechanism": curve.mechanism,
+        "status": curve.status,
+        "reason": curve.reason,
+        curve.axes[0]: curve.x.tolist(),
+        curve.axes[1]: curve.y.tolist(),
+        "residual": curve.residual.tolist(),
+        "error": curve.error.tolist(),
+        "cheapest": curve.cheapest.tolist(),
+    }
+
+
+def _point_json(point: SpecialPoint) -> dict[str, Any]:
+    """Return a special point for JSON."""
+    return {
+        "kind": point.kind,
+        "phases": list(point.phases),
+        point.axes[0]: point.x,
+        point.axes[1]: point.y,
+        "loss": point.loss,
+        "residual": point.residual,
+        "error": point.error.tolist(),
+        "cheapest": point.cheapest,
+        "states": point.states.tolist(),
+        "curves": list(point.curves),
+        "exponents": None if point.exponents is None else vars(point.exponents),
+    }
+
+
+def _segment_json(piece: BoundarySegment) -> dict[str, Any]:
+    """Return a piece of a boundary for JSON."""
+    return {
+        "transition": piece.kind,
+        "phases": list(piece.phases),
+        piece.axes[0]: piece.x.tolist(),
+        piece.axes[1]: piece.y.tolist(),
+        "ends": list(piece.ends),
+        "jump": piece.jump.tolist(),
+        "slope_jump": piece.slope_jump.tolist(),
+        "exponents": None if piece.exponents is None else vars(piece.exponents),
+    }
+
+
+def _map_json(boundaries: BoundaryMap) -> dict[str, Any]:
+    """Return all that is known for JSON."""
+    return {
+        "axes": list(boundaries.plane.names),
+        "special_points": [_point_json(point) for point in boundaries.special_points],
+        "segments": [_segment_json(piece) for piece in boundaries.segments],
+        "curves": [_curve_json(curve) for curve in boundaries.curves],
+    }

@@ -1,0 +1,232 @@
+"""`tegum deform` and `tegum correlated`: minima followed along the parameter of a family, and models beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import console, print_json, print_table
+from .groups import with_groups
+from .interruptions import keeping
+from .options import Features, Hidden, Json
+from .stages import Stages
+
+if TYPE_CHECKING:
+    from tegum.theory.models import Family
+
+MOST_FEATURES, MOST_PAIRS = 6, 3
+# Densities of equal features at which the pentagon and the triangle are the cheapest.
+DENSITY, DENSITY_OF_THREE = 0.1, 0.7
+HIGHEST_DENSITY = 0.98
+# Minima that cost more than this times the cheapest where they are found aren't followed; of few features all are.
+MARGIN, FEW = 2.0, 4
+# Trained models keep this share of log t away from its ends.
+ASIDE = 0.01
+TABLE, FIGURE = "branches.json", "branches.png"
+
+
+@dataclass(frozen=True)
+class EffortOptions:
+    """How hard to search, and what to train."""
+
+    probes: Annotated[int, typer.Option(help="Places at which minima are searched for.")] = 9
+    starts: Annotated[int, typer.Option(help="Random starts at each.")] = 64
+    runs: Annotated[int, typer.Option(help="Places at which models are trained; 0 for none.")] = 20
+    seeds: Annotated[int, typer.Option("--seeds", help="Models trained at each.")] = 32
+    objective: Annotated[str, typer.Option("--objective", help="Train on the 'exact' loss or on 'sampled' inputs.")] = (
+        "exact"
+    )
+
+    def __post_init__(self) -> None:
+        """Check them."""
+        for name in ("probes", "starts", "seeds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be positive, got {getattr(self, name)}")
+        if self.runs < 0:
+            raise ValueError(f"--runs must not be negative, got {self.runs}")
+        if self.objective not in ("exact", "sampled"):
+            raise ValueError(f"--objective must be 'exact' or 'sampled', got {self.objective!r}")
+
+
+@with_groups
+def deform(
+    features: Features = 5,
+    hidden: Hidden = 2,
+    vary: Annotated[
+        str, typer.Option(help="What changes about the last feature: 'density' or 'importance'.")
+    ] = "density",
+    density: Annotated[
+        float | None, typer.Option("--density", help="Of the other features; default 0.1, for three features 0.7.")
+    ] = None,
+    low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
+    high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
+    *,
+    effort: EffortOptions,
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
+    family = _changing_feature(features, hidden, vary, density, low, high)
+    with Stages() as stages:
+        _show_family(family, effort, out, stages.report, as_json=as_json)
+
+
+@with_groups
+def correlated(
+    law: Annotated[str, typer.Option(help="Of the pairs: 'correlated' or 'anticorrelated'.")] = "correlated",
+    pairs: Annotated[int, typer.Option(help="Number of pairs, up to three.")] = 3,
+    hidden: Hidden = 2,
+    low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
+    high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
+    *,
+    effort: EffortOptions,
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
+    as_json: Json = False,
+) -> None:
+    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
+    family = _tied_pairs(law, pairs, hidden, low, high)
+    with Stages() as stages:
+        _show_family(family, effort, out, stages.report, as_json=as_json)
+
+
+def _check_hidden(hidden: int) -> None:
+    if hidden != 2:
+        raise ValueError(f"--hidden must be 2, since points are drawn in a plane, got {hidden}")
+
+
+def _changing_feature(features: int, hidden: int, vary: str, density: float | None, low: float, high: float) -> Family:
+    """Return the family of `tegum deform`.
+
+    Raises:
+        ValueError: if an option is out of range.
+    """
+    from tegum.theory.models import one_denser, one_more_important
+
+    _check_hidden(hidden)
+    if not 3 <= features <= MOST_FEATURES:
+        raise ValueError(f"--features must lie in 3 to {MOST_FEATURES}, got {features}")
+    if density is None:
+        density = DENSITY_OF_THREE if features == 3 else DENSITY
+    if vary == "density":
+        return one_denser(features, hidden, density, low, min(high, 1 / density) if density > 0 else high)
+    if vary == "importance":
+        return one_more_important(features, hidden, density, low, high)
+    raise ValueError(f"--vary must be 'density' or 'importance', got {vary!r}")
+
+
+def _tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | None) -> Family:
+    """Return the family of `tegum correlated`.
+
+    Raises:
+        ValueError: if an option is out of range.
+    """
+    from tegum.theory.models import anticorrelated_pairs, correlated_pairs
+
+    _check_hidden(hidden)
+    if not 2 <= pairs <= MOST_PAIRS:
+        raise ValueError(f"--pairs must lie in 2 to {MOST_PAIRS}, got {pairs}")
+    if law == "correlated":
+        return correlated_pairs(pairs, hidden, low, HIGHEST_DENSITY if high is None else high)
+    if law == "anticorrelated":
+        return anticorrelated_pairs(pairs, hidden, low, 0.5 if high is None else high)
+    raise ValueError(f"--law must be 'correlated' or 'anticorrelated', got {law!r}")
+
+
+def _show_family(
+    family: Family, effort: EffortOptions, out: Path, report: Callable[[str, float], None], *, as_json: bool
+) -> None:
+    """Follow a family's minima, train models beside them, draw both, and print where the cheapest minimum changes.
+
+    Args:
+        family: of models.
+        effort: how hard to search and what to train.
+        out: folder for figure and account.
+        report: called with the name of each stage and the share of it that is done.
+        as_json: whether to print JSON.
+
+    Raises:
+        InterruptedRunError: if training was interrupted.
+    """
+    import numpy as np
+
+    from tegum.theory.branches import branch_diagram
+
+    from ..geometry import branch_account
+
+    out.mkdir(parents=True, exist_ok=True)
+    span = np.log(family.high / family.low)
+    first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
+    diagram = branch_diagram(
+        family,
+        np.exp(np.linspace(first, last, effort.probes)).tolist(),
+        starts=effort.starts,
+        margin=np.inf if family.n_features <= FEW else MARGIN,
+        on_progress=lambda share: report("minima", share),
+    )
+    _write(out, branch_account(diagram, None))
+    runs = None
+    if effort.runs:
+        from ..geometry import train_along
+
+        with keeping(lambda: f"the minima are in {out / TABLE}", goes_on=False):
+            runs = train_along(
+                diagram,
+                np.exp(np.linspace(first, last, effort.runs)),
+                seeds=effort.seeds,
+                objective=effort.objective,
+                on_progress=lambda done, all_of_them: report("training", done / max(all_of_them, 1)),
+            )
+    account = branch_account(diagram, runs)
+    _write(out, account)
+    from ..figures import branch_figure, save_figure
+
+    report("figure", 0.0)
+    save_figure(branch_figure(diagram, runs), out / FIGURE)
+    if as_json:
+        print_json(account)
+        return
+    _print(account)
+    console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
+
+
+def _write(out: Path, account: dict[str, Any]) -> None:
+    (out / TABLE).write_text(json.dumps(account, indent=2) + "\n")
+
+
+def _print(account: dict[str, Any]) -> None:
+    rows = []
+    for change in account["changes"]:
+        rows.append(
+            [
+                f"{change['parameter']:.10f}",
+                f"{change['error']:.0e}",
+                change["kind"],
+                f"{change['below']} to {change['above']}",
+                f"{change['loss']:.10f}",
+            ]
+        )
+    columns = [account["parameter"], "error", "kind", "minima", "loss"]
+    print_table("Where the cheapest minimum changes", columns, rows)
+    runs = account.get("runs")
+    rows = []
+    for arc in account["arcs"]:
+        ends = ", ".join(_end(arc[limit]) for limit in ("lower_limit", "upper_limit"))
+        share = "" if runs is None else f"{100 * runs['by_arc'][arc['number']]:.2f}"
+        rows.append([str(arc["number"]), arc["name"], f"{arc['from']:.8f}", f"{arc['to']:.8f}", ends, share])
+    print_table("Where each is a minimum", ["", "phase", "from", "to", "ends", "% of runs"], rows)
+    if runs is None:
+        return
+    shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
+    console().print(f"Of {runs['number']} runs ({runs['objective']}): {shares}.", soft_wrap=True)
+    reached = runs["values_with_a_run_on_the_cheapest"]
+    console().print(f"At {reached} of {runs['values']} values some run reached the cheapest minimum.", soft_wrap=True)
+
+
+def _end(limit: dict[str, Any] | None) -> str:
+    """Return why an arc ends; the edge of the range, or where it meets another one, has no limit of its own."""
+    return "–" if limit is None else str(limit["mechanism"])

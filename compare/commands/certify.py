@@ -1,0 +1,176 @@
+"""`tegum certify`: a proof of which minimum is the global one, or the check of a proof that is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import FAILED, console, print_json
+from .groups import with_groups
+from .options import Features, Hidden, Json
+from .stages import Stages
+
+if TYPE_CHECKING:
+    from tegum.theory.models import ToyModel
+    from tegum.theory.numerics import Interval
+    from tegum.theory.proofs.certificates import Certificate
+    from tegum.theory.proofs.checks import CertificateCheck
+
+# Decimals, with small powers of ten, or fractions.
+NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
+# Bytes of a certificate's file.
+LARGEST_FILE = 100_000_000
+# Features and dimensions of the larger of the problems that are covered.
+TRIPLE = (3, 2)
+
+
+@dataclass(frozen=True)
+class ProblemOptions:
+    """The model whose global minimum is to be proved; its numbers are exact."""
+
+    density: Annotated[str | None, typer.Option("--density", help="Feature density 1-S in (0, 1], as 0.1 or 1/3.")] = (
+        None
+    )
+    importance: Annotated[str, typer.Option(help="Importance of the last feature against the others.")] = "1"
+    penalty: Annotated[
+        str, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2 (two features).")
+    ] = "0"
+    features: Features = 2
+    hidden: Hidden = 1
+
+    def model(self) -> ToyModel:
+        """Return it.
+
+        Raises:
+            ValueError: if there is no density, a number can't be read or is out of range, or no proof covers it.
+        """
+        if self.density is None:
+            raise ValueError("expected --density, or --check with a saved certificate")
+        density, importance, penalty = (
+            _number(name, getattr(self, name)) for name in ("density", "importance", "penalty")
+        )
+        from tegum.theory.models import IndependentFeatures, ToyModel
+
+        if (self.features, self.hidden) == TRIPLE and penalty:
+            raise ValueError(f"penalties are covered for two features in one dimension, got {penalty} for three in two")
+        importances = (*[Fraction(1)] * (self.features - 1), importance)
+        law = IndependentFeatures(density)
+        return ToyModel(self.features, self.hidden, law, importances, interference_penalty=penalty)
+
+
+@with_groups
+def certify(
+    problem: ProblemOptions,
+    max_boxes: Annotated[
+        int | None, typer.Option(help="Most boxes to look at; default 100,000, or 120 million for three features.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Save the certificate as JSON.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Verify a saved certificate instead, by other code than the search's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove which minimum is the global one, of two features in one dimension or three in two; or check a proof."""
+    if check is None:
+        _show_certificate(problem.model(), max_boxes, out, as_json=as_json)
+        return
+    if (problem, out, max_boxes) != (ProblemOptions(), None, None):
+        raise ValueError("--check takes no other options than --json: a certificate says what it is about")
+    _show_check(check, as_json=as_json)
+
+
+def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, *, as_json: bool) -> None:
+    from tegum.theory.proofs import certify
+
+    with Stages() as stages:
+        if (model.n_features, model.n_hidden) == TRIPLE:
+            # Minutes, of which no one knows how many.
+            stages.report("boxes of rows", 0.0)
+        certificate = certify(model, max_boxes=max_boxes)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(certificate.to_json(), encoding="utf-8")
+    if as_json:
+        # The proof itself is long; it is what --out is for.
+        print_json({name: value for name, value in json.loads(certificate.to_json()).items() if name != "proof"})
+    else:
+        _print_certificate(certificate)
+        if out is not None:
+            console().print(f"Wrote {out}.", soft_wrap=True)
+    if not certificate.proved:
+        raise typer.Exit(FAILED)
+
+
+def _print_certificate(certificate: Certificate) -> None:
+    screen = console()
+    screen.print(f"{certificate.status}: {certificate.phase}" if certificate.proved else certificate.status)
+    screen.print(f"global minimum {_interval(certificate.loss)}", soft_wrap=True)
+    for minimum in certificate.minimisers:
+        n = len(minimum.bias)
+        copies = "w -> -w" if n == 2 else "rotations, reflections and exchanges of features of one importance"
+        screen.print(f"minimiser in {minimum.phase or 'a phase without a proof'}, up to {copies}", soft_wrap=True)
+        names = [f"w_{k}" for k in range(1, n + 1)] if n == 2 else [f"W_{h}{k}" for h in (1, 2) for k in (1, 2, 3)]
+        for name, side in zip(
+            [*names, *(f"b_{k}" for k in range(1, n + 1))], (*minimum.weights, *minimum.bias), strict=True
+        ):
+            screen.print(f"  {name} = {_interval(side)}", soft_wrap=True)
+    kind = "weights" if len(certificate.model.importance) == 2 else "rows of W^T W"
+    screen.print(f"{certificate.boxes:,} boxes of {kind}: {certificate.reason}", soft_wrap=True)
+
+
+def _show_check(path: Path, *, as_json: bool) -> None:
+    from tegum.theory.proofs.certificates import Certificate
+    from tegum.theory.proofs.checks import check_certificate
+
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise ValueError(f"{path} has more than {LARGEST_FILE:,} bytes")
+    try:
+        certificate = Certificate.from_json(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} isn't a text file") from None
+    kind, total = "boxes" if len(certificate.model.importance) == 2 else "cells", max(certificate.listed, 1)
+    with Stages() as stages:
+        found = check_certificate(certificate, report=lambda done: stages.report(kind, done / total))
+    if as_json:
+        print_json({"status": found.status, "boxes": found.boxes, "parts": found.parts, "checked": list(found.checked)})
+    else:
+        _print_check(certificate, found)
+    if not found.proved:
+        raise typer.Exit(FAILED)
+
+
+def _print_check(certificate: Certificate, found: CertificateCheck) -> None:
+    screen, model = console(), certificate.model
+    *others, last = map(str, model.importance)
+    screen.print(
+        f"density {model.density}, importances {', '.join(others)} and {last}, interference penalty {model.penalty}: "
+        f"{certificate.phase or 'no phase'} claimed, global minimum {_interval(certificate.loss)}",
+        soft_wrap=True,
+    )
+    for sentence in found.checked:
+        screen.print(f"  {sentence}", soft_wrap=True)
+    screen.print(found.status, soft_wrap=True)
+
+
+def _number(name: str, text: str) -> Fraction:
+    try:
+        if len(text) > LONGEST or not NUMBER.fullmatch(text):
+            raise ValueError
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{name} must be a number such as 0.1 or 1/3, got {text[:40]!r}") from None
+
+
+def _interval(interval: Interval) -> str:
+    """Return an exact number, or an interval's middle and width."""
+    if interval.width == 0:
+        return f"{interval.lower} exactly"
+    return f"{interval.midpoint:.15g} (interval of width {float(interval.width):.1e})"

@@ -1,0 +1,47 @@
+"""Tables and JSON on standard output, a line on standard error. Rich is imported when there is something to show."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Exit codes of a command that couldn't do what it was asked, and of one that was asked something impossible.
+FAILED, MISUSE = 1, 2
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that colours nothing by itself."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def complain(text: str) -> None:
+    """Write what went wrong to standard error, in one line."""
+    if line := " ".join(text.split()):
+        sys.stderr.write(f"tegum: {line}\n")
+
+
+def print_json(value: Any) -> None:
+    """Print plain values as JSON."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table; columns of words stand left, and phases and numbers that matter aren't broken."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for column in columns:
+        words = column in ("", "phase", "status", "curve", "ends", "ended in")
+        whole = column in ("phase", "loss", "gradient", "status", "ended in")
+        table.add_column(column, justify="left" if words else "right", no_wrap=whole)
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)

@@ -1,0 +1,223 @@
+"""`tegum diagram`: a phase diagram of ours, of somebody's weights or of a table of cells, drawn and accounted for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .accounts import print_cells, print_ledger
+from .console import console, print_json
+from .groups import with_groups
+from .options import Features, Hidden, Json, Layout
+from .stages import Stages
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..diagrams import DiagramSettings
+    from ..foreign import ColumnMeaning
+
+WEIGHT_SUFFIXES = (".npz", ".pt", ".pth", ".safetensors")
+TABLE_SUFFIX = ".csv"
+STORE_NAME = "foreign.zarr"
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """What is computed and trained."""
+
+    features: Features = 2
+    hidden: Hidden = 1
+    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28
+    seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8
+    steps: Annotated[int, typer.Option(help="Optimiser steps of each run.")] = 3000
+    batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256
+    objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled"
+    device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto"
+
+    def settings(self) -> DiagramSettings:
+        """Return them as `phase_diagram` takes them.
+
+        Raises:
+            ValueError: if one is out of range.
+        """
+        from ..diagrams import DiagramSettings
+
+        return DiagramSettings(
+            n_features=self.features,
+            n_hidden=self.hidden,
+            cells=self.cells,
+            seeds=self.seeds,
+            steps=self.steps,
+            batch_size=self.batch,
+            objective=self.objective,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the columns of a table of cells are, and when a cell is near a minimum."""
+
+    log_sparsity: Annotated[
+        str, typer.Option(help="Column log_sparsity of a table: 'density', 'inverse-density', 'sparsity' or 'auto'.")
+    ] = "auto"
+    log_base: Annotated[str, typer.Option(help="Base of a table's logarithms, a number or e.")] = "10"
+    overlap: Annotated[str, typer.Option(help="Column last_polysemanticity of a table: 'root' or 'squares'.")] = "root"
+    tolerance: Annotated[
+        float | None, typer.Option(help="Distance up to which a table's cell is near a minimum; default 0.05.")
+    ] = None
+
+    def meaning(self) -> ColumnMeaning:
+        """Return what the columns are.
+
+        Raises:
+            ValueError: if one can't be that.
+        """
+        from ..foreign import ColumnMeaning
+
+        try:
+            base = math.e if self.log_base == "e" else float(self.log_base)
+        except ValueError:
+            raise ValueError(f"base of the logarithms must be a number or e, got {self.log_base!r}") from None
+        return ColumnMeaning(self.log_sparsity, base, self.overlap)
+
+
+@with_groups
+def diagram(
+    grid: GridOptions,
+    out: Annotated[Path, typer.Option(help="Folder for dataset, figure and ledger.")] = Path("out"),
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Draw this instead: a dataset (.zarr), weights (.npz, .pt, .safetensors) or a table of cells (.csv).",
+        ),
+    ] = None,
+    layout: Layout = "auto",
+    *,
+    table: TableOptions,
+    as_json: Json = False,
+) -> None:
+    """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
+    if source is None:
+        from ..diagrams import DATASET_NAME, phase_diagram
+
+        settings = grid.settings()
+        with Stages() as stages:
+            dataset = phase_diagram(settings, out=out, report=stages.report)
+        _show(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
+    elif source.suffix == TABLE_SUFFIX:
+        _show_table(source, out, grid, table, as_json=as_json)
+    elif source.suffix in WEIGHT_SUFFIXES:
+        with Stages() as stages:
+            dataset = _of_weights(source, out / STORE_NAME, layout, stages.report)
+        _show(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
+    else:
+        _show(_loaded(source, grid), out, kept=None, as_json=as_json)
+
+
+def _loaded(source: Path, grid: GridOptions) -> xr.Dataset:
+    """Return a dataset that was computed before.
+
+    Raises:
+        ValueError: if it is something else, or of another size.
+    """
+    from ..diagrams import load
+
+    dataset = load(source)
+    found, expected = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]), (grid.features, grid.hidden)
+    if found != expected:
+        sizes = [f"n={n}, m={m}" for n, m in (expected, found)]
+        raise ValueError(f"expected a dataset of {sizes[0]}, got one of {sizes[1]}")
+    return dataset
+
+
+def _of_weights(source: Path, store: Path, layout: str, report: Callable[[str, float], None]) -> xr.Dataset:
+    """Return the phase diagram of the weights in a file, kept in a zarr store.
+
+    Args:
+        source: file with several models for each cell of a grid, their densities and importances.
+        store: where the dataset is kept; an exact part of the same grid that is there is used again.
+        layout: of W, as `read_many` takes it.
+        report: called with the name of each stage.
+
+    Raises:
+        ValueError: if the file can't be read or its models are no grid.
+    """
+    from ..diagrams import save
+    from ..foreign import foreign_diagram, model_of_weights, read_many
+
+    batch = read_many(source, layout=layout)
+    if batch.density is None or batch.importance is None:
+        raise ValueError(f"a phase diagram needs the density and importance of each model, which {source} doesn't have")
+    dataset = foreign_diagram(batch, model_of_weights(batch), store=store, report=report)
+    dataset.attrs["source"] = source.name
+    save(dataset, store)
+    return dataset
+
+
+def _show(dataset: xr.Dataset, out: Path, *, name: str = "diagram", kept: Path | None, as_json: bool) -> None:
+    """Draw a phase diagram, write its ledger, and print it.
+
+    Args:
+        dataset: with trained runs.
+        out: folder for figure and ledger.
+        name: what the figure is called.
+        kept: where the dataset was written, if it was.
+        as_json: whether to print JSON.
+    """
+    from ..diagrams import agreement
+    from ..figures import phase_diagram_figure, save_figure
+
+    ledger = agreement(dataset)
+    picture, book = out / f"{name}.png", out / ("ledger.json" if name == "diagram" else f"{name}.json")
+    out.mkdir(parents=True, exist_ok=True)
+    book.write_text(json.dumps(ledger.as_json(), indent=2) + "\n")
+    save_figure(phase_diagram_figure(dataset, ledger), picture)
+    if as_json:
+        print_json(ledger.as_json())
+        return
+    print_ledger(ledger)
+    console().print(f"Wrote {picture}, {book}{'' if kept is None else f', {kept}'}.")
+
+
+def _show_table(source: Path, out: Path, grid: GridOptions, options: TableOptions, *, as_json: bool) -> None:
+    """Draw and account for a phase diagram that is a table of two numbers for each cell.
+
+    Args:
+        source: the .csv file.
+        out: folder for dataset, figure and account.
+        grid: its sizes, and at most how many densities and importances are compared.
+        options: what its columns are.
+        as_json: whether to print JSON.
+
+    Raises:
+        ValueError: if the table can't be read or an option is out of range.
+    """
+    from ..diagrams import save
+    from ..figures import foreign_figure, save_figure
+    from ..foreign import TOLERANCE, compare_table, read_table, table_account
+
+    if grid.cells < 2:
+        raise ValueError(f"cells must be at least 2, got {grid.cells}")
+    table = read_table(source, options.meaning()).thinned(grid.cells)
+    tolerance = TOLERANCE if options.tolerance is None else options.tolerance
+    dataset = compare_table(table, n_features=grid.features, n_hidden=grid.hidden, tolerance=tolerance)
+    account = table_account(dataset)
+    picture, book, store = out / "foreign.png", out / "foreign.json", out / "foreign-table.zarr"
+    out.mkdir(parents=True, exist_ok=True)
+    save(dataset, store)
+    book.write_text(json.dumps(account.as_json(), indent=2) + "\n")
+    save_figure(foreign_figure(dataset, account), picture)
+    if as_json:
+        print_json(account.as_json())
+        return
+    print_cells(account)
+    console().print(f"Wrote {picture}, {book}, {store}.")

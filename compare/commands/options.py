@@ -1,0 +1,57 @@
+"""Options that several commands share, and what their words stand for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+GRID = "a number, a list as 0.1,0.3, or LOW:HIGH:COUNT, evenly spaced in the logarithm"
+WHOLE_GRID = "a number, a list as 2,3,5, or LOW:HIGH for all in between"
+
+Features = Annotated[int, typer.Option("--features", help="Number of features n.")]
+Hidden = Annotated[int, typer.Option("--hidden", help="Number of hidden dimensions m.")]
+Density = Annotated[float, typer.Option("--density", help="Feature density 1-S, in (0, 1].")]
+Importance = Annotated[float, typer.Option("--importance", help="Importance of the last feature against the others.")]
+Seeds = Annotated[str, typer.Option(help="Number of seeds, or which, as 0,3,9 or 5:8.")]
+Layout = Annotated[
+    str, typer.Option(help="Axes of W in a file: 'hidden-feature', 'feature-hidden', or 'auto' to tell by their sizes.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def whole_numbers(name: str, text: str) -> int | list[int]:
+    """Return the whole numbers that a text stands for; one alone is no list.
+
+    Raises:
+        ValueError: if it stands for none.
+    """
+    try:
+        if ":" in text:
+            low, high = text.split(":")
+            return list(range(int(low), int(high) + 1))
+        values = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--{name} must be {WHOLE_GRID}, got {text!r}") from None
+    return values if "," in text else values[0]
+
+
+def numbers(name: str, text: str) -> float | list[float]:
+    """Return the values that a text stands for; one alone is no dimension.
+
+    Raises:
+        ValueError: if it stands for none.
+    """
+    from numpy import geomspace
+
+    try:
+        if ":" in text:
+            low, high, count = text.split(":")
+            ends = float(low), float(high)
+            if not (min(ends) > 0 and max(ends) < float("inf")):
+                raise ValueError
+            return [float(value) for value in geomspace(*ends, int(count))]
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--{name} must be {GRID}, got {text!r}") from None
+    return values if "," in text else values[0]

@@ -1,0 +1,165 @@
+"""`tegum packing`: which polytopes use the hidden space best, at one density, along all, or optimised freely."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import console, print_json, print_table
+from .interruptions import keeping
+from .options import Json
+from .stages import Stages
+
+if TYPE_CHECKING:
+    from tegum.theory.packing import Packed, Transition
+
+    from ..geometry import FreeRow
+
+# Where packings are computed along 1/(1−S) if no density is given.
+LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
+# What is told of a finite packing.
+FINITE = ("copies", "stored", "used", "loss", "status")
+FREE_TABLE, FREE_FIGURE = "free-packing.csv", "free-packing.png"
+# A free packing beats the atlas's product if it saves this share more.
+MORE = 1e-6
+
+
+def packing(
+    density: Annotated[
+        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1); default all, with a figure.")
+    ] = None,
+    amplitude: Annotated[
+        str, typer.Option(help="Of active features: 'uniform', 'symmetric' or 'constant'.")
+    ] = "uniform",
+    features: Annotated[
+        int | None, typer.Option("--features", help="Number n of features to pack, with --hidden.")
+    ] = None,
+    hidden: Annotated[int | None, typer.Option("--hidden", help="Number m of dimensions to pack them in.")] = None,
+    free: Annotated[
+        int | None,
+        typer.Option(
+            "--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (half an hour)."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
+    as_json: Json = False,
+) -> None:
+    """Find which polytopes use the hidden space best for many equal features, and where that changes."""
+    if (features is None) != (hidden is None) or (features is not None and density is None):
+        raise ValueError("a finite packing needs --density, --features and --hidden together")
+    if free is not None and density is not None:
+        raise ValueError("--free goes through densities of its own and takes no --density")
+    if free is not None and amplitude != "uniform":
+        raise ValueError(f"free packings are searched for uniform amplitudes, got {amplitude!r}")
+    if density is not None:
+        sizes = None if features is None or hidden is None else (features, hidden)
+        _show_packing(density, amplitude, sizes, as_json=as_json)
+        return
+    with Stages() as stages:
+        if free is not None:
+            _show_free(out, free, stages.report, as_json=as_json)
+        else:
+            _show_transitions(out, amplitude, stages.report, as_json=as_json)
+
+
+def _show_packing(density: float, amplitude: str, sizes: tuple[int, int] | None, *, as_json: bool) -> None:
+    """Print what every polytope of the atlas saves at one density, and the best finite packing if sizes are given."""
+    from tegum.theory.packing import best_packing, finite_packing
+
+    if sizes is not None and min(sizes) < 1:
+        raise ValueError(f"sizes must be positive, got --features {sizes[0]}, --hidden {sizes[1]}")
+    packing = best_packing(density, amplitude=amplitude)
+    finite = None if sizes is None else finite_packing(*sizes, packing)
+    if as_json:
+        found: dict[str, Any] = {"density": density, "polytopes": [_plain(one) for one in packing.polytopes]}
+        if finite is not None:
+            found["finite"] = {name: getattr(finite, name) for name in FINITE}
+        print_json(found)
+        return
+    rows = [
+        [one.name, f"{one.dim}/{one.corners}", f"{one.gain:.10g}", f"{one.scale:.4f}", f"{one.bias:.4f}", one.status]
+        for one in packing.polytopes
+    ]
+    columns = ["polytope", "d/k", "saved for each dimension", "squared length", "bias", "status"]
+    print_table(f"Polytopes of equal features at density {density:g}", columns, rows)
+    if finite is not None:
+        copies = ", ".join(f"{count} × {name}" for name, count in finite.copies.items()) or "nothing"
+        stored = f"{finite.stored} features in {finite.used} dimensions"
+        console().print(f"Best for {sizes}: {copies}; {stored}, loss {finite.loss:.10g}.")
+
+
+def _show_transitions(out: Path, amplitude: str, report: Callable[[str, float], None], *, as_json: bool) -> None:
+    """Compute the best packing along 1/(1−S), draw it, and print where it changes."""
+    from numpy import geomspace
+
+    from tegum.theory.packing import packing_transitions
+
+    from ..figures import packing_figure, save_figure
+
+    out.mkdir(parents=True, exist_ok=True)
+    places = 1 + geomspace(LOWEST - 1, HIGHEST - 1, POINTS)
+    packings, transitions = packing_transitions(
+        places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
+    )
+    account = {"amplitude": amplitude, "transitions": [dict(vars(one)) for one in transitions]}
+    (out / "packing.json").write_text(json.dumps(account, indent=2) + "\n")
+    save_figure(packing_figure(packings, transitions), out / "packing.png")
+    if as_json:
+        print_json(account)
+        return
+    _print_transitions(transitions, packings[0].best.name)
+    console().print(f"Wrote {out / 'packing.png'}, {out / 'packing.json'}.", soft_wrap=True)
+
+
+def _print_transitions(transitions: tuple[Transition, ...], first: str) -> None:
+    rows = [[first, "", ""]]
+    rows += [[one.after, f"{one.inverse_density:.10g}", f"{one.error:.0e}"] for one in transitions]
+    print_table("The best packing of equal features, n ≫ m", ["phase", "from 1/(1−S)", "error"], rows)
+
+
+def _plain(one: Packed) -> dict[str, Any]:
+    # JSON has no NaN.
+    return {name: None if value != value else value for name, value in vars(one).items()}
+
+
+def _show_free(out: Path, most: int, report: Callable[[str, float], None], *, as_json: bool) -> None:
+    """Optimise few features freely, and keep, draw and print what is found; rows that are there aren't searched again.
+
+    Raises:
+        ValueError: if `most` is too small or too large, or the table that is there is another one.
+        InterruptedRunError: if the search was interrupted.
+    """
+    from ..figures import free_packing_figure, save_figure
+    from ..geometry import FreeRow, survey
+    from .rows import read_rows, write_rows
+
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / FREE_TABLE
+    known = read_rows(path, FreeRow) if path.exists() else []
+    rows: list[FreeRow] = []
+    with keeping(lambda: f"{len(rows)} searches are in {path}" if rows else ""):
+        for row, share in survey(most, known=known):
+            if row not in known:
+                write_rows(path, [row])
+            rows.append(row)
+            report("free packings", share)
+    save_figure(free_packing_figure(rows), out / FREE_FIGURE)
+    better = [row for row in rows if row.gain > row.product_gain * (1 + MORE)]
+    if as_json:
+        print_json({"searches": len(rows), "better": [asdict(row) for row in better]})
+        return
+    lines = [
+        [
+            *(f"{row.inverse_density:g}", str(row.dim), str(row.corners), row.shape, row.product),
+            *(f"{row.gain / row.product_gain - 1:.1e}", f"{row.gain / row.best_gain - 1:+.1e}"),
+        ]
+        for row in better
+    ]
+    columns = ["1/(1−S)", "d", "k", "found", "product of the atlas", "saves more by", "against the best in plenty"]
+    print_table(f"{len(better)} of {len(rows)} searches beat the best tegum product of the atlas", columns, lines)
+    console().print(f"Wrote {path}, {out / FREE_FIGURE}.", soft_wrap=True)

@@ -1,0 +1,238 @@
+"""`tegum train`: one model from several seeds, to a file of trained models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import FAILED, complain, console, print_json, print_table
+from .groups import with_groups
+from .interruptions import keeping
+from .laws import COUNTED, LawOptions
+from .options import Features, Hidden, Json, Seeds, whole_numbers
+from .training import TrainingOptions
+
+if TYPE_CHECKING:
+    from tegum.empirical.runs import TrainedModels
+    from tegum.theory.models import ToyModel
+
+SUFFIXES = (".safetensors", ".zarr")
+# Seeds that a table shows; JSON has all.
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model is trained, but for its input law."""
+
+    density: Annotated[
+        str | None,
+        typer.Option(help="Feature density 1-S, in (0, 1]: a number, or one for each feature as 0.1,0.2,0.3."),
+    ] = None
+    importance: Annotated[
+        str, typer.Option(help="Of the last feature against the others, or of each feature as 1,0.7,0.5.")
+    ] = "1"
+    features: Features = 2
+    hidden: Hidden = 1
+    interference_penalty: Annotated[float, typer.Option(help="Penalty on squared overlaps, part of the loss.")] = 0.0
+    weight_penalty: Annotated[float, typer.Option(help="Penalty on squared weights, part of the loss.")] = 0.0
+    activation_penalty: Annotated[float, typer.Option(help="Penalty on hidden activations, part of the loss.")] = 0.0
+    active: Annotated[int | None, typer.Option(help="How many features are on, for --law k-hot.")] = None
+
+    def model(self, law: LawOptions) -> ToyModel:
+        """Return the model of a law.
+
+        Raises:
+            ValueError: if an option can't be read, is out of range or doesn't go with the law.
+        """
+        made = law.maker(self.features, self.active)
+        from tegum.theory.models import ToyModel
+
+        penalties = self.interference_penalty, self.weight_penalty, self.activation_penalty
+        return ToyModel(self.features, self.hidden, made(self._densities(law.law)), self._importances(), *penalties)
+
+    def _densities(self, law: str) -> list[float] | None:
+        """Return the densities that a law takes, if it takes any."""
+        if (self.density is None) != (law in COUNTED):
+            got = "none" if self.density is None else f"--density {self.density}"
+            wanted = "sets how many features are on, and takes no" if law in COUNTED else "needs a"
+            raise ValueError(f"--law {law} {wanted} --density, got {got}")
+        return None if self.density is None else self._numbers("density", self.density)
+
+    def _importances(self) -> list[float]:
+        """Return the importance of each feature; one number is that of the last against the others."""
+        values = self._numbers("importance", self.importance)
+        return values if len(values) == self.features else [1.0] * (self.features - 1) + values
+
+    def _numbers(self, name: str, text: str) -> list[float]:
+        """Return one number, or one for each feature."""
+        n = self.features
+        try:
+            values = [float(part) for part in text.split(",")]
+        except ValueError:
+            values = []
+        if len(values) not in (1, n):
+            raise ValueError(f"--{name} must be a number, or {n} of them, one for each feature, got {text!r}")
+        return values
+
+
+@with_groups
+def train(
+    out: Annotated[
+        Path, typer.Option(help="File for the trained models, .safetensors or .zarr; one that exists is refused.")
+    ],
+    problem: ModelOptions,
+    law: LawOptions,
+    seeds: Seeds = "8",
+    force: Annotated[bool, typer.Option("--force", help="Replace trained models that are at --out.")] = False,
+    as_json: Json = False,
+    *,
+    training: TrainingOptions,
+) -> None:
+    """Train one model from several seeds, save the results and print their losses.
+
+    Ctrl-C saves the state beside --out, and the same command goes on from there.
+    """
+    chosen = whole_numbers("seeds", seeds)
+    _check_place(out, force=force)
+    model = problem.model(law)
+    trained = _trained(model, chosen, out.with_name(out.name + ".checkpoint"), training)
+    summary = _summary(trained, model, out)
+    summary["path"] = _saved(trained, model, out)
+    if as_json:
+        print_json(summary)
+    else:
+        _show(summary)
+    if summary["path"] is None:
+        rate = "try a smaller --learning-rate"
+        complain(f"all {len(trained.seeds)} models diverged, and nothing was saved: {rate}")
+    if summary["path"] != str(out):
+        raise typer.Exit(FAILED)
+
+
+def _trained(model: ToyModel, seeds: int | list[int], checkpoint: Path, training: TrainingOptions) -> TrainedModels:
+    """Train a model.
+
+    Raises:
+        InterruptedRunError: for Ctrl-C.
+        typer.Exit: if a single model doesn't fit on the device.
+    """
+    from tegum.empirical.runs import Session
+    from tegum.empirical.training import train
+
+    from ..progress import InterruptedRunError
+
+    def kept() -> str:
+        # Before the first step, or while the losses of the result were being worked out.
+        return f"the state is saved to {checkpoint}" if checkpoint.exists() else "nothing was trained yet"
+
+    try:
+        with keeping(kept):
+            session = Session(checkpoint, progress=True)
+            trained = train(model, seeds=seeds, session=session, **training.arguments())
+    except MemoryError as error:
+        complain(f"{error}; what was trained is saved to {checkpoint}; the same command goes on from there")
+        raise typer.Exit(FAILED) from None
+    if trained.status == "interrupted":
+        raise InterruptedRunError(trained.reason)
+    return trained
+
+
+def _saved(trained: TrainedModels, model: ToyModel, out: Path) -> str | None:
+    """Save trained models where they were asked for or else where that can be done, and return the path."""
+    from tempfile import mkdtemp
+
+    from tegum.empirical.files import save_models
+
+    if trained.diverged.all():
+        # Nothing in such a file is of use, and it would be in the way of the next try.
+        return None
+    try:
+        save_models(trained, out, model=model)
+    # The formats' writers have errors of their own beside OSError. What is trained mustn't be lost to any.
+    except Exception as error:
+        path = str(Path(mkdtemp(prefix="tegum-")) / out.name)
+        save_models(trained, path, model=model)
+        complain(f"can't write {out} ({error}): the models are in {path}")
+        return path
+    return str(out)
+
+
+def _check_place(out: Path, *, force: bool) -> None:
+    """Raise an error unless trained models can be written at `out`, before any are trained.
+
+    Raises:
+        ValueError: if the name ends otherwise, or something is there that mustn't be replaced.
+        OSError: if its folder can't be written to.
+    """
+    if out.suffix not in SUFFIXES:
+        raise ValueError(f"--out must end in {' or '.join(SUFFIXES)}, got {out.name!r}")
+    if out.exists() and not force:
+        raise ValueError(f"expected a new file, but {out} exists: choose another --out, or replace it with --force")
+    if out.exists():
+        from tegum.empirical.files import load_models
+
+        # A folder of anything else isn't ours to delete.
+        load_models(out)
+    from tempfile import TemporaryFile
+
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"can't write to {folder}: {error.strerror or error}") from None
+
+
+def _summary(trained: TrainedModels, model: ToyModel, out: Path) -> dict[str, Any]:
+    """Return plain values: what was trained, each seed's result, and the best."""
+    from tegum.theory.geometry import phase
+    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+
+    named = trained.architecture == "relu_output" and model.n_features <= MAX_SEARCHED_FEATURES
+    runs = []
+    for k, seed in enumerate(trained.seeds):
+        lost = bool(trained.diverged[k])
+        runs.append(
+            {
+                "seed": int(seed),
+                "loss": None if lost else float(trained.loss[k]),
+                "loss_error": None if lost else float(trained.loss_error[k]),
+                "steps": int(trained.steps[k]),
+                "status": "diverged" if lost else "converged" if trained.converged[k] else "all steps taken",
+                "phase": phase(trained.weights[k], trained.bias[k]) if named and not lost else None,
+            }
+        )
+    there = [run for run in runs if run["status"] != "diverged"]
+    return {
+        "path": str(out),
+        "status": trained.status,
+        "reason": trained.reason,
+        "architecture": trained.architecture,
+        "n_features": model.n_features,
+        "n_hidden": model.n_hidden,
+        "law": type(model.features).__name__,
+        "density": model.densities().tolist(),
+        "importance": model.importances().tolist(),
+        "runs": runs,
+        "best": min(there, key=lambda run: float(str(run["loss"])), default=None),
+    }
+
+
+def _show(summary: dict[str, Any]) -> None:
+    runs, best = summary["runs"], summary["best"]
+    rows = []
+    for run in runs[:SHOWN]:
+        loss = "" if run["loss"] is None else f"{run['loss']:.10g}"
+        error = "" if run["loss_error"] is None else f"{run['loss_error']:.1g}"
+        rows.append([str(run["seed"]), loss, error, str(run["steps"]), run["status"], run["phase"] or ""])
+    shown = "" if len(runs) <= SHOWN else f", the first {SHOWN} of {len(runs)} seeds; --json has all"
+    title = f"{summary['architecture']}, n={summary['n_features']}, m={summary['n_hidden']}{shown}"
+    print_table(title, ["seed", "loss", "error", "steps", "status", "phase"], rows)
+    if best is not None:
+        named = f", {best['phase']}" if best["phase"] else ""
+        console().print(f"Best: seed {best['seed']}, loss {best['loss']:.10g}{named}. ", markup=False, end="")
+        console().print(f"Saved to {summary['path']}.", markup=False, soft_wrap=True)

@@ -1,0 +1,152 @@
+"""`tegum uniform`: models of many equal features along 1/(1−S), held against the best packings of polytopes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import console, print_json, print_table
+from .interruptions import keeping
+from .options import Json
+from .stages import Stages
+
+if TYPE_CHECKING:
+    from tegum.theory.numerics import FloatArray
+
+    from ..geometry import UniformSweep
+
+# The line of 1/(1−S): its ends.
+LOWEST, HIGHEST = 1.02, 100.0
+SIZES = ("80,20", "400,30")
+
+
+def uniform(
+    size: Annotated[
+        list[str] | None,
+        typer.Option("--size", help=f"n,m of the models, once for each size; default {' and '.join(SIZES)}."),
+    ] = None,
+    points: Annotated[int, typer.Option(help=f"Densities, 1/(1-S) from {LOWEST:g} to {HIGHEST:g}.")] = 24,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 8000,
+    learning_rate: Annotated[float, typer.Option(help="At the first step, of a cosine schedule.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of all models.")] = 0,
+    device: Annotated[str, typer.Option(help="Device for training: auto, cpu or cuda.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for trained models, figure and account.")] = Path("out/uniform"),
+    as_json: Json = False,
+) -> None:
+    """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
+    sizes = [_size(words) for words in size or SIZES]
+    if points < 2:
+        raise ValueError(f"expected at least 2 densities, got {points}")
+    from numpy import geomspace
+
+    training = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "device": device}
+    with Stages() as stages:
+        sweep = _held(sizes, geomspace(LOWEST, HIGHEST, points), out, training, stages.report)
+        _draw(sweep, out, stages.report)
+    account = _account(sweep)
+    (out / "uniform.json").write_text(json.dumps(account, indent=2) + "\n")
+    if as_json:
+        print_json(account)
+    else:
+        _print(account, out)
+
+
+def _held(
+    sizes: list[tuple[int, int]],
+    places: FloatArray,
+    out: Path,
+    training: dict[str, Any],
+    report: Callable[[str, float], None],
+) -> UniformSweep:
+    """Train the models, and return them beside the best packings.
+
+    Args:
+        sizes: n and m of the models.
+        places: 1/(1−S), shape (points,).
+        out: folder for trained models.
+        training: the rest of `train_uniform`.
+        report: called with the name of each stage and the share of it that is done.
+
+    Raises:
+        ValueError: as `train_uniform`.
+        InterruptedRunError: if it was interrupted.
+    """
+    from tegum.theory.packing import packing_transitions
+
+    from ..geometry import UniformSweep, train_uniform, uniform_run
+
+    trained = train_uniform(sizes, places, out=out, report=report, **training)
+    runs = []
+    with keeping(lambda: f"trained models are in {out}"):
+        packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
+        for (n, m), models in zip(sizes, trained, strict=True):
+            stage = f"losses n={n}, m={m}"
+            runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
+    return UniformSweep(places, packings, transitions, tuple(runs))
+
+
+def _draw(sweep: UniformSweep, out: Path, report: Callable[[str, float], None]) -> None:
+    from ..figures import save_figure, uniform_figure
+
+    report("figure", 0.0)
+    save_figure(uniform_figure(sweep), out / "uniform.png")
+
+
+def _size(words: str) -> tuple[int, int]:
+    try:
+        n, m = (int(word) for word in words.split(","))
+    except ValueError:
+        raise ValueError(f"a size is n,m, such as 400,30, got {words!r}") from None
+    return n, m
+
+
+def _account(sweep: UniformSweep) -> dict[str, Any]:
+    """Return plain values: for each size and density the losses, the packing, what was found and how far it agrees."""
+    runs = []
+    for run in sweep.runs:
+        rows = []
+        for place, inverse in enumerate(sweep.inverse_density):
+            stored, packing = run.stored[place], run.packings[place]
+            names = run.polytope[place][stored]
+            found = {str(name) or "no polytope known": int((names == name).sum()) for name in dict.fromkeys(names)}
+            rows.append({
+                "inverse_density": float(inverse),
+                "loss": float(run.loss[place]),
+                "loss_error": float(run.loss_error[place]),
+                "packing": dict(packing.copies),
+                "packing_loss": packing.loss,
+                "ratio": float(run.ratio[place]),
+                # JSON has no infinity, which is that of weights that are all zero.
+                "dimensions_per_feature": float(run.dimensions_per_feature[place]) if stored.any() else None,
+                "represented": int(stored.sum()),
+                "switched_off": int(run.switched_off[place].sum()),
+                "dimensionality_sum": float(run.dimensionality[place].sum()),
+                "features_of": found,
+                "predicted_share": float(run.predicted_share[place]),
+            })  # fmt: skip
+        runs.append({"n_features": run.n_features, "n_hidden": run.n_hidden, "densities": rows})
+    return {"transitions": [dict(vars(one)) for one in sweep.transitions], "runs": runs}
+
+
+def _print(account: dict[str, Any], out: Path) -> None:
+    for run in account["runs"]:
+        rows = [
+            [
+                f"{row['inverse_density']:.2f}",
+                f"{row['ratio']:.4f}",
+                "" if row["dimensions_per_feature"] is None else f"{row['dimensions_per_feature']:.3f}",
+                f"{row['dimensionality_sum']:.2f}",
+                f"{row['represented']}",
+                f"{row['switched_off']}",
+                f"{row['predicted_share']:.0%}",
+                ", ".join(f"{count} × {name}" for name, count in row["packing"].items()),
+            ]
+            for row in run["densities"]
+        ]
+        columns = ["1/(1−S)", "loss/packing's", "D*", "Σ D_i", "stored", "off", "as predicted", "best packing"]
+        print_table(f"n = {run['n_features']}, m = {run['n_hidden']}", columns, rows)
+    console().print(f"Wrote {out / 'uniform.png'}, {out / 'uniform.json'}.", soft_wrap=True)

@@ -1,0 +1,240 @@
+"""A phase diagram as one labelled dataset, in memory (xarray) and on disk (zarr); docs/dataset.md lists it all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tegum.empirical.files import read_zarr, write_zarr
+from tegum.empirical.runs import TrainedModels
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.geometry import phase, published_candidates
+from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, match, polish
+from tegum.theory.models import ToyModel, diagram_model, diagram_plane
+
+from .published import published_losses
+
+FORMAT = "tegum phase diagram 1"
+CELL = ("density", "importance")
+RUN = (*CELL, "seed")
+OUTCOMES = ("global", "other", "unexplained")
+# Curves are cut to sheets of equal length; the rest is NaN.
+CURVE_FIELDS = ("density", "importance", "residual", "error")
+CURVE_LABELS = ("kind", "phases", "mechanism", "status", "reason")
+
+
+class PhaseNames:
+    """Numbers for phase labels, in the order in which they turn up."""
+
+    def __init__(self, names: list[str] | None = None) -> None:
+        """Start from names that already have numbers."""
+        self.names = list(names or [])
+
+    def code(self, label: str) -> int:
+        """Return the label's number."""
+        if label not in self.names:
+            self.names.append(label)
+        return self.names.index(label)
+
+    def codes(self, labels: NDArray[np.object_]) -> NDArray[np.int16]:
+        """Return the numbers of an array of labels."""
+        return np.array([self.code(str(label)) for label in labels.ravel()], dtype=np.int16).reshape(labels.shape)
+
+
+def model_of(dataset: xr.Dataset) -> ToyModel:
+    """Return the models of a phase diagram's cells, batch shape (density, importance)."""
+    density, importance = dataset["density"].values[:, None], dataset["importance"].values
+    return diagram_model(int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"]), density, importance)
+
+
+def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
+    """Return the exact part of a phase diagram, and the published candidates' verdict on each cell."""
+    shape = len(diagram.density), len(diagram.importance)
+    most = max(len(cell) for row in diagram.minima for cell in row)
+    n, m = diagram.n_features, diagram.n_hidden
+    arrays = {
+        "minimum_weights": np.full((*shape, most, m, n), np.nan),
+        "minimum_bias": np.full((*shape, most, n), np.nan),
+        "minimum_loss": np.full((*shape, most), np.nan),
+        "minimum_gradient_norm": np.full((*shape, most), np.nan),
+        "minimum_curvature": np.full((*shape, most), np.nan),
+        "minimum_eigenvalues": np.full((*shape, most, (m + 1) * n), np.nan),
+        "minimum_phase": np.full((*shape, most), -1, dtype=np.int16),
+        "minimum_degenerate": np.zeros((*shape, most), dtype=bool),
+    }
+    names = PhaseNames()
+    for i, row in enumerate(diagram.minima):
+        for j, cell in enumerate(row):
+            for k, point in enumerate(cell):
+                at = i, j, k
+                arrays["minimum_weights"][at], arrays["minimum_bias"][at] = point.weights, point.bias
+                arrays["minimum_loss"][at], arrays["minimum_gradient_norm"][at] = point.loss, point.gradient_norm
+                arrays["minimum_curvature"][at] = point.curvature
+                arrays["minimum_eigenvalues"][at] = point.hessian_eigenvalues
+                arrays["minimum_phase"][at] = names.code(point.phase)
+                arrays["minimum_degenerate"][at] = point.status == "degenerate"
+    last = {
+        "minimum_weights": ("hidden", "feature"),
+        "minimum_bias": ("feature",),
+        "minimum_eigenvalues": ("parameter",),
+    }
+    variables = {name: ((*CELL, "minimum", *last.get(name, ())), array) for name, array in arrays.items()}
+    losses = published_losses(diagram.model)
+    codes = np.array([names.code(candidate.phase) for candidate in published_candidates(n, m)], dtype=np.int16)
+    variables["published_phase"] = (CELL, codes[losses.argmin(axis=-1)])
+    variables["published_loss"] = (CELL, losses.min(axis=-1))
+    return xr.Dataset(
+        variables,
+        coords={"density": diagram.density, "importance": diagram.importance},
+        attrs={"format": FORMAT, "n_features": n, "n_hidden": m, "phases": names.names},
+    )
+
+
+def minima_of(dataset: xr.Dataset) -> DiagramMinima:
+    """Return the minima that a dataset holds, the inverse of `theory_dataset`."""
+    names = dataset.attrs["phases"]
+    arrays = {name: dataset[name].values for name in dataset if str(name).startswith("minimum_")}
+
+    def point(at: tuple[int, int, int]) -> CriticalPoint:
+        degenerate = bool(arrays["minimum_degenerate"][at])
+        return CriticalPoint(
+            weights=arrays["minimum_weights"][at],
+            bias=arrays["minimum_bias"][at],
+            loss=float(arrays["minimum_loss"][at]),
+            gradient_norm=float(arrays["minimum_gradient_norm"][at]),
+            hessian_eigenvalues=arrays["minimum_eigenvalues"][at],
+            curvature=float(arrays["minimum_curvature"][at]),
+            phase=names[arrays["minimum_phase"][at]],
+            status="degenerate" if degenerate else "minimum",
+            reason="read from a phase diagram",
+        )
+
+    codes = arrays["minimum_phase"]
+    rows = [
+        [tuple(point((i, j, int(k))) for k in np.flatnonzero(codes[i, j] >= 0)) for j in range(codes.shape[1])]
+        for i in range(codes.shape[0])
+    ]
+    sizes = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
+    axes = dataset["density"].values, dataset["importance"].values
+    plane = diagram_plane(*sizes, *((float(axis[0]), float(axis[-1])) for axis in axes))
+    return DiagramMinima(plane, *axes, rows)
+
+
+def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
+    """Return boundary curves, one row each, filled up with NaN to the length of the longest."""
+    longest = max((len(curve.density) for curve in curves), default=0)
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
+    for name in CURVE_FIELDS:
+        array = np.full((len(curves), longest), np.nan)
+        for k, curve in enumerate(curves):
+            array[k, : len(curve.density)] = getattr(curve, name)
+        variables[f"curve_{name}"] = (("curve", "point"), array)
+    cheapest = np.zeros((len(curves), longest), dtype=bool)
+    for k, curve in enumerate(curves):
+        cheapest[k, : len(curve.density)] = curve.cheapest
+    variables["curve_cheapest"] = (("curve", "point"), cheapest)
+    labels = [{n: getattr(curve, n) for n in CURVE_LABELS} | {"phases": list(curve.phases)} for curve in curves]
+    return xr.Dataset(variables, attrs={"curves": labels})
+
+
+def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
+    """Return the boundary curves that a dataset holds, the inverse of `curves_dataset`."""
+    curves = []
+    for k, labels in enumerate(dataset.attrs.get("curves", [])):
+        rows = {name: dataset[f"curve_{name}"].values[k] for name in (*CURVE_FIELDS, "cheapest")}
+        there = np.isfinite(rows["density"])
+        arrays = {name: row[there] for name, row in rows.items()}
+        arrays |= {"x": arrays.pop("density"), "y": arrays.pop("importance")}
+        curves.append(BoundaryCurve(**arrays, **(labels | {"phases": tuple(labels["phases"])})))
+    return tuple(curves)
+
+
+def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
+    """Return the trained runs of a phase diagram, polished on the exact loss and looked up among its minima."""
+    dataset = runs_dataset(theory, trained.weights, trained.bias, trained.loss, trained.seeds)
+    dataset = dataset.assign_coords(record=trained.history_steps)
+    dataset["loss_history"] = (("record", *RUN), trained.loss_history)
+    return dataset
+
+
+def runs_dataset(
+    theory: xr.Dataset,
+    weights: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    loss: NDArray[np.float64],
+    seeds: NDArray[np.int64],
+) -> xr.Dataset:
+    """Return runs of whatever origin, polished on the exact loss and looked up among the minima of their cells.
+
+    Args:
+        theory: the exact part of a phase diagram.
+        weights: W, shape (density, importance, seed, n_hidden, n_features).
+        bias: b, shape (density, importance, seed, n_features).
+        loss: exact loss, NaN for runs that diverged, shape (density, importance, seed).
+        seeds: labels of the runs of a cell, shape (seed,).
+    """
+    cells = loss.shape
+    count = int(np.prod(cells))
+    n_hidden, n_features = weights.shape[-2:]
+    index = np.unravel_index(np.arange(count), cells)
+    model = model_of(theory).take(index[:2])
+    given_weights, given_bias = weights, bias
+    weights, bias = weights.reshape(count, n_hidden, n_features), bias.reshape(count, n_features)
+    finite = np.isfinite(loss.ravel())
+    # A run that diverged is polished from zero, and entered as unexplained.
+    polished = polish(model, np.where(finite[:, None, None], weights, 0), np.where(finite[:, None], bias, 0))
+    minima = minima_of(theory).minima
+    which = match([minima[i][j] for i, j in zip(*index[:2], strict=True)], polished)
+    which = np.where(finite, which, -1).reshape(cells)
+    losses = theory["minimum_loss"].values
+    # Copies of one minimum under exchanges of equal features cost the same but for rounding.
+    cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1] + SAME_LOSS
+    outcome = np.where(which < 0, OUTCOMES.index("unexplained"), np.where(cheapest, 0, OUTCOMES.index("other")))
+    names = PhaseNames(theory.attrs["phases"])
+    labels = np.array([phase(w, b) for w, b in zip(polished.weights, polished.bias, strict=True)], dtype=object)
+    run: dict[str, NDArray[np.generic]] = {
+        "trained_loss": loss,
+        "polished_loss": polished.loss.reshape(cells),
+        "polish_distance": np.where(finite, polished.moved, np.nan).reshape(cells),
+        "escapes": polished.escapes.reshape(cells),
+        "trained_phase": names.codes(labels).reshape(cells),
+        "outcome": outcome.astype(np.int8),
+        "ended_in": which.astype(np.int16),
+    }
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
+    variables |= {name: (RUN, array) for name, array in run.items()}
+    for name, (matrix, vector) in {
+        "trained": (given_weights, given_bias),
+        "polished": (polished.weights, polished.bias),
+    }.items():
+        variables[f"{name}_weights"] = ((*RUN, "hidden", "feature"), matrix.reshape(*cells, n_hidden, n_features))
+        variables[f"{name}_bias"] = ((*RUN, "feature"), vector.reshape(*cells, n_features))
+    return xr.Dataset(variables, coords={"seed": seeds}, attrs=theory.attrs | {"phases": names.names})
+
+
+def save(dataset: xr.Dataset, path: Path) -> None:
+    """Write a phase diagram to a zarr store, replacing what is there only when all is written."""
+    write_zarr(dataset, path)
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read a phase diagram that `save` wrote.
+
+    Raises:
+        ValueError: if there is none, it can't be read, or it is something else.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise ValueError(f"expected a phase diagram (a zarr folder), but {where} doesn't exist")
+    dataset = read_zarr(where, "a phase diagram (a zarr folder)")
+    found = dataset.attrs.get("format")
+    if found != FORMAT:
+        raise ValueError(f"expected a dataset of format {FORMAT!r}, got {found!r} in {where}")
+    missing = sorted({"minimum_loss", "minimum_phase", "published_phase"} - set(map(str, dataset)))
+    if missing:
+        raise ValueError(f"expected a phase diagram with variables {missing}, which {where} lacks")
+    return dataset

@@ -1,0 +1,173 @@
+"""The phase diagram three times over: published candidates, exact minima, trained models.
+
+Everything is one labelled dataset with dimensions `density`, `importance`, `seed`, `minimum`, `hidden`, `feature`,
+`curve` and `point` (docs/dataset.md lists its variables), written to disk after each stage, so that what is finished
+stays when a later stage fails or is stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tegum.empirical.runs import Session
+from tegum.empirical.training import resolve_device, train
+from tegum.theory.boundaries import phase_boundaries, seed_diagram
+from tegum.theory.geometry import published_candidates
+from tegum.theory.minima import check_superposition, diagram_minima
+
+from ..progress import InterruptedRunError, Report, quiet
+from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
+
+DENSITY_RANGE = (0.01, 1.0)
+IMPORTANCE_RANGE = (0.1, 10.0)
+DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
+
+
+@dataclass(frozen=True)
+class DiagramSettings:
+    """What a phase diagram is computed with; kept with it.
+
+    Attributes:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        cells: cells along each axis.
+        seeds: trained runs in each cell.
+        steps: optimiser steps of each run.
+        batch_size: inputs for each step of the sampled objective.
+        learning_rate: Adam's.
+        objective: "sampled" or "exact".
+        device: "auto", "cpu" or "cuda".
+    """
+
+    n_features: int = 2
+    n_hidden: int = 1
+    cells: int = 28
+    seeds: int = 8
+    steps: int = 3000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    objective: str = "sampled"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` where no phase diagram comes out."""
+        check_superposition(self.n_features, self.n_hidden)
+        published_candidates(self.n_features, self.n_hidden)
+        if self.objective not in ("sampled", "exact"):
+            raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
+        resolve_device(self.device)
+        for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
+
+
+def phase_diagram(
+    settings: DiagramSettings | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    report: Report = quiet,
+) -> xr.Dataset:
+    """Compute a phase diagram: exact minima and boundaries, trained runs, and what became of each run.
+
+    Args:
+        settings: sizes of the model, the grid and the training; default those of the main job.
+        out: folder to keep the dataset in. An exact part that is there already is used again, and training that was
+            interrupted goes on.
+        report: called with the name of each stage and the share of it that is done.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        ValueError: if a setting is out of range, or `out` holds something else than a phase diagram.
+        InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
+    """
+    settings = settings or DiagramSettings()
+    folder = None if out is None else Path(out)
+    store = None if folder is None else folder / DATASET_NAME
+    density, importance = (np.geomspace(*ends, settings.cells) for ends in (DENSITY_RANGE, IMPORTANCE_RANGE))
+    n, m = settings.n_features, settings.n_hidden
+    dataset = exact_part(density, importance, n, m, store=store, report=report)
+    dataset.attrs["settings"] = asdict(settings)
+    report("training", 0.0)
+    trained = train(
+        model_of(dataset),
+        seeds=settings.seeds,
+        objective=settings.objective,  # type: ignore[arg-type]
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        device=settings.device,
+        session=Session(
+            checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
+            on_progress=lambda done, total: report("training", done / max(total, 1)),
+        ),
+    )
+    if trained.status != "finished":
+        raise InterruptedRunError(trained.reason)
+    report("polishing", 0.0)
+    dataset = merged(dataset, trained_dataset(dataset, trained))
+    _keep(dataset, store)
+    return dataset
+
+
+def exact_part(
+    density: NDArray[np.float64],
+    importance: NDArray[np.float64],
+    n_features: int,
+    n_hidden: int,
+    *,
+    store: Path | None = None,
+    report: Report = quiet,
+) -> xr.Dataset:
+    """Return minima and boundaries of a grid, from `store` where they are there already.
+
+    Args:
+        density: grid of 1 − S, ascending.
+        importance: grid of the last feature's importance against the others', ascending.
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        store: where to keep them, and to look for them.
+        report: called with the name of each stage.
+    """
+    dataset = None
+    if store is not None and store.exists():
+        dataset = load(store)
+        same = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (n_features, n_hidden)
+        if not (
+            same and np.array_equal(dataset["density"], density) and np.array_equal(dataset["importance"], importance)
+        ):
+            dataset = None
+    if dataset is None:
+        report("exact minima", 0.0)
+        dataset = theory_dataset(diagram_minima(density, importance, n_features=n_features, n_hidden=n_hidden))
+        _keep(dataset, store)
+    if "curve_density" not in dataset:
+        report("exact boundaries", 0.0)
+        dataset = merged(dataset, curves_dataset(phase_boundaries(seed_diagram(n_features, n_hidden))))
+        _keep(dataset, store)
+    return dataset.drop_dims(["seed", "record"], errors="ignore")
+
+
+def merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
+    """Return two parts of a phase diagram as one; attributes of the second win."""
+    both = dataset.merge(more)
+    both.attrs = dataset.attrs | more.attrs
+    return both
+
+
+def _keep(dataset: xr.Dataset, store: Path | None) -> None:
+    if store is not None:
+        save(dataset, store)

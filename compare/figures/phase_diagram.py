@@ -1,0 +1,185 @@
+"""Figures of phase diagrams: computed elsewhere, drawn here. Functions take axes and return them."""
+
+from __future__ import annotations
+
+from textwrap import fill
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import SAME_LOSS
+
+from ..diagrams import OUTCOMES, Ledger, Omission, agreement, as_cheap, cheapest_phases, curves_of, phase_classes
+from .style import CURVE_STYLES, DENSITY_LABEL, SHORT_AXIS, STYLE, colour, draw_line, shade
+
+# Characters in a line of notes over the panels.
+NOTE_WIDTH = 120
+
+
+def plane(axes: Axes, dataset: xr.Dataset) -> Axes:
+    """Make axes the plane of a phase diagram, density and relative importance on log scales."""
+    density, importance = dataset["density"].values, dataset["importance"].values
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(density[0], density[-1])
+    axes.set_ylim(importance[0], importance[-1])
+    axes.set_xlabel(DENSITY_LABEL)
+    axes.set_ylabel(f"relative importance $I_{dataset.attrs['n_features']}/I_1$")
+    for axis, ends in ((axes.xaxis, density), (axes.yaxis, importance)):
+        axis.set_major_formatter("{x:g}")
+        # Powers of ten alone would leave a short axis without numbers.
+        short = ends[-1] / ends[0] < SHORT_AXIS
+        axis.set_minor_locator(LogLocator(subs=(2, 5) if short else tuple(range(2, 10))))
+        axis.set_minor_formatter("{x:g}" if short else NullFormatter())
+    return axes
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cell edges halfway between centres on a log scale."""
+    logs = np.log(centres)
+    middle = (logs[1:] + logs[:-1]) / 2
+    return np.asarray(np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]])))
+
+
+def draw_cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style: object) -> object:
+    """Colour each cell by its value, shape (density, importance)."""
+    x, y = _edges(dataset["density"].values), _edges(dataset["importance"].values)
+    return axes.pcolormesh(x, y, values.T, rasterized=True, **style)  # type: ignore[arg-type]
+
+
+def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Axes:
+    """Colour each cell by its phase.
+
+    Args:
+        axes: where to draw.
+        dataset: the phase diagram.
+        labels: of the phases, shape (density, importance).
+    """
+    names, codes = np.unique(labels, return_inverse=True)
+    levels = np.arange(len(names) + 1) - 0.5
+    colours = ListedColormap([to_rgb(colour(str(name))) for name in names])
+    draw_cells(axes, dataset, codes.reshape(labels.shape), cmap=colours, norm=BoundaryNorm(levels, len(names)))
+    return plane(axes, dataset)
+
+
+def draw_curve(
+    axes: Axes, curve: BoundaryCurve, style: str, keep: NDArray[np.bool_], line_colour: str = "black"
+) -> Axes:
+    """Draw the kept part of an exact curve."""
+    return draw_line(axes, np.where(keep, curve.density, np.nan), curve.importance, style, line_colour)
+
+
+def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes:
+    """Draw the curves that bound the cheapest phases, and on request every limit of stability.
+
+    Args:
+        axes: where to draw.
+        dataset: the phase diagram with its curves.
+        stability: whether to draw limits of stability that aren't themselves a change of the cheapest phase, each in
+            the colour of the phase that stops being a minimum.
+    """
+    for curve in sorted(curves_of(dataset), key=lambda curve: curve.kind, reverse=True):
+        if curve.kind == "coexistence":
+            draw_curve(axes, curve, "coexistence", curve.cheapest)
+            continue
+        continuous = curve.cheapest & (curve.mechanism == "kink")
+        if stability:
+            draw_curve(axes, curve, "stability", ~continuous, shade(curve.phases[0]))
+        draw_curve(axes, curve, "continuous", continuous)
+    return axes
+
+
+def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
+    """Shade the share of seeds that ended outside the cheapest minimum; hatch cells with several exact minima."""
+    names = phase_classes(dataset)
+    share = (dataset["outcome"].values != OUTCOMES.index("global")).mean(axis=-1)
+    mesh = draw_cells(axes, dataset, share, cmap="Greys", vmin=0.0, vmax=1.0)
+    codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
+    live = (codes >= 0) & (np.char.find(names[codes], "dead") < 0)
+    # Copies of the cheapest under exchanges of equal features cost the same.
+    several = (live & (losses > losses[..., :1] + SAME_LOSS)).any(axis=-1)
+    x, y = dataset["density"].values, dataset["importance"].values
+    with mpl.rc_context({"hatch.linewidth": 0.4, "hatch.color": "#0072B2"}):
+        axes.contourf(x, y, several.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9)  # type: ignore[arg-type]
+    bar.set_label("share of seeds in another minimum")
+    return plane(axes, dataset)
+
+
+def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
+    patches = [Patch(facecolor=colour(name), edgecolor="black", linewidth=0.4, label=name) for name in sorted(shown)]
+    texts = {"coexistence": "coexistence (first order)", "continuous": "continuous transition"}
+    lines = [
+        Line2D([], [], color="black", linestyle=CURVE_STYLES[style][0], linewidth=CURVE_STYLES[style][1], label=text)
+        for style, text in texts.items()
+    ]
+    dash, width = CURVE_STYLES["stability"]
+    lost = sorted({curve.phases[0] for curve in curves_of(dataset) if curve.kind == "stability"})
+    limits = [
+        Line2D([], [], color=shade(name), linestyle=dash, linewidth=width + 0.4, label=f"limit of {name}")
+        for name in lost
+    ]
+    hatch = Patch(facecolor="white", edgecolor="#0072B2", hatch="////", linewidth=0.4, label="several exact minima")
+    figure.legend(handles=[*patches, *lines, hatch, *limits], loc="outside lower center", ncols=4, frameon=False)
+
+
+def omission_text(omission: Omission) -> str:
+    """Return a sentence about a phase that the published diagram leaves out."""
+    return (
+        f"The published candidates leave out {omission.phase}, the cheapest in {omission.cells} cells: at 1−S = "
+        f"{omission.density:.3g} and relative importance {omission.importance:.3g} it costs {omission.loss:.5f}, the "
+        f"next exact minimum ({omission.next_phase}) {omission.next_loss:.5f}, and the best candidate "
+        f"({omission.published_phase}) {omission.published_loss:.5f}."
+    )
+
+
+def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> Figure:
+    """Draw the main figure: published candidates, exact phases, trained models, and where seeds disagree.
+
+    Args:
+        dataset: a finished phase diagram.
+        ledger: its ledger; computed if not given.
+
+    Returns:
+        A figure of four panels.
+    """
+    ledger = ledger or agreement(dataset)
+    names = phase_classes(dataset)
+    best_seed = dataset["polished_loss"].values.argmin(axis=-1)
+    best = names[np.take_along_axis(dataset["trained_phase"].values, best_seed[..., None], axis=-1)[..., 0]]
+    exact, published = cheapest_phases(dataset), names[dataset["published_phase"].values]
+    # Of phases that cost the same one is shown.
+    best = np.where(as_cheap(dataset, best), exact, best)
+    n, m = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 6.9), layout="constrained")
+        FigureCanvasAgg(figure)
+        (a, b), (c, d) = figure.subplots(2, 2)
+        draw_phases(a, dataset, published)
+        a.set_title(f"(a) published candidates: wrong in {ledger.published_wrong:.1%} of cells")
+        draw_phases(b, dataset, exact)
+        draw_boundaries(b, dataset, stability=True)
+        b.set_title("(b) exact: cheapest minimum and boundaries")
+        draw_phases(c, dataset, best)
+        draw_boundaries(c, dataset, stability=False)
+        seeds = dataset.sizes["seed"]
+        c.set_title(f"(c) trained: best of {seeds} seeds, {ledger.best_agreement:.1%} as in (b)")
+        draw_disagreement(d, dataset)
+        draw_boundaries(d, dataset, stability=True)
+        d.set_title(f"(d) seeds elsewhere; {ledger.share('unexplained'):.1%} of {ledger.runs} unexplained")
+        _legend(figure, dataset, set(map(str, np.unique([published, exact, best]))))
+        dimensions = "dimension" if m == 1 else "dimensions"
+        title = f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden {dimensions}"
+        notes = [fill(omission_text(omission), NOTE_WIDTH) for omission in ledger.omissions]
+        figure.suptitle("\n".join([title, *notes]), fontsize=8 if notes else 9)
+    return figure

@@ -1,0 +1,31 @@
+"""Other people's results held against theory: whole weights, or a table of two numbers for each cell.
+
+`weights` reads W and b from the files of the field, `report` says what their loss is and which minimum lies below,
+`comparison` makes diagrams of them, and `cell_table` reads tables. Begin with `weights`, and docs/foreign.md:
+
+    >>> from tegum.compare.foreign import ColumnMeaning
+    >>> ColumnMeaning().overlap
+    'root'
+"""
+
+from .cell_table import CellTable, ColumnMeaning, read_table
+from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, foreign_diagram, table_account
+from .report import batch_report, model_of_weights
+from .weights import WeightBatch, read_many, read_weights
+
+__all__ = [
+    "TABLE_OUTCOMES",
+    "TOLERANCE",
+    "CellTable",
+    "ColumnMeaning",
+    "TableAccount",
+    "WeightBatch",
+    "batch_report",
+    "compare_table",
+    "foreign_diagram",
+    "model_of_weights",
+    "read_many",
+    "read_table",
+    "read_weights",
+    "table_account",
+]

@@ -1,0 +1,230 @@
+"""Equal features in many dimensions: training along 1/(1−S) against the best packings of an atlas of polytopes.
+
+Models of one size are trained over a line of densities. Each is held against the cheapest tegum product of polytopes
+for that size (`finite_packing`): its exact loss, its D* = m/‖W‖_F², the dimensionality of each feature, and which
+polytope each feature's tegum factor is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tegum.empirical.files import load_models, save_models
+from tegum.empirical.runs import Optimisation, Session, TrainedModels
+from tegum.empirical.training import train
+from tegum.theory.geometry import feature_dimensionality, gram
+from tegum.theory.loss.spectral import SpectralLoss
+from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.numerics import FloatArray
+from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
+from tegum.theory.polytopes import recognise
+
+from ..progress import InterruptedRunError
+
+# Overlaps below this share of ‖W_i‖‖W_j‖ don't join features, and columns below this share of the longest aren't
+# represented: what training leaves of an overlap that should vanish lies well below.
+TOLERANCE = 0.2
+# Distance of Gram matrices within which a factor is a polytope (`tegum.theory.likeness`).
+ALIKE = 0.25
+# Of the exact loss; far below what training leaves.
+LOSS_TOLERANCE = 1e-7
+NOTHING = ""
+
+
+@dataclass(frozen=True, eq=False)
+class UniformRun:
+    """Models of one size, trained at P densities, beside the best packings.
+
+    Attributes:
+        n_features: n.
+        n_hidden: m.
+        weights: W, shape (P, m, n).
+        bias: b, shape (P, n).
+        loss: exact, shape (P,).
+        loss_error: of the exact loss, as the engine estimates it, shape (P,).
+        packings: the best tegum products of the atlas, P of them.
+        dimensionality: D_i, shape (P, n).
+        stored: which features are represented, shape (P, n).
+        factor: number of each feature's tegum factor at its density, −1 if it isn't represented, shape (P, n).
+        polytope: name of what that factor is, "" if it is none that is known, shape (P, n).
+        switched_off: outputs that no input turns on, shape (P, n). Each costs E[x_i²], more than a feature that isn't
+            represented.
+    """
+
+    n_features: int
+    n_hidden: int
+    weights: FloatArray
+    bias: FloatArray
+    loss: FloatArray
+    loss_error: FloatArray
+    packings: tuple[FinitePacking, ...]
+    dimensionality: FloatArray
+    stored: NDArray[np.bool_]
+    factor: NDArray[np.int64]
+    polytope: NDArray[np.str_]
+    switched_off: NDArray[np.bool_]
+
+    @property
+    def dimensions_per_feature(self) -> FloatArray:
+        """D* = m/‖W‖_F², shape (P,)."""
+        return np.asarray(self.n_hidden / (self.weights**2).sum(axis=(1, 2)))
+
+    @property
+    def ratio(self) -> FloatArray:
+        """Trained loss over that of the best packing, shape (P,); the same for each hidden dimension."""
+        return np.asarray(self.loss / np.array([packing.loss for packing in self.packings]))
+
+    @property
+    def predicted_share(self) -> FloatArray:
+        """Share of the represented features whose factor is a polytope of the best packing, shape (P,)."""
+        hit = [
+            np.isin(names, list(packing.copies)) for names, packing in zip(self.polytope, self.packings, strict=True)
+        ]
+        return np.asarray((np.array(hit) & self.stored).sum(axis=1) / np.maximum(self.stored.sum(axis=1), 1))
+
+
+@dataclass(frozen=True, eq=False)
+class UniformSweep:
+    """Runs of several sizes along one line of densities.
+
+    Attributes:
+        inverse_density: 1/(1−S), ascending, shape (P,).
+        packings: the best packing of many features at each.
+        transitions: where it changes, located.
+        runs: one for each size.
+    """
+
+    inverse_density: FloatArray
+    packings: tuple[BestPacking, ...]
+    transitions: tuple[Transition, ...]
+    runs: tuple[UniformRun, ...]
+
+
+def train_uniform(
+    sizes: Sequence[tuple[int, int]],
+    inverse_density: Any,
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    device: str,
+    out: Path,
+    report: Callable[[str, float], None],
+) -> tuple[TrainedModels, ...]:
+    """Train a model of each size at each density, ReLU output, Adam with a cosine schedule on fresh samples.
+
+    Args:
+        sizes: n and m of each.
+        inverse_density: 1/(1−S), shape (P,).
+        steps: optimiser steps.
+        learning_rate: at the first step.
+        seed: of all models.
+        device: "auto", "cpu" or "cuda".
+        out: folder for the trained models, which aren't trained again, and for checkpoints.
+        report: called with a stage and the share of it that is done.
+
+    Raises:
+        InterruptedRunError: if training was interrupted; it goes on from its checkpoint when asked again.
+        ValueError: as `train`, if a size or the number of steps isn't one, a model diverges, or `out` holds runs of
+            other settings.
+    """
+    out = Path(out)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    for n, m in sizes:
+        if not 1 <= m <= n:
+            raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")
+    out.mkdir(parents=True, exist_ok=True)
+    inverse_density = np.asarray(inverse_density, dtype=np.float64)
+    if inverse_density.ndim != 1 or not len(inverse_density) or not (inverse_density > 1).all():
+        raise ValueError(f"expected a line of inverse densities 1/(1−S) above 1, got {inverse_density}")
+    law, found = IndependentFeatures(1 / inverse_density[:, None]), []
+    asked = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "inverse_density": inverse_density.tolist()}
+    for n, m in sizes:
+        stage, kept = f"training n={n}, m={m}", out / f"uniform-{n}-{m}.safetensors"
+        noted, model = kept.with_suffix(".json"), ToyModel(n, m, law)
+        if kept.exists():
+            before = json.loads(noted.read_text()) if noted.exists() else None
+            if before != asked:
+                raise ValueError(f"{kept} holds runs of other settings: expected {asked}, got {before}")
+            found.append(load_models(kept))
+            continue
+        trained = train(
+            model,
+            seeds=[seed],
+            steps=steps,
+            learning_rate=learning_rate,
+            device=device,
+            optimisation=Optimisation(schedule="cosine"),
+            session=Session(
+                checkpoint=kept.with_suffix(".npz"),
+                on_progress=lambda done, total, stage=stage: report(stage, done / total),  # type: ignore[misc]
+            ),
+        )
+        if trained.status != "finished":
+            raise InterruptedRunError(trained.reason)
+        lost = np.flatnonzero(trained.diverged[:, 0])
+        if lost.size:
+            places = ", ".join(f"{place:g}" for place in inverse_density[lost])
+            raise ValueError(f"training n={n}, m={m} diverged at 1/(1−S) = {places}; a smaller learning rate may help")
+        noted.write_text(json.dumps(asked) + "\n")
+        save_models(trained, kept, model=model)
+        found.append(trained)
+    return tuple(found)
+
+
+def uniform_run(
+    trained: TrainedModels,
+    inverse_density: FloatArray,
+    packings: Sequence[BestPacking],
+    report: Callable[[float], None] | None = None,
+) -> UniformRun:
+    """Hold trained models of one size against the best packings.
+
+    Args:
+        trained: batch shape (P, 1).
+        inverse_density: 1/(1−S), shape (P,).
+        packings: at the same densities.
+        report: called with the share that is done.
+
+    Raises:
+        ValueError: if a weight isn't finite.
+    """
+    weights, bias = trained.weights[:, 0], trained.bias[:, 0]
+    count, m, n = weights.shape
+    loss, error = np.zeros(count), np.zeros(count)
+    factor, names = np.full((count, n), -1), np.full((count, n), NOTHING, dtype="<U32")
+    for place, inverse in enumerate(inverse_density):
+        engine = SpectralLoss(ToyModel(n, m, IndependentFeatures(1 / inverse)), tolerance=LOSS_TOLERANCE)
+        outputs = engine.outputs(weights[place], bias[place], slopes=False)
+        loss[place], error[place] = outputs.value.sum(), outputs.error.sum()
+        for number, found in enumerate(recognise(weights[place], tolerance=TOLERANCE)):
+            members = list(found.features)
+            factor[place, members] = number
+            if found.best is not None and found.best.distance <= ALIKE:
+                # Which antiprism it is doesn't matter to the atlas, where its height is free.
+                names[place, members] = found.best.name.split(" (")[0]
+        if report is not None:
+            report((place + 1) / count)
+    return UniformRun(
+        n_features=n,
+        n_hidden=m,
+        weights=weights,
+        bias=bias,
+        loss=loss,
+        loss_error=error,
+        packings=tuple(finite_packing(n, m, packing) for packing in packings),
+        dimensionality=np.asarray(feature_dimensionality(weights)),
+        stored=factor >= 0,
+        factor=factor,
+        polytope=names,
+        # Inputs lie in [0, 1].
+        switched_off=bias + np.maximum(gram(weights), 0).sum(axis=-1) <= 0,
+    )

@@ -1,0 +1,24 @@
+"""Trained models in files: safetensors or zarr, and as labelled datasets.
+
+`models` writes and reads `TrainedModels` with the model that they are of, `datasets` any dataset as a zarr store that
+is replaced in one step. Begin with `models`:
+
+    >>> from tegum.empirical.files import to_dataset
+    >>> from tegum.empirical import train
+    >>> from tegum.theory import IndependentFeatures, ToyModel
+    >>> model = ToyModel(2, 1, IndependentFeatures(0.5))
+    >>> dict(to_dataset(train(model, seeds=3, objective="exact", steps=2), model=model).sizes)["seed"]
+    3
+"""
+
+from .datasets import read_zarr, write_zarr
+from .models import from_dataset, load_models, save_models, to_dataset
+
+__all__ = [
+    "from_dataset",
+    "load_models",
+    "read_zarr",
+    "save_models",
+    "to_dataset",
+    "write_zarr",
+]

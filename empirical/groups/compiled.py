@@ -1,0 +1,117 @@
+"""Models that are trained together, and those that run compiled on a CPU.
+
+All groups read and write rows of one `TrainingState`: these here, `device.py` and `exact.py`. A model's
+result doesn't depend on its neighbours; the compiled loops take one model at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tegum.theory.models import ToyModel
+
+from ..inputs import InputTable, input_table, seed_words
+from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
+from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
+
+# Multiply-adds that one call of the compiled loop may take: about a tenth of a second.
+CALL = 1 << 31
+
+
+def table_arrays(table: InputTable) -> tuple[Any, ...]:
+    """Return a table as the compiled loop takes it."""
+    return (
+        int(table.stratified),
+        table.block_of,
+        table.starts,
+        table.members,
+        table.low,
+        table.high,
+        table.first_edges,
+        table.chances,
+        table.masks,
+        table.amplitude,
+        table.hot,
+    )
+
+
+class CompiledGroup:
+    """Sampled training on a CPU by `kernels.advance`."""
+
+    def __init__(
+        self,
+        model: ToyModel,
+        seeds: NDArray[np.int64],
+        state: TrainingState,
+        rows: NDArray[np.int64],
+        settings: Settings,
+    ) -> None:
+        """Look up what the rows need."""
+        self._state, self._rows, self._settings = state, rows, settings
+        part = model.take(rows)
+        self._table = input_table(
+            part, batch_size=settings.batch_size, stratified=settings.stratified, exact_zeros=settings.exact_zeros
+        )
+        self._keys = seed_words(seeds[rows])
+        self._kind = np.float64 if settings.dtype == torch.float64 else np.float32
+        self._importance = np.array(part.importances(), dtype=self._kind)
+        self._penalties = penalties_of(part)
+        self._sizes = part.n_hidden, part.n_features, settings.batch_size
+        shape = settings.architecture
+        self._shape = shape.hidden_relu, not shape.output_relu, shape.tied, shape.absolute
+
+    def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
+        """Train until every model is done or `stopped`."""
+        from ..kernels import cpu as kernels
+
+        state, rows, settings = self._state, self._rows, self._settings
+        m, n, batch = self._sizes
+        rule = settings.rule
+        packed = (
+            kernels.SGD if rule.kind == "sgd" else kernels.ADAM,
+            float(rule.momentum),
+            BETAS[1],
+            EPSILON,
+            float(rule.decay),
+        )
+        parameters, size = state.parameters[rows], state.parameters.shape[1]
+        moments = [np.ascontiguousarray(state.memory[rows, k * size : (k + 1) * size]) for k in range(rule.moments)]
+        law = table_arrays(self._table)
+        while (running := state.outcome[rows] == RUNNING).any() and not stopped():
+            step = int(state.steps[rows[running][0]])
+            most = max(1, CALL // (int(running.sum()) * batch * n * (5 * m + 8)))
+            taken = min(most, WINDOW - step % WINDOW, settings.steps_until_record(rows, step))
+            losses = np.zeros((len(rows), taken))
+            kernels.advance(
+                parameters,
+                moments[0],
+                moments[-1],
+                self._keys,
+                running,
+                step,
+                settings.rates[step : step + taken],
+                law,
+                self._table.counts,
+                self._table.masses,
+                self._table.empty,
+                self._importance,
+                self._penalties,
+                self._sizes,
+                self._shape,
+                packed,
+                losses,
+            )
+            mine = rows[running]
+            state.parameters[mine] = parameters[running]
+            state.memory[mine] = np.concatenate([moment[running] for moment in moments], axis=1)
+            _, at = marks_between(settings, step, taken)
+            follow_losses(state, mine, taken, losses[running][:, at], losses[running].sum(axis=1), settings)
+            state.steps[mine] += taken
+            settle(state, mine, finite_rows(state, mine), settings)
+            settings.record(state, mine)
+            advance(len(mine) * taken)

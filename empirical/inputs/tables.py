@@ -1,0 +1,234 @@
+"""How inputs are drawn: any law as a table that compiled loops and tensors can read, plain or stratified.
+
+Every law is a product of independent blocks, each of which picks one of a few sets of active features: singletons for
+independent features, a group or nothing for correlated ones, a member or nothing for anticorrelated ones, one block of
+patterns for a table. One uniform number picks the set. Where the set has a single member, what is left of the number is
+its amplitude. docs/training.md has the details; `draws.py` draws from these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tegum.theory.models import DensityLaw, FeatureLaw, KHotFeatures, ToyModel
+from tegum.theory.numerics import FloatArray
+
+# Sets of active features that one block, or a stratified batch, may have.
+MOST_SETS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class InputTable:
+    """An input law for a batch of R models, as arrays.
+
+    Attributes:
+        block_of: block of each set of active features, ascending, shape (K,).
+        starts: where each set's members begin in `members`, shape (K + 1,).
+        members: features, shape (total,).
+        low: lower end of the part of [0, 1) that picks the set, shape (R, K).
+        high: upper end, shape (R, K).
+        first_edges: where x = 0 isn't sampled: probability that a block up to this is the first with an active
+            feature, shape (R, blocks). Otherwise shape (R, 0).
+        chances: probability that a block has an active feature, shape (R, blocks).
+        masks: patterns of a stratified batch, shape (patterns, n_features); a single one that isn't used otherwise.
+        counts: samples of each pattern, shape (R, patterns).
+        masses: probability of each pattern, shape (R, patterns). Their sum is that of the inputs that are sampled.
+        empty: probability of x = 0 where its loss is added exactly, else 0, shape (R,).
+        amplitude: smallest amplitude and width of the law.
+        hot: number of active features of a k-hot law, else 0.
+        stratified: whether samples are shared out among patterns.
+    """
+
+    block_of: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    members: NDArray[np.int64]
+    low: FloatArray
+    high: FloatArray
+    first_edges: FloatArray
+    chances: FloatArray
+    masks: NDArray[np.bool_]
+    counts: NDArray[np.int64]
+    masses: FloatArray
+    empty: FloatArray
+    amplitude: tuple[float, float]
+    hot: int
+    stratified: bool
+
+    def __post_init__(self) -> None:
+        """Lay the arrays out in rows, which is what the compiled loop takes."""
+        for name in PER_MODEL:
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
+
+    def take(self, rows: Any) -> InputTable:
+        """Return the table of some of the models."""
+        own = {name: getattr(self, name)[rows] for name in PER_MODEL}
+        return InputTable(**(vars(self) | own))
+
+
+PER_MODEL = ("low", "high", "first_edges", "chances", "counts", "masses", "empty")
+
+
+def _blocks(law: FeatureLaw, n_features: int) -> list[list[tuple[tuple[int, ...], FloatArray]]]:
+    """Return each independent block's sets of active features with their probabilities, the empty set left out."""
+    if isinstance(law, DensityLaw):
+        density = law.densities(n_features)
+        parts = [list(law.block_patterns(block, density)) for block in law.blocks(n_features)]
+    else:
+        parts = [_patterns(law, n_features)]
+    return [[(active, np.asarray(chance)) for active, chance in part if active] for part in parts]
+
+
+def _patterns(law: FeatureLaw, n_features: int) -> list[tuple[tuple[int, ...], FloatArray]]:
+    """Return all patterns of a law.
+
+    Raises:
+        ValueError: if there are too many.
+    """
+    patterns = list(islice(law.patterns(n_features), MOST_SETS + 1))
+    if len(patterns) > MOST_SETS:
+        raise ValueError(
+            f"{type(law).__name__} of {n_features} features has more than {MOST_SETS} activity patterns, too many to "
+            "share samples out among them; sampling='plain' takes any number of independent blocks"
+        )
+    return [(active, np.asarray(chance)) for active, chance in patterns]
+
+
+def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, exact_zeros: bool = False) -> InputTable:
+    """Return the table by which a flat batch of models draws its inputs.
+
+    Args:
+        model: batch shape (R,).
+        batch_size: samples for each model and step.
+        stratified: whether samples are shared out among activity patterns, with exact weights: at least one for each
+            pattern, one for the empty one, the rest in proportion to P(A) √|A|.
+        exact_zeros: whether x = 0 isn't sampled; its loss is then added exactly.
+
+    Raises:
+        ValueError: if there are too many patterns for a table, or more patterns than samples.
+    """
+    n, law = model.n_features, model.features
+    (rows,) = model.batch_shape
+    amplitude = float(law.amplitude.low), float(law.amplitude.width)
+    nothing = np.zeros((rows, 0))
+    if stratified:
+        patterns = [(active, chance) for active, chance in _patterns(law, n) if active or not exact_zeros]
+        empty = _empty_chance(law, n, rows) if exact_zeros else np.zeros(rows)
+        masks = np.zeros((len(patterns), n), dtype=bool)
+        for place, (active, _) in enumerate(patterns):
+            masks[place, list(active)] = True
+        masses = np.stack([np.broadcast_to(chance, rows) for _, chance in patterns], axis=-1)
+        counts = shares(masses, masks.sum(axis=1), batch_size)
+        none = np.zeros(0, dtype=np.int64)
+        return InputTable(
+            none, np.zeros(1, dtype=np.int64), none, nothing, nothing, nothing, nothing,
+            masks, counts, masses, empty, amplitude, 0, True,
+        )  # fmt: skip
+    hot = law.active if isinstance(law, KHotFeatures) else 0
+    blocks = [] if hot else _blocks(law, n)
+    sets = [active for block in blocks for active, _ in block]
+    chances = [np.broadcast_to(chance, rows) for block in blocks for _, chance in block]
+    low, high = np.zeros((rows, len(sets))), np.zeros((rows, len(sets)))
+    block_of = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+    for k, chance in enumerate(chances):
+        low[:, k] = high[:, k - 1] if k and block_of[k] == block_of[k - 1] else 0
+        high[:, k] = low[:, k] + chance
+    last = np.flatnonzero(np.diff(block_of, append=len(blocks)))
+    active_chance = np.minimum(high[:, last], 1)
+    # Rounding must not leave a gap below 1.
+    high[:, last] = np.where(active_chance > 1 - 1e-12, 1.0 + 1e-6, high[:, last])
+    empty, edges = np.zeros(rows), nothing
+    if exact_zeros and not hot:
+        none_before = np.cumprod(np.concatenate([np.ones((rows, 1)), 1 - active_chance], axis=1), axis=1)
+        empty = none_before[:, -1]
+        some = np.maximum(1 - empty, np.finfo(float).tiny)
+        edges = np.cumsum(active_chance * none_before[:, :-1], axis=1) / some[:, None]
+        edges[:, -1] = 2.0
+    return InputTable(
+        block_of,
+        np.cumsum([0, *(len(active) for active in sets)]),
+        np.array([i for active in sets for i in active], dtype=np.int64),
+        low,
+        high,
+        edges,
+        active_chance,
+        np.zeros((1, n), dtype=bool),
+        np.full((rows, 1), batch_size),
+        (1 - empty)[:, None],
+        empty,
+        amplitude,
+        hot,
+        False,
+    )
+
+
+def _empty_chance(law: FeatureLaw, n_features: int, rows: int) -> FloatArray:
+    chances = [chance for active, chance in _patterns(law, n_features) if not active]
+    return np.array(np.broadcast_to(sum(chances, np.zeros(())), rows))
+
+
+def shares(masses: FloatArray, active: NDArray[np.int64], batch_size: int) -> NDArray[np.int64]:
+    """Return how many samples each pattern gets.
+
+    x = 0 is the same in every sample, so one is enough. A pattern with k active features has a loss whose deviation
+    grows about like √k: the rest is shared out in proportion to P(A) √k, which has the least variance then (Neyman).
+
+    Args:
+        masses: P(A), shape (R, patterns).
+        active: number of active features of each pattern, shape (patterns,).
+        batch_size: samples to share out.
+
+    Returns:
+        Shape (R, patterns); at least 1 wherever P(A) > 0.
+
+    Raises:
+        ValueError: if there are fewer samples than patterns.
+    """
+    possible = masses > 0
+    if possible.sum(axis=1).max(initial=0) > batch_size:
+        raise ValueError(
+            f"stratified sampling needs a sample for each activity pattern: expected batch_size of at least "
+            f"{possible.sum(axis=1).max()}, got {batch_size}"
+        )
+    wanted = masses * np.sqrt(active)
+    total = wanted.sum(axis=1, keepdims=True)
+    spare = batch_size - possible.sum(axis=1, keepdims=True)
+    ideal = spare * np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
+    counts = np.floor(ideal)
+    # Largest remainders get what rounding down has left.
+    rank = np.argsort(np.argsort(counts - ideal, axis=1, kind="stable"), axis=1, kind="stable")
+    counts += rank < (spare * (total > 0) - counts.sum(axis=1, keepdims=True))
+    return np.asarray(counts + possible, dtype=np.int64)
+
+
+def initial_weights(
+    seeds: Sequence[int], n_hidden: int, n_features: int, *, layer: int = 0, scale: float = 1.0
+) -> FloatArray:
+    """Return W drawn per model from N(0, 2 / (n_hidden + n_features)): Xavier's normal law of one matrix.
+
+    The scale is that of a single model, whatever the number of models in the batch.
+
+    Args:
+        seeds: one for each model.
+        n_hidden: number of hidden dimensions m.
+        n_features: number of features n.
+        layer: 0 for W, 1 for the second matrix of an untied model.
+        scale: factor on the deviation.
+
+    Returns:
+        Shape (models, n_hidden, n_features).
+    """
+    deviation = scale * (2 / (n_hidden + n_features)) ** 0.5
+    shape = (n_hidden, n_features)
+    drawn = [
+        np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(2 * layer,)))).normal(
+            scale=deviation, size=shape
+        )
+        for seed in seeds
+    ]
+    return np.array(drawn).reshape(len(seeds), *shape)

@@ -1,0 +1,86 @@
+"""The loss of trained models: exact where theory has it, else the mean over many inputs with its standard error."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tegum.theory.loss import expected_loss, linear_loss
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import FloatArray, even_size, over_slices
+
+from ..groups import CompiledGroup
+from ..runs import Architecture, Rule, Settings, TrainingState
+
+# Inputs are drawn from a stream that no training seed has, and are the same for all models of a law.
+EVALUATION_SEED = 2**63 - 1
+BATCHES, BATCH = 64, 1024
+# More features are too dear for the exact loss of every model that is trained (docs/spectral.md).
+MOST_EXACT = 8
+# Rows that are evaluated at once.
+ROWS = 256
+
+
+def losses_of(
+    architecture: Architecture,
+    model: ToyModel,
+    weights: FloatArray,
+    second: FloatArray | None,
+    bias: FloatArray,
+    finite: NDArray[np.bool_],
+) -> tuple[FloatArray, FloatArray]:
+    """Return each model's loss and its standard error, shape (*batch_shape, seeds); NaN where it isn't finite.
+
+    Args:
+        architecture: which model.
+        model: what was trained.
+        weights: W, shape (*batch_shape, seeds, n_hidden, n_features).
+        second: W₂ of an untied model, shape (*batch_shape, seeds, n_features, n_hidden), else None.
+        bias: b, shape (*batch_shape, seeds, n_features).
+        finite: whether the parameters are finite, shape (*batch_shape, seeds).
+    """
+    weights = np.where(finite[..., None, None], weights, 0)
+    bias = np.where(finite[..., None], bias, 0)
+    linear = architecture.name == "linear" and not model.has_penalty
+    if linear or (architecture.name == "relu_output" and model.n_features <= MOST_EXACT):
+        evaluate = linear_loss if linear else expected_loss
+        losses = evaluate(model.take((..., np.newaxis)), weights, bias)
+        return np.where(finite, losses, np.nan), np.where(finite, 0.0, np.nan)
+    cells = int(np.prod(model.batch_shape, dtype=int))
+    flat = model.take((np.newaxis,)) if model.batch_shape == () else model
+    flat = flat.take(np.unravel_index(np.repeat(np.arange(cells), finite.shape[-1]), flat.batch_shape))
+    second = None if second is None else np.where(finite[..., None, None], second, 0)
+    given = [array for array in (weights, second, bias) if array is not None]
+    parameters = np.concatenate([array.reshape(finite.size, -1) for array in given], axis=1)
+    parts = over_slices(
+        lambda rows: _batch_losses(architecture, flat.take(rows), parameters[rows]),
+        finite.size,
+        even_size(finite.size, ROWS),
+    )
+    batches = np.concatenate(parts).reshape(*finite.shape, BATCHES)
+    mean, error = batches.mean(axis=-1), batches.std(axis=-1, ddof=1) / BATCHES**0.5
+    return np.where(finite, mean, np.nan), np.where(finite, error, np.nan)
+
+
+def _batch_losses(architecture: Architecture, model: ToyModel, parameters: FloatArray) -> FloatArray:
+    """Return the losses of each model on fresh batches, shape (models, BATCHES): steps that go nowhere."""
+    settings = Settings(
+        architecture=architecture,
+        objective="sampled",
+        steps=BATCHES,
+        batch_size=BATCH,
+        rates=np.zeros(BATCHES),
+        rule=Rule("sgd", 0.0, 0.0),
+        stratified=False,
+        exact_zeros=False,
+        tolerance=None,
+        dtype=torch.float64,
+        device=torch.device("cpu"),
+        marks=np.arange(BATCHES),
+    )
+    count = len(parameters)
+    state = TrainingState.begin(parameters, settings.marks, parameters.shape[1])
+    seeds = np.full(count, EVALUATION_SEED)
+    CompiledGroup(model, seeds, state, np.arange(count), settings).run(lambda: False, lambda _: None)
+    return state.history.T

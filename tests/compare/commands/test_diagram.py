@@ -1,0 +1,152 @@
+"""`tegum diagram`: computed, drawn again, interrupted, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+from tegum.compare.diagrams import agreement, load
+from tegum.compare.progress import InterruptedRunError
+from tegum.theory.boundaries import BoundaryCurve
+from tests.support.command_line import INTERRUPTED, not_json
+
+# Behind the faces: what takes long is left out here.
+stages: Any = import_module("tegum.compare.diagrams.diagram")
+training: Any = import_module("tegum.empirical.training.loop")
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def no_seeds(n_features: int, n_hidden: int) -> None:
+    assert (n_features, n_hidden) == (2, 1)
+
+
+def no_curves(_: None) -> tuple[BoundaryCurve, ...]:
+    return ()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the tracing of boundaries, which has tests of its own."""
+    monkeypatch.setattr(stages, "seed_diagram", no_seeds)
+    monkeypatch.setattr(stages, "phase_boundaries", no_curves)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small finished diagram."""
+    folder = tmp_path_factory.mktemp("saved")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "seed_diagram", no_seeds)
+        patch.setattr(stages, "phase_boundaries", no_curves)
+        settings = stages.DiagramSettings(cells=3, seeds=2, steps=64, batch_size=16, device="cpu")
+        stages.phase_diagram(settings, out=folder)
+    return folder / "diagram.zarr"
+
+
+def test_a_saved_diagram_is_redrawn(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    shown = tegum_("diagram", "--from", str(saved), "--out", str(out))
+    assert (shown.code, shown.err) == (0, "")
+    assert sorted(entry.name for entry in out.iterdir()) == ["diagram.png", "ledger.json"]
+    assert (out / "diagram.png").read_bytes().startswith(PNG)
+    book = json.loads((out / "ledger.json").read_text(), parse_constant=not_json)
+    assert book == json.loads(json.dumps(agreement(load(saved)).as_json()))
+    assert "18 trained runs in 9 cells" in shown.out
+
+
+def test_a_ledger_is_printed_as_json(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    printed = tegum_("diagram", "--from", str(saved), "--out", str(tmp_path), "--json").json()
+    assert printed == json.loads((tmp_path / "ledger.json").read_text())
+    assert sum(printed["outcomes"].values()) == printed["runs"] == 18
+
+
+def test_a_diagram_of_another_model_is_refused(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    outcome = tegum_("diagram", "--from", str(saved), "--features", "3", "--hidden", "2", "--out", str(out))
+    outcome.is_misuse("expected a dataset of n=3, m=2, got one of n=2, m=1")
+    assert not out.exists()
+
+
+def test_a_diagram_without_runs_is_refused(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    dataset: xr.Dataset = load(saved).drop_dims(["seed", "record"])
+    stages.save(dataset, tmp_path / "exact.zarr")
+    out = tmp_path / "out"
+    outcome = tegum_("diagram", "--from", str(tmp_path / "exact.zarr"), "--out", str(out))
+    outcome.is_misuse("a ledger needs a phase diagram with trained runs")
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_diagram_is_computed_with_what_was_asked_for(tegum_: Any, tmp_path: Path) -> None:
+    words = "diagram --cells 2 --seeds 3 --steps 16 --batch 8 --objective exact --device cpu --json --out"
+    printed = tegum_(*words.split(), str(tmp_path)).json()
+    assert (printed["cells"], printed["runs"]) == (4, 12)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["diagram.png", "diagram.zarr", "ledger.json"]
+    settings = load(tmp_path / "diagram.zarr").attrs["settings"]
+    asked = {"cells": 2, "seeds": 3, "steps": 16, "batch_size": 8, "objective": "exact", "device": "cpu"}
+    assert {name: settings[name] for name in asked} == asked
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_stages_of_a_diagram_are_shown_beside_its_output(tegum_: Any, tmp_path: Path) -> None:
+    shown = tegum_("diagram", "--cells", "2", "--seeds", "1", "--steps", "8", "--device", "cpu", "--out", str(tmp_path))
+    assert shown.code == 0
+    assert "4 trained runs in 4 cells" in shown.out
+    assert str(tmp_path / "diagram.png") in shown.out.replace("\n", "")
+    assert "training" not in shown.out.partition("4 trained runs")[0]
+
+
+def test_an_interrupted_diagram_says_how_to_go_on(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> xr.Dataset:
+        raise InterruptedRunError("stopped after 96 of 300 steps, saved to out/training.npz")
+
+    monkeypatch.setattr("tegum.compare.diagrams.phase_diagram", interrupted)
+    outcome = tegum_("diagram", "--out", str(tmp_path / "out"))
+    assert (outcome.code, outcome.out) == (INTERRUPTED, "")
+    last = outcome.err.strip().splitlines()[-1]
+    assert last.startswith("tegum: interrupted: stopped after 96 of 300 steps")
+    assert "the same command goes on from there" in last
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("diagram", "--cells", "2", "--seeds", "2", "--steps", "40", "--batch", "16", "--device", "cpu", "--out")
+
+    wait, presses = training.wait, iter([KeyboardInterrupt])
+
+    def pressed_at_once(*arguments: Any, **options: Any) -> Any:
+        for press in presses:
+            raise press
+        return wait(*arguments, **options)
+
+    monkeypatch.setattr(training, "wait", pressed_at_once)
+    assert tegum_(*words, str(tmp_path)).code == INTERRUPTED
+    assert (tmp_path / "training.npz").exists()
+    assert not (tmp_path / "diagram.png").exists()
+    assert tegum_(*words, str(tmp_path)).code == 0
+    assert (tmp_path / "diagram.png").exists()
+    assert not (tmp_path / "training.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("--hidden 2", "fewer hidden dimensions than features", id="m = n"),
+        pytest.param("--features 3", "published candidates are known for", id="n = 3 and m = 1"),
+        pytest.param("--cells 1", "cells must be at least 2, got 1", id="one cell"),
+        pytest.param("--steps -5", "steps must be at least 0, got -5", id="negative steps"),
+        pytest.param("--device tpu", "device must be 'auto', 'cpu' or 'cuda'", id="unknown device"),
+        pytest.param("--objective l1", "objective must be 'sampled' or 'exact'", id="objective"),
+        pytest.param("--from OUT/no.zarr", "no.zarr doesn't exist", id="no such dataset"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    out = tmp_path / "out"
+    tegum_(f"diagram {words.replace('OUT', str(out))} --out {out}").is_misuse(message)
+    assert not out.exists()

@@ -1,0 +1,147 @@
+"""`tegum loss`: one model in detail, a row for each of a batch, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
+from tegum.theory.minima import SAME_LOSS
+from tests.support.tolerances import tolerance
+
+# Four models in the published layout, one of which diverged.
+FOUR = np.array([[[1.0, -1.0]], [[0.71, 0.71]], [[1.0, 0.0]], [[np.nan, 1.0]]])
+DENSITY = np.array([0.1, 0.1, 0.5, 0.5])
+
+
+def saved(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with W = (1, −1) and b = 0."""
+    return saved(tmp_path_factory.mktemp("weights") / "pair.npz", W=np.array([[1.0, -1.0]]), b=np.zeros(2))
+
+
+@pytest.mark.parametrize(("density", "ratio"), [(0.1, 1.0), (0.2, 1.5)])
+def test_the_antipodal_pair_costs_what_was_published(tegum_: Any, pair: Path, density: float, ratio: float) -> None:
+    words = ("loss", "--weights", str(pair), "--density", str(density), "--importance", str(ratio), "--json")
+    printed = tegum_(*words).json()
+    assert printed["loss"] == pytest.approx((1 + ratio) * density**2 / 6, abs=tolerance("loss"))
+    assert printed["phase"] == "digon(1,2)"
+    # ∂L/∂b_i = −I_i p²/3, and nothing in W but what follows from G.
+    assert printed["gradient_norm"] >= density**2 / 3
+    below, best = printed["nearest_minimum"], local_minima(diagram_model(2, 1, density, ratio))[0]
+    assert (below["phase"], below["is_global"], below["listed_as"]) == ("digon(1,2)", True, 0)
+    assert below["loss"] == pytest.approx(best.loss, abs=SAME_LOSS)
+    assert 0 < below["distance"] < 1
+    assert printed["global_minimum"] == {"phase": best.phase, "loss": pytest.approx(best.loss, abs=SAME_LOSS)}
+
+
+def test_weights_in_another_minimum_are_told_so(tegum_: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path / "merged.npz", W=np.array([[0.71, 0.71]]), b=np.zeros(2))
+    printed = tegum_("loss", "--weights", str(path), "--density", "0.1", "--json").json()
+    below = printed["nearest_minimum"]
+    assert (below["phase"], below["is_global"]) == ("merged(1,2)", False)
+    assert below["listed_as"] > 0
+    assert printed["global_minimum"]["phase"] == "digon(1,2)"
+    assert below["loss"] > printed["global_minimum"]["loss"]
+
+
+def test_a_loss_is_shown_in_a_table(tegum_: Any, pair: Path) -> None:
+    shown = tegum_("loss", "--weights", str(pair), "--density", "0.1")
+    assert (shown.code, shown.err) == (0, "")
+    assert "weights given" in shown.out
+    assert f"{0.01 / 3:.10g}" in shown.out
+
+
+def test_many_features_get_their_loss_without_a_search_for_minima(tegum_: Any, tmp_path: Path) -> None:
+    weights = np.zeros((3, 6))
+    weights[[0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
+    np.savez(tmp_path / "digons.npz", weights=weights, bias=np.zeros(6))
+    found = tegum_("loss", "--weights", str(tmp_path / "digons.npz"), "--density", "0.5", "--json").json()
+    assert set(found) == {"loss", "gradient_norm", "phase"}
+    assert found["phase"] == "digon(1,2) + digon(3,4) + digon(5,6)"
+    # Each of six features costs p² / 6.
+    assert found["loss"] == pytest.approx(0.25, abs=1e-12)
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> str:
+    arrays = {"W": FOUR.mT, "feature_probability": DENSITY[:, None], "importance": np.array([[1.0, 0.5]])}
+    return str(saved(tmp_path / "four.npz", **arrays))
+
+
+def test_each_model_of_a_batch_is_held_against_its_own_minima(tegum_: Any, four: str) -> None:
+    report = tegum_("loss", "--weights", four, "--json").json()
+    assert (report["count"], report["batch_shape"]) == (4, [4])
+    assert report["outcomes"] == {"global": 2, "other": 1, "diverged": 1}
+    for k, row in enumerate(report["models"][:3]):
+        model = ToyModel(2, 1, IndependentFeatures(DENSITY[k]), (1.0, 0.5))
+        loss = expected_loss(model, FOUR[k], np.zeros(2))
+        assert row["loss"] == pytest.approx(float(loss), abs=tolerance("loss"))
+        assert row["index"] == [k]
+        assert (row["density"], row["importance"]) == (DENSITY[k], [1.0, 0.5])
+        best = local_minima(model)[0]
+        assert row["global_minimum"]["phase"] == best.phase
+        assert row["nearest_minimum"]["is_global"] is (row["outcome"] == "global")
+    phases = [row["nearest_minimum"]["phase"] for row in report["models"][:3]]
+    assert phases == ["digon(1,2)", "merged(1,2)", "axis(1) + drop(2)"]
+    assert report["models"][3]["loss"] is None
+
+
+def test_options_go_before_what_the_file_says(tegum_: Any, four: str) -> None:
+    report = tegum_("loss", "--weights", four, "--density", "0.2", "--importance", "2", "--json").json()
+    assert {row["density"] for row in report["models"]} == {0.2}
+    assert [row["importance"] for row in report["models"]] == [[1.0, 2.0]] * 4
+
+
+def test_a_batch_is_a_table_with_a_summary(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    path = saved(tmp_path / "many.npz", W=np.tile([[1.0, -1.0]], (25, 1, 1)), density=np.array(0.1))
+    shown = tegum_("loss", "--weights", str(path))
+    out = shown.out
+    assert (shown.code, shown.err) == (0, "")
+    assert "25 models of" in out
+    assert "the first 20; --json has all" in out.replace("\n", " ")
+    assert out.count("global") == 20
+    assert "…" not in out
+    assert "25   100.00%" in out
+
+
+def test_a_file_without_density_asks_for_it(tegum_: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path / "bare.npz", W=FOUR[:2])
+    tegum_("loss", "--weights", str(path)).is_misuse("the file doesn't say what the feature density is: pass --density")
+
+
+def test_many_features_get_their_losses_alone(tegum_: Any, tmp_path: Path) -> None:
+    pairs = np.zeros((2, 3, 6))
+    pairs[:, [0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
+    path = str(saved(tmp_path / "pairs.npz", W=pairs, density=np.array(0.5)))
+    report = tegum_("loss", "--weights", path, "--json").json()
+    assert report["outcomes"] == {}
+    assert [row["loss"] for row in report["models"]] == pytest.approx([0.25] * 2, abs=tolerance("loss of many"))
+    assert "Minima are searched for in models of up to 4 features" in tegum_("loss", "--weights", path).out
+
+
+def test_an_unreadable_file_of_weights_is_one_line(tegum_: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    path.write_text("not an archive\n" * 10)
+    tegum_("loss", "--weights", str(path), "--density", "0.5").is_misuse("can't read weights from")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("--density 0.5", "Missing option '--weights'", id="missing weights"),
+        pytest.param("--weights OUT/no.npz --density 0.5", "no.npz doesn't exist", id="no such weights"),
+        pytest.param("--weights OUT/w.csv --density 0.5", "weights must be a .npz, .pt", id="other file type"),
+    ],
+)
+def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    tegum_(f"loss {words.replace('OUT', str(tmp_path))}").is_misuse(message)

@@ -1,0 +1,121 @@
+"""`tegum sweep`: grids trained with the axes, laws and options that were asked for, and what ends one early."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tegum.empirical.runs import Optimisation
+from tegum.empirical.sweeps import read_sweep
+from tegum.empirical.training import train
+from tegum.theory import CorrelatedFeatures, ToyModel
+from tests.support.command_line import FAILED, INTERRUPTED
+
+QUICK = "--steps 4 --batch 64 --seeds 2 --workers 1"
+
+
+def test_the_command_trains_a_grid(tegum_: Any, tmp_path: Path) -> None:
+    words = f"sweep --density 0.1:0.4:3 --importance 0.5,2 --features 2:3 --out {tmp_path / 'a'} {QUICK}"
+    told = tegum_(f"{words} --json").json()
+    assert (told["status"], told["models"]) == ("finished", 2 * 3 * 2 * 2)
+    assert told["dimensions"]["density"] == 3
+    dataset = xr.open_zarr(tmp_path / "a")
+    np.testing.assert_allclose(dataset["density"], [0.1, 0.2, 0.4])
+    assert dataset["done"].all()
+    again = tegum_(words)
+    assert again.code == 0
+    assert "24 models" in again.out
+
+
+def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_path: Path) -> None:
+    words = (
+        "--density 0.1,0.2 --features 3 --hidden 2 --law correlated --group 1,2 --amplitude constant "
+        "--weight-penalty 0,0.1 --optimiser sgd --weight-decay 0.01 --learning-rate 0.05 --steps 6 --seeds 2"
+    )
+    told = tegum_(f"sweep {words} --objective exact --device cpu --workers 1 --out {tmp_path / 'a.zarr'} --json").json()
+    assert told["dimensions"]["weight_decay"] == 2
+    found = read_sweep(tmp_path / "a.zarr").dataset.sel(density=0.2, weight_decay=0.1)
+    law = CorrelatedFeatures(0.2, [(0, 1)], amplitude="constant")
+    expected = train(
+        ToyModel(3, 2, law, weight_decay=0.1),
+        seeds=2,
+        steps=6,
+        objective="exact",
+        learning_rate=0.05,
+        optimisation=Optimisation("sgd", weight_decay=0.01),
+    )
+    np.testing.assert_array_equal(found["weights"], expected.weights)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("--group 1,2", "got --law independent and 1 groups", id="needless group"),
+        pytest.param("--law one-hot", "has no axis of densities: see tegum train", id="law without densities"),
+        pytest.param("--law correlated --group 1,3 --features 2,3", "features from 1 to 2 as 1,2", id="group"),
+        pytest.param("--law correlated --group 1,2 --features 3:2", "features from 1 to 0", id="no features"),
+        pytest.param("--weight-penalty -1", "weight_decay must be finite", id="penalty"),
+        pytest.param("--dtype half", "--dtype must be float32 or float64", id="dtype"),
+        pytest.param("--tolerance -1", "tolerance must be finite and positive", id="tolerance"),
+    ],
+)
+def test_a_sweep_refuses_bad_options(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    tegum_(f"sweep --density 0.1 {words} --out {tmp_path / 'a'}").is_misuse(message)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError("a single model doesn't fit on cuda")
+
+    monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", full)
+    told = tegum_(f"sweep --density 0.1 --seeds 2 --steps 4 --workers 1 --out {tmp_path / 'a'}")
+    assert told.code == FAILED
+    assert told.last.startswith("tegum: a single model doesn't fit on cuda; unit 0")
+    assert "the same call goes on from there" in told.last
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("--density 0:1:5", "--density must be a number, a list", id="grid"),
+        pytest.param("--density 0.1,2", "density must lie in (0, 1], got 2.0", id="density"),
+        pytest.param("--density 0.1,0.1", "density must not hold a value twice", id="twice"),
+        pytest.param("--density 0.1 --features 0", "n_features must be a whole number of at least 1", id="features"),
+        pytest.param("--density 0.1 --features 3:2", "got an empty one", id="empty axis"),
+        pytest.param("--density 0.1 --objective guess", "objective must be", id="objective"),
+        pytest.param("--density 0.1 --workers 0", "workers must be a positive integer", id="workers"),
+        pytest.param("", "Missing option '--density'", id="no density"),
+    ],
+)
+def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    tegum_(f"sweep {words} --out {tmp_path / 'a'}").is_misuse(message)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        pytest.param(
+            KeyboardInterrupt(), INTERRUPTED, "interrupted: 0 of 1 units are done; the same command", id="Ctrl-C"
+        ),
+        pytest.param(RuntimeError("unit 0 lost\nits worker"), FAILED, "unit 0 lost its worker", id="lost worker"),
+    ],
+)
+def test_what_ends_a_sweep_early_is_told(
+    tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, code: int, message: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", fail)
+    told = tegum_(f"sweep --density 0.1 --out {tmp_path / 'a'} {QUICK}")
+    assert told.code == code
+    assert told.last.startswith("tegum: ")
+    assert message in told.last

@@ -1,0 +1,411 @@
+"""The phase diagram as a whole: one small run, what is kept of it, and what stays when a later stage stops."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tegum.compare.diagrams import DiagramSettings, agreement, curves_of, load, minima_of, model_of, phase_diagram, save
+from tegum.compare.progress import InterruptedRunError
+from tegum.empirical.runs import TrainedModels
+from tegum.empirical.training import train
+from tegum.theory import expected_loss, loss_gradient, phase
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.geometry import published_candidates
+from tegum.theory.minima import SAME_LOSS, DiagramMinima, diagram_minima
+from tegum.theory.numerics import FloatArray
+from tests.support.tolerances import tolerance
+
+# The package's attribute of this name is the function.
+stages: Any = import_module("tegum.compare.diagrams.diagram")
+training: Any = import_module("tegum.empirical.training.loop")
+OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
+
+SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
+GRADIENT_BAR = 1e-12
+CURVE = BoundaryCurve(
+    kind="coexistence",
+    phases=("axis(1) + drop(2)", "digon(1,2)"),
+    mechanism="first order",
+    x=np.array([0.3, 0.4]),
+    y=np.array([0.1, 0.2]),
+    residual=np.zeros(2),
+    error=np.zeros(2),
+    cheapest=np.ones(2, dtype=bool),
+    status="complete",
+    reason="stands for the traced curves",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short() -> Iterator[None]:
+    """Take a census of each grid once, and put one curve in the place of the traced ones, which take half a minute."""
+    known: dict[tuple[float, ...], DiagramMinima] = {}
+
+    def once(density: FloatArray, importance: FloatArray, **sizes: int) -> DiagramMinima:
+        key = (*density, *importance)
+        if key not in known:
+            known[key] = diagram_minima(density, importance, **sizes)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "diagram_minima", once)
+        patch.setattr(stages, "seed_diagram", lambda *sizes: sizes)
+        patch.setattr(stages, "phase_boundaries", lambda _: (CURVE,))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run") / "out"
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[tuple[str, float]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path, reports: list[tuple[str, float]], _short: None) -> xr.Dataset:
+    return phase_diagram(SETTINGS, out=folder, report=lambda stage, share: reports.append((stage, share)))
+
+
+@pytest.fixture
+def kept(dataset: xr.Dataset, folder: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run's folder."""
+    assert "outcome" in dataset
+    shutil.copytree(folder, tmp_path / "kept")
+    return tmp_path / "kept"
+
+
+def on_disk(folder: Path) -> xr.Dataset:
+    return load(folder / stages.DATASET_NAME)
+
+
+def forbidden(*_: Any, **__: Any) -> Any:
+    raise AssertionError("this stage was done before")
+
+
+def fails(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("a late failure")
+
+
+# --- What a run holds --------------------------------------------------------------------------------------------
+
+
+def test_the_axes_are_density_and_relative_importance_on_log_grids(dataset: xr.Dataset) -> None:
+    np.testing.assert_allclose(dataset["density"], np.geomspace(0.01, 1, 4), rtol=tolerance("rounding"))
+    np.testing.assert_allclose(dataset["importance"], np.geomspace(0.1, 10, 4), rtol=tolerance("rounding"))
+    np.testing.assert_array_equal(dataset["seed"], [0, 1])
+    sizes = {"density": 4, "importance": 4, "seed": 2, "hidden": 1, "feature": 2, "curve": 1, "point": 2}
+    assert {name: dataset.sizes[name] for name in sizes} == sizes
+
+
+def test_every_variable_has_its_dimensions(dataset: xr.Dataset) -> None:
+    cell, run = ("density", "importance"), ("density", "importance", "seed")
+    minimum = (*cell, "minimum")
+    expected = {
+        "minimum_weights": (*minimum, "hidden", "feature"),
+        "minimum_bias": (*minimum, "feature"),
+        "minimum_loss": minimum,
+        "minimum_gradient_norm": minimum,
+        "minimum_curvature": minimum,
+        "minimum_eigenvalues": (*minimum, "parameter"),
+        "minimum_phase": minimum,
+        "minimum_degenerate": minimum,
+        "published_phase": cell,
+        "published_loss": cell,
+        "trained_weights": (*run, "hidden", "feature"),
+        "trained_bias": (*run, "feature"),
+        "trained_loss": run,
+        "trained_phase": run,
+        "polished_weights": (*run, "hidden", "feature"),
+        "polished_bias": (*run, "feature"),
+        "polished_loss": run,
+        "polish_distance": run,
+        "escapes": run,
+        "outcome": run,
+        "ended_in": run,
+        "loss_history": ("record", *run),
+        **{f"curve_{name}": ("curve", "point") for name in ("density", "importance", "residual", "error", "cheapest")},
+    }
+    assert {str(name): dataset[name].dims for name in dataset} == expected
+
+
+def test_the_dataset_says_how_it_was_made(dataset: xr.Dataset) -> None:
+    assert dataset.attrs["settings"] == asdict(SETTINGS)
+    assert (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (2, 1)
+
+
+def test_the_curves_are_kept(dataset: xr.Dataset) -> None:
+    (curve,) = curves_of(dataset)
+    np.testing.assert_array_equal(curve.density, CURVE.density)
+    assert curve.phases == CURVE.phases
+
+
+def test_training_is_compared_with_optimised_minima(dataset: xr.Dataset) -> None:
+    model, there = model_of(dataset), dataset["minimum_phase"].values >= 0
+    d_weights, d_bias = loss_gradient(
+        model.take((..., np.newaxis)),
+        np.where(there[..., None, None], dataset["minimum_weights"], 0),
+        np.where(there[..., None], dataset["minimum_bias"], 0),
+    )
+    norms = np.sqrt((d_weights**2).sum(axis=(-1, -2)) + (d_bias**2).sum(axis=-1))
+    assert there[..., 0].all()
+    assert norms[there].max() <= GRADIENT_BAR
+    assert dataset["minimum_gradient_norm"].values[there].max() <= GRADIENT_BAR
+    strict = there & ~dataset["minimum_degenerate"].values
+    assert (dataset["minimum_curvature"].values[strict] > 0).all()
+    losses = np.where(there, dataset["minimum_loss"], np.inf)
+    assert (np.diff(losses[..., :2], axis=-1) >= 0).all()
+
+
+def test_the_fixed_candidate_of_superposition_is_no_minimum_anywhere(dataset: xr.Dataset) -> None:
+    antipodal = next(c for c in published_candidates(2, 1) if c.phase == "digon(1,2)")
+    model = model_of(dataset)
+    _, d_bias = loss_gradient(model, np.array(antipodal.weights), np.zeros(2))
+    # ∂L/∂b_i = −I_i p²/3.
+    assert (d_bias < 0).all()
+    assert np.abs(d_bias).min() > GRADIENT_BAR
+    names = np.array(dataset.attrs["phases"])
+    digon = names[dataset["published_phase"].values] == antipodal.phase
+    assert digon.any()
+    cheapest = dataset["minimum_loss"].values[..., 0]
+    assert (cheapest < dataset["published_loss"].values)[digon].all()
+    assert (cheapest <= dataset["published_loss"].values + tolerance("loss")).all()
+
+
+def test_every_run_has_an_outcome_that_its_own_numbers_bear_out(dataset: xr.Dataset) -> None:
+    outcome, which = np.array(OUTCOMES)[dataset["outcome"].values], dataset["ended_in"].values
+    np.testing.assert_array_equal(outcome == "unexplained", which < 0)
+    losses, names = dataset["minimum_loss"].values, np.array(dataset.attrs["phases"])
+    for i, j, k in np.argwhere(which >= 0):
+        reached = losses[i, j, which[i, j, k]]
+        assert abs(dataset["polished_loss"].values[i, j, k] - reached) <= SAME_LOSS
+        assert (outcome[i, j, k] == "global") == (reached == losses[i, j, 0])
+        label = phase(dataset["polished_weights"].values[i, j, k], dataset["polished_bias"].values[i, j, k])
+        assert names[dataset["trained_phase"].values[i, j, k]] == label
+        assert names[dataset["minimum_phase"].values[i, j, which[i, j, k]]] == label
+    assert sum(agreement(dataset).outcomes.values()) == 4 * 4 * 2
+
+
+def test_losses_of_the_runs_are_exact_and_polishing_lowers_them(dataset: xr.Dataset) -> None:
+    model = model_of(dataset).take((..., np.newaxis))
+    for side in ("trained", "polished"):
+        losses = expected_loss(model, dataset[f"{side}_weights"].values, dataset[f"{side}_bias"].values)
+        np.testing.assert_allclose(dataset[f"{side}_loss"], losses, rtol=0, atol=tolerance("loss"))
+    assert (dataset["polished_loss"].values <= dataset["trained_loss"].values + tolerance("loss")).all()
+
+
+def test_the_runs_are_those_of_the_trainer(dataset: xr.Dataset) -> None:
+    again = train(model_of(dataset), seeds=2, steps=200, batch_size=64, learning_rate=2e-3, device="cpu")
+    np.testing.assert_array_equal(dataset["trained_weights"], again.weights)
+    np.testing.assert_array_equal(dataset["trained_bias"], again.bias)
+    np.testing.assert_array_equal(dataset["loss_history"], again.loss_history)
+
+
+def test_what_is_on_disk_is_what_was_returned(dataset: xr.Dataset, folder: Path) -> None:
+    found = on_disk(folder)
+    assert set(found.variables) == set(dataset.variables)
+    for name, variable in dataset.variables.items():
+        np.testing.assert_array_equal(found[name], variable)
+    assert found.attrs["settings"] == dataset.attrs["settings"]
+    # No checkpoint is left of training that finished.
+    assert [entry.name for entry in folder.iterdir()] == [stages.DATASET_NAME]
+
+
+def test_the_stages_are_reported_in_order(dataset: xr.Dataset, reports: list[tuple[str, float]]) -> None:
+    assert "outcome" in dataset
+    order = list(dict.fromkeys(stage for stage, _ in reports))
+    assert order == ["exact minima", "exact boundaries", "training", "polishing"]
+    shares = [share for stage, share in reports if stage == "training"]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+
+# --- What is used again ------------------------------------------------------------------------------------------
+
+
+def test_the_exact_part_is_used_again(kept: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    monkeypatch.setattr(stages, "phase_boundaries", forbidden)
+    again = phase_diagram(SETTINGS, out=kept)
+    assert set(again.variables) == set(dataset.variables)
+    for name, variable in dataset.variables.items():
+        np.testing.assert_array_equal(again[name], variable)
+
+
+def test_other_training_goes_with_the_same_exact_part(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    monkeypatch.setattr(stages, "phase_boundaries", forbidden)
+    other = replace(SETTINGS, seeds=3, steps=16, objective="exact")
+    again = phase_diagram(other, out=kept)
+    assert again.sizes["seed"] == 3
+    found = on_disk(kept)
+    assert found.sizes["seed"] == 3
+    assert found.attrs["settings"] == asdict(other)
+
+
+def test_another_grid_is_computed_anew(kept: Path) -> None:
+    again = phase_diagram(replace(SETTINGS, cells=2, steps=16), out=kept)
+    assert again["minimum_loss"].shape[:2] == (2, 2)
+    fresh = diagram_minima(again["density"].values, again["importance"].values)
+    losses = [[cell[0].loss for cell in row] for row in fresh.minima]
+    np.testing.assert_array_equal(again["minimum_loss"][..., 0], losses)
+    np.testing.assert_array_equal(on_disk(kept)["density"], again["density"])
+
+
+def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    phase_diagram(replace(SETTINGS, cells=2, steps=8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_boundaries_are_looked_for_in_seeds_of_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def record(seeds: tuple[int, int]) -> tuple[BoundaryCurve, ...]:
+        seen.append(seeds)
+        return (CURVE,)
+
+    monkeypatch.setattr(stages, "phase_boundaries", record)
+    phase_diagram(replace(SETTINGS, cells=2, steps=0))
+    assert seen == [(2, 1)]
+
+
+# --- What stays when a stage stops -------------------------------------------------------------------------------
+
+
+def exact_part_is_there(folder: Path, dataset: xr.Dataset) -> None:
+    found = on_disk(folder)
+    assert "outcome" not in found
+    np.testing.assert_array_equal(found["minimum_loss"], dataset["minimum_loss"])
+    np.testing.assert_array_equal(found["curve_density"], dataset["curve_density"])
+    assert len(minima_of(found).minima) == 4
+
+
+def test_an_interrupted_run_keeps_the_exact_part_and_goes_on(
+    tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> TrainedModels:
+        done = train(*arguments, **{**options, "session": None})
+        return replace(done, status="interrupted", reason="stopped after 96 of 200 steps")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "train", interrupted)
+        with pytest.raises(InterruptedRunError, match="stopped after 96 of 200 steps"):
+            phase_diagram(SETTINGS, out=tmp_path)
+    exact_part_is_there(tmp_path, dataset)
+    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    again = phase_diagram(SETTINGS, out=tmp_path)
+    np.testing.assert_array_equal(again["trained_weights"], dataset["trained_weights"])
+
+
+def test_training_goes_on_from_where_ctrl_c_stopped_it(
+    tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, presses = training.wait, iter([KeyboardInterrupt])
+
+    def pressed_at_once(*arguments: Any, **options: Any) -> Any:
+        for press in presses:
+            raise press
+        return wait(*arguments, **options)
+
+    monkeypatch.setattr(training, "wait", pressed_at_once)
+    with pytest.raises(InterruptedRunError, match=r"saved to .*training\.npz"):
+        phase_diagram(SETTINGS, out=tmp_path)
+    assert (tmp_path / stages.CHECKPOINT_NAME).exists()
+    exact_part_is_there(tmp_path, dataset)
+    again = phase_diagram(SETTINGS, out=tmp_path)
+    np.testing.assert_array_equal(again["trained_weights"], dataset["trained_weights"])
+    np.testing.assert_array_equal(again["outcome"], dataset["outcome"])
+    assert not (tmp_path / stages.CHECKPOINT_NAME).exists()
+
+
+def test_a_late_failure_keeps_the_exact_part(
+    tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "trained_dataset", fails)
+    with pytest.raises(RuntimeError, match="a late failure"):
+        phase_diagram(SETTINGS, out=tmp_path)
+    exact_part_is_there(tmp_path, dataset)
+
+
+def test_a_failure_of_the_boundaries_keeps_the_minima(
+    tmp_path: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "phase_boundaries", fails)
+        with pytest.raises(RuntimeError, match="a late failure"):
+            phase_diagram(SETTINGS, out=tmp_path)
+    found = on_disk(tmp_path)
+    assert "curve_density" not in found
+    np.testing.assert_array_equal(found["minimum_loss"], dataset["minimum_loss"])
+    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    again = phase_diagram(replace(SETTINGS, steps=0), out=tmp_path)
+    np.testing.assert_array_equal(again["curve_density"], dataset["curve_density"])
+
+
+def test_a_failure_in_a_second_run_keeps_the_first(
+    kept: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "trained_dataset", fails)
+    with pytest.raises(RuntimeError, match="a late failure"):
+        phase_diagram(replace(SETTINGS, steps=8), out=kept)
+    found = on_disk(kept)
+    np.testing.assert_array_equal(found["trained_weights"], dataset["trained_weights"])
+    assert found.attrs["settings"] == asdict(SETTINGS)
+
+
+# --- What is refused ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"cells": 1}, "cells must be at least 2, got 1", id="one cell"),
+        pytest.param({"cells": -4}, "cells must be at least 2, got -4", id="negative cells"),
+        pytest.param({"seeds": 0}, "seeds must be at least 1, got 0", id="no seeds"),
+        pytest.param({"steps": -1}, "steps must be at least 0, got -1", id="negative steps"),
+        pytest.param({"batch_size": 0}, "batch_size must be at least 1, got 0", id="empty batch"),
+        pytest.param({"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"),
+        pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
+        pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),
+        pytest.param({"n_features": 3}, "candidates are known for .* got n_features=3, n_hidden=1", id="n = 3, m = 1"),
+        pytest.param({"objective": "mean"}, "objective must be 'sampled' or 'exact', got 'mean'", id="objective"),
+        pytest.param({"device": "abacus"}, "device must be 'auto', 'cpu' or 'cuda', got 'abacus'", id="device"),
+        pytest.param({"device": "meta"}, "device must be 'auto', 'cpu' or 'cuda', got 'meta'", id="device of torch"),
+        pytest.param({"learning_rate": 0.0}, r"learning_rate .* positive, got 0\.0", id="no learning"),
+        pytest.param({"learning_rate": float("nan")}, "learning_rate .* finite.*, got nan", id="NaN learning rate"),
+        pytest.param({"cells": 2.5}, r"cells must be an integer.*, got 2\.5", id="fraction of a cell"),
+    ],
+)
+def test_impossible_settings_are_refused_at_the_door(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DiagramSettings(**changes)
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / stages.DATASET_NAME).mkdir()
+    (tmp_path / stages.DATASET_NAME / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"expected a phase diagram \(a zarr folder\), can't read"):
+        phase_diagram(SETTINGS, out=tmp_path)
+    assert (tmp_path / stages.DATASET_NAME / "notes.txt").read_text() == "mine"
+
+
+def test_a_store_of_another_format_is_left_alone(tmp_path: Path) -> None:
+    other = xr.Dataset({"a": ("x", np.ones(3))}, attrs={"format": "weather"})
+    save(other, tmp_path / stages.DATASET_NAME)
+    with pytest.raises(ValueError, match="expected a dataset of format 'tegum phase diagram 1', got 'weather'"):
+        phase_diagram(SETTINGS, out=tmp_path)
+    xr.testing.assert_identical(
+        xr.open_zarr(tmp_path / stages.DATASET_NAME, consolidated=False).load()["a"], other["a"]
+    )

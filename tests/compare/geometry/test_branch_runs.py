@@ -1,0 +1,49 @@
+"""Trained models along a family, each put on an arc."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tegum.compare.geometry import DEAD, ELSEWHERE, train_along
+from tegum.compare.geometry.branch_runs import NOWHERE
+from tegum.theory.branches import BranchDiagram, branch_diagram
+from tegum.theory.models import one_more_important
+
+
+@pytest.fixture(scope="module")
+def triangle() -> BranchDiagram:
+    return branch_diagram(one_more_important(3, 2, 0.7, 0.5, 2.0), [0.6, 1.0, 1.5], starts=24, margin=1.03)
+
+
+def test_every_run_is_put_on_an_arc_of_its_loss(triangle: BranchDiagram) -> None:
+    runs = train_along(triangle, np.array([0.6, 1.0, 1.7]), seeds=6)
+    assert runs.arc.shape == (3, 6)
+    assert not (runs.arc == NOWHERE).any()
+    for k, t in enumerate(runs.parameter):
+        for seed in range(6):
+            if runs.arc[k, seed] in (DEAD, ELSEWHERE):
+                continue
+            state = triangle.arcs[runs.arc[k, seed]].at(float(t))
+            assert state is not None
+            assert runs.polished[k, seed] == pytest.approx(state[1], abs=1e-9)
+            assert runs.loss[k, seed] >= state[1] - 1e-12
+    # With equal importances exchanged copies count as one arc.
+    assert runs.moved.max() < 1e-5
+    assert sum(runs.share(code) for code in (*range(len(triangle.arcs)), DEAD, ELSEWHERE)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("parameters", [[50.0], 1.0, []])
+def test_runs_outside_the_family_are_refused(triangle: BranchDiagram, parameters: Any) -> None:
+    with pytest.raises(ValueError, match="expected a line of parameters from"):
+        train_along(triangle, parameters, seeds=2)
+
+
+def test_runs_that_theory_does_not_list_are_not_put_on_an_arc(triangle: BranchDiagram) -> None:
+    fewer = replace(triangle, arcs=triangle.arcs[:1])
+    runs = train_along(fewer, np.array([1.7]), seeds=6)
+    assert (runs.arc != 0).all()
+    assert (runs.arc == ELSEWHERE).any()

@@ -1,0 +1,183 @@
+"""Inputs for training: any law, plain and stratified, in tensors and compiled."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tegum.empirical.groups.compiled import table_arrays
+from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
+from tegum.empirical.inputs.draws import philox
+from tegum.empirical.runs import ARCHITECTURES, SampledLoss
+from tegum.theory import (
+    FeatureLaw,
+    IndependentFeatures,
+    OneHotFeatures,
+    TableFeatures,
+    ToyModel,
+    expected_loss,
+)
+from tests.support.laws import examples
+
+kernels: Any = import_module("tegum.empirical.kernels.cpu")
+CPU = torch.device("cpu")
+N, BATCH = 4, 1001
+SIGMAS = 5.0
+FLOAT32_ROUNDING = 2e-6
+LAWS: dict[str, FeatureLaw] = examples(N) | {
+    "certain, and hardly ever": IndependentFeatures([[1.0, 0.5, 1.0, 0.001]] * 2),
+    "one hot, both signs": OneHotFeatures(amplitude="symmetric"),
+    "table, constant": TableFeatures({(): 0.25, (0,): 0.25, (1, 2, 3): 0.5}, amplitude="constant"),
+}
+WAYS = [(False, False), (True, False), (False, True), (True, True)]
+
+
+def model_of(law: FeatureLaw) -> ToyModel:
+    return ToyModel(N, 2, law, importance=np.ones((2, N)))
+
+
+def drawn(table: InputTable, *, step: int = 7, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
+    inputs = Inputs(table, [3, 2**40 + 5], N, BATCH, dtype, CPU)
+    return inputs.draw(torch.tensor(step)).numpy(), inputs.weight.numpy()
+
+
+# The known answers that go with the generator's publication (DOI 10.1145/2063384.2063405, Random123's kat_vectors).
+@pytest.mark.parametrize(
+    ("counter", "key", "expected"),
+    [
+        ((0, 0, 0, 0), (0, 0), "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ((2**32 - 1,) * 4, (2**32 - 1,) * 2, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            "d16cfe09 94fdcceb 5001e420 24126ea1",
+        ),
+    ],
+    ids=["zeros", "ones", "digits of pi"],
+)
+def test_random_words_are_the_published_ones(
+    counter: tuple[int, int, int, int], key: tuple[int, int], expected: str
+) -> None:
+    words = [int(word, 16) for word in expected.split()]
+    places = [torch.tensor([value]) for value in counter]
+    found = philox((places[0], places[1], places[2], places[3]), (torch.tensor([key[0]]), torch.tensor([key[1]])))
+    assert [int(word) for word in found] == words
+    out = np.empty(kernels.SAMPLES)
+    kernels.philox(np.array(key, dtype=np.uint32), *counter, out)
+    assert (out[:: kernels.POSITIONS] * 2.0**32).astype(np.int64).tolist() == words
+
+
+@pytest.mark.parametrize(("stratified", "exact_zeros"), WAYS)
+@pytest.mark.parametrize("law", LAWS)
+def test_compiled_inputs_are_those_in_tensors(law: str, stratified: bool, exact_zeros: bool) -> None:
+    table = input_table(model_of(LAWS[law]), batch_size=BATCH, stratified=stratified, exact_zeros=exact_zeros)
+    x, weight = drawn(table)
+    quarter, size = (BATCH + 3) // 4, kernels.SAMPLES
+    blocks = -(-quarter // kernels.POSITIONS)
+    sample = np.arange(BATCH)
+    word, position = sample // quarter, sample % quarter
+    place = position // kernels.POSITIONS * size + word * kernels.POSITIONS + position % kernels.POSITIONS
+    keys = seed_words([3, 2**40 + 5])
+    for row in range(2):
+        pattern, own = np.zeros(blocks * size, dtype=np.int64), np.empty(blocks * size)
+        kernels._sample_weights(table.counts[row], table.masses[row], BATCH, pattern, own)
+        assert own.sum() == pytest.approx(table.masses[row].sum())
+        np.testing.assert_array_equal(own[place], weight[row])
+        found = np.empty((N, blocks * size))
+        for block in range(blocks):
+            part = slice(block * size, (block + 1) * size)
+            buffers, out = [np.empty(size) for _ in range(3)], np.empty((N, size))
+            begin = block * kernels.POSITIONS
+            kernels.draw(keys[row], begin, 7, table_arrays(table), row, pattern[part], *buffers, out)
+            found[:, part] = out
+        np.testing.assert_allclose(found[:, place], x[row], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("stratified", "exact_zeros"), WAYS)
+@pytest.mark.parametrize("law", LAWS)
+def test_inputs_follow_their_law(law: str, stratified: bool, exact_zeros: bool) -> None:
+    """Pattern frequencies and the first two moments, against the law, within the standard error of many steps."""
+    model = model_of(LAWS[law])
+    table = input_table(model, batch_size=BATCH, stratified=stratified, exact_zeros=exact_zeros)
+    steps = [drawn(table, step=step) for step in range(24)]
+    amplitude = model.features.amplitude
+    pairs = model.features.pair_densities(N)
+    means = {
+        "activity": np.stack([np.einsum("ris,rjs,rs->rij", x != 0, x != 0, w) for x, w in steps]),
+        "product": np.stack([np.einsum("ris,rjs,rs->rij", x, x, w) for x, w in steps]),
+    }
+    on_diagonal = np.eye(N) * float(amplitude.second_moment - amplitude.mean**2)
+    expected = {"activity": pairs, "product": pairs * (float(amplitude.mean) ** 2 + on_diagonal)}
+    for name, values in means.items():
+        error = values.std(axis=0, ddof=1) / len(values) ** 0.5 + 1e-4
+        assert (np.abs(values.mean(axis=0) - expected[name]) <= SIGMAS * error).all(), name
+    if exact_zeros:
+        assert all(((x != 0).any(axis=1) | (w == 0)).all() for x, w in steps)
+        empty = sum((np.asarray(p) for a, p in model.features.patterns(N) if not a), np.zeros(()))
+        np.testing.assert_allclose(table.empty, empty, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("stratified", "exact_zeros"), WAYS)
+@pytest.mark.parametrize("law", LAWS)
+def test_the_sampled_loss_is_unbiased(law: str, stratified: bool, exact_zeros: bool) -> None:
+    model = model_of(LAWS[law])
+    rng = np.random.default_rng(2)
+    weights, bias = rng.normal(size=(2, 2, N)), 0.3 * rng.normal(size=(2, N))
+    losses = batch_losses(model, weights, bias, stratified, exact_zeros, steps=64)
+    error = losses.std(axis=0, ddof=1) / 8 + 1e-12
+    assert (np.abs(losses.mean(axis=0) - expected_loss(model, weights, bias)) <= SIGMAS * error).all()
+
+
+def batch_losses(
+    model: ToyModel, weights: Any, bias: Any, stratified: bool, exact_zeros: bool, *, steps: int
+) -> np.ndarray[Any, Any]:
+    """Return the losses of many batches, shape (steps, models)."""
+    table = input_table(model, batch_size=BATCH, stratified=stratified, exact_zeros=exact_zeros)
+    inputs = Inputs(table, [3, 4], model.n_features, BATCH, torch.float64, CPU)
+    importance, empty = torch.from_numpy(np.array(model.importances())), torch.from_numpy(table.empty)
+    loss = SampledLoss(ARCHITECTURES["relu_output"], importance, torch.zeros(2, 3), inputs.weight, empty)
+    w, b = torch.from_numpy(weights), torch.from_numpy(bias)
+    return np.stack([loss(w, None, b, inputs.draw(torch.tensor(k)))[0].numpy() for k in range(steps)])
+
+
+def test_stratified_samples_have_less_variance() -> None:
+    """Where most inputs are zero, plain sampling wastes its samples on them."""
+    model = ToyModel(2, 1, IndependentFeatures(np.array([[0.05], [0.05]])))
+    weights, bias = np.array([[[1.0, -0.9]]] * 2), np.array([[0.02, 0.05]] * 2)
+    plain, stratified = (
+        batch_losses(model, weights, bias, way, False, steps=512).var(axis=0).mean() for way in (False, True)
+    )
+    assert plain > 10 * stratified
+
+
+def test_a_batch_of_samples_must_cover_the_patterns() -> None:
+    model = ToyModel(4, 2, IndependentFeatures([[0.5]]))
+    with pytest.raises(ValueError, match="batch_size of at least 16, got 15"):
+        input_table(model, batch_size=15, stratified=True)
+
+
+def test_too_many_patterns_are_named() -> None:
+    with pytest.raises(ValueError, match="IndependentFeatures of 30 features has more than 4096 activity patterns"):
+        input_table(ToyModel(30, 2, IndependentFeatures([[0.5]])), batch_size=1024, stratified=True)
+
+
+def test_large_laws_are_drawn_plainly() -> None:
+    model = ToyModel(400, 30, IndependentFeatures([[0.01]]))
+    table = input_table(model, batch_size=64, exact_zeros=True)
+    x = Inputs(table, [0], 400, 64, torch.float32, CPU).draw(torch.tensor(0))
+    assert x.shape == (1, 400, 64)
+    assert (x > 0).any(dim=1).all()
+    assert table.empty[0] == pytest.approx(0.99**400, abs=FLOAT32_ROUNDING)
+
+
+def test_inputs_depend_on_the_seed_and_the_step_alone() -> None:
+    table = input_table(model_of(LAWS["independent"]), batch_size=BATCH)
+    first, again, later = drawn(table)[0], drawn(table)[0], drawn(table, step=8)[0]
+    np.testing.assert_array_equal(first, again)
+    assert (first != later).mean() > 0.3
+    alone = Inputs(table.take(slice(1, 2)), [2**40 + 5], N, BATCH, torch.float64, CPU).draw(torch.tensor(7)).numpy()
+    np.testing.assert_array_equal(alone[0], first[1])

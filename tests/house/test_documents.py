@@ -1,0 +1,112 @@
+"""The documentation: links that lead somewhere, examples that print what they say, every public name explained."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.support.places import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGES = ("theory", "empirical", "compare")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+MODULES = [
+    ".".join(("tegum", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+    for path in SOURCES
+    if re.search(r"^ *>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)
+]
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+ELSEWHERE = ("http://", "https://", "mailto:")
+COMMAND = re.compile(r"^(?:\$ )?(?:\S*/)?tegum +(\w+)", re.MULTILINE)
+
+
+def prose(path: Path) -> str:
+    """Return a document without its fenced blocks and inline code, in which brackets aren't links."""
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", path.read_text(encoding="utf-8")))
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """Return language and content of each fenced block."""
+    return FENCE.findall(path.read_text(encoding="utf-8"))
+
+
+def anchor(heading: str) -> str:
+    """Return the fragment under which a heading is found."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower().replace("`", "")).replace(" ", "-")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def runs(test: doctest.DocTest) -> None:
+    said: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
+    assert result.attempted > 0
+    assert result.failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_relative_links_lead_somewhere(document: Path) -> None:
+    lost = []
+    for target in LINK.findall(prose(document)):
+        if target.startswith(ELSEWHERE):
+            continue
+        file, _, fragment = target.partition("#")
+        there = (document.parent / file).resolve() if file else document
+        if not there.exists() or not there.is_relative_to(ROOT):
+            lost.append(target)
+        elif fragment and there.suffix == ".md":
+            headings = re.findall(r"^#+ +(.+)$", FENCE.sub("", there.read_text(encoding="utf-8")), re.MULTILINE)
+            if fragment not in map(anchor, headings):
+                lost.append(target)
+    assert lost == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_examples_in_documents_print_what_they_say(document: Path) -> None:
+    examples = "\n".join(content for language, content in blocks(document) if language == "python" and ">>>" in content)
+    # Every example that is written as a session is run, whatever its block says it is.
+    sessions = sum(content.count(">>> ") for language, content in blocks(document) if language != "python")
+    assert sessions == 0, "a session outside of a python block is never run"
+    if examples:
+        # The blocks of a document are one session.
+        runs(doctest.DocTestParser().get_doctest(examples, {}, name_of(document), str(document), 0))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_commands_in_documents_exist(document: Path) -> None:
+    cli = import_module("tegum.compare.commands.app")
+    used = {name for _, content in blocks(document) for name in COMMAND.findall(content)}
+    assert used <= set(cli.COMMANDS)
+
+
+def examples_of(module: ModuleType) -> list[doctest.DocTest]:
+    return [test for test in doctest.DocTestFinder().find(module) if test.examples]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_print_what_they_say(name: str) -> None:
+    tests = examples_of(import_module(name))
+    assert tests
+    for test in tests:
+        runs(test)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_in_the_reference(package: str) -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names = import_module(f"tegum.{package}").__all__
+    assert [name for name in names if not re.search(rf"`[^`\n]*\b{re.escape(name)}\b[^`\n]*`", text)] == []
+
+
+@pytest.mark.parametrize("module", SOURCES, ids=name_of)
+def test_documents_named_in_the_code_exist(module: Path) -> None:
+    named = re.findall(r"\b(?:docs|tests|benchmarks|examples)/[\w./-]*\w", module.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,0 +1,45 @@
+"""What a model looks like: how features share the hidden space, which of them interfere, and what that is called.
+
+`measures` has norms, superposition and dimensionality, `factors` the parts of a model that don't interfere, `phases`
+names its structure, and `arrangements` what points in a plane form. Begin with `phases`, and docs/geometry.md:
+
+    >>> import numpy as np
+    >>> from tegum.theory.geometry import feature_dimensionality, phase
+    >>> pair = np.array([[1.0, -1.0]])
+    >>> phase(pair, np.zeros(2)), feature_dimensionality(pair).tolist()
+    ('digon(1,2)', [0.5, 0.5])
+"""
+
+from .arrangements import arrangement
+from .factors import interference_graph, tegum_factor_numbers, tegum_factors
+from .measures import (
+    checked_weights,
+    dimensions_per_feature,
+    feature_dimensionality,
+    feature_norms,
+    gram,
+    neuron_polysemanticity,
+    superposition,
+)
+from .phases import dead_outputs, phase, relabelled, representative
+from .published import PublishedCandidate, published_candidates
+
+__all__ = [
+    "PublishedCandidate",
+    "arrangement",
+    "checked_weights",
+    "dead_outputs",
+    "dimensions_per_feature",
+    "feature_dimensionality",
+    "feature_norms",
+    "gram",
+    "interference_graph",
+    "neuron_polysemanticity",
+    "phase",
+    "published_candidates",
+    "relabelled",
+    "representative",
+    "superposition",
+    "tegum_factor_numbers",
+    "tegum_factors",
+]

@@ -1,0 +1,62 @@
+"""The exact loss by enumeration, or by inversion where more features interact than enumeration can visit."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..models import ToyModel
+from .arrays import ArrayEngine
+from .chain_rule import ChainRule
+from .evaluation import Array, Evaluation, Expectations
+from .inverted import SpectralEngine
+from .signed_sums import Refusal
+
+
+class AdaptiveEngine:
+    """The exact loss of one `ToyModel`: the engine is chosen for each evaluation, by which features interact in it.
+
+    Outputs and hidden units are chosen for by themselves.
+
+    Args:
+        model: what is being asked.
+        like: an array whose namespace, dtype and device are used; default NumPy, float64.
+
+    Attributes:
+        model: what is being asked.
+    """
+
+    def __init__(self, model: ToyModel, like: Array | None = None) -> None:
+        """Keep the model."""
+        self.model = model
+        self._like = np.zeros(()) if like is None else like
+        self._arrays, self._chain_rule = ArrayEngine(model, self._like), ChainRule(model, self._like)
+
+    @cached_property
+    def _spectral(self) -> SpectralEngine:
+        # It refuses laws that enumeration may do without it.
+        return SpectralEngine(self.model, self._like)
+
+    def take(self, index: Any) -> AdaptiveEngine:
+        """Return the engine of some models of the batch."""
+        return AdaptiveEngine(self.model.take(index), self._like)
+
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
+        """Return the loss and its derivatives; see `Engine`.
+
+        Raises:
+            ValueError: if more features interact than can be enumerated, and the Hessian is asked for or the law isn't
+                one of independent blocks of features.
+        """
+        found = self._arrays.outputs(weights, bias, order)
+        if isinstance(found, Refusal):
+            found = self._spectral.outputs(weights, bias, order)
+        return self._chain_rule.evaluation(weights, found, self._activations(weights, order), with_outputs=outputs)
+
+    def _activations(self, weights: Array, order: int) -> Expectations | None:
+        if not self._chain_rule.on_activations:
+            return None
+        found = self._arrays.activations(weights, order)
+        return self._spectral.activations(weights, order) if isinstance(found, Refusal) else found

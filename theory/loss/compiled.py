@@ -1,0 +1,197 @@
+"""The exact loss of small models by compiled code: parameters as tables, and batches split over threads.
+
+It follows the recursion of `moments.py`, written out as a `schedule`, and is held to it by the tests. It takes every
+input law, amplitude and penalty; the one on hidden activations is added by array operations.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models import ToyModel
+from ..numerics import FloatArray, over_slices
+from .arguments import Layout, Places, Steps, Tables
+from .arrays import ArrayEngine
+from .chain_rule import ChainRule
+from .evaluation import Array, Evaluation, Expectations, rounding_error
+from .schedule import Pattern, Schedule, schedule
+
+# With more features most overlaps are often zero, which only the array operations make use of.
+MAX_FEATURES = 6
+# Numbers computed by one thread: about a millisecond.
+THREAD_NUMBERS = 1 << 22
+NOTHING = {dimensions: np.empty((0,) * dimensions) for dimensions in (2, 3)}
+
+
+class CompiledEngine:
+    """The exact loss of one `ToyModel` of up to six features, in float64 on a CPU, penalties included.
+
+    Args:
+        model: what is being asked. Its batch dimensions broadcast against those of the weights.
+        like: an array of the namespace that is used; default NumPy.
+    """
+
+    def __init__(self, model: ToyModel, like: Array | None = None) -> None:
+        """Tabulate the model's parameters: a row for each model of its batch."""
+        like = np.zeros(()) if like is None else like
+        assert self.covers(model, like)
+        self._like, self._xp = like, array_api_compat.array_namespace(like)
+        self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
+        n, shape, law = model.n_features, model.batch_shape, model.features
+        self._sizes, self._amplitude = (model.n_hidden, n), law.amplitude
+        found = dict(law.patterns(n))
+        chances = np.zeros((*shape, len(found) + 1))
+        # The last column is that of patterns that don't occur.
+        for column, chance in enumerate(found.values()):
+            chances[..., column] = chance
+        penalties = np.zeros((*shape, 2))
+        penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_decay
+        second_moment = model.densities() * float(law.amplitude.second_moment)
+        self._patterns, self._places = _places(n, tuple(found))
+        tables = Tables(chances, model.importances(), second_moment, penalties)
+        self._tables = tuple(np.ascontiguousarray(table.reshape(-1, table.shape[-1])) for table in tables)
+        self._on_activations = bool(model.activation_penalty.any())
+        self.model = model
+        self._part_of: tuple[CompiledEngine, Any] | None = None
+        # By order, what is computed how often, and how.
+        self._schedules: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        # The row of the tables of each model, and those of the last batch shape.
+        self._rows = np.arange(prod(shape)).reshape(shape)
+        self._flat_rows: tuple[tuple[int, ...] | None, NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
+
+    @staticmethod
+    def covers(model: ToyModel, like: Array) -> bool:
+        """Return whether compiled code evaluates a model with arrays like this one."""
+        xp = array_api_compat.array_namespace(like)
+        if model.n_features > MAX_FEATURES or like.dtype != xp.float64:
+            return False
+        return str(array_api_compat.device(like)) == "cpu"
+
+    @cached_property
+    def model(self) -> ToyModel:
+        """What is being asked."""
+        # Of a part it is made when somebody asks: most only want losses.
+        assert self._part_of is not None
+        whole, index = self._part_of
+        return whole.model.take(index)
+
+    @cached_property
+    def _activations(self) -> tuple[ArrayEngine, ChainRule]:
+        """Return what adds the penalty on hidden activations."""
+        return ArrayEngine(self.model, self._like), ChainRule(self.model, self._like)
+
+    def take(self, index: Any) -> CompiledEngine:
+        """Return the engine of some models of the batch. It shares the tables, and costs little."""
+        part = copy(self)
+        for name in ("model", "_activations"):
+            part.__dict__.pop(name, None)
+        part._part_of, part._rows = (self, index), self._rows[index]
+        part._flat_rows = None, self._flat_rows[1]
+        return part
+
+    def _parameter_rows(self, batch: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return the row of the tables of each model of a flattened batch."""
+        known, rows = self._flat_rows
+        if known != batch:
+            rows = np.ascontiguousarray(np.broadcast_to(self._rows, batch).reshape(-1))
+            self._flat_rows = batch, rows
+        return rows
+
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
+        """Return the loss and its derivatives; see `Engine`."""
+        shapes = self._rows.shape, tuple(weights.shape[:-2]), tuple(bias.shape[:-1])
+        # Mostly they are all the same, and broadcasting by NumPy takes longer than the loss of a model.
+        batch = shapes[0] if shapes[0] == shapes[1] == shapes[2] else np.broadcast_shapes(*shapes)
+        if self._is_numpy:
+            found = self._evaluation(weights, bias, order, batch, outputs)
+        else:
+            # torch's tensors share their memory with NumPy's arrays.
+            given = weights.detach().numpy(), bias.detach().numpy()
+            arrays = self._evaluation(*given, order, batch, outputs)
+            found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray | np.float64) else x for x in arrays))
+        if not self._on_activations:
+            return found
+        engine, chain_rule = self._activations
+        activations = engine.activations(weights, order)
+        # As many features as are compiled can always be enumerated.
+        assert isinstance(activations, Expectations)
+        return chain_rule.with_activations(found, activations)
+
+    def _bound(self, loss: Array) -> Array:
+        return rounding_error(self.model, self._like, loss)
+
+    def _evaluation(
+        self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...], outputs: bool
+    ) -> Evaluation:
+        """Evaluate NumPy's arrays, without the penalty on activations; `batch` is the broadcast of all batch shapes."""
+        # Compiles, or loads what has been compiled before.
+        from . import kernel as compiled
+
+        m, n = self._sizes
+        if order not in self._schedules:
+            work = schedule(n, self._patterns, order, self._amplitude)
+            self._schedules[order] = len(work.operations), (*_as_arguments(work), tuple(self._places), self._tables)
+        operations, tables = self._schedules[order]
+        w, b = _flat(weights, batch, (m, n)), _flat(bias, batch, (n,))
+        count, size = len(w), (m + 1) * n
+        loss = np.empty(count)
+        per_output = np.empty((count, n)) if outputs else NOTHING[2]
+        d_weights = np.empty((count, m, n)) if order else NOTHING[3]
+        d_bias = np.empty((count, n)) if order else NOTHING[2]
+        hessian = np.empty((count, size, size)) if order > 1 else NOTHING[3]
+        # In the order of `Models` and of `Results`, which would take a tenth of a small evaluation to make.
+        models, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
+        for_each = max(THREAD_NUMBERS // (operations * n), 1)
+        if 0 < count <= 2 * for_each:
+            compiled.evaluate(*tables, models, 0, count, results)
+        elif count:
+            over_slices(lambda s: compiled.evaluate(*tables, models, s.start, s.stop, results), count, for_each)
+        return Evaluation(
+            # Without a batch a number, instead of an array without dimensions.
+            loss.reshape(batch) if batch else loss[0],
+            self._bound,
+            d_weights.reshape(*batch, m, n) if order else None,
+            d_bias.reshape(*batch, n) if order else None,
+            hessian.reshape(*batch, size, size) if order > 1 else None,
+            per_output.reshape(*batch, n) if outputs else None,
+        )
+
+
+def _flat(array: FloatArray, batch: tuple[int, ...], kept: tuple[int, ...]) -> FloatArray:
+    """Return an array broadcast to a batch, with the batch as its first axis."""
+    shape = (*batch, *kept)
+    whole = array if array.shape == shape else np.broadcast_to(array, shape)
+    return np.ascontiguousarray(whole.reshape(-1, *kept), dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], Places]:
+    """Return how the outputs see the law's patterns, each output's own feature being its first coordinate.
+
+    Returns:
+        The sets of active coordinates that occur for any output; and the places of features and of these sets, with
+        `len(found)` for one that isn't in `found`.
+    """
+    features = [[i, *(j for j in range(n) if j != i)] for i in range(n)]
+    by_output = [
+        {tuple(sorted(order.index(j) for j in active)): column for column, active in enumerate(found)}
+        for order in features
+    ]
+    patterns = sorted(set().union(*by_output), key=lambda p: (len(p), p))
+    columns = [[known.get(p, len(found)) for p in patterns] for known in by_output]
+    return tuple(patterns), Places(np.array(features), np.array(columns))
+
+
+@lru_cache(maxsize=64)
+def _as_arguments(work: Schedule) -> tuple[Any, ...]:
+    """Return a schedule as `compiled.evaluate` takes it."""
+    layout = Layout(work.order, work.n_rows, *work.inputs, work.results, work.begins)
+    steps = Steps(*work.constants, work.operations, work.scales, work.corners, work.cells)
+    return tuple(layout), tuple(steps), work.ends, work.from_zero

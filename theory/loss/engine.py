@@ -1,0 +1,110 @@
+r"""The exact expected loss of a toy model, with gradient and Hessian.
+
+With G = WᵀW, output i of the model is ReLU(z_i), z_i = b_i + Σ_j G_ij x_j. With R_q(t) = max(t, 0)^q / q!,
+
+    L = Σ_i I_i E(x_i − ReLU(z_i))² = Σ_i I_i { E[x_i²] + 2 E[R_2(z_i)] − 2 E[x_i R_1(z_i)] },
+
+a sum over activity patterns with their probabilities. With x̃ = (x, 1) the gradient in (G_i·, b_i) is
+2 E[x̃ R_1(z_i)] − 2 E[x_i x̃ R_0(z_i)], and the Hessian 2 E[x̃ x̃ᵀ R_0(z_i)] − 2 E[x_i x̃ x̃ᵀ δ(z_i)]. The moments are
+exact (`moments.py`); the chain rule through G = WᵀW does the rest (`chain_rule.py`). docs/loss.md has the derivation.
+
+Three engines of one protocol (`evaluation.py`) evaluate it: array operations are the definition (`arrays.py`), small
+models on a CPU go through the same steps compiled (`compiled.py`), and transforms are inverted where many features
+interact (`inverted.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from ..models import ToyModel
+from .adaptive import AdaptiveEngine
+from .arrays import ArrayEngine
+from .compiled import CompiledEngine
+from .evaluation import Array, Engine
+from .inverted import SpectralEngine
+
+Method = Literal["auto", "enumeration", "spectral"]
+METHODS = ("auto", "enumeration", "spectral")
+
+
+def engine_for(model: ToyModel, like: Array | None = None, method: Method = "auto") -> Engine:
+    """Return the engine that evaluates a model.
+
+    Args:
+        model: what is being asked.
+        like: an array whose namespace, dtype and device are used; default NumPy, float64.
+        method: "enumeration" of activity patterns, by compiled code where that covers the model; "spectral" for many
+            features; or "auto", which enumerates unless more features interact than that can do.
+
+    Raises:
+        ValueError: if the method is unknown, or spectral evaluation is asked for and the law isn't one of independent
+            blocks of features.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    like = np.zeros(()) if like is None else like
+    if method == "spectral":
+        return SpectralEngine(model, like)
+    if CompiledEngine.covers(model, like):
+        return CompiledEngine(model, like)
+    return ArrayEngine(model, like) if method == "enumeration" else AdaptiveEngine(model, like)
+
+
+class ExactLoss:
+    """The exact loss of one `ToyModel`, penalties included, prepared for many evaluations in one array namespace.
+
+    The functions `expected_loss`, `loss_gradient` and `loss_hessian` are made of it. Use it directly in loops: it
+    converts the model's parameters once and doesn't check its arguments. Threads can share it.
+
+    Args:
+        model: what is being asked. Its batch dimensions broadcast against those of the weights.
+        like: an array whose namespace, dtype and device are used; default NumPy, float64.
+        method: see `engine_for`.
+
+    Attributes:
+        engine: what evaluates it; its `Evaluation` also says how far a loss may be off.
+
+    Raises:
+        ValueError: as `engine_for`.
+    """
+
+    def __init__(self, model: ToyModel, like: Array | None = None, *, method: Method = "auto") -> None:
+        """Choose the engine."""
+        self.engine = engine_for(model, like, method)
+
+    @classmethod
+    def by(cls, engine: Engine) -> ExactLoss:
+        """Return the loss as a given engine evaluates it."""
+        exact = object.__new__(cls)
+        exact.engine = engine
+        return exact
+
+    @property
+    def model(self) -> ToyModel:
+        """What is being asked."""
+        return self.engine.model
+
+    def take(self, index: Any) -> ExactLoss:
+        """Return the loss of the models at `index` of the batch, as `ToyModel.take` selects them."""
+        return ExactLoss.by(self.engine.take(index))
+
+    def loss(self, weights: Array, bias: Array) -> Array:
+        """Return L, shape (...); see `expected_loss`."""
+        return self.engine.evaluate(weights, bias, 0).loss
+
+    def output_losses(self, weights: Array, bias: Array) -> Array:
+        """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
+        return self.engine.evaluate(weights, bias, 0, outputs=True).output_losses
+
+    def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
+        """Return L and its derivatives in the weights and the bias; see `loss_gradient`."""
+        found = self.engine.evaluate(weights, bias, 1)
+        return found.loss, found.d_weights, found.d_bias
+
+    def loss_gradient_hessian(self, weights: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
+        """Return L, its derivatives in the weights and the bias, and its Hessian; see `loss_hessian`."""
+        found = self.engine.evaluate(weights, bias, 2)
+        return found.loss, found.d_weights, found.d_bias, found.hessian

@@ -1,0 +1,74 @@
+"""The exact loss of many features by inverting Laplace transforms, with an estimate of each evaluation's error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from ..models import ToyModel
+from .chain_rule import ChainRule
+from .evaluation import Array, Evaluation, Expectations
+from .spectral import SpectralLoss
+
+
+class SpectralEngine:
+    """The exact loss of one `ToyModel` of many features, penalties included, without Hessians.
+
+    Args:
+        model: what is being asked; its features must fall in independent blocks.
+        like: an array whose namespace, dtype and device are used; default NumPy, float64.
+        tolerance: see `SpectralLoss`.
+        max_nodes: see there.
+
+    Attributes:
+        model: what is being asked.
+
+    Raises:
+        ValueError: as `SpectralLoss`.
+    """
+
+    def __init__(
+        self, model: ToyModel, like: Array | None = None, *, tolerance: float = 1e-9, max_nodes: int | None = None
+    ) -> None:
+        """Look at the law."""
+        self.model = model
+        self._like = np.zeros(()) if like is None else like
+        self._spectral = SpectralLoss(model, self._like, tolerance=tolerance, max_nodes=max_nodes)
+        self._chain_rule = ChainRule(model, self._like)
+
+    def take(self, index: Any) -> SpectralEngine:
+        """Return the engine of some models of the batch."""
+        tolerance, max_nodes = self._spectral.tolerance, self._spectral.max_nodes
+        return SpectralEngine(self.model.take(index), self._like, tolerance=tolerance, max_nodes=max_nodes)
+
+    def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
+        """Return the loss and its gradient; see `Engine`.
+
+        Raises:
+            ValueError: if the Hessian is asked for.
+        """
+        found = self.outputs(weights, bias, order)
+        activations = self.activations(weights, order) if self._chain_rule.on_activations else None
+        return self._chain_rule.evaluation(weights, found, activations, with_outputs=outputs)
+
+    def outputs(self, weights: Array, bias: Array, order: int) -> Expectations:
+        """Return each output's E(x_i − x'_i)² and its derivatives, with errors."""
+        self._check(order)
+        found = self._spectral.outputs(weights, bias, slopes=order > 0)
+        return Expectations(found.value, None if found.slopes is None else found.slopes.mT, None, found.error)
+
+    def activations(self, weights: Array, order: int) -> Expectations:
+        """Return Σ_h E|h| and its derivatives in W, with the sum of the units' errors."""
+        self._check(order)
+        found = self._spectral.activations(weights)
+        total = array_api_compat.array_namespace(found.value).sum(found.value, axis=-1)
+        return Expectations(total, found.slopes, None, found.error.sum(axis=-1))
+
+    def _check(self, order: int) -> None:
+        if order > 1:
+            raise ValueError(
+                "the Hessian is exact enumeration's, which handles up to eight features that interact; got "
+                f"n_features={self.model.n_features} with more, or method='spectral'"
+            )

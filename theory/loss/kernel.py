@@ -1,0 +1,372 @@
+"""The compiled evaluation of the exact loss: a schedule's operations, run for a few dozen outputs at a time.
+
+Importing this module compiles, or loads what an earlier process compiled: `compiled.py` does so at the first
+evaluation. Each output of each model is a lane. Lanes never mix, all of them go through the same additions and
+multiplications in the same order, and nothing is contracted or reordered, so that a model's result doesn't depend on
+what it is evaluated with.
+
+There is one signature, given beforehand: two processes that compile at the same time then write the same file. The
+interpreter's lock is released while a function runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import boolean, float64, int32, int64, types, void
+
+from ..numerics import machine_code
+from .arguments import Layout, Models, Places, Results, Steps, Tables
+from .schedule import (
+    APEX,
+    BEGINS,
+    DELTA,
+    FIRST_SLOPE,
+    HIGH_OF_FIRST,
+    HIGH_OF_SECOND,
+    HIGHEST,
+    LINEAR,
+    LOW_OF_FIRST,
+    LOW_OF_SECOND,
+    LOWEST,
+    ORIGIN,
+    ROW,
+    SIZE,
+    SQUARE,
+    START,
+    STEP,
+    WEIGHTS,
+    A,
+    B,
+    C,
+    D,
+    Z,
+)
+
+Function = Callable[..., Any]
+
+# Intervals of z shorter than this count as a point, as in `moments.py`.
+SHORTEST = 1e-300
+# Numbers that the lanes of a block keep together, and most lanes: they should fit the processor's cache.
+BLOCK_NUMBERS, MOST_LANES = 1 << 17, 128
+
+
+def _given(dtype: Any, dimensions: int) -> Any:
+    return types.Array(dtype, dimensions, "C", readonly=True)
+
+
+@numba.njit(nogil=True, inline="never")
+def _operate(rows: Any, operations: Any, scales: Any, begin: int, end: int, lanes: int) -> None:
+    """Run through some operations."""
+    for k in range(begin, end):
+        row, a, b, c, d = operations[k, ROW], operations[k, A], operations[k, B], operations[k, C], operations[k, D]
+        scale = scales[k]
+        if operations[k, BEGINS]:
+            for t in range(lanes):
+                rows[row, t] = (rows[a, t] * rows[b, t] + rows[c, t] * rows[d, t]) * scale
+        else:
+            for t in range(lanes):
+                rows[row, t] = (rows[row, t] + (rows[a, t] * rows[b, t] + rows[c, t] * rows[d, t])) * scale
+
+
+@numba.njit(nogil=True, inline="never")
+def _at_corners(rows: Any, corners: Any, lanes: int) -> None:
+    """Fill R_q(z) at corners; a corner on the cut is off."""
+    for k in range(corners.shape[0]):
+        z, step, linear, square = corners[k, Z], corners[k, STEP], corners[k, LINEAR], corners[k, SQUARE]
+        for t in range(lanes):
+            on = max(rows[z, t], 0.0)
+            rows[step, t] = 1.0 if rows[z, t] > 0 else 0.0
+            rows[linear, t] = on
+            rows[square, t] = on * on / 2
+
+
+@numba.njit(nogil=True, inline="never")
+def _place(rows: Any, cells: Any, ends: Any, from_zero: bool, lanes: int) -> None:
+    """Fill z at the ends of each cell, and u* with the weights of the facets; see `Moments._apex`."""
+    low_end, high_end = ends
+    width = high_end - low_end
+    shares, rests = np.empty(lanes), np.empty(lanes)
+    for k in range(cells.shape[0]):
+        cell = cells[k]
+        low, high, start, delta, size = cell[LOWEST], cell[HIGHEST], cell[START], cell[DELTA], cell[SIZE]
+        weights, apex = cell[WEIGHTS], cell[APEX]
+        for t in range(lanes):
+            lowest = min(rows[cell[LOW_OF_FIRST], t], rows[cell[LOW_OF_SECOND], t])
+            highest = max(rows[cell[HIGH_OF_FIRST], t], rows[cell[HIGH_OF_SECOND], t])
+            below, above = max(-lowest, 0.0), max(highest, 0.0)
+            length = below + above
+            length = length if length > 0 else 1.0
+            rows[low, t] = lowest
+            rows[high, t] = highest
+            shares[t] = below / length
+            rests[t] = above / length
+        for t in range(lanes):
+            rows[start, t] = max(rows[low, t], 0.0)
+        if delta:
+            slope = cell[FIRST_SLOPE]
+            for t in range(lanes):
+                length = width * abs(rows[slope, t])
+                crosses = (rows[low, t] <= 0) & (rows[high, t] > 0) & (length > SHORTEST)
+                # The difference of the ends would have their rounding errors.
+                inverse = 1 / (length if crosses else 1.0)
+                rows[delta, t] = inverse if crosses else 0.0
+        if from_zero:
+            for t in range(lanes):
+                _from_zero(rows, cell, low_end, high_end, t)
+            continue
+        for place in range(size):
+            slope, at_low, at_high = cell[FIRST_SLOPE + place], weights + place, weights + size + place
+            for t in range(lanes):
+                up, share, rest = rows[slope, t] >= 0, shares[t], rests[t]
+                rows[at_low, t] = share if up else rest
+                rows[at_high, t] = rest if up else share
+            if apex != weights:
+                for t in range(lanes):
+                    from_low, from_high = low_end + width * rows[at_low, t], high_end - width * rows[at_high, t]
+                    rows[apex + place, t] = from_low if low_end >= 0 else from_high
+
+
+@numba.njit(nogil=True, inline="never")
+def _from_zero(rows: Any, cell: Any, low_end: float, high_end: float, t: int) -> None:
+    """Place u* of one cell on the way from 0 to the corner where z has the other sign, steep coordinates first."""
+    size, weights, apex, width = cell[SIZE], cell[WEIGHTS], cell[APEX], high_end - low_end
+    lowest, highest, origin = rows[cell[LOWEST], t], rows[cell[HIGHEST], t], rows[cell[ORIGIN], t]
+    falls = origin > 0
+    largest = 0.0
+    for place in range(size):
+        slope = rows[cell[FIRST_SLOPE + place], t]
+        largest = max(largest, abs(slope * (low_end if falls == (slope >= 0) else high_end)))
+    steep = spare = 0.0
+    for place in range(size):
+        slope = rows[cell[FIRST_SLOPE + place], t]
+        reach = abs(slope * (low_end if falls == (slope >= 0) else high_end))
+        ratio = reach / (largest if largest > 0 else 1.0)
+        steep += reach * ratio
+        spare += reach * (1 - ratio)
+    distance = abs(origin)
+    left = min(max(-lowest if falls else highest, 0.0) / (spare if spare > 0 else 1.0), 1.0)
+    for place in range(size):
+        slope = rows[cell[FIRST_SLOPE + place], t]
+        to_low = falls == (slope >= 0)
+        corner = low_end if to_low else high_end
+        ratio = abs(slope * corner) / (largest if largest > 0 else 1.0)
+        share, rest = 1.0, 0.0
+        if lowest < 0 and highest > 0:
+            if distance <= steep:
+                share = ratio * (min(distance, steep) / (steep if steep > 0 else 1.0))
+                rest = 1 - share
+            else:
+                rest = (1 - ratio) * left
+                share = 1 - rest
+        rows[apex + place, t] = share * corner
+        rows[weights + place, t] = (-low_end * rest if to_low else share * corner - low_end) / width
+        rows[weights + size + place, t] = (high_end - share * corner if to_low else high_end * rest) / width
+
+
+@numba.njit(nogil=True, inline="never")
+def _pull_back(weights: Any, second: Any, curvature: Any, hessian: Any, towards: Any) -> None:
+    """Fill one model's Hessian in (W, b); `ChainRule` has the formula.
+
+    Args:
+        weights: W, shape (m, n).
+        second: R^i, the second derivatives of each output in (G_i·, b_i), with importances, shape (n, n + 1, n + 1).
+        curvature: Γ + Γᵀ, shape (n, n).
+        hessian: shape (P, P).
+        towards: to work in, shape (m, n, n): (R^i W_g)_k at [g, i, k].
+    """
+    m, n = weights.shape
+    for g in range(m):
+        for i in range(n):
+            for k in range(n):
+                total = 0.0
+                for j in range(n):
+                    total += second[i, k, j] * weights[g, j]
+                towards[g, i, k] = total
+    for h in range(m):
+        for g in range(h + 1):
+            for k in range(n):
+                for j in range(n):
+                    total = weights[h, j] * towards[g, j, k] + weights[g, k] * towards[h, k, j]
+                    for i in range(n):
+                        total += second[i, k, j] * (weights[h, i] * weights[g, i])
+                    if k == j:
+                        for i in range(n):
+                            total += weights[h, i] * towards[g, k, i]
+                    if h == g:
+                        total += curvature[k, j]
+                    hessian[h * n + k, g * n + j] = total
+                    hessian[g * n + j, h * n + k] = total
+        for k in range(n):
+            for i in range(n):
+                total = second[i, k, n] * weights[h, i]
+                if k == i:
+                    for j in range(n):
+                        total += second[i, j, n] * weights[h, j]
+                hessian[h * n + k, m * n + i] = total
+                hessian[m * n + i, h * n + k] = total
+    for i in range(n):
+        for j in range(n):
+            hessian[m * n + i, m * n + j] = second[i, n, n] if i == j else 0.0
+
+
+@numba.njit(nogil=True, inline="never")
+def _overlaps(weights: Any, gram: Any) -> None:
+    """Fill G = WᵀW of one model."""
+    m, n = weights.shape
+    for i in range(n):
+        for j in range(i + 1):
+            overlap = 0.0
+            for h in range(m):
+                overlap += weights[h, i] * weights[h, j]
+            gram[i, j] = overlap
+            gram[j, i] = overlap
+
+
+@numba.njit(nogil=True, inline="never")
+def _gram_penalty(gram: Any, interference: float, decay: float) -> float:
+    """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ_i G_ii."""
+    apart = size = 0.0
+    for i in range(gram.shape[0]):
+        size += gram[i, i]
+        for j in range(gram.shape[0]):
+            if i != j:
+                apart += gram[i, j] * gram[i, j]
+    return interference * apart + decay * size
+
+
+@numba.njit(nogil=True, inline="never")
+def _second_derivatives(rows: Any, row: int, t: int, features: Any, importance: float, second: Any) -> None:
+    """Fill one output's second derivatives, by feature, from the upper triangle that begins at a row."""
+    n = features.shape[0]
+    for c in range(n + 1):
+        i = features[c] if c < n else n
+        for d in range(c, n + 1):
+            j = features[d] if d < n else n
+            bend = importance * rows[row, t]
+            second[i, j] = bend
+            second[j, i] = bend
+            row += 1
+
+
+def _tuple_of(*parts: Any) -> Any:
+    return types.BaseTuple.from_types(parts)  # type: ignore[no-untyped-call]
+
+
+SIGNATURE = void(
+    _tuple_of(*[int64] * len(Layout._fields)),
+    _tuple_of(*(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1)), *[_given(int64, 2)] * 2),
+    *(_tuple_of(float64, float64), boolean),
+    _tuple_of(*[_given(int64, 2)] * len(Places._fields)),
+    _tuple_of(*[_given(float64, 2)] * len(Tables._fields)),
+    _tuple_of(_given(float64, 3), _given(float64, 2), _given(int64, 1)),
+    *(int64, int64),
+    _tuple_of(float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1]),
+)
+
+
+def _evaluate(
+    layout: Layout,
+    steps: Steps,
+    ends: tuple[float, float],
+    from_zero: bool,
+    places: Places,
+    tables: Tables,
+    models: Models,
+    begin: int,
+    end: int,
+    results: Results,
+) -> None:
+    """Evaluate the models from `begin` to `end`. Records are given as plain tuples.
+
+    Args:
+        layout: of the schedule.
+        steps: of the schedule.
+        ends: see `Schedule`.
+        from_zero: see there.
+        places: of features and patterns.
+        tables: of parameters.
+        models: to evaluate.
+        begin: first model.
+        end: after the last model.
+        results: to fill.
+    """
+    layout, steps, places, tables = Layout(*layout), Steps(*steps), Places(*places), Tables(*tables)
+    models, results = Models(*models), Results(*results)
+    weights, features, importance = models.weights, places.features, tables.importance
+    _, m, n = weights.shape
+    n_patterns = places.pattern_columns.shape[1]
+    block = max(min(BLOCK_NUMBERS // layout.n_rows, MOST_LANES) // n, 1)
+    block = min(block, end - begin)
+    rows = np.empty((layout.n_rows, block * n))
+    for k in range(steps.constant_rows.shape[0]):
+        for t in range(block * n):
+            rows[steps.constant_rows[k], t] = steps.constants[k]
+    grams, d_gram = np.empty((block, n, n)), np.empty((n, n))
+    second = np.empty((n, n + 1, n + 1) if layout.order > 1 else (0, 0, 0))
+    towards = np.empty((m, n, n))
+    for first in range(begin, end, block):
+        count = min(block, end - first)
+        lanes = count * n
+        for k in range(count):
+            model, parameter = first + k, models.rows[first + k]
+            _overlaps(weights[model], grams[k])
+            for i in range(n):
+                t = k * n + i
+                for c in range(n):
+                    rows[layout.slopes + c, t] = grams[k, i, features[i, c]]
+                rows[layout.offset, t] = models.bias[model, i]
+                for p in range(n_patterns):
+                    rows[layout.chances + p, t] = tables.chances[parameter, places.pattern_columns[i, p]]
+        _operate(rows, steps.operations, steps.scales, 0, layout.begins, lanes)
+        _at_corners(rows, steps.corners, lanes)
+        _place(rows, steps.cells, ends, from_zero, lanes)
+        _operate(rows, steps.operations, steps.scales, layout.begins, steps.operations.shape[0], lanes)
+        for k in range(count):
+            model, parameter = first + k, models.rows[first + k]
+            interference, decay = tables.penalties[parameter, 0], tables.penalties[parameter, 1]
+            total = 0.0
+            for i in range(n):
+                # Rounding may take the loss of a perfect output below zero.
+                value = max(rows[layout.results, k * n + i] + tables.second_moment[parameter, i], 0.0)
+                if results.output_losses.shape[0]:
+                    results.output_losses[model, i] = value
+                total += importance[parameter, i] * value
+            if interference != 0 or decay != 0:
+                total += _gram_penalty(grams[k], interference, decay)
+            results.loss[model] = total
+            if layout.order == 0:
+                continue
+            for i in range(n):
+                t = k * n + i
+                for c in range(n):
+                    j = features[i, c]
+                    slope = importance[parameter, i] * rows[layout.results + 1 + c, t]
+                    d_gram[i, j] = slope + (decay if i == j else 2 * interference * grams[k, i, j])
+                results.d_bias[model, i] = importance[parameter, i] * rows[layout.results + 1 + n, t]
+            for i in range(n):
+                for j in range(i + 1):
+                    both = d_gram[i, j] + d_gram[j, i]
+                    d_gram[i, j] = both
+                    d_gram[j, i] = both
+            for h in range(m):
+                for j in range(n):
+                    slope = 0.0
+                    for i in range(n):
+                        slope += weights[model, h, i] * d_gram[i, j]
+                    results.d_weights[model, h, j] = slope
+            if layout.order == 1:
+                continue
+            for i in range(n):
+                share = importance[parameter, i]
+                _second_derivatives(rows, layout.results + n + 2, k * n + i, features[i], share, second[i])
+                for j in range(n):
+                    if j != i:
+                        second[i, j, j] += 2 * interference
+            _pull_back(weights[model], second, d_gram, results.hessian[model], towards)
+
+
+evaluate: Function = machine_code(_evaluate, SIGNATURE, nogil=True)

@@ -1,0 +1,63 @@
+"""Every local minimum of the exact loss: where they are searched for, and where a point is judged.
+
+A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
+goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
+ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
+would take too long, and `polishing` leads trained weights downhill.
+Begin with `local`, and docs/minima.md for what is argued and checked:
+
+    >>> from tegum.theory import diagram_model, local_minima
+    >>> [point.phase for point in local_minima(diagram_model(2, 1, 0.1, 0.1))][:2]
+    ['digon(1,2)', 'axis(1) + drop(2)']
+"""
+
+from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
+from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
+from .descent import CHUNK, Descent, descend
+from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
+from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, turned_towards
+from .landscape import Landscape
+from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
+from .parameters import pack, unpack
+from .polishing import Polished, match, polish
+from .random_starts import FoundMinimum, copies, random_minima
+
+__all__ = [
+    "CHUNK",
+    "GRADIENT_TOLERANCE",
+    "INFINITESIMAL",
+    "MAX_SEARCHED_FEATURES",
+    "SAME",
+    "SAME_LOSS",
+    "SMALL",
+    "CriticalPoint",
+    "Descent",
+    "DiagramMinima",
+    "FoundMinimum",
+    "Landscape",
+    "Polished",
+    "census",
+    "check_superposition",
+    "copies",
+    "descend",
+    "diagram_minima",
+    "distance",
+    "examine",
+    "frame_zeros",
+    "global_minimum",
+    "hold",
+    "hold_frame",
+    "in_frame",
+    "invariants",
+    "local_minima",
+    "match",
+    "one_sided_hessians",
+    "pack",
+    "plane_minima",
+    "polish",
+    "random_minima",
+    "smallest_curvature",
+    "snap",
+    "turned_towards",
+    "unpack",
+]

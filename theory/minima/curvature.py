@@ -1,0 +1,102 @@
+"""Second-order conditions that hold at kinks: the smallest one-sided curvature at a critical point.
+
+The loss is C¹ with a Hessian that jumps across kinks, and the minimisers with a dropped feature sit on a kink. There
+the second-order part h(v) = lim 2 [L(θ + εv) − L(θ)] / ε² is homogeneous of degree two but not quadratic, and θ is a
+strict local minimum if h > 0 in every direction. h(v) = vᵀ H(θ + 0v) v with the Hessian in the sector into which v
+points. The engine is exact at every scale, so H(θ + 0v) is evaluated at θ + 1e-100 v: coordinates of θ that are not
+zero absorb the shift, those that are zero keep its direction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..numerics import FloatArray
+from .frames import orbit_projector
+from .landscape import Landscape
+
+INFINITESIMAL = 1e-100
+# Each model of a batch, for many points at once.
+EACH = (slice(None), None)
+# Hessians of two sectors that differ by less, relative to the largest entry, are the same.
+ROUNDING = 1e-13
+# Rounds, and how many of the best directions go through them; each round divides the error by about four.
+ROUNDS = ((2, None), (4, 12), (18, 1))
+
+
+def one_sided_hessians(landscape: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:
+    """Return H(θ + 0v) for each point θ and each of its directions v.
+
+    Args:
+        landscape: batch shape (K,).
+        parameters: θ, shape (K, P), with exact zeros where the critical points have them.
+        directions: v, shape (K, D, P).
+
+    Returns:
+        Shape (K, D, P, P).
+    """
+    return _sectors(landscape.take(EACH), parameters, directions)
+
+
+def _sectors(each: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:
+    """Return `one_sided_hessians` on a landscape with an axis for directions."""
+    return each.expand(parameters[:, None] + INFINITESIMAL * directions)[2]
+
+
+def smallest_curvature(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return min h(v) over unit vectors v, rotations of the hidden space left out, and a v that attains it.
+
+    A minimiser of h on the sphere satisfies H(θ + 0v) v = h v, an eigenvalue problem whose matrix depends on its
+    solution. It is solved by repetition from every coordinate direction and every eigenvector, with both signs.
+
+    Args:
+        landscape: batch shape (K,).
+        parameters: packed critical points θ, shape (K, P), with exact zeros where they have them.
+
+    Returns:
+        The smallest curvatures, shape (K,), and their directions, shape (K, P).
+    """
+    count, size = parameters.shape
+    if count == 0:
+        return np.empty(0), np.empty((0, size))
+    probes = np.broadcast_to(np.random.default_rng(1).normal(size=(4, size)), (count, 4, size))
+    sectors = one_sided_hessians(landscape, parameters, probes)
+    scale = 1 + np.abs(sectors).max(axis=(1, 2, 3))
+    rotations = scale[:, None, None] * orbit_projector(landscape.split(parameters)[0])
+    values, vectors = np.linalg.eigh(sectors[:, 0] + rotations)
+    best, where = values[:, 0].copy(), vectors[..., 0].copy()
+    kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > ROUNDING * scale)
+    if len(kinked):
+        starts = np.concatenate([np.broadcast_to(np.eye(size), (len(kinked), size, size)), vectors[kinked].mT], axis=1)
+        best[kinked], where[kinked] = _repeat(landscape.take(kinked), parameters[kinked], rotations[kinked], starts)
+    return best, where
+
+
+def _repeat(
+    landscape: Landscape, parameters: FloatArray, rotations: FloatArray, starts: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Solve H(θ + 0v) v = h v for its smallest h by repetition from ± the rows of `starts`, shape (K, D, P)."""
+    directions = np.concatenate([starts, -starts], axis=1)
+    directions = np.concatenate([directions, directions + 0.3 * np.roll(directions, 1, axis=1)], axis=1)
+    points, each = np.arange(len(parameters)), landscape.take(EACH)
+    best, where = np.full(len(parameters), np.inf), directions[:, 0].copy()
+    values = np.zeros(directions.shape[:2])
+    for rounds, kept in ROUNDS:
+        if kept == 1:
+            directions = where[:, None]
+        elif kept is not None:
+            chosen = values.argsort(axis=1)[:, :kept]
+            directions = np.take_along_axis(directions, chosen[..., None], axis=1)
+        for _ in range(rounds):
+            directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+            sectors = _sectors(each, parameters, directions) + rotations[:, None]
+            values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
+            lowest = values.argmin(axis=1)
+            lower = values[points, lowest] < best
+            best = np.where(lower, values[points, lowest], best)
+            where = np.where(lower[:, None], directions[points, lowest], where)
+            towards = np.linalg.eigh(sectors)[1][..., 0]
+            towards *= np.where(np.einsum("kdi,kdi->kd", towards, directions) < 0, -1.0, 1.0)[..., None]
+            # Half a step: the repetition can alternate between two sectors.
+            directions = directions + towards
+    return best, where

@@ -1,0 +1,80 @@
+"""The exact loss as a landscape over parameters: what searches for minima, and judges them, walks on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..loss import ExactLoss
+from ..models import ToyModel
+from ..numerics import FloatArray
+from .parameters import pack, unpack
+
+
+class Landscape:
+    """The exact loss of a batch of models over their packed parameters θ = (W row by row, b).
+
+    It holds the loss's engine. Parts of the batch share that, and threads can share a landscape.
+
+    Args:
+        model: what is being asked. Its batch dimensions broadcast against those of θ.
+
+    Attributes:
+        exact: the loss at weights and biases.
+        batch_shape: of the models.
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        size: number of parameters P = (m + 1) n.
+
+    Example:
+        >>> from tegum.theory import diagram_model
+        >>> landscape = Landscape(diagram_model(2, 1, 0.1, 1.0))
+        >>> theta = landscape.join(np.array([[1.0, -1.0]]), np.zeros(2))
+        >>> round(float(landscape.losses(theta)), 12)  # (1 + r) p² / 6
+        0.003333333333
+    """
+
+    def __init__(self, model: ToyModel) -> None:
+        """Prepare the loss."""
+        self.exact, self.batch_shape = ExactLoss(model), model.batch_shape
+        self.n_features, self.n_hidden, self.size = model.n_features, model.n_hidden, model.n_parameters
+
+    @property
+    def model(self) -> ToyModel:
+        """What is being asked."""
+        return self.exact.model
+
+    def take(self, rows: Any) -> Landscape:
+        """Return the landscape of the models at `rows` of the batch, as `ToyModel.take` selects them."""
+        part = object.__new__(Landscape)
+        part.exact = self.exact.take(rows)
+        part.batch_shape = np.broadcast_to(0, self.batch_shape)[rows].shape
+        part.n_features, part.n_hidden, part.size = self.n_features, self.n_hidden, self.size
+        return part
+
+    def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the weights, shape (..., m, n), and biases, shape (..., n), of parameters, shape (..., P)."""
+        return unpack(parameters, self.n_hidden)
+
+    def join(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """Return weights and biases as parameters, shape (..., P)."""
+        return pack(weights, bias)
+
+    def losses(self, parameters: FloatArray) -> FloatArray:
+        """Return L at θ, shape (...)."""
+        return np.asarray(self.exact.loss(*self.split(parameters)))
+
+    def losses_and_gradients(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return L and its gradient at θ, shapes (...) and (..., P)."""
+        loss, d_weights, d_bias = self.exact.loss_and_gradient(*self.split(parameters))
+        return loss, pack(d_weights, d_bias)
+
+    def gradients(self, parameters: FloatArray) -> FloatArray:
+        """Return the gradient at θ, shape (..., P)."""
+        return self.losses_and_gradients(parameters)[1]
+
+    def expand(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return L, its gradient and its Hessian at θ, shapes (...), (..., P) and (..., P, P)."""
+        loss, d_weights, d_bias, hessian = self.exact.loss_gradient_hessian(*self.split(parameters))
+        return loss, pack(d_weights, d_bias), hessian

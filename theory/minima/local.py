@@ -1,0 +1,201 @@
+"""The census of local minima: every one at a point of the phase diagram, with the evidence that it is one.
+
+At fixed weights the loss is a sum over outputs in which each bias enters one term, so the best biases are n separate
+one-dimensional problems. Starts are spread evenly over the weights alone; for each, every combination of local minima
+in the biases is followed downhill by Newton's method on the exact loss. docs/minima.md says how far this argument for
+completeness goes and shows the check: doubling the starts finds nothing new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ..geometry import dead_outputs
+from ..models import ToyModel
+from ..numerics import FloatArray, over_slices
+from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
+from .descent import descend
+from .landscape import Landscape
+from .starts import default_starts, starting_points
+
+# More features would take hours.
+MAX_SEARCHED_FEATURES = 4
+# Endpoints closer than this in WᵀW and b (of the outputs that are on) are one minimum.
+SAME = 1e-6
+# Critical points judged together.
+EXAMINED = 64
+
+
+def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
+    """Group endpoints that are one minimum, each group and the groups ordered by loss."""
+    remaining = np.argsort(losses, kind="stable")
+    groups = []
+    while len(remaining):
+        near = np.abs(features[remaining] - features[remaining[0]]).max(axis=-1) < SAME
+        near &= np.abs(losses[remaining] - losses[remaining[0]]) < SAME
+        groups.append(remaining[near].tolist())
+        remaining = remaining[~near]
+    return groups
+
+
+def _margin(weights: FloatArray, bias: FloatArray) -> FloatArray:
+    """Return how far each endpoint's outputs that are off stay below zero; larger is a safer representative."""
+    slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
+    return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
+
+
+def _new_representatives(
+    landscape: Landscape, parameters: FloatArray, losses: FloatArray, known: tuple[CriticalPoint, ...]
+) -> FloatArray:
+    """Return one endpoint for each distinct critical point among those of one model, the known minima left out."""
+    ended = len(parameters)
+    parameters = np.concatenate([parameters, *(point.parameters[None] for point in known)])
+    losses = np.concatenate([losses, [point.loss for point in known]])
+    split = landscape.split(parameters)
+    margins = _margin(*split)
+    groups = _clusters(invariants(*split), losses)
+    chosen = [max(group, key=lambda k: margins[k]) for group in groups if max(group) < ended]
+    return parameters[chosen]
+
+
+def _same_manifold(a: CriticalPoint, b: CriticalPoint) -> bool:
+    degenerate = a.status == b.status == "degenerate"
+    return degenerate and a.phase == b.phase and abs(a.loss - b.loss) < SAME_LOSS
+
+
+def census(
+    model: ToyModel,
+    *,
+    starts: int | None = None,
+    extra: Sequence[FloatArray] | None = None,
+    known: Sequence[tuple[CriticalPoint, ...]] | None = None,
+) -> list[tuple[CriticalPoint, ...]]:
+    """Return the local minima of every model of a batch, by `local_minima`'s method.
+
+    Args:
+        model: models, batch shape (K,).
+        starts: weight matrices to start from for each model, 0 for none; default `default_starts(model)`.
+        extra: further packed starts for each model, shapes (k_i, P), for instance a neighbour's minima.
+        known: minima of each model that an earlier census found.
+
+    Returns:
+        For each model its minima, cheapest first.
+    """
+    count = model.batch_shape[0]
+    starts = default_starts(model) if starts is None else starts
+    landscape = Landscape(model)
+    sets = [np.empty((0, landscape.size))] * count
+    if starts:
+        sets = [starting_points(landscape.take(k), starts) for k in range(count)]
+    if extra is not None:
+        sets = [np.concatenate(pair) for pair in zip(sets, extra, strict=True)]
+    found: list[tuple[CriticalPoint, ...]] = list(known or [()] * count)
+    # The second pass follows the saddles of the first downhill on both sides.
+    for _ in range(2):
+        if not any(len(starts_of_one) for starts_of_one in sets):
+            break
+        owner = np.repeat(np.arange(count), [len(s) for s in sets])
+        batch = landscape.take(owner)
+        ends = descend(batch, np.concatenate(sets))
+        parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
+        good = norms <= GRADIENT_TOLERANCE
+        distinct = []
+        for k in range(count):
+            mine = good & (owner == k)
+            distinct.append(_new_representatives(landscape, parameters[mine], ends.loss[mine], found[k]))
+        judged = _examine_all(landscape, distinct)
+        found = [_distinct_minima([*old, *points]) for old, (points, _) in zip(found, judged, strict=True)]
+        sets = [_downhill(points, directions) for points, directions in judged]
+    return found
+
+
+def _examine_all(landscape: Landscape, sets: list[FloatArray]) -> list[tuple[list[CriticalPoint], FloatArray]]:
+    """Run `examine` over each model's critical points, in chunks on all cores."""
+    owner = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
+    if not len(owner):
+        return [([], s) for s in sets]
+    stacked = np.concatenate(sets)
+    parts = over_slices(lambda s: examine(landscape.take(owner[s]), stacked[s]), len(owner), EXAMINED)
+    points = [point for part, _ in parts for point in part]
+    directions = np.concatenate([part for _, part in parts])
+    ends = np.cumsum([0, *(len(s) for s in sets)])
+    return [(points[a:b], directions[a:b]) for a, b in pairwise(ends)]
+
+
+def _distinct_minima(points: list[CriticalPoint]) -> tuple[CriticalPoint, ...]:
+    minima: list[CriticalPoint] = []
+    for point in sorted(points, key=lambda point: point.loss):
+        if point.status != "saddle" and not any(_same_manifold(point, other) for other in minima):
+            minima.append(point)
+    return tuple(minima)
+
+
+def _downhill(points: list[CriticalPoint], directions: FloatArray) -> FloatArray:
+    """Return packed starts on both sides of each saddle, shape (2 saddles, P)."""
+    starts = [
+        point.parameters + sign * ESCAPE * direction
+        for point, direction in zip(points, directions, strict=True)
+        if point.status == "saddle"
+        for sign in (-1, 1)
+    ]
+    return np.reshape(starts, (-1, directions.shape[-1]))
+
+
+def check_searchable(model: ToyModel) -> None:
+    """Raise `ValueError` unless the search for minima covers a model.
+
+    Its starts and its idea of a dead output rest on amplitudes in [0, 1], and its second-order conditions on a loss
+    without first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is silent.
+    """
+    amplitude = model.features.amplitude
+    if model.n_features > MAX_SEARCHED_FEATURES:
+        raise ValueError(f"minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}")
+    if amplitude.low < 0 or amplitude.high > 1:
+        raise ValueError(f"minima are searched for amplitudes within [0, 1], got {amplitude}")
+    if model.activation_penalty.any():
+        raise ValueError("minima are searched for without an activation penalty, got one")
+
+
+def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[CriticalPoint, ...]:
+    """Return all local minima of the exact loss at one point of the phase diagram.
+
+    Copies under W → QW with Q orthogonal are merged. States with an output that no input switches on ("dead") are flat
+    in that output's bias; they are listed once each, with status "degenerate".
+
+    Args:
+        model: a single model, batch shape ().
+        starts: number of weight matrices to start from, a power of two.
+
+    Returns:
+        The minima, cheapest first. Each has a gradient norm of at most 1e-12 and its Hessian spectrum.
+
+    Raises:
+        ValueError: if `model` is a batch, has more hidden dimensions than features, more than four features,
+            amplitudes outside [0, 1] or an activation penalty, or `starts` isn't a power of two.
+
+    Example:
+        >>> from tegum.theory import IndependentFeatures, ToyModel
+        >>> best = local_minima(ToyModel(2, 1, IndependentFeatures(0.1)))[0]
+        >>> best.phase, round(best.loss, 10)
+        ('digon(1,2)', 0.003319484)
+    """
+    if not isinstance(model, ToyModel):
+        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    if model.batch_shape != ():
+        raise ValueError(f"local_minima takes a single model, got batch shape {model.batch_shape}")
+    if model.n_hidden > model.n_features:
+        raise ValueError(
+            f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
+        )
+    check_searchable(model)
+    if starts is not None and (starts < 1 or starts & (starts - 1)):
+        raise ValueError(f"starts must be a power of two, got {starts}")
+    return census(model.take((None,)), starts=starts)[0]
+
+
+def global_minimum(model: ToyModel, *, starts: int | None = None) -> CriticalPoint:
+    """Return the cheapest of `local_minima(model)`; same arguments and errors."""
+    return local_minima(model, starts=starts)[0]

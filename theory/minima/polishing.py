@@ -1,0 +1,125 @@
+"""From trained weights to the minimum below them, and to its place in a list of minima."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import phase
+from ..models import ToyModel
+from ..numerics import FloatArray, over_slices
+from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, below, flatness, invariants, snap
+from .curvature import smallest_curvature
+from .descent import descend
+from .frames import distance
+from .landscape import Landscape
+from .local import EXAMINED, SAME
+
+# Saddles that polishing leaves before it gives up.
+MOST_ESCAPES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Polished:
+    """Where a batch of weights ends when it is followed downhill on the exact loss.
+
+    Attributes:
+        weights: shape (K, n_hidden, n_features).
+        bias: shape (K, n_features).
+        loss: exact expected loss, shape (K,).
+        gradient_norm: shape (K,).
+        minimum: whether it is a local minimum, shape (K,): the gradient vanishes and no curvature is negative.
+        escapes: saddles left on the way, shape (K,).
+        moved: distance from the start in (W, b), rotations of the hidden space left out, shape (K,).
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    loss: FloatArray
+    gradient_norm: FloatArray
+    minimum: NDArray[np.bool_]
+    escapes: NDArray[np.int64]
+    moved: FloatArray
+
+
+def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
+    """Follow each of a batch of weights to the local minimum of the exact loss below it.
+
+    A descent can end at a saddle that attracts from one side of a kink, or at one that is flat; it then goes on along
+    the direction of smallest curvature, on the side that ends lower, or from the lowest end of descents from around it.
+
+    Args:
+        model: batch shape (K,).
+        weights: W, shape (K, n_hidden, n_features).
+        bias: b, shape (K, n_features).
+
+    Returns:
+        The record of where each ended.
+    """
+    landscape = Landscape(model)
+    parameters, escapes = landscape.join(weights, bias), np.zeros(len(weights), dtype=np.int64)
+    losses, norms = np.empty(len(weights)), np.full(len(weights), np.inf)
+    minimum = np.zeros(len(weights), dtype=bool)
+    todo = np.arange(len(weights))
+    starts = parameters[:, None]
+    for _ in range(MOST_ESCAPES + 1):
+        rows, tries = np.repeat(todo, starts.shape[1]), starts.shape[1]
+        batch = landscape.take(rows)
+        downhill = descend(batch, starts.reshape(len(rows), -1))
+        settled, settled_norms = snap(batch, downhill.parameters, downhill.gradient_norm)
+        best = downhill.loss.reshape(-1, tries).argmin(axis=1) + tries * np.arange(len(todo))
+        parameters[todo], losses[todo], norms[todo] = settled[best], downhill.loss[best], settled_norms[best]
+        here = landscape.take(todo)
+        curvature, directions = _in_chunks(here, parameters[todo])
+        tolerance = flatness(here.expand(parameters[todo])[2])
+        falling = curvature < -tolerance
+        starts = parameters[todo][:, None] + ESCAPE * np.stack([directions, -directions], axis=1)
+        flat = np.flatnonzero((np.abs(curvature) <= tolerance) & (norms[todo] <= GRADIENT_TOLERANCE))
+        if len(flat):
+            rows = todo[flat]
+            falling[flat], lower = below(landscape.take(rows), parameters[rows], losses[rows])
+            starts[flat] = lower[:, None]
+        minimum[todo] = ~falling & (norms[todo] <= GRADIENT_TOLERANCE)
+        starts, todo = starts[falling], todo[falling]
+        if not len(todo):
+            break
+        escapes[todo] += 1
+    ends = landscape.split(parameters)
+    return Polished(*ends, losses, norms, minimum, escapes, distance((weights, bias), ends))
+
+
+def _in_chunks(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Run `smallest_curvature` in chunks on all cores."""
+    parts = over_slices(lambda s: smallest_curvature(landscape.take(s), parameters[s]), len(parameters), EXAMINED)
+    return np.concatenate([value for value, _ in parts]), np.concatenate([direction for _, direction in parts])
+
+
+def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -> NDArray[np.int64]:
+    """Return which of the listed minima each polished model is in, −1 for none.
+
+    Args:
+        point_sets: the minima of each model's cell, in the order of `polished`.
+        polished: shape (K,).
+
+    Returns:
+        Indices into the minima, shape (K,). Minima with an output that is off are manifolds; being in one means the
+        same label and loss.
+    """
+    features = invariants(polished.weights, polished.bias)
+    found = np.full(len(features), -1, dtype=np.int64)
+    for k in map(int, np.flatnonzero(polished.minimum)):
+        for index, point in enumerate(point_sets[k]):
+            if abs(point.loss - polished.loss[k]) > SAME_LOSS:
+                continue
+            if point.status == "degenerate":
+                same = point.phase == phase(polished.weights[k], polished.bias[k])
+            else:
+                theirs = invariants(point.weights[None], point.bias[None])[0]
+                same = bool(np.abs(theirs - features[k]).max() < 10 * SAME)
+            if same:
+                found[k] = index
+                break
+    return found

@@ -1,0 +1,167 @@
+"""Families of models along one parameter: a feature that gets denser or more important, or pairs that do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..numerics import FloatArray
+from .groups import AnticorrelatedFeatures, CorrelatedFeatures
+from .laws import IndependentFeatures
+from .model import ToyModel
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Models M(t) for a parameter t > 0, which is followed in its logarithm.
+
+    Attributes:
+        parameter: name of t.
+        low: smallest t.
+        high: largest t.
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        exchanges: relabellings of the features that leave every model as it is, shape (k, n), the identity first.
+        at: from t, shape (K,), to models, batch shape (K,).
+    """
+
+    parameter: str
+    low: float
+    high: float
+    n_features: int
+    n_hidden: int
+    exchanges: NDArray[np.int64]
+    at: Callable[[FloatArray], ToyModel]
+
+    def __post_init__(self) -> None:
+        """Check sizes and range."""
+        if self.n_features < 2 or self.n_hidden < 1:
+            raise ValueError(
+                f"a family has two features or more and a hidden dimension, got n={self.n_features}, m={self.n_hidden}"
+            )
+        if not 0 < self.low < self.high < np.inf:
+            raise ValueError(f"{self.parameter} must run over a range 0 < low < high, got {self.low} to {self.high}")
+
+    def models(self, logarithm: FloatArray) -> ToyModel:
+        """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
+        return self.at(np.clip(np.exp(logarithm), self.low, self.high))
+
+
+def _permuting_first(count: int, n: int) -> NDArray[np.int64]:
+    """Return all relabellings of the first `count` of n features."""
+    return np.array([[*order, *range(count, n)] for order in permutations(range(count))])
+
+
+def one_denser(n_features: int, n_hidden: int, density: float, low: float, high: float) -> Family:
+    """Return models whose last feature is t times as dense as the others.
+
+    The setting of arXiv:2209.10652, section "non-uniform superposition".
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        density: p of the others.
+        low: smallest t.
+        high: largest t; t p may not exceed 1.
+
+    Raises:
+        ValueError: if the range is empty, or a density lies outside (0, 1].
+    """
+    if not 0 < density <= 1 or density * high > 1 + 1e-12:
+        raise ValueError(
+            f"densities must lie in (0, 1], got {density} and, for the last feature, up to {density * high}"
+        )
+
+    def at(t: FloatArray) -> ToyModel:
+        densities = np.full((len(t), n_features), density)
+        densities[:, -1] = np.minimum(density * t, 1.0)
+        return ToyModel(n_features, n_hidden, IndependentFeatures(densities))
+
+    exchanges = _permuting_first(n_features - 1, n_features)
+    return Family(f"relative density of feature {n_features}", low, high, n_features, n_hidden, exchanges, at)
+
+
+def one_more_important(n_features: int, n_hidden: int, density: float, low: float, high: float) -> Family:
+    """Return models whose last feature is t times as important as the others.
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        density: p of all.
+        low: smallest t.
+        high: largest t.
+
+    Raises:
+        ValueError: if the range is empty, or the density lies outside (0, 1].
+    """
+    law = IndependentFeatures(density)
+
+    def at(t: FloatArray) -> ToyModel:
+        importance = np.ones((len(t), n_features))
+        importance[:, -1] = t
+        return ToyModel(n_features, n_hidden, law, importance)
+
+    exchanges = _permuting_first(n_features - 1, n_features)
+    return Family(f"relative importance of feature {n_features}", low, high, n_features, n_hidden, exchanges, at)
+
+
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return [(2 * k, 2 * k + 1) for k in range(count)]
+
+
+def _exchanging_pairs(count: int) -> NDArray[np.int64]:
+    """Return the relabellings that permute pairs and exchange features within them."""
+    pairs = _pairs(count)
+    return np.array(
+        [
+            [i for k, turned in zip(order, turns, strict=True) for i in pairs[k][:: -1 if turned else 1]]
+            for order in permutations(range(count))
+            for turns in product((False, True), repeat=count)
+        ]
+    )
+
+
+def correlated_pairs(count: int, n_hidden: int, low: float, high: float) -> Family:
+    """Return models of pairs of features that are on or off together, along their density t.
+
+    Args:
+        count: of pairs.
+        n_hidden: number of hidden dimensions m.
+        low: smallest density.
+        high: largest density, at most 1.
+
+    Raises:
+        ValueError: if the range is empty or exceeds 1.
+    """
+    if high > 1:
+        raise ValueError(f"density must lie in (0, 1], got up to {high}")
+
+    def at(t: FloatArray) -> ToyModel:
+        return ToyModel(2 * count, n_hidden, CorrelatedFeatures(t[:, None], _pairs(count)))
+
+    return Family("feature density 1−S", low, high, 2 * count, n_hidden, _exchanging_pairs(count), at)
+
+
+def anticorrelated_pairs(count: int, n_hidden: int, low: float, high: float) -> Family:
+    """Return models of pairs of features of which at most one is on, along the density t of each feature.
+
+    Args:
+        count: of pairs.
+        n_hidden: number of hidden dimensions m.
+        low: smallest density.
+        high: largest density, at most 1/2.
+
+    Raises:
+        ValueError: if the range is empty or exceeds 1/2.
+    """
+    if high > 0.5:
+        raise ValueError(f"density of features that exclude each other in pairs must lie in (0, 1/2], got up to {high}")
+
+    def at(t: FloatArray) -> ToyModel:
+        return ToyModel(2 * count, n_hidden, AnticorrelatedFeatures(t[:, None], _pairs(count)))
+
+    return Family("feature density 1−S", low, high, 2 * count, n_hidden, _exchanging_pairs(count), at)

@@ -1,0 +1,231 @@
+"""Laws of the input: which features are active together, and how strongly.
+
+An input is x_i = s_i u_i with an activity pattern s and amplitudes u_i that are independent of the pattern and of
+each other (arXiv:2209.10652, section 2). All theory needs of a law are the probabilities of its activity patterns:
+a new law is one small class with the methods that `FeatureLaw` leaves open.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..numerics import FloatArray, exactly, numbers
+from .amplitudes import as_amplitude
+
+ActivePattern = tuple[int, ...]
+
+# How far from 1 the probabilities of a table may sum.
+NORMALISATION = 1e-12
+
+
+def per_feature(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return `numbers` with a trailing feature axis; a scalar gets shape (1,)."""
+    return np.atleast_1d(numbers(name, values))
+
+
+def check_feature_axis(name: str, array: NDArray[Any], n_features: int) -> None:
+    """Raise `ValueError` unless the last axis of `array` has length 1 or `n_features`."""
+    if array.shape[-1] not in (1, n_features):
+        raise ValueError(
+            f"{name} must be a scalar or have shape (..., 1) or (..., {n_features}) for {n_features} features, "
+            f"got shape {array.shape}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureLaw(ABC):
+    """The law of the input x_i = s_i u_i: the probability of each activity pattern, and the amplitudes' law.
+
+    Args:
+        amplitude: law of u_i: "uniform" on [0, 1], "symmetric", which is uniform on [−1, 1], "constant", which is 1,
+            or any `Amplitude`.
+
+    Raises:
+        ValueError: if the amplitude is none of these.
+    """
+
+    _: KW_ONLY
+    amplitude: Any = "uniform"
+
+    def __post_init__(self) -> None:
+        """Look up the amplitude."""
+        object.__setattr__(self, "amplitude", as_amplitude(self.amplitude))
+
+    @property
+    @abstractmethod
+    def batch_shape(self) -> tuple[int, ...]:
+        """Leading shape of the law's parameters."""
+
+    @abstractmethod
+    def check(self, n_features: int) -> None:
+        """Raise `ValueError` if the law can't describe `n_features` features."""
+
+    @abstractmethod
+    def patterns(
+        self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
+    ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
+        """Yield the sets of active features with their probabilities; patterns that can't occur may be left out.
+
+        Args:
+            n_features: number of features n.
+            among: features to look at, default all: what the others do is summed over.
+            exact: whether probabilities are rational numbers (`Fraction`) instead of float64.
+
+        Yields:
+            Ascending active features, and the probability, shape `batch_shape`.
+        """
+
+    @abstractmethod
+    def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> FeatureLaw:
+        """Return the laws at these flat indices of this law broadcast to `batch_shape`."""
+
+    @abstractmethod
+    def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Draw activity patterns, shape (samples, *batch_shape, n_features)."""
+
+    def densities(self, n_features: int) -> FloatArray:
+        """Return P(x_i ≠ 0), shape (*batch_shape, n_features)."""
+        marginals = [self._chance(n_features, (i,)) for i in range(n_features)]
+        return np.stack(marginals, axis=-1)
+
+    def pair_densities(self, n_features: int) -> FloatArray:
+        """Return P(x_i ≠ 0 and x_j ≠ 0), shape (*batch_shape, n_features, n_features); P(x_i ≠ 0) on the diagonal."""
+        joint = np.zeros((*self.batch_shape, n_features, n_features))
+        for i in range(n_features):
+            for j in range(i + 1):
+                joint[..., i, j] = joint[..., j, i] = self._chance(n_features, (j, i) if j < i else (i,))
+        return joint
+
+    def _chance(self, n_features: int, together: ActivePattern) -> FloatArray:
+        """Return the probability that all of a few features are active."""
+        found = [p for active, p in self.patterns(n_features, among=together) if active == together]
+        return np.asarray(sum(found, np.zeros(self.batch_shape)))
+
+    def sample(self, n_features: int, samples: int, rng: np.random.Generator) -> FloatArray:
+        """Draw inputs.
+
+        Args:
+            n_features: number of features n.
+            samples: how many.
+            rng: source of randomness.
+
+        Returns:
+            x, shape (samples, *batch_shape, n_features).
+        """
+        on = self.activity(n_features, samples, rng)
+        size = float(self.amplitude.low)
+        return np.where(on, size + float(self.amplitude.width) * rng.random(on.shape), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class DensityLaw(FeatureLaw):
+    """Features with densities, in blocks that are independent of each other."""
+
+    density: Any
+    _exact: Any = field(default=None, kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        """Validate, and store the density as read-only arrays, rational numbers beside their float64 values."""
+        super().__post_init__()
+        given = per_feature("density", self.density if self._exact is None else self._exact)
+        density = per_feature("density", given.astype(np.float64))
+        bad = ~((density > 0) & (density <= 1))
+        if bad.any():
+            raise ValueError(f"density must lie in (0, 1], got {density[bad][0]}")
+        object.__setattr__(self, "density", density)
+        object.__setattr__(self, "_exact", given)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Leading shape of the density, without the feature axis."""
+        return tuple(self.density.shape[:-1])
+
+    def densities(self, n_features: int) -> FloatArray:
+        """Return the densities, shape (*batch_shape, n_features)."""
+        return np.broadcast_to(self.density, (*self.batch_shape, n_features))
+
+    def check(self, n_features: int) -> None:
+        """Raise `ValueError` if the density's feature axis doesn't fit `n_features`."""
+        check_feature_axis("density", self.density, n_features)
+
+    def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
+        """Return the features in blocks that are independent of each other; here each is one of its own."""
+        return tuple((i,) for i in range(n_features))
+
+    def block_patterns(
+        self, block: ActivePattern, density: NDArray[Any]
+    ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
+        """Yield the patterns of (a part of) one block with their probabilities.
+
+        Args:
+            block: some or all features of one block.
+            density: of all features, shape (*batch_shape, n_features).
+        """
+        (i,) = block
+        yield (), 1 - density[..., i]
+        yield block, density[..., i]
+
+    def patterns(
+        self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
+    ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
+        """Yield the sets of active features with their probabilities; see `FeatureLaw.patterns`."""
+        given = exactly(self._exact) if exact else self.density
+        density = np.broadcast_to(given, (*self.batch_shape, n_features))
+        chosen = range(n_features) if among is None else among
+        parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
+        states = [list(self.block_patterns(part, density)) for part in parts if part]
+
+        def extended(active: ActivePattern, chance: NDArray[Any], place: int) -> Iterator[Any]:
+            if place == len(states):
+                yield tuple(sorted(active)), np.asarray(chance)
+                return
+            # Patterns share the product over the blocks so far; a caller may stop after a few of them.
+            for more, factor in states[place]:
+                yield from extended((*active, *more), chance * factor, place + 1)
+
+        yield from extended((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), 0)
+
+    def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Draw activity patterns, shape (samples, *batch_shape, n_features): one uniform number for each block."""
+        density = self.densities(n_features)
+        on = np.zeros((samples, *self.batch_shape, n_features), dtype=bool)
+        for block in self.blocks(n_features):
+            left = rng.random((samples, *self.batch_shape))
+            for active, chance in self.block_patterns(block, density):
+                on[..., list(active)] |= ((left >= 0) & (left < chance))[..., None]
+                left = left - chance
+        return on
+
+    def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> FeatureLaw:
+        """Return the laws at these flat indices of this law broadcast to `batch_shape`."""
+        last = self._exact.shape[-1]
+        chosen = np.broadcast_to(self._exact, (*batch_shape, last)).reshape(-1, last)[index]
+        return replace(self, density=chosen, _exact=None)
+
+
+@dataclass(frozen=True, eq=False)
+class IndependentFeatures(DensityLaw):
+    """Features that are active independently of each other; the law of arXiv:2209.10652.
+
+    P(A) = Π_{i∈A} p_i Π_{i∉A} (1 − p_i).
+
+    Args:
+        density: p = 1 − S = P(x_i ≠ 0), in (0, 1]. A scalar, or shape (..., 1) for one density per model of a batch,
+            or shape (..., n_features) for one density per feature. `Fraction`s are kept for exact evaluation.
+        amplitude: see `FeatureLaw`.
+
+    Raises:
+        ValueError: if a density lies outside (0, 1] or is NaN.
+
+    Example:
+        >>> law = IndependentFeatures(0.25)
+        >>> {active: float(probability) for active, probability in law.patterns(2)}
+        {(): 0.5625, (1,): 0.1875, (0,): 0.1875, (0, 1): 0.0625}
+    """

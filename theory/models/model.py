@@ -1,0 +1,144 @@
+"""The record of what is being asked: sizes, input law and importances of a toy model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..numerics import FloatArray, numbers
+from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
+
+PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class ToyModel:
+    """x' = ReLU(WᵀW x + b) with loss L = Σ_i I_i E(x_i − x'_i)² (arXiv:2209.10652, section 2).
+
+    The loss is a sum over features, not a mean. Penalties are added to it; all are 0 unless asked for:
+
+        λ_I Σ_{i≠j} (W_i·W_j)²  +  λ_W Σ W²  +  λ_A E‖W x‖₁ .
+
+    Parameters may carry leading batch dimensions, which broadcast: one record can stand for a whole phase diagram.
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        features: law of the input, such as `IndependentFeatures`.
+        importance: I_i > 0. A scalar, or shape (..., 1) or (..., n_features).
+        interference_penalty: λ_I ≥ 0 on the squared overlaps of different features, shape (...).
+        weight_decay: λ_W ≥ 0 on the sum of squared weights (without a factor ½), shape (...).
+        activation_penalty: λ_A ≥ 0 on the mean absolute hidden activations h = W x, shape (...).
+
+    Attributes:
+        batch_shape: the broadcast leading shape of densities, importances and penalties; () for a single model.
+
+    Raises:
+        ValueError: if a size isn't a positive integer, an importance isn't positive and finite, a penalty is negative
+            or not finite, a shape doesn't fit, or `features` isn't an input law.
+
+    Example:
+        >>> from tegum.theory import IndependentFeatures
+        >>> ToyModel(2, 1, IndependentFeatures(0.1), importance=(1.0, 0.5)).batch_shape
+        ()
+    """
+
+    n_features: int
+    n_hidden: int
+    features: FeatureLaw
+    importance: Any = 1.0
+    interference_penalty: Any = 0.0
+    weight_decay: Any = 0.0
+    activation_penalty: Any = 0.0
+    batch_shape: tuple[int, ...] = field(init=False)
+    # Parameters as they were given, with rational numbers still rational.
+    exact: dict[str, NDArray[Any]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Validate everything at the door, so that the code behind can be pure."""
+        _check_count("n_features", self.n_features)
+        _check_count("n_hidden", self.n_hidden)
+        if not isinstance(self.features, FeatureLaw):
+            raise ValueError(f"features must be an input law such as IndependentFeatures, got {self.features!r}")
+        self.features.check(self.n_features)
+        exact = {"importance": per_feature("importance", self.importance)}
+        check_feature_axis("importance", exact["importance"], self.n_features)
+        exact |= {name: numbers(name, getattr(self, name)) for name in PENALTIES}
+        for name, given in exact.items():
+            values = np.asarray(given, dtype=np.float64)
+            zero = name in PENALTIES
+            bad = ~((values >= 0 if zero else values > 0) & np.isfinite(values))
+            if bad.any():
+                allowed = "finite and not negative" if zero else "positive and finite"
+                raise ValueError(f"{name} must be {allowed}, got {values[bad].flat[0]}")
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        shapes = [self.features.batch_shape, self.importance.shape[:-1], *(getattr(self, n).shape for n in PENALTIES)]
+        try:
+            batch_shape = np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise ValueError(
+                f"batch shapes of density {shapes[0]}, importance {shapes[1]} and penalties {shapes[2:]} "
+                "don't broadcast"
+            ) from None
+        object.__setattr__(self, "exact", exact)
+        object.__setattr__(self, "batch_shape", batch_shape)
+
+    def importances(self) -> FloatArray:
+        """Return the importances with shape (*batch_shape, n_features)."""
+        return np.broadcast_to(self.importance, (*self.batch_shape, self.n_features))
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases, m n + n."""
+        return (self.n_hidden + 1) * self.n_features
+
+    @property
+    def has_penalty(self) -> bool:
+        """Whether any penalty isn't zero."""
+        return any(bool(getattr(self, name).any()) for name in PENALTIES)
+
+    def densities(self) -> FloatArray:
+        """Return P(x_i ≠ 0) with shape (*batch_shape, n_features)."""
+        return np.broadcast_to(self.features.densities(self.n_features), (*self.batch_shape, self.n_features))
+
+    def take(self, index: Any) -> ToyModel:
+        """Return the models at `index` of the batch, as `array[index]` would select from an array of `batch_shape`."""
+        chosen = np.arange(int(np.prod(self.batch_shape, dtype=int))).reshape(self.batch_shape)[index]
+        importance = self.exact["importance"]
+        importance = np.broadcast_to(importance, (*self.batch_shape, importance.shape[-1]))
+        penalties = [self.exact[name] for name in PENALTIES]
+        penalties = [np.broadcast_to(x, self.batch_shape).ravel()[chosen] if x.shape else x for x in penalties]
+        features = self.features.take(self.batch_shape, chosen)
+        rows = importance.reshape(-1, importance.shape[-1])[chosen]
+        return ToyModel(self.n_features, self.n_hidden, features, rows, *penalties)
+
+
+def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_importance: ArrayLike) -> ToyModel:
+    """Return the model of a published phase diagram: independent features with importances (1, …, 1, r).
+
+    Args:
+        n_features: number of features n.
+        n_hidden: number of hidden dimensions m.
+        density: p = 1 − S in (0, 1], shape (...).
+        relative_importance: r > 0, the importance of the last feature against the others, shape (...).
+
+    Returns:
+        A model whose batch shape is the broadcast of `density` and `relative_importance`.
+
+    Raises:
+        ValueError: as `ToyModel` and `IndependentFeatures`.
+    """
+    _check_count("n_features", n_features)
+    density, ratio = np.asarray(density, dtype=np.float64), np.asarray(relative_importance, dtype=np.float64)
+    importance = np.ones((*ratio.shape, n_features))
+    importance[..., -1] = ratio
+    return ToyModel(n_features, n_hidden, IndependentFeatures(density[..., None]), importance)

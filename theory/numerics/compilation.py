@@ -1,0 +1,96 @@
+"""Functions compiled for one signature, their machine code kept on disk where that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Return a function that is compiled when it is first called, and releases the interpreter's lock while it runs.
+
+    It is meant for parts of what `machine_code` compiles, and not kept on disk itself.
+    """
+    import numba
+
+    return cast("Function", numba.njit(nogil=True)(function))
+
+
+def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -> Any:
+    """Return a function compiled for one signature; later processes load what this one compiled.
+
+    What is kept is named after the sources of the function and of all compiled functions that it calls: a change of any
+    of them makes it anew. (numba by itself looks at the function's own file only.)
+
+    Args:
+        function: whose arguments and results numba knows.
+        signature: numba's.
+        options: of `numba.njit`.
+
+    Returns:
+        The compiled function. Where the cache can't be written it is compiled in every process.
+    """
+    import numba
+
+    assert isinstance(function, FunctionType)
+    named = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    named.__doc__, named.__qualname__ = function.__doc__, f"{function.__qualname__}_{_stamp(function)}"
+    try:
+        return numba.njit(signature, cache=True, **options)(named)
+    except (RuntimeError, OSError):
+        # Nowhere to write.
+        return numba.njit(signature, **options)(named)
+
+
+def type_of(example: Any) -> Any:
+    """Return numba's type of a value: how a signature says which record an argument is."""
+    import numba
+
+    typed: Callable[[Any], Any] = numba.typeof
+    return typed(example)
+
+
+def _stamp(function: FunctionType) -> str:
+    """Return a hash of the files of a function and the compiled ones it calls, and of constants and records it uses."""
+    seen: dict[CodeType, str] = {}
+    waiting = [function]
+    while waiting:
+        part = waiting.pop()
+        if part.__code__ in seen:
+            continue
+        constants = []
+        for name in _names(part.__code__):
+            value = part.__globals__.get(name)
+            if isinstance(value, int | float | str | tuple):
+                constants.append(f"{name}={value!r}")
+            if isinstance(value, type) and issubclass(value, tuple):
+                # A record may be described in a file of its own.
+                constants.append(f"{name}={getattr(value, '_fields', ())}")
+            called = getattr(value, "py_func", None)
+            if isinstance(called, FunctionType):
+                waiting.append(called)
+        seen[part.__code__] = f"{_hash_of(part.__code__.co_filename)} {constants}"
+    return sha256("".join(sorted(seen.values())).encode()).hexdigest()[:16]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Yield the global names that a function uses, those in nested functions included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+@cache
+def _hash_of(path: str) -> str:
+    try:
+        return sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        # Typed in, or inside an archive.
+        return path

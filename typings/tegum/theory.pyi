@@ -1,1 +1,0 @@
-from theory import *
