@@ -100,6 +100,7 @@ def as_fmpq(value: Any) -> fmpq:
 
 def stability(density: float) -> float:
     """Return the importance at which an axis stops being a minimum."""
+    # Behind the face: the argument of an axis by itself.
     core = internals("proofs.balls.axis_core")
     kappa = min(float(core.interference_cost(as_fmpq(density), fmpq(0), sign)) for sign in (1, -1))
     return kappa / (density / 3 - density**2 / 4)
@@ -107,7 +108,7 @@ def stability(density: float) -> float:
 
 @pytest.mark.parametrize("density", [0.1, 0.3, 0.5])
 def test_the_axis_is_proved_up_to_its_limit_of_stability(density: float) -> None:
-    core, bounds, boxes_of = (internals(name) for name in ("axis_core", "ball_bounds", "weight_boxes"))
+    core, bounds, boxes_of = (internals(f"proofs.balls.{name}") for name in ("axis_core", "bounds", "boxes"))
     half = fmpq(1, 2**14)
     box = boxes_of.WeightBox(boxes_of.Range(1 - half, 1 + half), boxes_of.Range(-half, half))
     for share, stable in ((0.995, True), (1.005, False)):

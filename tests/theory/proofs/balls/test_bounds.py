@@ -15,13 +15,19 @@ from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, enclosure
 from tegum.theory.proofs.floats import Chances, OutputBox, Span, product, size, squared
 from tests.support.internals import internals
 
+# Behind the face: bounds against exact rationals, layer by layer; the enclosure of one box.
 balls, box_balls = internals("proofs.balls.moments"), internals("enclosures.boxes")
 bounds, bends, boxes_of = (
+    # Behind the face: bounds against exact rationals, layer by layer.
     internals("proofs.balls.bounds"),
+    # Behind the face: bounds against exact rationals, layer by layer.
     internals("proofs.balls.curvature"),
+    # Behind the face: bounds against exact rationals, layer by layer.
     internals("proofs.balls.boxes"),
 )
+# Behind the face: rounding against exact rationals, layer by layer.
 slopes, curved = internals("proofs.floats.slopes"), internals("proofs.floats.curvature")
+# Behind the face: bounds against exact rationals, layer by layer; how one box is settled.
 exclusion, search = internals("proofs.balls.exclusion"), internals("proofs.pairs.search")
 
 GRID = 2**16

@@ -23,6 +23,7 @@ from tegum.theory import (
 from tegum.theory.minima import CriticalPoint
 from tests.support.internals import internals
 
+# Behind the face: the proof with small budgets.
 triple = internals("proofs.triples.certify")
 
 TENTHS = IndependentFeatures(Fraction(7, 10))

@@ -10,7 +10,9 @@ import pytest
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 
+# Behind the face: bounds of one row against samples.
 rows = internals("proofs.triples.rows")
+# Behind the face: moments against exact rationals.
 moments = internals("proofs.triples.moments")
 
 CASES = [pytest.param(own, seed, id=f"own {own}, seed {seed}") for own in (0, 2) for seed in range(12)]

@@ -15,7 +15,9 @@ from tegum.theory.numerics import FloatArray
 from tegum.theory.proofs.certificates import UNIT
 from tests.support.internals import internals
 
+# Behind the face: cells of null vectors by themselves.
 search = internals("proofs.triples.search")
+# Behind the face: cells of null vectors by themselves.
 cells_module = internals("proofs.triples.cells")
 row_search, listing = internals("proofs.triples.row_search"), internals("proofs.triples.listing")
 
