@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from tests.support.internals import internals
 
+# Behind the face: moments against other integrals, and how rounding adds up.
 recurrence = internals("proofs.checks.recurrence")
+# Behind the face: moments against other integrals.
 exact_moments = internals("proofs.checks.exact_moments")
+# Behind the face: moments against exact rationals.
 searched = internals("proofs.triples.moments")
 
 # Any float64 number of moderate size; zeros, ties, opposites and tiny ones among them.

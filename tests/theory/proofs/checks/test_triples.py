@@ -17,7 +17,9 @@ from tegum.theory.proofs.certificates import UNIT, NullCell
 from tests.support.internals import internals
 from tests.support.places import DATA
 
+# Behind the face: steps of the check by themselves.
 triples = internals("proofs.checks.triples")
+# Behind the face: steps of the check by themselves.
 account_of = internals("proofs.checks.account")
 
 Data = dict[str, Any]

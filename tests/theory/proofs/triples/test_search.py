@@ -19,6 +19,7 @@ from tests.support.internals import internals
 search = internals("proofs.triples.search")
 # Behind the face: cells of null vectors by themselves.
 cells_module = internals("proofs.triples.cells")
+# Behind the face: boxes of rows by themselves; the list of cells by itself.
 row_search, listing = internals("proofs.triples.row_search"), internals("proofs.triples.listing")
 
 CASES = [
