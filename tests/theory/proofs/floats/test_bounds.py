@@ -142,7 +142,7 @@ def test_moments_increase_in_slopes_and_bias(
 def test_no_bias_costs_less_than_the_bound(
     s: Fraction, g: Fraction, law: tuple[Fraction, ...], biases: list[Fraction]
 ) -> None:
-    lower, upper, best = least_loss(*floats(s, g), chances(law), 1e-7)
+    lower, upper, best = least_loss(float(s), float(g), chances(law), 1e-7)
     assert 0 <= lower <= upper
     assert exact_loss(s, g, Fraction(best), law) <= Fraction(upper)
     for beta in biases:
