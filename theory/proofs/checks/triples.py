@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from itertools import permutations
+from functools import partial
+from itertools import chain, permutations
 from typing import NamedTuple
 
 import numpy as np
 from flint import fmpq
 
-from ...numerics import FloatArray, Interval, Range, as_fmpq, as_fraction, cores
+from ...numerics import FloatArray, Interval, Range, as_fmpq, as_fraction, over_slices
 from ..certificates import UNIT, Certificate, NullCell, NullProof, Quarter
 from .account import Account, FailedCheckError, require
 from .minimum import (
@@ -42,10 +42,13 @@ EXTREME = Fraction(2**20)
 LARGEST = 512
 # Most boxes of rows for one row of one cell, and for all.
 MOST_BOXES, MOST_OF_ALL = 1_000_000, 1_000_000_000
+# Cells whose rows are checked before progress is told, and those that a thread takes at once.
+AT_ONCE, SLICE = 64, 4
 # Half-width of the box around the minimiser in which it is enclosed.
 NEAR = fmpq(1, 2**20)
 
-Signs = tuple[int, ...]
+# A cell with its spare, as `_spare` says it.
+Job = tuple[NullCell, int | None]
 
 
 class Limits(NamedTuple):
@@ -355,23 +358,23 @@ def _check_rows(
     report: Callable[[int], None] | None,
 ) -> None:
     density, importance, _ = certificate.model
+    jobs = list(zip(proof.cells, spare, strict=True))
+    for begin in range(0, len(jobs), AT_ONCE):
+        part = jobs[begin : begin + AT_ONCE]
+        verified = partial(_rows_of_slice, density, importance, limits, part)
+        for (cell, _), (holds, boxes) in zip(part, chain(*over_slices(verified, len(part), SLICE)), strict=True):
+            account.parts += boxes
+            require(holds, f"a row of cell {cell.place} of chart {cell.chart} may cost less than is claimed")
+            require(account.parts <= MOST_OF_ALL, f"the check's budget of {MOST_OF_ALL:,} boxes is spent")
+            account.boxes += 1
+            if report is not None:
+                report(account.boxes)
 
-    def verified(job: tuple[NullCell, int | None]) -> tuple[bool, int]:
-        return rows_verified(density, importance, limits, *job)
 
-    with ThreadPoolExecutor(cores()) as pool:
-        results = pool.map(verified, zip(proof.cells, spare, strict=True))
-        try:
-            for cell, (holds, boxes) in zip(proof.cells, results, strict=True):
-                account.parts += boxes
-                require(holds, f"a row of cell {cell.place} of chart {cell.chart} may cost less than is claimed")
-                require(account.parts <= MOST_OF_ALL, f"the check's budget of {MOST_OF_ALL:,} boxes is spent")
-                account.boxes += 1
-                if report is not None:
-                    report(account.boxes)
-        finally:
-            # What waits isn't started any more.
-            pool.shutdown(wait=False, cancel_futures=True)
+def _rows_of_slice(
+    density: Fraction, importance: Sequence[Fraction], limits: Limits, jobs: Sequence[Job], piece: slice
+) -> list[tuple[bool, int]]:
+    return [rows_verified(density, importance, limits, cell, spare) for cell, spare in jobs[piece]]
 
 
 def rows_verified(

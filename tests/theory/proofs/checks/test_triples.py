@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from tegum.theory import Certificate, IndependentFeatures, ToyModel, check_certificate, expected_loss
-from tegum.theory.proofs.certificates import UNIT, NullCell
+from tegum.theory.proofs.certificates import UNIT, NullCell, NullProof
 from tests.support.internals import internals
 from tests.support.places import DATA
 
+# Behind the face: parts of the check.
 triples = internals("proofs.checks.triples")
+# Behind the face: how a check fails.
 account_of = internals("proofs.checks.account")
 
 Data = dict[str, Any]
@@ -44,10 +46,15 @@ def checked(planted: Data) -> Any:
     return check_certificate(Certificate.from_json(json.dumps(planted)))
 
 
+def cells_of(found: Certificate) -> tuple[NullCell, ...]:
+    assert isinstance(found.proof, NullProof)
+    return found.proof.cells
+
+
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the rows of a sample of cells only."""
-    cells, whole = list(Certificate.from_json(text()).proof.cells), triples.rows_verified
+    cells, whole = cells_of(Certificate.from_json(text())), triples.rows_verified
 
     def sampled(*arguments: Any) -> Any:
         cell: NullCell = arguments[3]
@@ -68,10 +75,11 @@ def test_the_file_says_what_was_proved() -> None:
     assert minimum.symmetric
     assert minimum.curvature is not None
     assert 0 < minimum.curvature <= CURVATURE
-    assert found.left == sum(len(cell.rows) > 0 for cell in found.proof.cells)
+    assert found.left == sum(len(cell.rows) > 0 for cell in cells_of(found))
     boxes, bounds = zip(*found.history, strict=True)
     assert list(boxes) == sorted(boxes)
     assert list(bounds) == sorted(bounds)
+    assert found.budget is not None
     assert boxes[-1] <= found.boxes <= found.budget
     assert bounds[-1] <= found.loss.lower
 
@@ -406,7 +414,7 @@ def test_rows_and_biases_of_small_losses_are_within_limits(density: Fraction) ->
 
 def cell(chart: int, *place: int) -> NullCell:
     level, i, j = place
-    return NullCell(chart, (level, i, j), (0, 0, 0), ((0, 0),) * 3, (0, 0, 0), ())  # type: ignore[arg-type]
+    return NullCell(chart, (level, i, j), (0, 0, 0), ((0, 0), (0, 0), (0, 0)), (0, 0, 0), ())
 
 
 def sixteenths(*but: tuple[int, int]) -> list[tuple[int, int, int]]:
