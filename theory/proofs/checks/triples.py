@@ -40,6 +40,8 @@ EXACT = 2**53
 EXTREME = Fraction(2**20)
 # Entries of G up to this.
 LARGEST = 512
+# Denominators of the point, and of enclosures whose curvature is checked.
+FINEST = 2**256
 # Most boxes of rows for one row of one cell, and for all.
 MOST_BOXES, MOST_OF_ALL = 1_000_000, 1_000_000_000
 # Cells whose rows are checked before progress is told, and those that a thread takes at once.
@@ -204,6 +206,7 @@ def _minimum(model: TripleModel, proof: NullProof, left: Sequence[NullCell]) -> 
     boxes = [box for cell in left if (box := _free_box(cell)) is not None]
     require(bool(boxes), "no cell may hold a minimiser")
     box = tuple(Range(min(x.low for x in sides), max(x.high for x in sides)) for sides in zip(*boxes, strict=True))
+    require(all(abs(x) <= LARGEST and x.denominator <= FINEST for x in proof.point), "the point has too many digits")
     point = [as_fmpq(x) for x in proof.point]
     require(_within([Range(x, x) for x in point], box), "the point isn't where minimisers may be")
     weights = [[fmpq(0)] * N for _ in range(M)]
@@ -295,7 +298,8 @@ def _check_claims(certificate: Certificate, model: TripleModel, place: Place) ->
     require(_within(sides, place.near), "the enclosure may hold another stationary point")
     if claim.curvature is not None:
         least = as_fmpq(claim.curvature)
-        require(least > 0 and convexity(model, sides, wanted=least) > 0, "the curvature may be smaller than is claimed")
+        box = tuple(rounded_outward(side, FINEST) for side in sides)
+        require(least > 0 and convexity(model, box, wanted=least) > 0, "the curvature may be smaller than is claimed")
     if claim.symmetric:
         require(_symmetric(model, place), "features of one importance aren't shown to stand in the minimiser alike")
     require(certificate.phase == claim.phase, "the phase is that of the minimiser")

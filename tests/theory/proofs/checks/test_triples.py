@@ -293,6 +293,11 @@ def point_elsewhere(wrong: Data) -> None:
     wrong["proof"]["point"][0] = "1/2"
 
 
+def endless_point(wrong: Data) -> None:
+    point = wrong["proof"]["point"]
+    point[7] = str(Fraction(point[7]) + Fraction(1, 3 * 10**900))
+
+
 def rows_elsewhere(wrong: Data) -> None:
     for cell in wrong["proof"]["cells"]:
         if len(cell) > ROWS.start:
@@ -355,7 +360,7 @@ EARLY: list[Callable[[Data], None]] = [
     huge_importances, penalty, unproved, missing_cell, missing_open_cell, gap_where_a_cell_was_cut_in_four, double_cell,
     cell_inside_another, cell_outside, cell_of_another_chart, endless_cell, huge_numbers, no_cells,
     closed_without_reason, sum_that_is_too_low, low_threshold, high_threshold, threshold_that_bounds_nothing,
-    moved_point, point_elsewhere, rows_elsewhere, rows_of_no_matrix,
+    moved_point, point_elsewhere, endless_point, rows_elsewhere, rows_of_no_matrix,
 ]  # fmt: skip
 OF_ROWS: list[Callable[[Data], None]] = [
     false_bound, false_bounds_that_add_up, false_slope, false_multiplier, rows_that_are_cut_off,
