@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from tegum.theory import Certificate, IndependentFeatures, ToyModel, check_certificate, expected_loss
+from tegum.theory.numerics import as_fmpq
 from tegum.theory.proofs.certificates import UNIT, NullCell, NullProof
 from tests.support.internals import internals
 from tests.support.places import DATA
 
 # Behind the face: parts of the check.
 triples = internals("proofs.checks.triples")
+# Behind the face: parts of the check.
+place = internals("proofs.checks.place")
 # Behind the face: how a check fails.
 account_of = internals("proofs.checks.account")
 
@@ -462,22 +465,20 @@ def test_cells_cover_all_null_vectors_or_not(
 
 def test_factors_hold_the_weights_of_their_gram_matrices() -> None:
     rng = np.random.default_rng(0)
-    near = triples.Range
+    near = place.Range
     for _ in range(20):
         W = rng.normal(size=(2, 3))
         W[1, 0], W[0, 0], W[1, 1] = 0, abs(W[0, 0]) + 0.3, abs(W[1, 1]) + 0.3
         gram = W.T @ W
         room = Fraction(1, 10**6)
-        ranges = [
-            [near(*(triples.as_fmpq(Fraction(x) + sign * room) for sign in (-1, 1))) for x in row] for row in gram
-        ]
-        found = triples._factor(ranges)
+        ranges = [[near(*(as_fmpq(Fraction(x) + sign * room) for sign in (-1, 1))) for x in row] for row in gram]
+        found = place._factor(ranges)
         for x, side in zip(W.ravel()[[0, 1, 2, 4, 5]], found, strict=True):
-            assert side.low <= triples.as_fmpq(Fraction(x)) <= side.high
+            assert side.low <= as_fmpq(Fraction(x)) <= side.high
             assert float(side.width) < 1e-3
     # Parallel columns.
     flat = np.array([[1.0, 2, 3], [0, 0, 0]])
-    assert triples._factor([[near(*[triples.as_fmpq(Fraction(x))] * 2) for x in row] for row in flat.T @ flat]) is None
+    assert place._factor([[near(*[as_fmpq(Fraction(x))] * 2) for x in row] for row in flat.T @ flat]) is None
 
 
 @pytest.mark.parametrize(
@@ -492,16 +493,13 @@ def test_factors_hold_the_weights_of_their_gram_matrices() -> None:
 def test_features_that_stand_alike_are_told_from_those_that_dont(
     weights: list[float], bias: list[float], symmetric: bool
 ) -> None:
-    model = triples.TripleModel(triples.as_fmpq(Fraction(7, 10)), (triples.as_fmpq(Fraction(1)),) * 3)
+    model = place.TripleModel(as_fmpq(Fraction(7, 10)), (as_fmpq(Fraction(1)),) * 3)
 
     def around(room: Fraction) -> Any:
-        return tuple(
-            triples.Range(triples.as_fmpq(Fraction(x) - room), triples.as_fmpq(Fraction(x) + room))
-            for x in (*weights, *bias)
-        )
+        return tuple(place.Range(as_fmpq(Fraction(x) - room), as_fmpq(Fraction(x) + room)) for x in (*weights, *bias))
 
-    place = triples.Place(around(Fraction(1, 10**6)), around(Fraction(1, 10**8)), triples.Range(0, 0))
-    assert triples._symmetric(model, place) == symmetric
+    at = place.Place(around(Fraction(1, 10**6)), around(Fraction(1, 10**8)), place.Range(0, 0))
+    assert place._symmetric(model, at) == symmetric
     # Nothing is alike where importances differ.
-    apart = model._replace(importance=tuple(triples.as_fmpq(Fraction(x)) for x in (1, 2, 3)))
-    assert not triples._symmetric(apart, place)
+    apart = model._replace(importance=tuple(as_fmpq(Fraction(x)) for x in (1, 2, 3)))
+    assert not place._symmetric(apart, at)
