@@ -20,17 +20,17 @@ from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
 from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
 
 if TYPE_CHECKING:
-    from ..kernels import cpu
+    from ..kernels import records
 
 # Multiply-adds that one call of the compiled loop may take: about a tenth of a second.
 CALL = 1 << 31
 
 
-def law_of(table: InputTable) -> cpu.Law:
+def law_of(table: InputTable) -> records.Law:
     """Return a table as the compiled loop takes it."""
-    from ..kernels import cpu
+    from ..kernels import records
 
-    return cpu.Law(
+    return records.Law(
         stratified=int(table.stratified),
         block_of=table.block_of,
         starts=table.starts,
@@ -46,7 +46,7 @@ def law_of(table: InputTable) -> cpu.Law:
 
 
 class CompiledGroup:
-    """Sampled training on a CPU by `kernels.advance`."""
+    """Sampled training on a CPU by the steps of `kernels/cpu.py`."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class CompiledGroup:
 
     def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
         """Train until every model is done or `stopped`."""
-        from ..kernels import cpu as kernels
+        from ..kernels import cpu, records
 
         state, rows, settings = self._state, self._rows, self._settings
         m, n, batch = self._sizes
         rule = settings.rule
-        kind = kernels.SGD if rule.kind == "sgd" else kernels.ADAM
-        optimiser = kernels.Rule(kind, float(rule.momentum), BETAS[1], EPSILON, float(rule.decay))
-        samples = kernels.Samples(self._table.counts, self._table.masses, self._table.empty)
+        kind = records.SGD if rule.kind == "sgd" else records.ADAM
+        optimiser = records.Rule(kind, float(rule.momentum), BETAS[1], EPSILON, float(rule.decay))
+        samples = records.Samples(self._table.counts, self._table.masses, self._table.empty)
         parameters, size = state.parameters[rows], state.parameters.shape[1]
         moments = [np.ascontiguousarray(state.memory[rows, k * size : (k + 1) * size]) for k in range(rule.moments)]
         law = law_of(self._table)
@@ -88,8 +88,8 @@ class CompiledGroup:
             most = max(1, CALL // (int(running.sum()) * batch * n * (5 * m + 8)))
             taken = min(most, WINDOW - step % WINDOW, settings.steps_until_record(rows, step))
             losses = np.zeros((len(rows), taken))
-            kernels.advance(
-                kernels.State(parameters, moments[0], moments[-1]),
+            cpu.advance(
+                records.State(parameters, moments[0], moments[-1]),
                 self._keys,
                 running,
                 step,
@@ -98,8 +98,8 @@ class CompiledGroup:
                 samples,
                 self._importance,
                 self._penalties,
-                kernels.Sizes(*self._sizes),
-                kernels.Shape(*self._shape),
+                records.Sizes(*self._sizes),
+                records.Shape(*self._shape),
                 optimiser,
                 losses,
             )

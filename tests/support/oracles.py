@@ -330,6 +330,42 @@ def _pull_back(
     return gradient, hessian
 
 
+def counted_loss(overlaps: ArrayLike, bias: float, density: float) -> Real:
+    """Return E(x_0 − ReLU(b + Σ_j G_0j x_j))² to thirty digits, for many features of which few have different overlaps.
+
+    With m_c features of overlap a_c active besides the own one, the signed sum over the corners of their box depends on
+    how many of each are at their high end alone.
+
+    Args:
+        overlaps: G_0·, equal ones exactly equal; the first is the output's own, none is 0.
+        bias: b.
+        density: of each feature, with amplitudes uniform on [0, 1].
+    """
+    own, *others = (float(x) for x in np.asarray(overlaps))
+    sizes = {a: others.count(a) for a in dict.fromkeys(others)}
+    digits = 30 + len(others) * ceil(-np.log10(min(map(abs, sizes), default=1.0)) + 1)
+    with mpmath.workdps(digits + 10):
+        p, a_0, b = mpmath.mpf(density), mpmath.mpf(own), mpmath.mpf(bias)
+        slopes = [mpmath.mpf(a) for a in sizes]
+        total = p / 3
+        for on in product(*(range(size + 1) for size in sizes.values())):
+            k, chance, scale = sum(on), mpmath.mpf(1), mpmath.mpf(1)
+            for m, size, a in zip(on, sizes.values(), slopes, strict=True):
+                chance *= comb(size, m) * p**m * (1 - p) ** (size - m)
+                scale *= a**m
+            for high in product(*(range(m + 1) for m in on)):
+                sign = (-1) ** (k - sum(high)) * mpmath.mpf(1)
+                for m, j in zip(on, high, strict=True):
+                    sign *= comb(m, j)
+                t = b + mpmath.fsum(j * a for j, a in zip(high, slopes, strict=True))
+                share = chance * sign / scale
+                end = t + a_0
+                squared = (_ramp(k + 3, end) - _ramp(k + 3, t)) / a_0
+                mixed = _ramp(k + 2, end) / a_0 - (_ramp(k + 3, end) - _ramp(k + 3, t)) / a_0**2
+                total += share * 2 * ((1 - p) * _ramp(k + 2, t) + p * (squared - mixed))
+        return total
+
+
 def pattern_loss(model: ToyModel, weights: ArrayLike, bias: ArrayLike, active: tuple[int, ...]) -> float:
     """Return Σ I_i E(x_i − x'_i)², given that exactly the features in `active` are on; no penalties."""
     W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)

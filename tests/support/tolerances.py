@@ -26,10 +26,9 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "rounding": {"float64": 1e-14},
     # A mathematical identity between two evaluations, each within the bar of its own.
     "law": {"float64": 1e-11},
-    # Inverted Laplace transforms: losses, their derivatives, and what rounding adds to an estimated error.
+    # Inverted Laplace transforms: losses and their derivatives.
     "spectral": {"float64": 1e-9},
     "spectral_slope": {"float64": 1e-8},
-    "spectral_rounding": {"float64": 1e-13},
     # Central differences over `DIFFERENCE_STEP`.
     "difference": {"float64": 1e-6},
     "eigenvalue": {"float64": 1e-10},
@@ -47,6 +46,9 @@ DIFFERENCE_STEP = 1e-5
 KINK_MARGIN = 1e-3
 # Standard errors that a sampled mean may be off.
 SIGMAS = 5.0
+# Share of a reported bound that may be used up. Bounds count every rounding at its worst: the largest share that was
+# seen under any of the settings of `make portable` is 0.13. A larger one is a bound that has been miscounted.
+USED_UP = 0.5
 
 
 def tolerance(purpose: str, dtype: str = "float64") -> float:
@@ -73,6 +75,12 @@ def entry_scale(expected: ArrayLike) -> float:
 def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: str = "law", slack: float = 1.0) -> None:
     """Assert that two losses are the same for a purpose, for an engine whose bars are wider by `slack`."""
     assert abs(found - expected) <= slack * tolerance(purpose) * loss_scale(model, abs(expected)), (found, expected)
+
+
+def assert_bounded(found: ArrayLike, expected: ArrayLike, error: ArrayLike, share: float = USED_UP) -> None:
+    """Assert that numbers are off by no more than a share of the errors that were reported of them."""
+    off = np.abs(np.asarray(found) - np.asarray(expected))
+    assert (off <= share * np.asarray(error)).all(), f"off by {off}, reported were {error}"
 
 
 def assert_entries_close(found: Any, expected: Any, purpose: str, dtype: str = "float64") -> None:

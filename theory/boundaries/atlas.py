@@ -93,8 +93,12 @@ class Atlas:
         keep: Predicate = always,
         *,
         held: tuple[FloatArray, ...],
+        slopes: int | None = None,
     ) -> bool:
-        """Correct a first point onto its curve and trace it; return whether its curve is known now."""
+        """Correct a first point onto its curve and trace it; return whether its curve is known now.
+
+        The first `slopes` of its equations, all by default, are losses or gradients and the others curvatures.
+        """
         if self.knows(key, y, held):
             return True
         if self._tried(key, near):
@@ -102,7 +106,12 @@ class Atlas:
         y, residual = correct(system, y)
         if residual > RESIDUAL or not keep(y) or np.abs(y[-2:] - near).max() > 10 * NEAR or self.knows(key, y, held):
             return False
-        found = trace(system, y, self.box, keep=keep, rank=FREEDOM if key[0] == "kink" else RANK)
+        rank, slopes = FREEDOM if key[0] == "kink" else RANK, len(y) - 1 if slopes is None else slopes
+
+        def rounding(y: FloatArray) -> FloatArray:
+            return self.equations.landscape(y[None, -2:]).rounding(slopes, len(y) - 1 - slopes)[0]
+
+        found = trace(system, y, self.box, keep=keep, rank=rank, rounding=rounding)
         sharp = found.error < ILL_CONDITIONED
         found = Trace(found.points[sharp], found.residual[sharp], found.error[sharp], found.ends)
         if len(found.points) < FEWEST:
@@ -158,7 +167,8 @@ def trace_stability(equations: Equations, paths: list[Path], atlas: Atlas) -> No
             v = v[np.isnan(frame)]
             held = hold(turned[0])
             first = np.concatenate([turned[0][np.isnan(held)], v / np.linalg.norm(v), q])
-            if atlas.add(("kink", label), equations.kink(held, frame), first, q, held=(held,)):
+            slopes = int(np.isnan(held).sum())
+            if atlas.add(("kink", label), equations.kink(held, frame), first, q, held=(held,), slopes=slopes):
                 continue
         frame = hold_frame(*equations.split(path.last))
         free = np.isnan(frame)
@@ -174,7 +184,8 @@ def trace_stability(equations: Equations, paths: list[Path], atlas: Atlas) -> No
         hessian = equations.expand(path.last[None], q[None])[2][0]
         v = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
         first = np.concatenate([path.last[free], v, q])
-        atlas.add(("fold", ended), equations.fold(frame), first, q, equations.convex_but_one(frame), held=(frame,))
+        keep, slopes = equations.convex_but_one(frame), int(free.sum())
+        atlas.add(("fold", ended), equations.fold(frame), first, q, keep, held=(frame,), slopes=slopes)
 
 
 def trace_coexistence(equations: Equations, there: list[Path], back: list[Path], atlas: Atlas) -> None:

@@ -51,8 +51,8 @@ class BoundaryCurve:
         x: values of the plane's first parameter, shape (points,).
         y: values of its second parameter, shape (points,).
         residual: largest residual of the defining equations, shape (points,).
-        error: first-order bound on the distance to the curve in the plane's positions (logarithms on log axes), shape
-            (points,).
+        error: distance to the curve in the plane's positions (logarithms on log axes), to first order, rounding of the
+            equations included, shape (points,). A bound under the conditions of docs/accuracy.md.
         cheapest: whether no cheaper minimum than the curve's state is known at the point, shape (points,). A limit of
             stability of the cheapest minimum is a continuous transition.
         status: "complete" if the curve runs from edge to edge or closes, else "ended".

@@ -212,7 +212,8 @@ def _sprout_at(equations: Equations, atlas: Atlas, theta: FloatArray, grown: Flo
         hessian = equations.expand(state[None], there[None])[2][0]
         flat = np.linalg.eigh(hessian[free][:, free])[1][:, 0]
         first = np.concatenate([state[free], flat, there])
-        atlas.add(("fold", label), equations.fold(frame), first, there, equations.convex_but_one(frame), held=(frame,))
+        keep, slopes = equations.convex_but_one(frame), int(free.sum())
+        atlas.add(("fold", label), equations.fold(frame), first, there, keep, held=(frame,), slopes=slopes)
     return done
 
 

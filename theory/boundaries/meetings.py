@@ -14,20 +14,20 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..minima import INFINITESIMAL
+from ..minima import CURVATURE_ROUNDING, INFINITESIMAL, SLOPE_ROUNDING
 from ..numerics import DIFFERENCE, FloatArray, System, jacobian
 from .equations import Equations
 
 # Third derivatives: nodes, and their reach along the unit direction.
 NODES, REACH, SHRINKINGS = 9, 0.04, 10
-CORRECTIONS, CONVERGED = 30, 1e-9
+# Corrections at most, and without an improvement once residuals are this small: close to a tricritical point, where the
+# losses that meet differ by the third power of a distance, a better place can have larger residuals on the way.
+CORRECTIONS, PATIENCE, CONVERGED = 30, 4, 1e-9
 LONGEST_CORRECTION = 0.3
 # Singular values of a piece's own equations below this fraction of the largest are freedom that moves nothing.
 RANK = 1e-8
 # Conditions on q that change by less with it say nothing, and two that point the same way to this say one thing.
 EMPTY, ALIGNED = 1e-7, 1e-6
-# Rounding of gradients and losses, of curvatures, and of third derivatives.
-ROUNDING = {"slope": 1e-15, "curvature": 2e-15, "third": 2e-12}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Piece:
         first: its unknowns at the first guess, shape (unknowns,).
         conditions: from rows of unknowns and of q to rows of equations.
         state: from rows of unknowns to packed parameters.
-        rounding: of each equation, shape (equations,).
+        rounding: of each equation for importances that sum up to 1, shape (equations,).
         free: which parameters its first unknowns are.
     """
 
@@ -64,7 +64,7 @@ def minimum_piece(equations: Equations, theta: FloatArray, held: FloatArray) -> 
     def conditions(unknowns: FloatArray, q: FloatArray) -> FloatArray:
         return np.asarray(equations.slope(equations.place(unknowns, held), q)[1][:, free])
 
-    rounding = np.full(int(free.sum()), ROUNDING["slope"])
+    rounding = np.full(int(free.sum()), SLOPE_ROUNDING)
     return Piece(
         theta[free], conditions, lambda unknowns: equations.place(unknowns, held), rounding, np.flatnonzero(free)
     )
@@ -100,9 +100,10 @@ def limit_piece(
 
     first = np.concatenate([theta[free], direction[turning] / np.linalg.norm(direction[turning])])
     rounding = [
-        np.full(size, ROUNDING["slope"]),
-        np.full(int(turning.sum()) + 1, ROUNDING["curvature"]),
-        np.full(int(third), ROUNDING["third"] * REACH / reach[0]),
+        np.full(size, SLOPE_ROUNDING),
+        np.full(int(turning.sum()) + 1, CURVATURE_ROUNDING),
+        # A sum of curvatures.
+        np.full(int(third), np.abs(_differentiation(on_kink)[1]).sum() * CURVATURE_ROUNDING / reach[0]),
     ]
     return Piece(
         first,
@@ -190,8 +191,8 @@ class Meeting:
         q: positions in the plane, shape (2,).
         states: packed parameters of each piece, shape (pieces, P).
         residual: largest residual.
-        error: first-order bound on the error of each position, shape (2,): what the inverse of the Jacobian makes of
-            residuals and of the rounding of the equations.
+        error: how far each position is off, to first order, shape (2,): what the inverse of the Jacobian makes of
+            residuals and of the rounding of the equations (docs/accuracy.md).
     """
 
     q: FloatArray
@@ -222,18 +223,22 @@ def meet(equations: Equations, pieces: Sequence[Piece], q: FloatArray) -> Meetin
     """
     unknowns, place = [piece.first for piece in pieces], q
     best: tuple[list[FloatArray], FloatArray] = (unknowns, place)
-    least, error = np.inf, np.full(2, np.inf)
-    rounding = np.concatenate([*(piece.rounding for piece in pieces), np.full(len(pieces) - 1, ROUNDING["slope"])])
+    least, error, stalled = np.inf, np.full(2, np.inf), 0
+    rounding = np.concatenate([*(piece.rounding for piece in pieces), np.full(len(pieces) - 1, SLOPE_ROUNDING)])
     for _ in range(CORRECTIONS):
         linear = _linear(equations, pieces, unknowns, place)
         if linear is None:
             return None
         size = float(np.abs(linear.value).max())
-        if size >= least and least < CONVERGED:
-            break
+        stalled = 0 if size < least else stalled + 1
         if size < least:
             best, least = (unknowns, place), size
-            error = np.abs(linear.map) @ (np.abs(linear.value) + rounding)
+            total = max(float(equations.landscape(place[None]).model.importances().sum()), 1.0)
+            error = np.abs(linear.map) @ (np.abs(linear.value) + total * rounding)
+            # What is left is rounding.
+            stalled = PATIENCE if (np.abs(linear.value) <= total * rounding).all() else 0
+        if stalled >= PATIENCE and least < CONVERGED:
+            break
         *steps, step = linear.steps
         whole = float(np.sqrt(sum(float(s @ s) for s in linear.steps)))
         share = min(1.0, LONGEST_CORRECTION / max(whole, 1e-300))

@@ -61,8 +61,9 @@ class PreciseMeeting:
         x: first position.
         y: second position.
         minima: that meet.
-        error: first-order bound on the error of x and y, shape (2,): the inverse of the losses' slopes times what is
-            left of their differences, the radii of the balls and g²/2λ of each minimum.
+        error: how far x and y are off, to first order, shape (2,): the inverse of the losses' slopes times what is left
+            of their differences, the radii of the balls, which hold all rounding, and g²/2λ of each minimum. A bound
+            under the conditions of docs/accuracy.md.
     """
 
     x: Fraction

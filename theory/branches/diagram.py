@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
+from ..loss import loss_rounding
 from ..minima import GRADIENT_TOLERANCE, CriticalPoint, Landscape, copies, descend, examine, random_minima, snap, unpack
 from ..models import Family
 from ..numerics import FloatArray
@@ -33,8 +34,8 @@ NEAR = 0.3
 BESIDE, SIDESTEP = 2e-3, 0.02
 # Ends of arcs agree in t to this where one isn't located better than the last step before it.
 TOUCHING = 1e-7
-# Losses are rounded to about this.
-ROUNDING = 1e-15
+# Crossings are located to this in log t.
+LOCATED = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,8 @@ class Change:
 
     Attributes:
         parameter: t.
-        error: bound on its error.
+        error: how far t is off: of a crossing, what is left of the difference of losses and a bound on its rounding,
+            over their difference of slopes, which is a bound to first order; else that of a limit, or half a bracket.
         kind: "first order", where two losses cross; "continuous", where one minimum ends on the other; "unknown", where
             neither was found: then an arc is missing.
         below: number of the cheapest arc for smaller t.
@@ -357,7 +359,7 @@ def crossing(diagram: BranchDiagram, below: int, above: int, low: float, high: f
     if not gap(a) * gap(b) <= 0:
         return None
     try:
-        x = float(brentq(gap, a, b, xtol=1e-14, rtol=1e-15))
+        x = float(brentq(gap, a, b, xtol=LOCATED, rtol=1e-15))
     except ValueError:
         # Newton's method has lost a minimum on the way, close to where it ends.
         return None
@@ -367,7 +369,9 @@ def crossing(diagram: BranchDiagram, below: int, above: int, low: float, high: f
     states = np.stack([ends[0][0], ends[1][0]])
     slopes = loss_slope(diagram.family, states, np.full(2, x))
     steep = abs(float(slopes[0] - slopes[1]))
-    error = (abs(ends[0][1] - ends[1][1]) + ROUNDING) / steep if steep else np.inf
+    model = diagram.family.models(np.full(2, x))
+    rounding = float(loss_rounding(model, *unpack(states, diagram.family.n_hidden)).sum())
+    error = (abs(ends[0][1] - ends[1][1]) + rounding) / steep + LOCATED if steep else np.inf
     return Change(
         float(np.exp(x)),
         float(np.exp(x) * error),

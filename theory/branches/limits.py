@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..minima import Landscape, copies
-from ..numerics import FloatArray, System, correct, jacobian
+from ..numerics import FloatArray, System, correct, first_order, jacobian
 from .branch import Branch, corrected, curvatures
 
 HALVINGS = 45
-# Curvatures are rounded to about this.
+# Curvatures along a branch are off by less: by rounding, and by what is left of gradients.
 ROUNDING = 1e-13
 RESIDUAL = 1e-11
 # Points before and after a change of stability among which t has to turn at a fold.
@@ -35,8 +35,9 @@ class Limit:
 
     Attributes:
         parameter: t.
-        error: bound on its error: length in t of a Newton correction of the fold's equations, or half a bracket, and
-            rounding.
+        error: how far t is off, to first order: what the inverse of the Jacobian makes of residuals and rounding of the
+            fold's equations; or half a bracket, and the rounding of curvatures over their slope. A bound under the
+            conditions of docs/accuracy.md.
         mechanism: "fold", where it meets a saddle and turns back; "bifurcation", where it goes on as a saddle; "jump",
             where it goes on as one because the curvature jumps at a kink.
         stable_above: whether the branch is a minimum for larger t.
@@ -126,9 +127,10 @@ def _turning(branch: Branch, system: System, y: FloatArray, inside: int, residua
     # Where the branch meets its mirror image t turns too, but the flat direction doesn't feel t.
     if abs(mode[free] @ slopes[:size, -1]) < TRANSVERSAL * np.linalg.norm(slopes[:size, -1]):
         return None
-    correction = np.linalg.lstsq(slopes, system(y[None])[0], rcond=None)[0]
+    rounding = Landscape(branch.family.models(y[-1:])).rounding(size, size + 1)[0]
+    error = float(first_order(slopes, system(y[None])[0], rounding)[-1])
     above = bool(branch.position[inside] > y[-1])
-    return _limit(branch, theta, mode, float(y[-1]), float(abs(correction[-1])) + ROUNDING, "fold", above, residual)
+    return _limit(branch, theta, mode, float(y[-1]), error, "fold", above, residual)
 
 
 def _bisected(branch: Branch, inside: int, outside: int) -> Limit | None:

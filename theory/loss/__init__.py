@@ -19,6 +19,7 @@ from .evaluation import Engine, Evaluation
 from .functions import expected_loss, loss_gradient, loss_hessian
 from .inverted import SpectralEngine
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
+from .rounding import loss_rounding, mean_square
 
 __all__ = [
     "ArrayEngine",
@@ -35,4 +36,6 @@ __all__ = [
     "linear_optimum",
     "loss_gradient",
     "loss_hessian",
+    "loss_rounding",
+    "mean_square",
 ]

@@ -53,7 +53,9 @@ class AdaptiveEngine:
         found = self._arrays.outputs(weights, bias, order)
         if isinstance(found, Refusal):
             found = self._spectral.outputs(weights, bias, order)
-        return self._chain_rule.evaluation(weights, found, self._activations(weights, order), with_outputs=outputs)
+        return self._chain_rule.evaluation(
+            weights, bias, found, self._activations(weights, order), with_outputs=outputs
+        )
 
     def _activations(self, weights: Array, order: int) -> Expectations | None:
         if not self._chain_rule.on_activations:

@@ -70,7 +70,7 @@ class ArrayEngine:
         found, activations = _enumerated(self.outputs(weights, bias, order)), None
         if self._chain_rule.on_activations:
             activations = _enumerated(self.activations(weights, order))
-        return self._chain_rule.evaluation(weights, found, activations, with_outputs=outputs)
+        return self._chain_rule.evaluation(weights, bias, found, activations, with_outputs=outputs)
 
     def outputs(self, weights: Array, bias: Array, order: int) -> Expectations | Refusal:
         """Return each output's E(x_i − x'_i)² and its derivatives, or why they can't be enumerated."""

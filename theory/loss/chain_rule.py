@@ -6,16 +6,20 @@ weights are functions of G and enter there; that on hidden activations is added 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from .evaluation import Array, Evaluation, Expectations, rounding_error
+from ..numerics import FloatArray, as_numpy, gamma
+from .evaluation import Array, Evaluation, Expectations
 from .penalties import gram_penalty
+from .rounding import activations_rounding, gram_rounding, outputs_rounding
+
+# Operations of a loss after the sums over outputs and hidden units.
+LAST = 4
 
 
 def common_batch(model: ToyModel, *shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -78,12 +82,19 @@ class ChainRule:
         return self._convert(self.model.activation_penalty)
 
     def evaluation(
-        self, weights: Array, outputs: Expectations, activations: Expectations | None, *, with_outputs: bool
+        self,
+        weights: Array,
+        bias: Array,
+        outputs: Expectations,
+        activations: Expectations | None,
+        *,
+        with_outputs: bool,
     ) -> Evaluation:
         """Return the loss with all that the outputs' expectations hold of its derivatives.
 
         Args:
             weights: W, shape (..., m, n).
+            bias: b, shape (..., n).
             outputs: of all outputs.
             activations: of all hidden units if they are penalised.
             with_outputs: whether the evaluation holds the losses of outputs.
@@ -95,7 +106,7 @@ class ChainRule:
         penalty = None if gram is None else gram_penalty(xp, gram, self._interference, self._decay)
         if penalty is not None:
             loss = loss + penalty[0]
-        bound = self._bound(outputs, activations)
+        bound = partial(self.error, weights, bias, outputs.error, None if activations is None else activations.error)
         found = Evaluation(loss, bound, output_losses=value if with_outputs else None)
         if first is not None:
             first = self._importance[..., None, :] * first
@@ -128,23 +139,32 @@ class ChainRule:
                 hessian[..., at, at] += penalty[..., None, None] * blocks[..., h, :, :]
         return found._replace(loss=found.loss + penalty * value, d_weights=d_weights, hessian=hessian)
 
-    def rounding(self, loss: Array) -> Array:
-        """Return the bar of a loss by enumeration, shape (...)."""
-        return rounding_error(self.model, self._like, loss)
+    def error(
+        self, weights: Array, bias: Array, of_outputs: FloatArray | None, of_units: FloatArray | None, loss: Array
+    ) -> Array:
+        """Return the error of a loss, shape (...).
 
-    def _bound(self, outputs: Expectations, activations: Expectations | None) -> Callable[[Array], Array]:
-        """Return what gives the error of a loss made of these."""
-        if outputs.error is None and (activations is None or activations.error is None):
-            return self.rounding
-        estimate = np.zeros(())
-        if outputs.error is not None:
-            estimate = (self.model.importances() * outputs.error).sum(axis=-1)
-        if activations is not None and activations.error is not None:
-            estimate = estimate + self.model.activation_penalty * activations.error
-        enumerated = outputs.error is None or (activations is not None and activations.error is None)
-        # Estimates hold the rounding of float64, in which transforms are inverted.
-        rounded = enumerated or self._like.dtype != self._xp.float64
-        return lambda loss: self._convert(estimate) + (self.rounding(loss) if rounded else 0)
+        Args:
+            weights: W, shape (..., m, n).
+            bias: b, shape (..., n).
+            of_outputs: errors of the outputs, shape (..., n); None where they were enumerated.
+            of_units: error of Σ_h E|h|, shape (...); None where they were enumerated or aren't penalised.
+            loss: L, shape (...).
+        """
+        model, unit = self.model, float(self._xp.finfo(self._like.dtype).eps) / 2
+        W, b = as_numpy(weights), as_numpy(bias)
+        if of_outputs is None:
+            error = outputs_rounding(model, W, b, unit)
+        else:
+            error = (model.importances() * of_outputs).sum(axis=-1) + gram_rounding(model, W, unit)
+        if of_units is None:
+            error = error + activations_rounding(model, W, unit)
+        else:
+            error = error + model.activation_penalty * of_units
+        if of_outputs is not None or of_units is not None:
+            # Transforms are inverted in float64, rounded and summed up.
+            error = error + gamma(model.n_features + model.n_hidden + LAST, unit) * as_numpy(loss)
+        return self._convert(np.broadcast_to(error, loss.shape))
 
     def _pull_back(self, weights: Array, second: Array, curvature: Array) -> Array:
         """Return the Hessian in (W, b), shape (..., P, P), from the outputs' second derivatives in (G_i·, b_i).

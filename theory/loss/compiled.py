@@ -7,7 +7,7 @@ input law, amplitude and penalty; the one on hidden activations is added by arra
 from __future__ import annotations
 
 from copy import copy
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from math import prod
 from typing import Any
 
@@ -20,11 +20,10 @@ from ..numerics import FloatArray, over_slices
 from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
-from .evaluation import Array, Evaluation, Expectations, rounding_error
+from .evaluation import Array, Evaluation, Expectations
+from .rounding import MAX_FEATURES
 from .schedule import Pattern, Schedule, schedule
 
-# With more features most overlaps are often zero, which only the array operations make use of.
-MAX_FEATURES = 6
 # Numbers computed by one thread: about a millisecond.
 THREAD_NUMBERS = 1 << 22
 NOTHING = {dimensions: np.empty((0,) * dimensions) for dimensions in (2, 3)}
@@ -83,14 +82,18 @@ class CompiledEngine:
         return whole.model.take(index)
 
     @cached_property
-    def _activations(self) -> tuple[ArrayEngine, ChainRule]:
-        """Return what adds the penalty on hidden activations."""
-        return ArrayEngine(self.model, self._like), ChainRule(self.model, self._like)
+    def _arrays(self) -> ArrayEngine:
+        return ArrayEngine(self.model, self._like)
+
+    @cached_property
+    def _chain_rule(self) -> ChainRule:
+        """Return what adds the penalty on hidden activations, and what knows the error."""
+        return ChainRule(self.model, self._like)
 
     def take(self, index: Any) -> CompiledEngine:
         """Return the engine of some models of the batch. It shares the tables, and costs little."""
         part = copy(self)
-        for name in ("model", "_activations"):
+        for name in ("model", "_arrays", "_chain_rule"):
             part.__dict__.pop(name, None)
         part._part_of, part._rows = (self, index), self._rows[index]
         part._flat_rows = None, self._flat_rows[1]
@@ -118,14 +121,13 @@ class CompiledEngine:
             found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray | np.float64) else x for x in arrays))
         if not self._on_activations:
             return found
-        engine, chain_rule = self._activations
-        activations = engine.activations(weights, order)
+        activations = self._arrays.activations(weights, order)
         # As many features as are compiled can always be enumerated.
         assert isinstance(activations, Expectations)
-        return chain_rule.with_activations(found, activations)
+        return self._chain_rule.with_activations(found, activations)
 
-    def _bound(self, loss: Array) -> Array:
-        return rounding_error(self.model, self._like, loss)
+    def _bound(self, weights: FloatArray, bias: FloatArray, loss: Array) -> Array:
+        return self._chain_rule.error(weights, bias, None, None, loss)
 
     def _evaluation(
         self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...], outputs: bool
@@ -156,7 +158,7 @@ class CompiledEngine:
         return Evaluation(
             # Without a batch a number, instead of an array without dimensions.
             loss.reshape(batch) if batch else loss[0],
-            self._bound,
+            partial(self._bound, w.reshape(*batch, m, n), b.reshape(*batch, n)),
             d_weights.reshape(*batch, m, n) if order else None,
             d_bias.reshape(*batch, n) if order else None,
             hessian.reshape(*batch, size, size) if order > 1 else None,

@@ -1,4 +1,4 @@
-"""The exact loss of many features by inverting Laplace transforms, with an estimate of each evaluation's error."""
+"""The exact loss of many features by inverting Laplace transforms, with each evaluation's error."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class SpectralEngine:
         like: an array whose namespace, dtype and device are used; default NumPy, float64.
         tolerance: see `SpectralLoss`.
         max_nodes: see there.
+        proved: see there.
 
     Attributes:
         model: what is being asked.
@@ -30,18 +31,26 @@ class SpectralEngine:
     """
 
     def __init__(
-        self, model: ToyModel, like: Array | None = None, *, tolerance: float = 1e-9, max_nodes: int | None = None
+        self,
+        model: ToyModel,
+        like: Array | None = None,
+        *,
+        tolerance: float = 1e-9,
+        max_nodes: int | None = None,
+        proved: bool = False,
     ) -> None:
         """Look at the law."""
         self.model = model
         self._like = np.zeros(()) if like is None else like
-        self._spectral = SpectralLoss(model, self._like, tolerance=tolerance, max_nodes=max_nodes)
+        self._spectral = SpectralLoss(model, self._like, tolerance=tolerance, max_nodes=max_nodes, proved=proved)
         self._chain_rule = ChainRule(model, self._like)
 
     def take(self, index: Any) -> SpectralEngine:
         """Return the engine of some models of the batch."""
-        tolerance, max_nodes = self._spectral.tolerance, self._spectral.max_nodes
-        return SpectralEngine(self.model.take(index), self._like, tolerance=tolerance, max_nodes=max_nodes)
+        own = self._spectral
+        return SpectralEngine(
+            self.model.take(index), self._like, tolerance=own.tolerance, max_nodes=own.max_nodes, proved=own.proved
+        )
 
     def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its gradient; see `Engine`.
@@ -51,7 +60,7 @@ class SpectralEngine:
         """
         found = self.outputs(weights, bias, order)
         activations = self.activations(weights, order) if self._chain_rule.on_activations else None
-        return self._chain_rule.evaluation(weights, found, activations, with_outputs=outputs)
+        return self._chain_rule.evaluation(weights, bias, found, activations, with_outputs=outputs)
 
     def outputs(self, weights: Array, bias: Array, order: int) -> Expectations:
         """Return each output's E(x_i − x'_i)² and its derivatives, with errors."""

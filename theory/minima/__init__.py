@@ -16,7 +16,7 @@ from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, turned_towards
-from .landscape import Landscape
+from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
 from .polishing import Polished, match, polish
@@ -24,11 +24,13 @@ from .random_starts import FoundMinimum, copies, random_minima
 
 __all__ = [
     "CHUNK",
+    "CURVATURE_ROUNDING",
     "GRADIENT_TOLERANCE",
     "INFINITESIMAL",
     "MAX_SEARCHED_FEATURES",
     "SAME",
     "SAME_LOSS",
+    "SLOPE_ROUNDING",
     "SMALL",
     "CriticalPoint",
     "Descent",

@@ -12,7 +12,7 @@ Begin with `continuation`:
     True
 """
 
-from .arrays import FloatArray, exactly, numbers
+from .arrays import FloatArray, as_numpy, exactly, numbers
 from .compilation import compiled, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
@@ -26,11 +26,13 @@ from .continuation import (
     Trace,
     always,
     correct,
+    first_order,
     jacobian,
     trace,
 )
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
+from .rounding import UNIT, gamma
 from .threads import cores, even_size, over_slices, slices
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "SMALLEST_STEP",
     "STRAIGHT",
     "THIRD",
+    "UNIT",
     "ZERO",
     "FloatArray",
     "Interval",
@@ -54,12 +57,15 @@ __all__ = [
     "as_fmpq",
     "as_fraction",
     "as_interval",
+    "as_numpy",
     "between",
     "compiled",
     "cores",
     "correct",
     "even_size",
     "exactly",
+    "first_order",
+    "gamma",
     "jacobian",
     "machine_code",
     "numbers",

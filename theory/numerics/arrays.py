@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import array_api_compat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -31,3 +32,10 @@ def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
 def exactly(array: NDArray[Any]) -> NDArray[Any]:
     """Return the `Fraction` that each number is."""
     return np.asarray(np.frompyfunc(Fraction, 1, 1)(array), dtype=object)
+
+
+def as_numpy(array: Any) -> FloatArray:
+    """Return an array of NumPy's or torch's as one of NumPy's, of float64, without its gradient."""
+    if array_api_compat.is_torch_array(array):
+        array = array.detach().cpu().numpy()
+    return np.asarray(array, dtype=np.float64)

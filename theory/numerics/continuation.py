@@ -44,7 +44,7 @@ class Trace:
     Attributes:
         points: unknowns along the curve, shape (points, unknowns).
         residual: largest |F| at each point.
-        error: length, in the last two unknowns, of the Newton correction at each point: a first-order error bound.
+        error: how far the last two unknowns are from the curve, to first order (`first_order`), at each point.
         ends: why the curve stopped at its first and last point: "edge", "closed", "stopped", "lost"
             (no further point converged) or "budget".
     """
@@ -60,6 +60,20 @@ def jacobian(system: System, y: FloatArray) -> FloatArray:
     shifts = DIFFERENCE * np.eye(len(y))
     values = system(np.concatenate([y + shifts, y - shifts]))
     return np.asarray((values[: len(y)] - values[len(y) :]).T / (2 * DIFFERENCE))
+
+
+def first_order(matrix: FloatArray, value: FloatArray, rounding: FloatArray) -> FloatArray:
+    """Return how far each unknown is from a solution of F = 0, to first order: |J⁺| (|F| + ρ).
+
+    It is a bound if each equation is rounded by no more than its ρ and the Newton correction is so short that J changes
+    by less than half along it (Kantorovich's theorem, up to a factor 2). That isn't checked.
+
+    Args:
+        matrix: the Jacobian J, shape (equations, unknowns).
+        value: F as it was computed, shape (equations,).
+        rounding: ρ, shape (equations,).
+    """
+    return np.asarray(np.abs(np.linalg.pinv(matrix, rcond=np.finfo(np.float64).eps)) @ (np.abs(value) + rounding))
 
 
 def _newton(
@@ -208,6 +222,7 @@ def trace(
     most: int = 400,
     keep: Predicate = always,
     rank: float = RANK,
+    rounding: Callable[[FloatArray], FloatArray] | None = None,
 ) -> Trace:
     """Trace the curve F = 0 through `start` in both directions.
 
@@ -219,6 +234,7 @@ def trace(
         most: most points in each direction.
         keep: whether a point still belongs to the curve; it stops where that turns false.
         rank: singular values of ∂F/∂y below this fraction of the largest are freedom of the state.
+        rounding: from a point to what each equation is rounded by; nothing by default.
 
     Returns:
         The curve, in order. It is empty where F isn't differentiable at the start.
@@ -231,12 +247,11 @@ def trace(
     behind, begin = ([], "closed") if end == "closed" else _walk(system, first, -forwards, box, step, most, keep)
     points = [*behind[::-1], first, *ahead]
     inside = [p for p in points if ((p.y[-2:] >= box[0] - ON_EDGE) & (p.y[-2:] <= box[1] + ON_EDGE)).all()]
-    errors = [
-        float(np.linalg.norm(np.linalg.lstsq(p.jacobian, system(p.y[None])[0], rcond=None)[0][-2:])) for p in inside
-    ]
+    lost = [np.zeros(len(start) - 1) if rounding is None else rounding(p.y) for p in inside]
+    errors = [first_order(p.jacobian, system(p.y[None])[0], own)[-2:] for p, own in zip(inside, lost, strict=True)]
     return Trace(
         np.array([p.y for p in inside]).reshape(-1, len(start)),
         np.array([p.residual for p in inside]),
-        np.array(errors),
+        np.linalg.norm(np.array(errors).reshape(-1, 2), axis=1),
         (begin, end),
     )

@@ -25,10 +25,8 @@ from ..numerics import FloatArray, Lbfgs
 MOST_ENUMERATED, MAX_CORNERS = 5, 16
 # Inputs on which starts go downhill, a power of two, and how long.
 INPUTS, STEPS = 1024, 200
-# Tolerances of the spectral engine: on the way, and at the end.
-ON_THE_WAY, AT_THE_END = 1e-9, 1e-11
-# What rounding leaves of an enumerated output, relative to E[x²] (docs/accuracy.md).
-ROUNDING = 1e-15
+# Tolerances of the spectral engine: on the way, and at the end, with up to so many nodes.
+ON_THE_WAY, AT_THE_END, MAX_NODES = 1e-9, 1e-11, 1 << 14
 # Slopes at which a search on the exact loss ends, and losses over quasi-random inputs that count as the same, both in
 # units of E[x²].
 LEVEL, APART = 1e-7, 1e-3
@@ -53,7 +51,8 @@ class FreePacking:
         loss: Σ_i E(x_i − x'_i)².
         gain: (k ℓ₀ − loss) / d, with ℓ₀ the cost of a feature that isn't represented.
         random_gain: the same of the best that random starts led to.
-        error: of the loss: the engine's estimate.
+        error: bound on how far `loss` is from that at `weights` and `bias` (docs/accuracy.md). Its truncation is an
+            estimate for more than five features of constant amplitude.
         slope: the largest derivative of the loss in units of E[x²].
         starts: random starts.
         polished: of them, how many were followed on the exact loss.
@@ -226,11 +225,11 @@ class _Exact:
         return float(found.fun), np.asarray(found.x)
 
     def judge(self, point: FloatArray) -> tuple[float, float, float]:
-        """Return loss, slope in units of E[x²], and the loss's error."""
+        """Return loss, slope in units of E[x²], and a bound on the loss's error."""
         engine = self._engine
         if not self._few:
-            engine = SpectralEngine(self._model, tolerance=AT_THE_END, max_nodes=1 << 14)
+            proved = not self._model.features.amplitude.is_constant
+            engine = SpectralEngine(self._model, tolerance=AT_THE_END, max_nodes=MAX_NODES, proved=proved)
         found = engine.evaluate(*unpack(point, self._model.n_hidden), 1)
         slope = float(np.abs(pack(found.d_weights, found.d_bias)).max()) / self._square
-        error = ROUNDING * self._model.n_features * self._square if self._few else float(found.error)
-        return float(found.loss), slope, error
+        return float(found.loss), slope, float(found.error)

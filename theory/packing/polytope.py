@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from ..loss import ExactLoss
+from ..loss import ExactLoss, loss_rounding, mean_square
 from ..loss.spectral import BlockLaw, Rows, SpectralLoss, simple_terms
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray
+from ..numerics import FloatArray, gamma
 from ..polytopes import SAME, Polytope, polytope
 from .counted_patterns import CountedPatterns
 
@@ -40,8 +40,10 @@ ON_THE_WAY, TOLERANCE, MAX_NODES = 1e-9, 1e-11, 1 << 14
 LEVELLED, VANISHED = 1e-6, 1e-13
 # Losses, in units of E[x²], that are rounding.
 LOSSLESS = 1e-13
-# Relative step of differences of gradients, and rounding of an enumerated loss.
-DIFFERENCE, ROUNDING = 1e-5, 1e-15
+# Relative step of differences of gradients, and what is left to gain where Newton's method ends, in units of E[x²].
+DIFFERENCE, NOTHING_LEFT = 1e-5, 1e-15
+# Operations of the weights and overlaps besides those for each dimension; and of one feature's closed forms.
+OVERLAP, CLOSED = 6, 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,9 @@ class Packed:
             NaN.
         loss: Σ_i E(x_i − x'_i)² of its features.
         gain: (k ℓ₀ − loss) / d.
-        error: bound on the loss's numerical error, as far as the engine estimates it, with what is left to gain.
+        error: bound on how far `loss` is from that at `weights` and `bias`, by rounding and truncation, and what is
+            left to gain to second order (docs/accuracy.md). Its truncation is an estimate for more than five corners of
+            a constant amplitude that aren't alike.
         status: "optimal" where the gradient in scale, bias and height has vanished and the curvature is positive,
             "dropped" where no positive scale costs less than dropping the features, or "failed".
     """
@@ -77,7 +81,7 @@ class Packed:
     @property
     def weights(self) -> FloatArray:
         """W, shape (d, k)."""
-        return float(np.sqrt(self.scale)) * _corners(polytope(self.name), self.height)
+        return np.sqrt(self.scale) * _corners(polytope(self.name), self.height)
 
 
 def _corners(solid: Polytope, share: float) -> FloatArray:
@@ -104,7 +108,7 @@ class _Family:
         chance = 1.0 if density is None else density
         # Its patterns say nothing about one of many features being on.
         law = IndependentFeatures(0.5 if density is None else density, amplitude=size)
-        model = ToyModel(k, d, law)
+        self._model = model = ToyModel(k, d, law)
         self._counted = None
         if density is not None and size.is_constant and k > 1 and self.alike:
             points = _corners(self.solid, GENERAL if self.rows else np.nan)
@@ -112,10 +116,12 @@ class _Family:
         known = one_on or self._counted is not None
         few = max(map(len, self.solid.factors)) <= MOST_ENUMERATED
         self._engine = ExactLoss(model) if not known and few else None
-        self._coarse = self._fine = None
+        self._coarse = self._fine = self._judge = None
         if not known and not few:
             self._coarse = SpectralLoss(model, tolerance=ON_THE_WAY)
             self._fine = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES)
+            proved = not size.is_constant
+            self._judge = SpectralLoss(model, tolerance=TOLERANCE, max_nodes=MAX_NODES, proved=proved)
         self._spectral = self._fine
         self._law = BlockLaw.of(law, np.array(law.densities(k)).reshape(1, k))
         mean, square = chance * float(size.mean), chance * float(size.second_moment)
@@ -126,16 +132,39 @@ class _Family:
 
     def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the loss and its gradient."""
-        return self.measured(x)[:2]
+        return self._measured(x)[:2]
 
-    def measured(self, x: FloatArray) -> tuple[float, FloatArray, float]:
-        """Return the loss, its gradient, and the loss's error: the engine's estimate, or its rounding."""
+    def judged(self, x: FloatArray) -> tuple[float, float]:
+        """Return the loss, and a bound on how far it is from that of the weights √scale · corners."""
+        self._spectral = self._judge
+        loss, _, truncation = self._measured(x)
+        return loss, self._rounding(x) + truncation
+
+    def _rounding(self, x: FloatArray) -> float:
+        """Return a bound on the rounding of the loss, that of the spectral engine's own sums left out."""
+        k, d, law = self.solid.n, self.solid.dim, self._model.features
+        weights = np.sqrt(np.exp(x[0])) * _corners(self.solid, x[2] if self.rows else np.nan)
+        if self._engine is not None:
+            return float(loss_rounding(self._model, weights, np.full(k, x[1])))
+        largest = float(max(abs(law.amplitude.low), abs(law.amplitude.high)))
+        sizes, offset = np.abs(weights).T @ np.abs(weights), np.full(k, abs(x[1]))
+        # A relative change of overlaps and biases counts twice in a square.
+        overlap = 2 * (d + OVERLAP)
+        if self._spectral is None and self._counted is None:
+            # One feature is on, each as often as another; the first is the output's own.
+            alone = offset[0] + largest * (sizes[0] + np.eye(k)[0])
+            return float(k * gamma(overlap + CLOSED + 2 * k) * (alone**2).sum())
+        steps = overlap + (k if self._counted is None else self._counted.steps)
+        return float(gamma(steps) * mean_square(law, largest * (sizes + np.eye(k)), offset).sum())
+
+    def _measured(self, x: FloatArray) -> tuple[float, FloatArray, float]:
+        """Return the loss, its gradient, and what its error has besides `_rounding`."""
         k, share = self.solid.n, x[2] if self.rows else np.nan
         points, scale = _corners(self.solid, share), float(np.exp(x[0]))
         if self._engine is not None:
-            loss, in_weights, in_bias = self._engine.loss_and_gradient(scale**0.5 * points, np.full(k, x[1]))
-            slopes = [scale**0.5 * (in_weights * points).sum() / 2, in_bias.sum()]
-            return float(loss), np.array(slopes), k * ROUNDING * self.square
+            loss, in_weights, in_bias = self._engine.loss_and_gradient(np.sqrt(scale) * points, np.full(k, x[1]))
+            slopes = [np.sqrt(scale) * (in_weights * points).sum() / 2, in_bias.sum()]
+            return float(loss), np.array(slopes), 0.0
         if not self.alike:
             return self._each(scale * self.solid.gram, float(x[1]))
         # All outputs are alike.
@@ -158,10 +187,9 @@ class _Family:
         return float(loss), np.array(slopes), float(error)
 
     def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray, float]:
-        """Return the first output's loss, its derivatives in the overlaps and the bias, and its error."""
-        rounding = ROUNDING * self.square
+        """Return the first output's loss, its derivatives in the overlaps and the bias, and the engine's error."""
         if self._counted is not None:
-            return *self._counted.output_and_slopes(overlaps, bias), rounding
+            return *self._counted.output_and_slopes(overlaps, bias), 0.0
         if self._spectral is not None:
             found = self._spectral.output(0, overlaps, bias)
             return float(found.value[0]), found.slopes[0], float(found.error[0])
@@ -170,7 +198,7 @@ class _Family:
         loss = self.square + terms["on none value"][0] + terms["off one value"][0, 1:].sum()
         slopes = np.append(terms["off one slope"][0], terms["on none bias"][0] + terms["off one bias"][0, 1:].sum())
         slopes[0] = terms["on none own"][0]
-        return float(loss), slopes, rounding
+        return float(loss), slopes, 0.0
 
     def _steps(self, share: float) -> FloatArray:
         """Return the derivatives of the logarithms of squared coordinates in the share, shape (d, 1)."""
@@ -216,7 +244,7 @@ class _Family:
             step = np.zeros(len(x))
             step[free] = -np.linalg.solve(hessian, gradient[free])
             left = float(-gradient[free] @ step[free] / 2)
-            if left <= ROUNDING * self.square:
+            if left <= NOTHING_LEFT * self.square:
                 break
             x = np.clip(x + step, self.bounds().lb, self.bounds().ub)
         return x, left, positive
@@ -266,7 +294,7 @@ def packed(
     places = [np.array([*start, *shares]) for start in starts]
     _, x = min((family.search(place) for place in places), key=lambda pair: pair[0])
     x, left, positive = family.polished(x)
-    loss, _, numerical = family.measured(x)
+    loss, error = family.judged(x)
     k, d, scale = family.solid.n, family.solid.dim, float(np.exp(x[0]))
     status = "optimal" if positive and np.isfinite(left) else "failed"
     if scale < SMALLEST_SCALE:
@@ -275,5 +303,5 @@ def packed(
         # Nothing is left to gain, however flat it is.
         status, left = "optimal", loss
     height = float(x[2]) if family.rows else float("nan")
-    gain, error = (k * family.unit - loss) / d, numerical + left
-    return Packed(family.solid.name, k, d, scale, float(x[1]), height, loss, gain, error, status)
+    gain = (k * family.unit - loss) / d
+    return Packed(family.solid.name, k, d, scale, float(x[1]), height, loss, gain, error + left, status)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Behind the face: options are read without tracing anything.
 from tegum.compare.commands.boundary import PlaneOptions
 from tegum.theory import BoundaryMap, boundary_map
 from tegum.theory.boundaries import BoundaryCurve

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.sweeps import output, python
 
+# Behind the face: parts of the compiled loop against their definition.
 kernels: Any = import_module("tegum.empirical.kernels.cpu")
 
 # Prints trained parameters as hexadecimal digits, and how often compiled code was found on disk, and not. The losses of
@@ -22,6 +23,7 @@ import numpy as np
 from importlib import import_module
 from tegum.empirical import Optimisation, Sampling, train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, KHotFeatures, ToyModel
+# Behind the face: one engine by itself.
 import_module("tegum.theory.loss.compiled").CompiledEngine.covers = staticmethod(lambda *_: False)
 found = []
 for n, m, law, options in (
@@ -34,6 +36,7 @@ for n, m, law, options in (
     model = ToyModel(n, m, law, interference_penalty=0.02, weight_decay=0.01)
     trained = train(model, seeds=2, steps=60, batch_size=1000, device="cpu", **options)
     found += [trained.weights.tobytes().hex(), trained.bias.tobytes().hex(), trained.loss_history.tobytes().hex()]
+# Behind the face: parts of the compiled loop against their definition.
 compiled = import_module("tegum.empirical.kernels.cpu")._advance_in(np.dtype("float32"))
 print(json.dumps([found, sum(compiled.stats.cache_hits.values()), sum(compiled.stats.cache_misses.values())]))
 """

@@ -17,6 +17,7 @@ from tests.support.laws import independent
 from tests.support.oracles import oracle
 from tests.support.tolerances import tolerance
 
+# Behind the face: one engine by itself.
 AdaptiveEngine = internals("loss.adaptive").AdaptiveEngine
 ENGINES: dict[str, Any] = {
     "arrays": ArrayEngine,
@@ -69,7 +70,8 @@ def test_single_precision_has_an_error_of_its_own() -> None:
     for engine in (ArrayEngine(model, given[0]), SpectralEngine(model, given[0])):
         found = engine.evaluate(*given, 0)
         assert found.error.dtype == torch.float32
-        assert abs(float(found.loss) - exact) <= float(found.error) <= 1e-5
+        # Every rounding counts at its worst.
+        assert abs(float(found.loss) - exact) <= float(found.error) <= 10 * tolerance("loss", "float32")
 
 
 def test_fewer_nodes_leave_a_larger_error_which_is_admitted() -> None:

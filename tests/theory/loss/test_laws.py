@@ -97,9 +97,12 @@ class Point:
 
 DENSITY = st.one_of(st.floats(0.01, 1), st.sampled_from([1e-6, 0.5, 1.0]))
 IMPORTANCE = st.floats(0.1, 10)
-# The values that phases have: exact zeros, ties and opposites, and entries that are almost zero.
-ENTRY = st.one_of(st.floats(-2, 2), st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 1e-12, -1e-12, 1e-150]))
-BIAS = st.one_of(st.floats(-1, 1), st.sampled_from([0.0, -1.0, 0.25, 1e-12]))
+# The values that phases have: exact zeros, ties and opposites, and entries that are almost zero. Subnormal ones are
+# left out: half of the smallest is rounded to 0, and with it the side of a kink on which an amplitude's end lies.
+ENTRY = st.one_of(
+    st.floats(-2, 2, allow_subnormal=False), st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 1e-12, -1e-12, 1e-150])
+)
+BIAS = st.one_of(st.floats(-1, 1, allow_subnormal=False), st.sampled_from([0.0, -1.0, 0.25, 1e-12]))
 ANY_LAW = tuple(LAWS)
 ANY_AMPLITUDE = tuple(AMPLITUDES)
 # Those that don't depend on the axes of the hidden space.

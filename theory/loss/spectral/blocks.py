@@ -152,9 +152,11 @@ class BlockLaw:
     def cumulant(self, slopes: FloatArray, theta: FloatArray) -> FloatArray:
         """Return log E[e^{θ Z}], Z = Σ a_j x_j, for real θ of shape (R,)."""
         phi = real_transform(self.amplitude, theta[:, None] * slopes)
-        total = np.log1p(self.on * (phi - 1)).sum(axis=-1)
-        for group in self.groups:
-            total = total + np.log(sum(p * phi[:, list(active)].prod(axis=-1) for active, p in group.patterns))
+        # Not log1p of a difference, which loses what is left of features that are always on.
+        with np.errstate(divide="ignore"):
+            total = np.log(1 - self.on + self.on * phi).sum(axis=-1)
+            for group in self.groups:
+                total = total + np.log(sum(p * phi[:, list(active)].prod(axis=-1) for active, p in group.patterns))
         return np.asarray(total)
 
     def means(self) -> FloatArray:

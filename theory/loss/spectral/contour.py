@@ -54,8 +54,8 @@ class Line:
         return self.c[:, None] + 2j * np.pi * np.arange(first, last) / self.period[:, None]
 
 
-def choose_line(rows: Rows) -> Line:
-    """Return lines with short periods, given rows whose Z can be positive as well as negative or zero."""
+def exponents(rows: Rows) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return some θ > 0 and log E[e^{θZ}] and log E[e^{−θZ}], infinite where they overflow, shape (R, 14) each."""
     low, high = rows.extent()
     amplitude = rows.law.amplitude
     size = np.abs(rows.slopes).max(axis=-1) * float(max(abs(amplitude.low), abs(amplitude.high)))
@@ -64,8 +64,15 @@ def choose_line(rows: Rows) -> Line:
     with np.errstate(over="ignore", invalid="ignore"):
         up, down = (np.stack([rows.cumulant(sign * t) for t in theta.T], axis=-1) for sign in (1, -1))
     up, down = (np.where(np.isfinite(bound), bound, np.inf) for bound in (up, down))
+    return theta, up, down
+
+
+def choose_line(rows: Rows) -> Line:
+    """Return lines with short periods, given rows whose Z can be positive as well as negative or zero."""
+    low, high = rows.extent()
+    theta, up, down = exponents(rows)
     calm = np.maximum(np.where(up <= GROWTH, theta, 0).max(axis=-1), GROWTH / high)
-    best, c = np.full(len(size), np.inf), np.zeros(len(size))
+    best, c = np.full(len(low), np.inf), np.zeros(len(low))
     for damping in DAMPINGS:
         above = np.minimum(MARGIN * high, ((up + TAIL + damping) / theta).min(axis=-1))
         below = np.minimum(-MARGIN * low, ((down + TAIL - damping) / theta).min(axis=-1))

@@ -7,11 +7,12 @@ transform of an output's pre-activation is a product over the blocks, and with R
 
 A sum over N nodes costs O(n² N) for the loss and its gradient together. What the sum misses of the patterns with at
 most one active feature is known and added, as is what a finite step aliases; N is doubled until the results don't
-change. The error that is left is estimated, not proved. docs/spectral.md derives and measures all this.
+change. The error that is left is estimated, or bounded on request. docs/spectral.md derives and measures all this.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -19,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ToyModel
-from ...numerics import FloatArray
+from ...numerics import FloatArray, as_numpy, gamma
 from .blocks import BlockLaw
 from .contour import NODES
+from .errors import mean_square, provable
 from .inversion import integrate
 from .rows import Rows, Terms
 
@@ -31,15 +33,18 @@ Array = Any
 # Sums grow with n² nodes; so may they where n is small.
 MAX_WORK = 1 << 24
 FEWEST_MAX_NODES = 1 << 12
+# Operations of a second moment and of the last sum.
+FEW = 12
 
 
 class Inverted(NamedTuple):
-    """Losses of outputs, or sizes of hidden units, with the estimated errors of this very evaluation.
+    """Losses of outputs, or sizes of hidden units, with the errors of this very evaluation.
 
     Attributes:
         value: E(x_i − x'_i)², without importances and penalties, shape (..., n), or E|h_k|, shape (..., m).
         slopes: derivatives in (G_i·, b_i), shape (..., n, n + 1), or in W_k·, shape (..., m, n); None if not asked for.
-        error: estimated absolute errors of the values, NumPy's, same shape.
+        error: absolute errors of the values, NumPy's, same shape: bounds if they were to be proved, else estimates that
+            hold a bound on rounding (docs/spectral.md has how often and how far estimates were exceeded).
         slope_error: estimated largest absolute error among each one's derivatives, 0 where there were none, same shape.
         nodes: how many nodes each took, same shape.
     """
@@ -58,14 +63,16 @@ class SpectralLoss:
         model: what is being asked; its features must fall in independent blocks. Penalties are left out.
         like: an array whose namespace, dtype and device the results have; default NumPy, float64. Computations are in
             float64 on that device.
-        tolerance: each output's loss is to be off by at most this times E[x_i²], a hidden unit's E|h| by this times
-            E[u²], and derivatives by a hundred times as much.
+        tolerance: each output's loss is to be off by at most this times E[x_i²] and rounding, a hidden unit's E|h| by
+            this times E[u²], and derivatives by a hundred times as much.
         max_nodes: nodes after which a row gives up and its error stays above the tolerance; default as many as
             2²⁴ / n, at least 4096.
+        proved: whether nodes are doubled until the errors of outputs' losses are proved to be within the tolerance, not
+            only estimated: for independent features whose amplitudes vary. It takes up to thirty times as many nodes.
 
     Raises:
-        ValueError: if the law isn't one of independent blocks, the tolerance isn't positive, or `max_nodes` is below
-            128, the fewest that can be compared.
+        ValueError: if the law isn't one of independent blocks, the tolerance isn't positive, `max_nodes` is below 128,
+            the fewest that can be compared, or errors of such a law can't be proved.
 
     Example:
         >>> from tegum.theory import IndependentFeatures
@@ -75,7 +82,13 @@ class SpectralLoss:
     """
 
     def __init__(
-        self, model: ToyModel, like: Array | None = None, *, tolerance: float = 1e-9, max_nodes: int | None = None
+        self,
+        model: ToyModel,
+        like: Array | None = None,
+        *,
+        tolerance: float = 1e-9,
+        max_nodes: int | None = None,
+        proved: bool = False,
     ) -> None:
         """Look at the law."""
         if not (np.isfinite(tolerance) and tolerance > 0):
@@ -84,8 +97,10 @@ class SpectralLoss:
             max_nodes = max(MAX_WORK // model.n_features, FEWEST_MAX_NODES)
         if max_nodes < 2 * NODES:
             raise ValueError(f"max_nodes must be at least {2 * NODES}, got {max_nodes!r}")
-        BlockLaw.of(model.features, np.array(model.densities()).reshape(-1, model.n_features))
-        self.model, self.tolerance, self.max_nodes = model, tolerance, max_nodes
+        law = BlockLaw.of(model.features, np.array(model.densities()).reshape(-1, model.n_features))
+        if proved and not provable(law):
+            raise ValueError("errors are proved for independent features whose amplitudes vary, got others")
+        self.model, self.tolerance, self.max_nodes, self.proved = model, tolerance, max_nodes, proved
         self._like = np.zeros(()) if like is None else like
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
@@ -123,7 +138,7 @@ class SpectralLoss:
             weights: W, shape (..., n_hidden, n_features).
         """
         n, m = self.model.n_features, self.model.n_hidden
-        w = _numpy(weights)
+        w = as_numpy(weights)
         batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2])
         slopes = np.broadcast_to(w, (*batch, m, n)).reshape(-1, n)
         rows = Rows(self._laws(batch, m), slopes, np.zeros(len(slopes)), None)
@@ -143,7 +158,7 @@ class SpectralLoss:
             slopes: whether to return derivatives.
         """
         n = self.model.n_features
-        w, b = _numpy(weights), _numpy(bias)
+        w, b = as_numpy(weights), as_numpy(bias)
         batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2], b.shape[:-1])
         gram = np.broadcast_to(w.mT @ w, (*batch, n, n)).reshape(-1, n)
         offset = np.broadcast_to(b, (*batch, n)).reshape(-1)
@@ -151,7 +166,11 @@ class SpectralLoss:
         rows = Rows(self._laws(batch, n), gram, offset, own, slopes)
         amplitude = float(self.model.features.amplitude.second_moment)
         squares = np.broadcast_to(self.model.features.densities(n) * amplitude, (*batch, n)).reshape(-1)
-        terms, errors = self._integrate(rows, squares, (*batch, n))
+        terms, (error, *others) = self._integrate(rows, squares, (*batch, n))
+        # Overlaps are rounded, which counts twice in a square.
+        sizes = np.broadcast_to(np.abs(w).mT @ np.abs(w), (*batch, n, n)).reshape(-1, n)
+        overlaps = gamma(2 * (self.model.n_hidden + 2)) * mean_square(replace(rows, slopes=sizes))
+        errors = error + overlaps.reshape(error.shape), *others
         # Rounding may take the loss of a perfect output below zero.
         value = self._give(np.maximum(terms["value"] + squares, 0), (*batch, n))
         if not slopes:
@@ -171,7 +190,11 @@ class SpectralLoss:
         """Return the terms of all rows, with the errors and nodes of an `Inverted` of some shape."""
         xp, device = array_api_compat.array_namespace(self._like), array_api_compat.device(self._like)
         place = (xp, None) if array_api_compat.is_numpy_namespace(xp) else (xp, device)
-        terms, error, nodes = integrate(rows, self.tolerance * scale, self.max_nodes, place)
+        # Those of hidden units are estimated.
+        proved = self.proved and rows.own is not None
+        terms, error, nodes = integrate(rows, self.tolerance * scale, self.max_nodes, place, proved=proved)
+        # E[x²] is rounded as well, and added.
+        error[:, 0] += gamma(FEW) * scale
         return terms, (error[:, 0].reshape(shape), error[:, 1].reshape(shape), nodes.reshape(shape))
 
     def _give(self, array: FloatArray, shape: tuple[int, ...]) -> Array:
@@ -179,10 +202,3 @@ class SpectralLoss:
         if array_api_compat.is_numpy_namespace(xp):
             return array.astype(self._like.dtype)
         return xp.asarray(array, dtype=self._like.dtype, device=array_api_compat.device(self._like))
-
-
-def _numpy(array: Array) -> FloatArray:
-    """Return a NumPy array of float64."""
-    if array_api_compat.is_torch_array(array):
-        array = array.detach().cpu().numpy()
-    return np.asarray(array, dtype=np.float64)

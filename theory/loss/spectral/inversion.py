@@ -1,7 +1,7 @@
 """Expectations of many signed sums by inverting their Laplace transforms, to a tolerance.
 
-The nodes of each row are doubled until its result stays; what is left is estimated from the last changes. Patterns
-in which only small slopes are active are integrated by themselves. docs/spectral.md has the reasons.
+The nodes of each row are doubled until its result stays; what is left is estimated from the last changes, or bounded.
+Patterns in which only small slopes are active are integrated by themselves. docs/spectral.md has the reasons.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...numerics import FloatArray
 from .contour import NODES, NodeSums, aliases, choose_line
+from .errors import aliasing, linear_rounding, rounding, truncation
 from .few import Few
 from .rows import Rows, Terms, added, chosen
 from .simple_patterns import SimplePatterns, simple_terms
@@ -26,22 +27,26 @@ RARE = 1e-14
 DERIVATIVES = 100.0
 # The first change counts this much more: with only one, there is no telling how fast they fall.
 FIRST_CHANGE = 32.0
-# Rounding of a row, relative to the scale of its errors.
-ROUNDING = 1e-15
 # Complex numbers that one array of the computation holds.
 CHUNK = {"cpu": 1 << 17, "cuda": 1 << 24}
 
 
 def integrate(
-    rows: Rows, tolerance: FloatArray, max_nodes: int, place: tuple[Any, Any] = (np, None)
+    rows: Rows,
+    tolerance: FloatArray,
+    max_nodes: int,
+    place: tuple[Any, Any] = (np, None),
+    *,
+    proved: bool = False,
 ) -> tuple[Terms, FloatArray, NDArray[np.int64]]:
-    """Return what rows ask for, with estimated absolute errors and numbers of nodes.
+    """Return what rows ask for, with absolute errors and numbers of nodes.
 
     Args:
         rows: R signed sums.
-        tolerance: absolute, shape (R,).
+        tolerance: absolute, shape (R,), of all but rounding.
         max_nodes: after which a row gives up.
         place: array namespace to compute in, and device, None for NumPy.
+        proved: whether the errors of values are to be bounded; else all errors but rounding are estimated.
 
     Returns:
         "value", shape (R,), and if derivatives are asked for "bias", shape (R,), and "slopes", shape (R, n); errors of
@@ -56,6 +61,9 @@ def integrate(
     above = (low >= 0) & (high > 0)
     crossing = np.flatnonzero((low < 0) & (high > 0))
     linear = rows.take(above).linear()
+    error[above] = linear_rounding(rows.take(above))
+    if not rows.derivatives:
+        error[above, 1] = 0
     for name, term in terms.items():
         term[above] = linear[name]
     if rows.own is None and rows.derivatives:
@@ -82,7 +90,7 @@ def integrate(
             part = rows.take(at)
             if deeper:
                 part = replace(part, inner=inner.take(at), mass=mass[at])
-            found, *estimates = _integrate_block(part, tolerance[at], max_nodes, place)
+            found, *estimates = _integrate_block(part, tolerance[at], max_nodes, place, proved)
             for name, term in terms.items():
                 term[crossing[at]] = found[name]
             error[crossing[at]], nodes[crossing[at]] = estimates
@@ -90,7 +98,7 @@ def integrate(
     if len(at):
         deep = replace(rows.take(at), law=inner.take(at), slopes=small_slopes[at])
         weight = mass[at]
-        found, e, count_deep = integrate(deep, tolerance[at] / weight, max_nodes, place)
+        found, e, count_deep = integrate(deep, tolerance[at] / weight, max_nodes, place, proved=proved)
         for name, term in terms.items():
             term[crossing[at]] += (weight if term.ndim == 1 else weight[:, None]) * found[name]
         error[crossing[at]] += weight[:, None] * e
@@ -99,7 +107,7 @@ def integrate(
 
 
 def _integrate_block(
-    rows: Rows, tolerance: FloatArray, max_nodes: int, place: tuple[Any, Any]
+    rows: Rows, tolerance: FloatArray, max_nodes: int, place: tuple[Any, Any], proved: bool
 ) -> tuple[Terms, FloatArray, NDArray[np.int64]]:
     """Return what rows that cross zero ask for, doubling the nodes of each until its result stays."""
     line = choose_line(rows)
@@ -123,11 +131,14 @@ def _integrate_block(
         result = added(simple.sum(sums.rows, missing), now)
         if previous:
             change = _changes(result, previous)
-            estimate = _estimate(change, before) + ROUNDING
+            estimate = _estimate(change, before)
+            if proved:
+                estimate[:, 0] = truncation(sums.rows, sums.line, last, sums.rows.small(SMALL))
+                estimate[:, 0] += aliasing(sums.rows, sums.line)
             results = results or {name: np.zeros((count, *term.shape[1:])) for name, term in result.items()}
             for name, term in result.items():
                 results[name][live] = term
-            error[live], nodes[live] = estimate, last
+            error[live], nodes[live] = estimate + rounding(sums.rows, sums.line, last), last
             going = np.flatnonzero(~(estimate <= tolerance[live, None] * (1, DERIVATIVES)).all(axis=-1))
             if not len(going) or 2 * last > max_nodes:
                 return results, error, nodes

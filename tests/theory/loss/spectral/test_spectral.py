@@ -23,10 +23,13 @@ from tests.support.internals import internals
 from tests.support.laws import independent
 from tests.support.monte_carlo import sampled_loss
 from tests.support.oracles import oracle
-from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, entry_scale, loss_scale, tolerance
+from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, assert_bounded, entry_scale, loss_scale, tolerance
 
+# Behind the face: one engine by itself.
 SpectralLoss = internals("loss.spectral.engine").SpectralLoss
+# Behind the face: expectations by themselves.
 SignedSums = internals("loss.signed_sums").SignedSums
+# Behind the face: an integrand by itself.
 positive_part = internals("loss.penalties").positive_part
 # Enough for every case here that doesn't say otherwise.
 MANY_NODES = 1 << 14
@@ -105,9 +108,8 @@ def check_against_enumeration(model: ToyModel, W: FloatArray, b: FloatArray, slo
     scale = float(model.densities().sum() * second_moment + exact.sum())
     assert np.abs(value - exact).max() <= tolerance("spectral") * scale
     assert np.abs(slopes - first).max() <= slope_bar * entry_scale(first)
-    floor = tolerance("spectral_rounding") * scale
-    assert (np.abs(value - exact) <= error + floor).all()
-    assert (np.abs(slopes - first).max(axis=-1) <= slope_error + floor).all()
+    assert (np.abs(value - exact) <= error).all()
+    assert (np.abs(slopes - first).max(axis=-1) <= slope_error).all()
     alone = spectral.output_losses(W, b)
     assert np.abs(alone - exact).max() <= tolerance("spectral") * scale
 
@@ -207,9 +209,53 @@ def test_error_estimates_are_honest() -> None:
         exact, first = enumerated(model, W, b)
         spectral = SpectralLoss(model, tolerance=bar, max_nodes=MANY_NODES)
         value, slopes, error, slope_error, _ = spectral.outputs(W, b)
-        floor = tolerance("spectral_rounding")
-        assert (np.abs(value - exact) <= error + floor).all()
-        assert (np.abs(slopes - first).max(axis=-1) <= slope_error + floor).all()
+        assert (np.abs(value - exact) <= error).all()
+        assert (np.abs(slopes - first).max(axis=-1) <= slope_error).all()
+
+
+@pytest.mark.parametrize("density", [1e-3, 0.1, 0.6, 1.0])
+@pytest.mark.parametrize("amplitude", ["uniform", "symmetric", "narrow", "wide"])
+def test_proved_errors_are_bounds(amplitude: str, density: float) -> None:
+    rng = np.random.default_rng([len(amplitude), int(1000 * density)])
+    for bar in (1e-3, 1e-6, 1e-10):
+        n = int(rng.integers(2, 7))
+        W, b = random_point(n, max(n - 1, 1), seed=int(rng.integers(1 << 30)))
+        for columns in (1.0, 10.0 ** rng.uniform(-6, 0, size=n)):
+            model = ToyModel(n, len(W), IndependentFeatures(density, amplitude=AMPLITUDES[amplitude]))
+            exact, _ = enumerated(model, W * columns, b)
+            proved = SpectralLoss(model, tolerance=bar, max_nodes=MANY_NODES, proved=True)
+            found = proved.outputs(W * columns, b, slopes=False)
+            assert_bounded(found.value, exact, found.error)
+
+
+def test_a_proof_takes_more_nodes_than_an_estimate() -> None:
+    model = independent(12, 3, 0.1)
+    W, b = unit_point(12, 3)
+    estimated, proved = (
+        SpectralLoss(model, tolerance=1e-8, proved=proved).outputs(W, b, slopes=False) for proved in (False, True)
+    )
+    assert estimated.nodes.sum() < proved.nodes.sum()
+    assert (np.abs(estimated.value - proved.value) <= estimated.error + proved.error).all()
+    assert (proved.error <= 1.1e-8 * 0.1 / 3).all()
+
+
+@pytest.mark.parametrize("law", ["correlated", "anticorrelated"])
+def test_errors_that_cannot_be_proved_are_refused(law: str) -> None:
+    for features in (LAWS[law]("uniform"), IndependentFeatures(0.1, amplitude="constant")):
+        with pytest.raises(ValueError, match="independent features whose amplitudes vary"):
+            SpectralLoss(ToyModel(5, 3, features), proved=True)
+
+
+@pytest.mark.parametrize("b", [-1.0, 5.0])
+def test_outputs_off_and_on_throughout_have_the_error_of_rounding(b: float) -> None:
+    model = independent(3, 2, 0.3)
+    W = np.array([[0.3, 0.1, 0.2], [0.1, 0.4, 0.05]])
+    exact = oracle(model, W, np.full(3, b)).loss
+    found = SpectralLoss(model).outputs(W, np.full(3, b))
+    assert (found.nodes == 0).all()
+    assert (found.error > 0).all()
+    assert_bounded(found.value.sum(), exact, found.error.sum())
+    assert found.error.max() < tolerance("loss") * (1 + b * b)
 
 
 def test_tighter_tolerances_take_more_nodes() -> None:
@@ -232,7 +278,7 @@ def test_too_few_nodes_are_admitted() -> None:
     found = spectral.outputs(W, b, slopes=False)
     exact, _ = enumerated(model, W, b)
     assert found.error.max() > 1e-12
-    assert (np.abs(found.value - exact) <= found.error + tolerance("spectral_rounding")).all()
+    assert (np.abs(found.value - exact) <= found.error).all()
 
 
 def test_ten_digons_cost_ten_digons() -> None:
