@@ -21,7 +21,7 @@ AT_CORNER = 1e-3
 BEYOND = 0.01
 SIDESTEP = 1e-3
 # Points that aren't determined better than this are left out; a curve of them is spurious.
-ILL_CONDITIONED = 1e-7
+ILL_CONDITIONED = 1e-4
 # Curves with fewer points than this are corners of the box.
 FEWEST = 3
 # Differences of losses below rounding have no sign.
