@@ -19,6 +19,7 @@ FOLDERS = (
     "tests/theory/numerics",
     "tests/theory/models",
     "tests/theory/geometry",
+    "tests/theory/polytopes",
     "tests/theory/formulas",
     "tests/theory/derivation",
     "tests/theory/loss",
