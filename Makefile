@@ -14,7 +14,7 @@ diagram: $(STAMP)
 # A file's tests go to one worker, so that what its fixtures compute is computed once. (Groups of tests, by xdist's mark
 # of that name, are silently ignored: pytest-xdist 3.8 doesn't know them under pytest 9.2.)
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --durations=30
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

@@ -15,7 +15,7 @@ from tegum.compare.figures import save_figure
 from tegum.compare.figures.style import STYLE
 from tegum.theory import IndependentFeatures, ToyModel
 from tegum.theory.proofs.triples import certify_triple
-from tegum.theory.proofs.triples.rows import lowest_row
+from tegum.theory.proofs.triples.rows import RowProblem, lowest_row
 
 DENSITY = Fraction(7, 10)
 POINTS = 41
@@ -38,7 +38,9 @@ def relaxed_loss(a: float, b: float) -> float:
         domain[0, own] = 0
         firsts = (0.1, 0.5, 0.9) if own == 0 else (-0.5, 0.05, 0.5)
         starts = np.array(list(product(firsts, (-0.5, 0.05, 0.5), (-0.3, 0.1, 0.4))))
-        total += lowest_row(float(DENSITY), own, first, second, np.zeros(3), domain, starts, np.empty(5))
+        cell = np.array((first, first, second, second))
+        problem = RowProblem(float(DENSITY), own, cell, np.zeros(2), np.zeros(3), domain)
+        total += lowest_row(problem, starts, np.empty(5))
     return total
 
 
@@ -79,4 +81,4 @@ if __name__ == "__main__":
         figure.colorbar(filled, ax=left, format="{x:g}")
         draw_bound(right, certificate.history, certificate.loss.midpoint)
         save_figure(figure, Path(__file__).resolve().parent / "proofs-three.png")
-    print(certificate.status, certificate.phase, certificate.boxes, certificate.seconds)
+    print(certificate.status, certificate.phase, certificate.boxes)

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.empirical.files import read_zarr, write_zarr
+from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
@@ -176,12 +176,7 @@ def load_basins(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: if there are none, they can't be read, or it is something else.
     """
-    where = Path(path)
-    if not where.exists():
-        raise ValueError(f"expected basin shares (a zarr folder), but {where} doesn't exist")
-    dataset = read_zarr(where, "basin shares (a zarr folder)")
-    if dataset.attrs.get("format") != FORMAT:
-        raise ValueError(f"expected a dataset of format {FORMAT!r}, got {dataset.attrs.get('format')!r} in {where}")
+    dataset = read_zarr_of(path, "basin shares", FORMAT)
     return dataset.assign_coords(dataset.attrs.pop("texts"))
 
 

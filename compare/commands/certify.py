@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Decimals, with small powers of ten, or fractions.
 NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
+# Bytes of a certificate's file.
+LARGEST_FILE = 100_000_000
 # Features and dimensions of the larger of the problems that are covered.
 TRIPLE = (3, 2)
 
@@ -66,7 +68,7 @@ class ProblemOptions:
 def certify(
     problem: ProblemOptions,
     max_boxes: Annotated[
-        int | None, typer.Option(help="Budget of boxes to look at; default 100,000, or 60 million for three features.")
+        int | None, typer.Option(help="Most boxes to look at; default 100,000, or 120 million for three features.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Save the certificate as JSON.")] = None,
     check: Annotated[
@@ -126,13 +128,17 @@ def _show_check(path: Path, *, as_json: bool) -> None:
     from tegum.theory.proofs.certificates import Certificate
     from tegum.theory.proofs.checks import check_certificate
 
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise ValueError(f"{path} has more than {LARGEST_FILE:,} bytes")
     try:
-        certificate = Certificate.from_json(path.read_text(encoding="utf-8"))
+        certificate = Certificate.from_json(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError(f"{path} isn't a text file") from None
-    total = max(sum(len(boxes) for boxes in certificate.proof.boxes.values()), 1)
+    kind, total = "boxes" if len(certificate.model.importance) == 2 else "cells", max(certificate.listed, 1)
     with Stages() as stages:
-        found = check_certificate(certificate, report=lambda done: stages.report("boxes", done / total))
+        found = check_certificate(certificate, report=lambda done: stages.report(kind, done / total))
     if as_json:
         print_json({"status": found.status, "boxes": found.boxes, "parts": found.parts, "checked": list(found.checked)})
     else:
@@ -143,9 +149,9 @@ def _show_check(path: Path, *, as_json: bool) -> None:
 
 def _print_check(certificate: Certificate, found: CertificateCheck) -> None:
     screen, model = console(), certificate.model
-    importances = " and ".join(map(str, model.importance))
+    *others, last = map(str, model.importance)
     screen.print(
-        f"density {model.density}, importances {importances}, interference penalty {model.penalty}: "
+        f"density {model.density}, importances {', '.join(others)} and {last}, interference penalty {model.penalty}: "
         f"{certificate.phase or 'no phase'} claimed, global minimum {_interval(certificate.loss)}",
         soft_wrap=True,
     )

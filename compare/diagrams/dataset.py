@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical.files import read_zarr, write_zarr
+from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import TrainedModels
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import phase, published_candidates
@@ -227,14 +227,8 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: if there is none, it can't be read, or it is something else.
     """
-    where = Path(path)
-    if not where.exists():
-        raise ValueError(f"expected a phase diagram (a zarr folder), but {where} doesn't exist")
-    dataset = read_zarr(where, "a phase diagram (a zarr folder)")
-    found = dataset.attrs.get("format")
-    if found != FORMAT:
-        raise ValueError(f"expected a dataset of format {FORMAT!r}, got {found!r} in {where}")
+    dataset = read_zarr_of(path, "a phase diagram", FORMAT)
     missing = sorted({"minimum_loss", "minimum_phase", "published_phase"} - set(map(str, dataset)))
     if missing:
-        raise ValueError(f"expected a phase diagram with variables {missing}, which {where} lacks")
+        raise ValueError(f"expected a phase diagram with variables {missing}, which {path} lacks")
     return dataset

@@ -11,13 +11,14 @@ is replaced in one step. Begin with `models`:
     3
 """
 
-from .datasets import read_zarr, write_zarr
+from .datasets import read_zarr, read_zarr_of, write_zarr
 from .models import from_dataset, load_models, save_models, to_dataset
 
 __all__ = [
     "from_dataset",
     "load_models",
     "read_zarr",
+    "read_zarr_of",
     "save_models",
     "to_dataset",
     "write_zarr",

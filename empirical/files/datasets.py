@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,4 +46,25 @@ def read_zarr(path: Path, what: str) -> xr.Dataset:
             variable.attrs.pop("_FillValue", None)
     except Exception as error:
         raise ValueError(f"expected {what}, can't read {path}: {error}") from None
+    return dataset
+
+
+def read_zarr_of(path: str | os.PathLike[str], what: str, form: str) -> xr.Dataset:
+    """Read a dataset whose attribute `format` says what it is.
+
+    Args:
+        path: zarr store.
+        what: is expected, for errors.
+        form: value of `format`.
+
+    Raises:
+        ValueError: if there is none, it can't be read, or it is of another format.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise ValueError(f"expected {what} (a zarr folder), but {where} doesn't exist")
+    dataset = read_zarr(where, f"{what} (a zarr folder)")
+    found = dataset.attrs.get("format")
+    if found != form:
+        raise ValueError(f"expected a dataset of format {form!r}, got {found!r} in {where}")
     return dataset

@@ -9,14 +9,16 @@ with `group`:
     True
 """
 
-from .compiled import CompiledGroup
+from .compiled import CompiledGroup, law_of
 from .device import DeviceGroup
 from .exact import ExactGroup
-from .group import Group
+from .group import Group, penalties_of
 
 __all__ = [
     "CompiledGroup",
     "DeviceGroup",
     "ExactGroup",
     "Group",
+    "law_of",
+    "penalties_of",
 ]

@@ -7,7 +7,7 @@ result doesn't depend on its neighbours; the compiled loops take one model at a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,29 +19,34 @@ from ..inputs import InputTable, input_table, seed_words
 from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
 from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
 
+if TYPE_CHECKING:
+    from ..kernels import records
+
 # Multiply-adds that one call of the compiled loop may take: about a tenth of a second.
 CALL = 1 << 31
 
 
-def table_arrays(table: InputTable) -> tuple[Any, ...]:
+def law_of(table: InputTable) -> records.Law:
     """Return a table as the compiled loop takes it."""
-    return (
-        int(table.stratified),
-        table.block_of,
-        table.starts,
-        table.members,
-        table.low,
-        table.high,
-        table.first_edges,
-        table.chances,
-        table.masks,
-        table.amplitude,
-        table.hot,
+    from ..kernels import records
+
+    return records.Law(
+        stratified=int(table.stratified),
+        block_of=table.block_of,
+        starts=table.starts,
+        members=table.members,
+        low=table.low,
+        high=table.high,
+        first_edges=table.first_edges,
+        chances=table.chances,
+        masks=table.masks,
+        amplitude=table.amplitude,
+        hot=table.hot,
     )
 
 
 class CompiledGroup:
-    """Sampled training on a CPU by `kernels.advance`."""
+    """Sampled training on a CPU by the steps of `kernels/cpu.py`."""
 
     def __init__(
         self,
@@ -67,43 +72,35 @@ class CompiledGroup:
 
     def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
         """Train until every model is done or `stopped`."""
-        from ..kernels import cpu as kernels
+        from ..kernels import cpu, records
 
         state, rows, settings = self._state, self._rows, self._settings
         m, n, batch = self._sizes
         rule = settings.rule
-        packed = (
-            kernels.SGD if rule.kind == "sgd" else kernels.ADAM,
-            float(rule.momentum),
-            BETAS[1],
-            EPSILON,
-            float(rule.decay),
-        )
+        kind = records.SGD if rule.kind == "sgd" else records.ADAM
+        optimiser = records.Rule(kind, float(rule.momentum), BETAS[1], EPSILON, float(rule.decay))
+        samples = records.Samples(self._table.counts, self._table.masses, self._table.empty)
         parameters, size = state.parameters[rows], state.parameters.shape[1]
         moments = [np.ascontiguousarray(state.memory[rows, k * size : (k + 1) * size]) for k in range(rule.moments)]
-        law = table_arrays(self._table)
+        law = law_of(self._table)
         while (running := state.outcome[rows] == RUNNING).any() and not stopped():
             step = int(state.steps[rows[running][0]])
             most = max(1, CALL // (int(running.sum()) * batch * n * (5 * m + 8)))
             taken = min(most, WINDOW - step % WINDOW, settings.steps_until_record(rows, step))
             losses = np.zeros((len(rows), taken))
-            kernels.advance(
-                parameters,
-                moments[0],
-                moments[-1],
+            cpu.advance(
+                records.State(parameters, moments[0], moments[-1]),
                 self._keys,
                 running,
                 step,
                 settings.rates[step : step + taken],
                 law,
-                self._table.counts,
-                self._table.masses,
-                self._table.empty,
+                samples,
                 self._importance,
                 self._penalties,
-                self._sizes,
-                self._shape,
-                packed,
+                records.Sizes(*self._sizes),
+                records.Shape(*self._shape),
+                optimiser,
                 losses,
             )
             mine = rows[running]

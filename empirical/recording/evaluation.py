@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tegum.theory.loss import expected_loss, linear_loss
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, even_size, over_slices
 
-from ..groups import CompiledGroup
-from ..runs import Architecture, Rule, Settings, TrainingState
+from ..groups import law_of, penalties_of
+from ..inputs import input_table, seed_words
+from ..runs import Architecture
 
 # Inputs are drawn from a stream that no training seed has, and are the same for all models of a law.
 EVALUATION_SEED = 2**63 - 1
@@ -64,23 +64,21 @@ def losses_of(
 
 
 def _batch_losses(architecture: Architecture, model: ToyModel, parameters: FloatArray) -> FloatArray:
-    """Return the losses of each model on fresh batches, shape (models, BATCHES): steps that go nowhere."""
-    settings = Settings(
-        architecture=architecture,
-        objective="sampled",
-        steps=BATCHES,
-        batch_size=BATCH,
-        rates=np.zeros(BATCHES),
-        rule=Rule("sgd", 0.0, 0.0),
-        stratified=False,
-        exact_zeros=False,
-        tolerance=None,
-        dtype=torch.float64,
-        device=torch.device("cpu"),
-        marks=np.arange(BATCHES),
+    """Return the losses of each model on fresh batches, shape (models, BATCHES)."""
+    from ..kernels import losses, records
+
+    table = input_table(model, batch_size=BATCH, stratified=False, exact_zeros=False)
+    found = np.empty((len(parameters), BATCHES))
+    losses.batch_losses(
+        parameters,
+        seed_words(np.full(len(parameters), EVALUATION_SEED)),
+        0,
+        law_of(table),
+        records.Samples(table.counts, table.masses, table.empty),
+        np.array(model.importances()),
+        penalties_of(model),
+        records.Sizes(model.n_hidden, model.n_features, BATCH),
+        records.Shape(architecture.hidden_relu, not architecture.output_relu, architecture.tied, architecture.absolute),
+        found,
     )
-    count = len(parameters)
-    state = TrainingState.begin(parameters, settings.marks, parameters.shape[1])
-    seeds = np.full(count, EVALUATION_SEED)
-    CompiledGroup(model, seeds, state, np.arange(count), settings).run(lambda: False, lambda _: None)
-    return state.history.T
+    return found

@@ -1,7 +1,8 @@
 """`train`: every model of a batch from several seeds, interrupted and resumed at will.
 
-`loop` is the training loop over groups, `arguments` says what is refused and in which words, `progress` shows how far
-it is. Begin with `loop`, and docs/training.md:
+`loop` has `train`, from its arguments to its result; `running` divides the models into groups and trains them on
+threads, `arguments` says what is refused and in which words, `progress` shows how far it is. Begin with `loop`, and
+docs/training.md:
 
     >>> from tegum.empirical import train
     >>> from tegum.theory import IndependentFeatures, ToyModel
@@ -10,7 +11,8 @@ it is. Begin with `loop`, and docs/training.md:
     ((2,), 'finished')
 """
 
-from .loop import resolve_device, train
+from .loop import train
+from .running import resolve_device
 
 __all__ = [
     "resolve_device",

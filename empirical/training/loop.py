@@ -7,10 +7,7 @@ objective has groups of its own (`groups/exact.py`). A model's result depends on
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -22,15 +19,12 @@ from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
 
-from ..groups import CompiledGroup, DeviceGroup, ExactGroup, Group
 from ..inputs import initial_weights, input_table
 from ..recording import Film, losses_of
 from ..runs import (
     ARCHITECTURES,
     CONVERGED,
     DIVERGED,
-    FINISHED,
-    RUNNING,
     Optimisation,
     Recorder,
     Sampling,
@@ -43,41 +37,13 @@ from ..runs import (
     check_kind,
 )
 from .arguments import check_together, seed_numbers
-from .progress import Bar
+from .running import resolve_device, run_groups
 
 Objective = Literal["sampled", "exact"]
 
-# Most models of a group on the exact objective.
-EXACT_GROUP = {"cpu": 1 << 13, "cuda": 1 << 20}
-# Numbers for each model, step and sample that a tensor group keeps at once, in units of (n_features + n_hidden).
-TENSORS_PER_SAMPLE = 12
-# Share of the device's free memory that a group may fill, and bytes where free memory isn't known.
-MEMORY_SHARE = 0.5
-GROUP_BYTES = 1 << 26
-# Groups for each core, so that all are busy to the end.
-GROUPS_PER_CORE = 8
 RECORDS = 20
 # Pattern probabilities by which a checkpoint knows its input law again.
 PATTERNS_IN_IDENTITY = 256
-
-
-def resolve_device(device: str) -> torch.device:
-    """Return the torch device that a name stands for; "auto" is a CUDA device if there is one.
-
-    Raises:
-        ValueError: if the name is unknown or the device isn't there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}") from None
-    if resolved.type not in EXACT_GROUP:
-        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")
-    if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} was asked for, but torch finds no CUDA device here")
-    return resolved
 
 
 def record_steps(steps: int) -> NDArray[np.int64]:
@@ -181,7 +147,7 @@ def train(
     else:
         settings.record(state, np.arange(len(row_seeds)))
     try:
-        finished = _run(flat, row_seeds, state, settings, session)
+        finished = run_groups(flat, row_seeds, state, settings, session)
         if path and not finished:
             state.save(path, identity)
         result = _result(model, chosen, state, settings, finished, path)
@@ -248,93 +214,6 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
         "device": settings.device.type,
         "rows_and_rates": hashlib.sha256(content).hexdigest(),
     }
-
-
-def group_size(model: ToyModel, count: int, settings: Settings) -> int:
-    """Return how many models a group holds: all that fit, and on a CPU few enough to keep every core busy."""
-    cores = os.cpu_count() or 1
-    if settings.objective == "exact":
-        most = EXACT_GROUP[settings.device.type]
-        return most if settings.device.type == "cuda" else max(1, min(most, -(-count // cores)))
-    if settings.device.type == "cpu":
-        return max(1, -(-count // (cores * GROUPS_PER_CORE)))
-    numbers = TENSORS_PER_SAMPLE * (model.n_features + model.n_hidden) * settings.batch_size
-    free = torch.cuda.mem_get_info(settings.device)[0] * MEMORY_SHARE if torch.cuda.is_available() else GROUP_BYTES
-    return max(1, min(count, int(free) // (8 * numbers)))
-
-
-def _run(
-    model: ToyModel,
-    seeds: NDArray[np.int64],
-    state: TrainingState,
-    settings: Settings,
-    session: Session,
-) -> bool:
-    """Train all models, and return whether none is left running."""
-    kind, count = settings.device.type, len(seeds)
-    compiled = kind == "cpu" and settings.objective == "sampled"
-    state.outcome[(state.outcome == RUNNING) & (state.steps >= settings.steps)] = FINISHED
-    size = group_size(model, count, settings)
-    total, done, lock, stop = count * settings.steps, int(state.steps.sum()), threading.Lock(), threading.Event()
-
-    def advance(model_steps: int) -> None:
-        nonlocal done
-        with lock:
-            done += model_steps
-
-    def together(rows: NDArray[np.int64], room: int) -> None:
-        group: Group
-        if settings.objective == "exact":
-            group = ExactGroup(model, state, rows, room, settings)
-        elif compiled:
-            group = CompiledGroup(model, seeds, state, rows, settings)
-        else:
-            group = DeviceGroup(model, seeds, state, rows, room, settings)
-        group.run(stop.is_set, advance)
-
-    def work(rows: NDArray[np.int64]) -> None:
-        nonlocal size
-        while not stop.is_set() and len(running := rows[state.outcome[rows] == RUNNING]):
-            # A checkpoint, or a group that didn't fit, can leave models at different steps; those that are level go
-            # together.
-            room, steps = size, state.steps[running]
-            try:
-                together(running[steps == steps.min()][:room], room)
-            except torch.cuda.OutOfMemoryError as error:
-                if room == 1:
-                    raise MemoryError(f"a single model doesn't fit on {settings.device}: {error}") from None
-                size = min(size, -(-room // 2))
-            else:
-                continue
-            # Here, not above, nothing holds on to the group any more.
-            torch.cuda.empty_cache()
-
-    workers = (os.cpu_count() or 1) if kind == "cpu" else 1
-    parts = settings.film.divide(count) if settings.film else [np.arange(count)]
-    groups = [part[begin : begin + size] for part in parts for begin in range(0, len(part), size)]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if kind == "cpu" and len(groups) > 1 else threads)
-    with Bar(session.progress, total, done) as bar, ThreadPoolExecutor(workers) as pool:
-        jobs: list[Future[None]] = []
-        try:
-            jobs.extend(pool.submit(work, rows) for rows in groups)
-            waiting = set(jobs)
-            while waiting:
-                _, waiting = wait(waiting, timeout=0.1)
-                early = (state.outcome == CONVERGED) | (state.outcome == DIVERGED)
-                left_out = int((settings.steps - state.steps[early]).sum())
-                bar.show(done, total - left_out, int((state.outcome == CONVERGED).sum()))
-                if session.on_progress:
-                    session.on_progress(done, total)
-        except KeyboardInterrupt:
-            stop.set()
-            wait(jobs)
-        finally:
-            stop.set()
-            torch.set_num_threads(threads)
-    for job in jobs:
-        job.result()
-    return not bool((state.outcome == RUNNING).any())
 
 
 def _result(

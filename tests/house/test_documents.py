@@ -100,10 +100,32 @@ def test_examples_in_docstrings_print_what_they_say(name: str) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_every_public_name_is_in_the_reference(package: str) -> None:
+def test_every_name_of_an_outer_face_is_in_the_reference(package: str) -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     names = import_module(f"tegum.{package}").__all__
-    assert [name for name in names if not re.search(rf"`[^`\n]*\b{re.escape(name)}\b[^`\n]*`", text)] == []
+    assert [name for name in names if f"**`{name}`**" not in text] == []
+
+
+def reference() -> list[tuple[str, str, bool]]:
+    """Return (face, name, whether it is bold) for each name in the tables of the reference."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    found = []
+    for section in text.split("\n### ")[1:]:
+        for names in re.findall(r"^\| ([^|]*`[^|]*) \|", section, re.MULTILINE):
+            found += [
+                (section.partition("`")[2].partition("`")[0], name, bool(stars))
+                for stars, name in re.findall(r"(\*\*)?`(\w+)", names)
+            ]
+    return found
+
+
+def test_the_reference_says_where_each_name_is() -> None:
+    wrong = []
+    for face, name, bold in reference():
+        outer = import_module(".".join(face.split(".")[:2]))
+        if not hasattr(import_module(face), name) or bold != (name in outer.__all__):
+            wrong.append((face, name))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("module", SOURCES, ids=name_of)

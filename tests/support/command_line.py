@@ -53,6 +53,7 @@ def run_tegum(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str | list[str]
 ) -> tuple[int | str | None, str, str]:
     """Run the command line, and return its exit code and what it wrote to standard output and standard error."""
+    # Behind the face: the root of the command line, with its registry.
     cli: Any = import_module("tegum.compare.commands.app")
     monkeypatch.setattr(sys, "argv", ["tegum", *(words.split() if isinstance(words, str) else words)])
     capsys.readouterr()

@@ -19,7 +19,7 @@ from .certificates import (
     CertifiedModel,
     Core,
     EnclosedMinimum,
-    Proof,
+    WeightProof,
     certified_model,
     joined_phase,
 )
@@ -45,10 +45,11 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         model: two independent features of one density, with amplitudes uniform on [0, 1], in one dimension; any
             importances, and an interference penalty. Or three of them in two dimensions, without penalties
             (docs/proofs-three.md); that takes minutes.
-        max_boxes: budget of boxes to look at; 100,000 for two features and 60 million, of another kind, for three.
+        max_boxes: most boxes to look at; 100,000 by default for two features and 120 million, of another kind, for
+            three.
 
     Returns:
-        A certificate, with status "proved" or "not proved: …"; a `TripleCertificate` for three features.
+        A certificate, with status "proved" or "not proved: …".
 
     Raises:
         ValueError: if proofs don't cover the model, or the budget isn't a positive integer.
@@ -79,9 +80,10 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         exponent += 1
     found = search_boxes(_asked(exact, threshold), exponent, [as_box(core.box) for core in cores], int(max_boxes))
     boxes = {name: tuple(sorted(given)) for name, given in found.boxes.items()}
-    proof = Proof(threshold, exponent, boxes, tuple(cores))
-    left = [] if found.lower is None else [Fraction(found.lower)]
-    lower = min([*left, *(minimum.loss.lower for minimum in minima), threshold])
+    proof = WeightProof(threshold, exponent, boxes, tuple(cores))
+    # No bound of what is left says more than this.
+    most = min([*(minimum.loss.lower for minimum in minima), threshold])
+    lower = most if found.lower is None else min(Fraction(found.lower), most)
     cheapest = tuple(minimum for minimum in minima if minimum.loss.lower <= threshold)
     status = _status(found, failed, cheapest)
     proved = status == PROVED
@@ -92,7 +94,10 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         minimisers=cheapest if proved else (),
         phase=joined_phase(cheapest) if proved else "",
         boxes=found.count,
+        budget=int(max_boxes),
+        left=len(found.left),
         reason=found.reason,
+        history=tuple((count, bound) for count, bound in found.history if bound <= most),
         proof=proof,
     )
 
@@ -134,7 +139,7 @@ def _asked(model: CertifiedModel, threshold: Fraction) -> Problem:
 def _status(found: Searched, failed: list[str], cheapest: tuple[EnclosedMinimum, ...]) -> str:
     missing = list(failed)
     if found.left:
-        missing.append(f"{len(found.left)} boxes are left")
+        missing.insert(0, f"{found.reason}, {len(found.left)} boxes are left")
     elif not cheapest:
         missing.append("no core encloses a minimiser")
     return f"{NOT_PROVED}: {'; '.join(missing)}" if missing else PROVED

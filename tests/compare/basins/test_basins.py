@@ -22,8 +22,11 @@ from tegum.theory.flow import gradient_flow, same_sign_share
 from tegum.theory.minima import diagram_minima
 from tests.support.tolerances import half_unit, tolerance
 
+# Behind the face: stages are replaced, to stop a run between them.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
+# Behind the face: runs and writing are replaced, to stop in the middle.
 module: Any = import_module("tegum.compare.basins.shares")
+# Behind the face: the figure is measured.
 figures: Any = import_module("tegum.compare.figures.basins")
 
 MISUSE = 2

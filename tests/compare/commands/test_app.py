@@ -16,6 +16,7 @@ import pytest
 from tests.support.command_line import INTERRUPTED, MISUSE, Outcome, ended, started
 from tests.support.places import ROOT
 
+# Behind the face: the root of the command line, with its registry.
 cli: Any = import_module("tegum.compare.commands.app")
 
 MODULES = sorted((ROOT / "compare" / "commands").glob("*.py"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+# Behind the face: planes are made coarse, and printing is tested by itself.
 command: Any = import_module("tegum.compare.commands.basins")
 
 

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+# Behind the face: options are read without tracing anything.
 from tegum.compare.commands.boundary import PlaneOptions
 from tegum.theory import BoundaryMap, boundary_map
-from tegum.theory.boundaries import BoundaryCurve, phase_boundaries
-from tegum.theory.minima import DiagramMinima, diagram_minima
-
-# Behind the face: what takes long is replaced here.
-curves: Any = import_module("tegum.theory.boundaries.curves")
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import diagram_minima
 
 RESIDUAL = 1e-9
 PIXELS = 4
 
 
-def no_seeds(n_features: int, n_hidden: int) -> None:
-    assert (n_features, n_hidden) == (2, 1)
-
-
 @pytest.fixture(scope="module")
-def traced() -> tuple[DiagramMinima, tuple[BoundaryCurve, ...]]:
-    """A diagram of four cells around the change from the axis to the pair, and its curves."""
-    small = diagram_minima([0.4, 0.6], [0.3, 0.5])
-    return small, phase_boundaries(small)
+def traced() -> BoundaryMap:
+    """The map of four cells around the change from the axis to the pair."""
+    return boundary_map(diagram_minima([0.4, 0.6], [0.3, 0.5]))
 
 
 @pytest.fixture
-def found(
-    traced: tuple[DiagramMinima, tuple[BoundaryCurve, ...]], monkeypatch: pytest.MonkeyPatch
-) -> tuple[BoundaryCurve, ...]:
-    """All curves of the small diagram, which stands for the whole one."""
-    small, curves_of_small = traced
+def found(traced: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> tuple[BoundaryCurve, ...]:
+    """All curves of the small map, which stands for the whole one."""
 
-    def seeds(n_features: int, n_hidden: int) -> DiagramMinima:
-        no_seeds(n_features, n_hidden)
-        return small
+    def stand_in(**options: Any) -> BoundaryMap:
+        assert options == {"plane": None, "n_features": 2, "n_hidden": 1}
+        return traced
 
-    monkeypatch.setattr(curves, "seed_diagram", seeds)
-    monkeypatch.setattr(curves, "phase_boundaries", lambda diagram: curves_of_small if diagram is small else ())
-    return curves_of_small
+    monkeypatch.setattr("tegum.theory.boundaries.boundary_map", stand_in)
+    return traced.curves
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Behind the face: tables are read back and broken on purpose.
 from tegum.compare.commands.rows import write_rows
 from tegum.compare.diagrams import certified_columns
 from tests.support.command_line import INTERRUPTED
 
 diagrams: Any = import_module("tegum.compare.diagrams")
+# Behind the face: one column is computed by itself.
 diagram: Any = import_module("tegum.compare.diagrams.certified")
 SMALL = "certified-diagram --cells 4 --divisions 0 --json"
 

@@ -33,14 +33,23 @@ def test_without_a_proof_the_command_fails(tegum_: Any) -> None:
     assert json.loads(told.out)["status"].startswith("not proved: ")
 
 
-def test_files_of_three_features_cannot_be_checked(tegum_: Any, tmp_path: Path) -> None:
+def test_an_attempt_at_three_features_is_saved_and_proves_nothing(tegum_: Any, tmp_path: Path) -> None:
     file = tmp_path / "three.json"
     told = tegum_(f"certify --features 3 --hidden 2 --density 0.7 --max-boxes 1000 --out {file}")
     assert told.code == FAILED
-    assert told.out.startswith("not proved: box budget spent")
-    tegum_(f"certify --check {file}").is_misuse(
-        "only certificates of two features list what they exclude, so certify this model again instead"
-    )
+    assert told.out.startswith("not proved: box budget spent, 40 cells are left\n")
+    assert "1,000 boxes of rows of W^T W: box budget spent\n" in told.out
+    checked = tegum_(f"certify --check {file}")
+    assert checked.code == FAILED
+    assert checked.out.splitlines()[-1].startswith("not proved: the certificate itself says 'not proved: box budget")
+
+
+def test_files_that_are_no_certificates_are_refused_by_name(tegum_: Any, tmp_path: Path) -> None:
+    file = tmp_path / "no.json"
+    file.write_bytes(b"\xff\xfe")
+    tegum_(f"certify --check {file}").is_misuse("isn't a text file")
+    file.write_text('{"format": "tegum certificate 3"}')
+    tegum_(f"certify --check {file}").is_misuse("the format must be 'tegum certificate 2'")
 
 
 @pytest.mark.parametrize(

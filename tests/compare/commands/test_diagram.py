@@ -17,7 +17,8 @@ from tests.support.command_line import INTERRUPTED, not_json
 
 # Behind the faces: what takes long is left out here.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
-training: Any = import_module("tegum.empirical.training.loop")
+# Behind the face: a run is stopped in the middle, and groups are made small.
+training: Any = import_module("tegum.empirical.training.running")
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import pytest
 import typer
 
+# Behind the face: options are read without running a command.
 from tegum.compare.commands.groups import with_groups
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Behind the face: options are read without running a command.
 from tegum.compare.commands.options import numbers, whole_numbers
 
 

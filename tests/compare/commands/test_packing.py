@@ -10,15 +10,18 @@ from typing import Any
 
 import pytest
 
+# Behind the face: tables are read back and broken on purpose.
 from tegum.compare.commands.rows import read_rows
 from tegum.theory import best_packing
 from tegum.theory.packing import packing_transitions
 from tests.support.command_line import INTERRUPTED
 
 packing: Any = import_module("tegum.theory.packing")
+# Behind the face: its search is replaced by a small one.
 packing_command: Any = import_module("tegum.compare.commands.packing")
 # The face, where the command finds the survey, and the module, where the survey finds the atlas.
 geometry: Any = import_module("tegum.compare.geometry")
+# Behind the face: one row by itself.
 free_packings: Any = import_module("tegum.compare.geometry.free_packings")
 
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")

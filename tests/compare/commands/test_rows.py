@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+# Behind the face: tables are read back and broken on purpose.
 from tegum.compare.commands.rows import read_rows, write_rows
 from tegum.compare.geometry import FreeRow, survey
 

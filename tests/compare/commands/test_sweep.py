@@ -74,6 +74,7 @@ def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, m
     def full(*_: Any, **__: Any) -> None:
         raise MemoryError("a single model doesn't fit on cuda")
 
+    # Behind the face: a unit is trained without its pool.
     monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", full)
     told = tegum_(f"sweep --density 0.1 --seeds 2 --steps 4 --workers 1 --out {tmp_path / 'a'}")
     assert told.code == FAILED
@@ -114,6 +115,7 @@ def test_what_ends_a_sweep_early_is_told(
     def fail(*_: object, **__: object) -> None:
         raise failure
 
+    # Behind the face: a unit is trained without its pool.
     monkeypatch.setattr(import_module("tegum.empirical.sweeps.workers"), "train", fail)
     told = tegum_(f"sweep --density 0.1 --out {tmp_path / 'a'} {QUICK}")
     assert told.code == code

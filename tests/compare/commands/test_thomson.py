@@ -13,6 +13,7 @@ from PIL import Image
 from tegum.theory import polytope
 from tegum.theory.spheres import thomson_minimum
 
+# Behind the face: an animation of few pictures.
 turntable = import_module("tegum.compare.figures.turntable")
 
 

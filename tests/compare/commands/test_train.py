@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+# Behind the face: options are read without running a command.
 from tegum.compare.commands.laws import LawOptions
+
+# Behind the face: options are read without training anything.
 from tegum.compare.commands.training import TrainingOptions
 from tegum.compare.foreign import read_many
 from tegum.empirical.files import load_models, save_models
@@ -32,8 +35,12 @@ from tegum.theory import (
 from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, ended, started
 from tests.support.training import arguments
 
+# Behind the face: every rule and schedule.
 optimisers: Any = import_module("tegum.empirical.runs.optimisers")
+# Behind the face: the loop is stopped at every stage.
 training: Any = import_module("tegum.empirical.training.loop")
+# Behind the face: a run is stopped in the middle, and groups are made small.
+running: Any = import_module("tegum.empirical.training.running")
 
 EXACT = "--objective exact --device cpu"
 QUICK = f"--density 0.1 --seeds 2 --steps 8 {EXACT}"
@@ -52,14 +59,14 @@ def same(one: Path, other: Path) -> None:
 
 def press_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Ctrl-C arrive when training has begun, once."""
-    wait, presses = training.wait, iter([KeyboardInterrupt])
+    wait, presses = running.wait, iter([KeyboardInterrupt])
 
     def pressed(*arguments: Any, **named: Any) -> Any:
         for press in presses:
             raise press
         return wait(*arguments, **named)
 
-    monkeypatch.setattr(training, "wait", pressed)
+    monkeypatch.setattr(running, "wait", pressed)
 
 
 # --- Results -----------------------------------------------------------------------------------------------------
@@ -493,7 +500,7 @@ def test_a_place_that_cannot_be_written_to_is_found_out_first(
     tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("tegum.empirical.training.loop._run", None)
+    monkeypatch.setattr("tegum.empirical.training.loop.run_groups", None)
     told = tegum_(f"train {QUICK} --out {tmp_path / name}")
     assert (told.code, told.out, told.err.count("\n")) == (MISUSE, "", 1)
     assert message.replace("FOLDER", str(tmp_path / "file")) in told.err

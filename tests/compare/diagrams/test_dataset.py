@@ -19,7 +19,9 @@ from tegum.theory.minima import DiagramMinima, diagram_minima
 from tests.support.tolerances import tolerance
 from tests.support.trained import trained_by_hand
 
+# Behind the face: the layout itself is tested, part by part.
 parts: Any = import_module("tegum.compare.diagrams.dataset")
+# Behind the face: losses of the candidates, which the dataset holds as verdicts only.
 published: Any = import_module("tegum.compare.diagrams.published")
 
 DENSITY, IMPORTANCE = np.array([0.1, 0.5]), np.array([0.5, 1.5])

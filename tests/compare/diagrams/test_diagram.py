@@ -26,7 +26,9 @@ from tests.support.tolerances import tolerance
 
 # The package's attribute of this name is the function.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
-training: Any = import_module("tegum.empirical.training.loop")
+# Behind the face: a run is stopped in the middle, and groups are made small.
+training: Any = import_module("tegum.empirical.training.running")
+# Behind the face: the layout itself is tested, part by part.
 OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
 
 SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")

@@ -17,7 +17,9 @@ from tegum.theory.minima import diagram_minima
 from tests.support.tolerances import tolerance
 from tests.support.trained import trained_by_hand
 
+# Behind the face: the layout itself is tested, part by part.
 parts: Any = import_module("tegum.compare.diagrams.dataset")
+# Behind the face: margins of the account are tested at their edge.
 ledgers: Any = import_module("tegum.compare.diagrams.ledger")
 
 PHASES = ["digon(1,2)", "axis(1) + drop(2)", "merged(1,2)", "cluster(1,2)"]

@@ -14,6 +14,7 @@ from tegum.theory.geometry import published_candidates
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
+# Behind the face: losses of the candidates, which the dataset holds as verdicts only.
 published: Any = import_module("tegum.compare.diagrams.published")
 
 DENSITY = np.geomspace(0.01, 1.0, 9)[:, None]

@@ -7,6 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from tegum.compare.figures import boundary_figure
+
+# Behind the face: a map is drawn with few pixels, and labels by themselves.
 from tegum.compare.figures.boundaries import parameter_label
 from tegum.theory import BoundaryMap, boundary_map
 from tegum.theory.minima import diagram_minima

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tegum.compare.figures import branch_figure
+
+# Behind the face: what the figure is drawn from.
 from tegum.compare.figures.branches import cheapest_intervals, oriented
 from tegum.theory import expected_loss
 from tegum.theory.branches import BranchDiagram, branch_diagram

@@ -30,8 +30,12 @@ from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 from tests.support.trained import trained_by_hand
 
+# Behind the face: the layout itself is tested, part by part.
 datasets: Any = import_module("tegum.compare.diagrams.dataset")
+# Behind the face: panels are drawn and measured one at a time.
 figures: Any = import_module("tegum.compare.figures.phase_diagram")
+# Behind the face: colours are measured.
+style: Any = import_module("tegum.compare.figures.style")
 
 # CIE lightness runs from 0 to 100; fields of grey that differ by less are hard to tell apart.
 LIGHTNESS_STEP = 8.0
@@ -160,7 +164,7 @@ def test_a_cell_that_differs_is_coloured_in_its_place(special: tuple[int, int]) 
     on = figures.draw_phases(axes(), dataset, np.array(PHASES)[codes])
     for i, j in np.ndindex(4, 3):
         found = colour_at(on, float(dataset["density"][i]), float(dataset["importance"][j]))
-        np.testing.assert_array_equal(found, to_rgba(figures.colour(PHASES[codes[i, j]])))
+        np.testing.assert_array_equal(found, to_rgba(style.colour(PHASES[codes[i, j]])))
 
 
 def test_the_rendered_pixels_show_each_cell_in_its_place() -> None:
@@ -176,7 +180,7 @@ def test_the_rendered_pixels_show_each_cell_in_its_place() -> None:
         inward = 0.8 * (np.array([i / 3, j / 2]) - 0.5) + 0.5
         where = (0.01 * 100 ** inward[0], 0.1 * 100 ** inward[1])
         x, y = on.transData.transform(where).astype(int)
-        np.testing.assert_allclose(pixels[y, x, :3] / 255, to_rgb(figures.colour(PHASES[codes[i, j]])), atol=PIXEL)
+        np.testing.assert_allclose(pixels[y, x, :3] / 255, to_rgb(style.colour(PHASES[codes[i, j]])), atol=PIXEL)
 
 
 def test_cells_lie_around_their_centres_on_the_log_scale() -> None:
@@ -220,7 +224,7 @@ def test_limits_of_stability_are_drawn_on_request(dataset: xr.Dataset) -> None:
     all_of_them = figures.draw_boundaries(axes(), dataset, stability=True)
     only_changes = figures.draw_boundaries(axes(), dataset, stability=False)
     colours = [{str(line.get_color()) for line in on.lines} for on in (all_of_them, only_changes)]
-    assert colours[0] == {"white", "black", figures.shade("merged(1,2)"), figures.shade("digon(1,2)")}
+    assert colours[0] == {"white", "black", style.shade("merged(1,2)"), style.shade("digon(1,2)")}
     assert colours[1] == {"white", "black"}
 
 
@@ -237,7 +241,7 @@ def test_a_curve_shows_only_what_bounds_the_cheapest_phase(dataset: xr.Dataset) 
 # --- Colours -----------------------------------------------------------------------------------------------------
 
 
-PAIRS = [pair for colours in figures.PHASE_COLOURS.values() for pair in combinations(colours, 2)]
+PAIRS = [pair for colours in style.PHASE_COLOURS.values() for pair in combinations(colours, 2)]
 
 
 def lightness(name: str) -> float:
@@ -250,17 +254,17 @@ def lightness(name: str) -> float:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" | ".join)
 def test_phases_can_be_told_apart_in_grey(pair: tuple[str, str]) -> None:
-    assert abs(lightness(figures.colour(pair[0])) - lightness(figures.colour(pair[1]))) > LIGHTNESS_STEP
+    assert abs(lightness(style.colour(pair[0])) - lightness(style.colour(pair[1]))) > LIGHTNESS_STEP
 
 
 def test_an_unforeseen_phase_has_a_colour_of_its_own() -> None:
-    assert figures.colour("cluster(1,2)") == figures.OTHER_COLOUR
-    assert all(figures.OTHER_COLOUR not in colours.values() for colours in figures.PHASE_COLOURS.values())
+    assert style.colour("cluster(1,2)") == style.OTHER_COLOUR
+    assert all(style.OTHER_COLOUR not in colours.values() for colours in style.PHASE_COLOURS.values())
 
 
 @pytest.mark.parametrize("label", PHASES)
 def test_the_colour_of_a_line_is_darker_than_its_phase(label: str) -> None:
-    assert lightness(figures.shade(label)) < lightness(figures.colour(label)) - LIGHTNESS_STEP
+    assert lightness(style.shade(label)) < lightness(style.colour(label)) - LIGHTNESS_STEP
 
 
 # --- The main figure ---------------------------------------------------------------------------------------------
@@ -297,7 +301,7 @@ def test_panels_show_published_exact_and_best_trained_phases(figure: Figure, dat
                 float(np.exp(np.interp(t, [0, 1], np.log(dataset[axis].values[[0, -1]]))))
                 for t, axis in zip(inward, ("density", "importance"), strict=True)
             ]
-            np.testing.assert_array_equal(colour_at(panel, *place), to_rgba(figures.colour(str(names[codes[i, j]]))))
+            np.testing.assert_array_equal(colour_at(panel, *place), to_rgba(style.colour(str(names[codes[i, j]]))))
 
 
 def test_titles_carry_the_ledger(dataset: xr.Dataset) -> None:
@@ -345,7 +349,7 @@ def test_titles_of_neighbouring_panels_do_not_touch(dataset: xr.Dataset) -> None
 
 @pytest.mark.parametrize("name", ["diagram.png", "deep/er/diagram.png"])
 def test_a_figure_is_written_as_png(figure: Figure, tmp_path: Path, name: str) -> None:
-    figures.save_figure(figure, tmp_path / name)
+    style.save_figure(figure, tmp_path / name)
     content = (tmp_path / name).read_bytes()
     assert content.startswith(PNG)
     width, height = struct.unpack(">II", content[16:24])
@@ -353,7 +357,7 @@ def test_a_figure_is_written_as_png(figure: Figure, tmp_path: Path, name: str) -
 
 
 def test_a_figure_is_written_in_the_format_of_its_name(figure: Figure, tmp_path: Path) -> None:
-    figures.save_figure(figure, tmp_path / "diagram.pdf")
+    style.save_figure(figure, tmp_path / "diagram.pdf")
     assert (tmp_path / "diagram.pdf").read_bytes().startswith(b"%PDF")
 
 

@@ -14,11 +14,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tegum.theory import polytope
-from tegum.theory.spheres import thomson_minimum
+from tegum.theory.spheres import hull_edges, thomson_minimum
 
+# Behind the face: projection and colours are measured.
 figures: Any = import_module("tegum.compare.figures.points")
 faces: Any = import_module("tegum.compare.figures")
-hull: Any = import_module("tegum.theory.spheres.hulls")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def axes() -> Any:
 def test_hulls_have_the_edges_of_solids(name: str, edges: int) -> None:
     points = np.pad(polytope(name).points.T, ((0, 0), (0, 3 - polytope(name).dim)))
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
-    found = hull.hull_edges(points @ turn)
+    found = hull_edges(points @ turn)
     assert len(found) == edges
     assert (found[:, 0] < found[:, 1]).all()
     if name not in ("antiprism", "digon"):

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from tegum.compare.commands.app import main
+from tegum.compare.commands import main
 from tegum.compare.diagrams import load
 from tegum.compare.foreign import ColumnMeaning, WeightBatch, compare_table, foreign_diagram, read_table, table_account
 from tegum.theory import ToyModel, diagram_model
@@ -23,8 +23,11 @@ from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
 from tests.support.tolerances import tolerance
 
+# Behind the face: one judgement by itself, and stages that are replaced.
 foreign: Any = import_module("tegum.compare.foreign.comparison")
+# Behind the face: stages are replaced, to stop a run between them.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
+# Behind the face: the figure is measured.
 figures: Any = import_module("tegum.compare.figures.foreign")
 
 DENSITY, IMPORTANCE = np.array([0.1, 0.4, 0.5]), np.array([0.5, 0.9, 1.1, 1.9])

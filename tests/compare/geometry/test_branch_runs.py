@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from tegum.compare.geometry import DEAD, ELSEWHERE, train_along
+
+# Behind the face: a mark that only the ledger of runs has.
 from tegum.compare.geometry.branch_runs import NOWHERE
 from tegum.theory.branches import BranchDiagram, branch_diagram
 from tegum.theory.models import one_more_important

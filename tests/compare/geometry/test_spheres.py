@@ -14,6 +14,7 @@ from tegum.theory import IndependentFeatures, ToyModel, expected_loss, polytope
 from tegum.theory.geometry import tegum_factors
 from tegum.theory.spheres import coulomb_energy
 
+# Behind the face: a search is replaced by a small one.
 comparison: Any = import_module("tegum.compare.geometry.spheres")
 
 

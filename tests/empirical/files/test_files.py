@@ -19,6 +19,7 @@ from tegum.empirical.files import from_dataset, load_models, read_zarr, save_mod
 from tegum.empirical.runs import TrainedModels
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model
 
+# Behind the face: writers are replaced, to fail.
 persistence: Any = import_module("tegum.empirical.files.models")
 
 SUFFIXES = (".safetensors", ".zarr")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.empirical.groups.compiled import table_arrays
+from tegum.empirical.groups import law_of
 from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
+
+# Behind the face: the generator against its published answers.
 from tegum.empirical.inputs.draws import philox
 from tegum.empirical.runs import ARCHITECTURES, SampledLoss
 from tegum.theory import (
@@ -23,7 +25,8 @@ from tegum.theory import (
 )
 from tests.support.laws import examples
 
-kernels: Any = import_module("tegum.empirical.kernels.cpu")
+# Behind the face: parts of the compiled loop against their definition.
+kernels: Any = import_module("tegum.empirical.kernels.sampling")
 CPU = torch.device("cpu")
 N, BATCH = 4, 1001
 SIGMAS = 5.0
@@ -84,7 +87,7 @@ def test_compiled_inputs_are_those_in_tensors(law: str, stratified: bool, exact_
     keys = seed_words([3, 2**40 + 5])
     for row in range(2):
         pattern, own = np.zeros(blocks * size, dtype=np.int64), np.empty(blocks * size)
-        kernels._sample_weights(table.counts[row], table.masses[row], BATCH, pattern, own)
+        kernels.sample_weights(table.counts[row], table.masses[row], BATCH, pattern, own)
         assert own.sum() == pytest.approx(table.masses[row].sum())
         np.testing.assert_array_equal(own[place], weight[row])
         found = np.empty((N, blocks * size))
@@ -92,7 +95,7 @@ def test_compiled_inputs_are_those_in_tensors(law: str, stratified: bool, exact_
             part = slice(block * size, (block + 1) * size)
             buffers, out = [np.empty(size) for _ in range(3)], np.empty((N, size))
             begin = block * kernels.POSITIONS
-            kernels.draw(keys[row], begin, 7, table_arrays(table), row, pattern[part], *buffers, out)
+            kernels.draw(keys[row], begin, 7, law_of(table), row, pattern[part], *buffers, out)
             found[:, part] = out
         np.testing.assert_allclose(found[:, place], x[row], rtol=0, atol=1e-12)
 

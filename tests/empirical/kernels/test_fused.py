@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from tegum.empirical.groups import CompiledGroup, DeviceGroup
+
+# Behind the face: the choice between fused kernels and tensors.
 from tegum.empirical.groups import device as device_group
 from tegum.empirical.runs import ARCHITECTURES, Rule, Settings, TrainingState, learning_rates
 from tegum.theory import Amplitude, AnticorrelatedFeatures, FeatureLaw, IndependentFeatures, ToyModel
@@ -40,6 +42,7 @@ def settings(architecture: str, rule: Rule, batch: int, steps: int, device: torc
 
 
 def fused(*arguments: Any) -> Any:
+    # Behind the face: fused steps run in an interpreter, without a device.
     from tegum.empirical.groups.fused_steps import FusedSteps, fusible
 
     model, table, *_, given = arguments
@@ -97,6 +100,7 @@ def test_fused_training_is_compiled_training(
     ],
 )
 def test_what_isnt_fused_is_left_to_tensors(model: ToyModel, architecture: str, changes: dict[str, Any]) -> None:
+    # Behind the face: fused steps run in an interpreter, without a device.
     from tegum.empirical.groups.fused_steps import fusible
     from tegum.empirical.inputs import input_table
 

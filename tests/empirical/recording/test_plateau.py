@@ -14,6 +14,7 @@ from tegum.theory import feature_dimensionality
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
+# Behind the face: the cut of one series against a search of all.
 internals = import_module("tegum.empirical.recording.plateau")
 
 

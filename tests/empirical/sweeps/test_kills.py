@@ -19,6 +19,7 @@ import pytest
 from tegum.empirical.sweeps import read_sweep
 from tests.support.sweeps import UNITS, contents, marks, output, python, small_sweep
 
+# Behind the face: claims of processes that are killed.
 claims: Any = import_module("tegum.empirical.sweeps.claims")
 
 # Forks a process for every moment of writing the first unit and of laying out the store, which dies there.
@@ -30,6 +31,7 @@ from pathlib import Path
 from tests.support.sweeps import small_sweep
 from tegum.empirical import train
 from tegum.theory import diagram_model
+# Behind the face: its files are torn at every place where a process may die.
 store = import_module("tegum.empirical.sweeps.store")
 # What is compiled here needn't be in each of the forks.
 train(diagram_model(2, 1, 0.1, 1.0), seeds=2, steps=4, batch_size=64)
@@ -89,12 +91,14 @@ def hold(done, total):
 
 if __name__ == "__main__":
     if "without locks" in words:
+        # Behind the face: claims of processes that are killed.
         import_module("tegum.empirical.sweeps.claims").locks = None
     if "own group" in words:
         os.setpgrp()
     print(small_sweep(path, steps=steps, chunk=1, workers=workers, on_progress=hold).trained)
 """
-FEW, MANY = 4, 800_000
+# A unit of many steps takes a few tenths of a second: several times what lies between two looks at it.
+FEW, MANY = 4, 250_000
 # Seconds after which a test gives up waiting.
 PATIENCE = 120.0
 

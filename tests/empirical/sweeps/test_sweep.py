@@ -22,9 +22,13 @@ from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, OneHotFeatures, ToyModel, diagram_model
 from tests.support.sweeps import FILES, SMALL, UNITS, contents, marks, same_models, small_sweep
 
+# Behind the face: its files are torn at every place where a process may die.
 store_module: Any = import_module("tegum.empirical.sweeps.store")
+# Behind the face: settings as they are stored.
 settings_module: Any = import_module("tegum.empirical.sweeps.settings")
+# Behind the face: limits of units are set to small values.
 grid_module: Any = import_module("tegum.empirical.sweeps.grid")
+# Behind the face: rounds are stopped in the middle.
 rounds_module: Any = import_module("tegum.empirical.sweeps.rounds")
 
 
@@ -543,6 +547,7 @@ def test_old_litter_is_removed_and_fresh_files_are_not(copy: Path, monkeypatch: 
 def test_a_unit_that_cannot_be_trained_is_named_and_the_others_are_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Behind the face: a unit is trained without its pool.
     workers: Any = import_module("tegum.empirical.sweeps.workers")
 
     def fail(model: ToyModel, **options: Any) -> Any:

@@ -20,7 +20,9 @@ from tegum.empirical.sweeps import read_sweep
 from tegum.theory import IndependentFeatures
 from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, python, small_sweep
 
+# Behind the face: a unit is trained without its pool.
 workers: Any = import_module("tegum.empirical.sweeps.workers")
+# Behind the face: rounds are stopped in the middle.
 rounds: Any = import_module("tegum.empirical.sweeps.rounds")
 # Enough for a worker to be in the middle of it when it is killed.
 STEPS = 100_000
@@ -122,6 +124,7 @@ def test_an_executor_that_breaks_is_an_error_that_names_the_unit(tmp_path: Path,
 
 
 def test_work_can_be_sent_even_if_its_law_is_a_lambda() -> None:
+    # Behind the face: limits of units are set to small values.
     grids: Any = import_module("tegum.empirical.sweeps.grid")
     axes = {name: SMALL[name] for name in ("n_features", "n_hidden", "density")} | {"importance": 1.0, "seed": 2}
     axes |= dict.fromkeys(grids.PENALTIES, 0.0)
@@ -160,8 +163,8 @@ def test_no_dask_is_imported_unless_a_client_is_passed(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def client() -> Any:
-    """One cluster for all tests that need one."""
+def cluster() -> Any:
+    """The client of one cluster for all tests that need one."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -170,6 +173,13 @@ def client() -> Any:
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def client(cluster: Any) -> Any:
+    """The client, once workers that a test has killed are replaced."""
+    cluster.wait_for_workers(2)
+    return cluster
 
 
 def test_dask_gives_the_same_files(tmp_path: Path, whole: dict[str, bytes], client: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tegum.empirical.groups import ExactGroup
 from tegum.empirical.inputs import Inputs, initial_weights, input_table
 from tegum.empirical.runs import Optimisation, Sampling, Session, TrainedModels
 from tegum.empirical.training import resolve_device, train
@@ -28,9 +29,9 @@ from tegum.theory.loss import linear_optimum
 from tests.support.training import arguments
 
 # Behind the package's face: what makes a device seem small.
-training: Any = import_module("tegum.empirical.training.loop")
+running: Any = import_module("tegum.empirical.training.running")
+# Behind the face: a group is stopped in the middle, and tables are handed to the compiled sampler.
 groups: Any = import_module("tegum.empirical.groups.compiled")
-exact_group: Any = import_module("tegum.empirical.groups.exact")
 
 SIGMAS = 5.0
 FLOAT64_ROUNDING = 1e-12
@@ -482,7 +483,7 @@ def test_a_checkpoint_knows_the_penalties_of_its_run(tmp_path: Path) -> None:
 def small_device(monkeypatch: pytest.MonkeyPatch, most: int, steps: int = 0) -> list[int]:
     """Let groups of more than `most` models run out of memory, after some steps; return the sizes tried."""
     tried: list[int] = []
-    advance = exact_group.ExactGroup._advance
+    advance = ExactGroup._advance
 
     def full(group: Any, rows: Any, step: int, taken: int) -> None:
         if not tried or tried[-1] != len(rows):
@@ -492,7 +493,7 @@ def small_device(monkeypatch: pytest.MonkeyPatch, most: int, steps: int = 0) -> 
         advance(group, rows, step, taken)
 
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    monkeypatch.setattr(exact_group.ExactGroup, "_advance", full)
+    monkeypatch.setattr(ExactGroup, "_advance", full)
     return tried
 
 
@@ -513,7 +514,7 @@ def test_models_that_were_done_are_kept_when_one_does_not_fit(monkeypatch: pytes
     options: dict[str, Any] = {"objective": "exact", "steps": 40, "checkpoint": tmp_path / "state.npz"}
     whole = quick(GRID, steps=40, objective="exact")
     with monkeypatch.context() as patch:
-        patch.setitem(training.EXACT_GROUP, "cpu", 4)
+        patch.setitem(running.EXACT_GROUP, "cpu", 4)
         tried = small_device(patch, most=0, steps=16)
         with pytest.raises(MemoryError, match="a single model doesn't fit on cpu: no room"):
             quick(GRID, **options)

@@ -15,6 +15,7 @@ from tegum.theory import BoundaryMap, boundary_map
 from tegum.theory.boundaries import coexistence_curve, phase_boundaries, special_points, stability_limit
 from tegum.theory.minima import diagram_minima
 
+# Behind the face: tracing is counted.
 maps: Any = import_module("tegum.theory.boundaries.map")
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"

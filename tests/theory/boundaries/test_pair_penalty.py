@@ -47,6 +47,7 @@ def test_states_cost_what_an_axis_costs(found: CriticalPenalty) -> None:
 
 
 def test_continuous_transitions_follow_the_closed_form(found: CriticalPenalty) -> None:
+    # Behind the face: the cost of a pair by itself.
     cost = internals("boundaries.pair_penalty").storage_cost
     density, importance = np.array(POINTS).T
     ratio = np.minimum(importance, 1 / importance)
@@ -89,6 +90,7 @@ sizes = st.floats(0.05, 1.5)
 @settings(deadline=None)
 @given(sizes, sizes, st.floats(-1.5, 1.5), st.floats(0.02, 1.0))
 def test_costs_of_one_output_are_the_exact_loss(s: float, γ: float, b: float, p: float) -> None:
+    # Behind the face: one output by itself against a search.
     costs = internals("boundaries.pair_costs")
     cost = costs.output_cost(np.array(s), np.array(γ), np.array(b), p)
     h = γ**2 / s
@@ -101,6 +103,7 @@ def test_costs_of_one_output_are_the_exact_loss(s: float, γ: float, b: float, p
 @given(sizes, sizes, st.floats(0.02, 1.0))
 def test_a_negative_overlap_never_costs_more_than_a_positive_one(s: float, γ: float, p: float) -> None:
     """The theorem of docs/boundary-forms.md, at the best biases of either sign."""
+    # Behind the face: one output by itself against a search.
     costs = internals("boundaries.pair_costs")
     negative, _ = costs.best_bias(np.array(s), np.array(γ), p)
     biases = np.linspace(-s - γ, 1.0, 4001)

@@ -17,6 +17,7 @@ from tests.support.internals import internals
 from tests.support.laws import independent
 from tests.support.tolerances import tolerance
 
+# Behind the face: symbols and derivations behind the records.
 forms = internals("formulas.boundaries")
 by_name = {formula.name: formula for formula in FORMULAS}
 p = forms.p
@@ -74,6 +75,7 @@ def test_the_storage_cost_is_the_minimum_of_the_form(density: float) -> None:
         return float(form(at[0], at[1])) if at[1] >= 0 else 1.0
 
     best = minimize(cost, np.array([0.1, 0.1]), method="Nelder-Mead", tol=1e-12)
+    # Behind the face: the cost of a pair by itself.
     assert internals("boundaries.pair_penalty").storage_cost(density) == pytest.approx(best.fun, abs=tolerance("law"))
 
 

@@ -15,7 +15,9 @@ from tests.support.internals import internals
 from tests.support.laws import independent
 from tests.support.tolerances import tolerance
 
+# Behind the face: the elimination behind the records.
 elimination = internals("formulas.elimination")
+# Behind the face: symbols and derivations behind the records.
 forms = internals("formulas.boundaries")
 by_name = {formula.name: formula for formula in FORMULAS}
 COUNT = 5

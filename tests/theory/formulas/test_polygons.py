@@ -15,10 +15,14 @@ from tegum.theory.packing import packed
 from tests.support.internals import internals
 from tests.support.tolerances import tolerance
 
+# Behind the face: polynomials before they become formulas; families of solids behind their names.
 rigid_shapes, solids = internals("derivation.rigid_shapes"), internals("polytopes.solids")
 shapes, closed_forms, polygons = (
+    # Behind the face: symbols behind the records.
     internals("formulas.shapes"),
+    # Behind the face: symbols behind the records.
     internals("formulas.pairs"),
+    # Behind the face: symbols behind the records.
     internals("formulas.polygons"),
 )
 by_name = {formula.name: formula for formula in FORMULAS}

@@ -16,6 +16,7 @@ from tests.support.internals import internals
 from tests.support.laws import independent
 from tests.support.tolerances import tolerance
 
+# Behind the face: what records are made of.
 records = internals("formulas.record")
 POINTS = 20
 BARS = {"loss": "law", "gradient": "gradient", "identity": "law"}

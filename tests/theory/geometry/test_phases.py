@@ -214,4 +214,5 @@ def test_renumbering_a_label_renumbers_the_model() -> None:
     order = (2, 0, 1)
     moved = np.empty_like(weights)
     moved[:, list(order)] = weights
+    # Behind the face: labels under exchanges.
     assert internals("geometry.phases").relabelled(phase(weights, bias), order) == phase(moved, bias)

@@ -19,6 +19,7 @@ from tests.support.internals import internals
 from tests.support.laws import AMPLITUDES, LAWS, independent
 from tests.support.tolerances import assert_entries_close, tolerance
 
+# Behind the face: one engine by itself.
 compiled_loss = internals("loss.compiled")
 # Cases of each law with each amplitude, and at each kind of point.
 CASES = 10
@@ -179,12 +180,14 @@ def test_results_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> No
     expected = [array.tobytes() for array in evaluations(engine, weights, bias)]
     monkeypatch.setattr(compiled_loss, "THREAD_NUMBERS", 20_000)
     ran_on = set()
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     evaluate = internals("loss.kernel").evaluate
 
     def noted(*arguments: Any) -> None:
         ran_on.add(threading.get_ident())
         evaluate(*arguments)
 
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     monkeypatch.setattr(internals("loss.kernel"), "evaluate", noted)
     assert [array.tobytes() for array in evaluations(engine, weights, bias)] == expected
     assert threading.get_ident() not in ran_on
@@ -199,4 +202,5 @@ def test_results_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> No
 def test_there_is_one_signature() -> None:
     # Two processes that compile at the same time write the same file.
     evaluations(ExactLoss(independent(2, 1)), np.ones((1, 2), dtype=np.float32), [0, 0] * np.ones(2, dtype=np.int64))
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     assert len(internals("loss.kernel").evaluate.signatures) == 1

@@ -17,6 +17,7 @@ from tests.support.laws import independent
 from tests.support.oracles import oracle
 from tests.support.tolerances import tolerance
 
+# Behind the face: one engine by itself.
 AdaptiveEngine = internals("loss.adaptive").AdaptiveEngine
 ENGINES: dict[str, Any] = {
     "arrays": ArrayEngine,

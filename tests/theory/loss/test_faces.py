@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.internals import internals
 
+# Behind the face: tables of faces by themselves.
 cells = internals("loss.faces")
 
 

@@ -19,6 +19,7 @@ from tests.support.internals import internals
 from tests.support.oracles import box_moment, working_digits
 from tests.support.tolerances import tolerance
 
+# Behind the face: moments against their integrals.
 moments = internals("loss.moments")
 NAMESPACES = {
     "numpy": array_api_compat.array_namespace(np.zeros(())),

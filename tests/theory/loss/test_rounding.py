@@ -15,7 +15,9 @@ from tests.support.internals import internals
 from tests.support.laws import LAWS, independent
 from tests.support.tolerances import assert_bounded, loss_scale, tolerance
 
+# Behind the face: rounding of single moments, which a loss only shows in sum.
 moment_roundings = internals("loss.rounding").moment_roundings
+# Behind the face: expectations by themselves.
 TooManyPatternsError = internals("loss.signed_sums").TooManyPatternsError
 KINDS = list(kinds())
 

@@ -10,6 +10,7 @@ import pytest
 from tegum.theory import Amplitude
 from tests.support.internals import internals
 
+# Behind the face: the list of steps by itself.
 schedule = internals("loss.schedule").schedule
 AMPLITUDES = {
     "uniform": Amplitude(0, 1),
@@ -70,9 +71,13 @@ def test_the_operations_give_a_moment_done_by_hand() -> None:
     slopes, offset, chances = work.inputs
     rows[[slopes, slopes + 1, offset, chances]] = -1, 1, 0, 1
     rows[work.constants[0]] = work.constants[1]
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._operate.py_func(rows[:, None], work.operations, work.scales, 0, work.begins, 1)
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._at_corners.py_func(rows[:, None], work.corners, 1)
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._place.py_func(rows[:, None], work.cells, work.ends, work.from_zero, 1)
     end = len(work.operations)
+    # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._operate.py_func(rows[:, None], work.operations, work.scales, work.begins, end, 1)
     np.testing.assert_allclose(rows[work.results], 2 / 24 - 2 / 24, atol=1e-16)

@@ -26,6 +26,7 @@ from tests.support.internals import internals
 from tests.support.laws import AMPLITUDES, examples, independent
 from tests.support.tolerances import assert_entries_close, assert_same_loss, tolerance
 
+# Behind the face: expectations by themselves.
 signed_sums = internals("loss.signed_sums")
 
 SIX = 6

@@ -14,6 +14,7 @@ from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 from tests.support.tolerances import DIFFERENCE_STEP, tolerance
 
+# Behind the face: a judgement by itself.
 curvature = internals("minima.curvature")
 PROBES = 200
 
@@ -69,6 +70,7 @@ def test_at_a_smooth_saddle_it_is_negative() -> None:
 def test_the_projector_covers_the_rotations_and_nothing_else(hidden: int) -> None:
     rng = np.random.default_rng(hidden)
     weights = rng.normal(size=(hidden, 3))
+    # Behind the face: the projector behind the frames.
     projector = internals("minima.frames").orbit_projector(weights[None])[0]
     np.testing.assert_allclose(projector @ projector, projector, atol=tolerance("rounding"))
     np.testing.assert_allclose(np.trace(projector), hidden * (hidden - 1) / 2, atol=tolerance("rounding"))
@@ -78,6 +80,7 @@ def test_the_projector_covers_the_rotations_and_nothing_else(hidden: int) -> Non
 
 
 def test_rotations_of_zero_weights_move_nothing() -> None:
+    # Behind the face: the projector behind the frames.
     projector = internals("minima.frames").orbit_projector(np.zeros((1, 2, 3)))[0]
     assert not projector.any()
 

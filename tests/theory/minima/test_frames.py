@@ -9,6 +9,7 @@ from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 from tests.support.tolerances import tolerance
 
+# Behind the face: the projector behind the frames.
 rotations = internals("minima.frames")
 SIZES = [(1, 2), (2, 3), (3, 3), (2, 5), (4, 6)]
 

@@ -421,6 +421,7 @@ def test_misuse_is_named(make: Callable[[], Any], message: str) -> None:
 
 
 def test_as_amplitude_keeps_an_amplitude() -> None:
+    # Behind the face: how a name becomes an amplitude.
     amplitudes = internals("models.amplitudes")
     own = Amplitude(0, 2)
     assert amplitudes.as_amplitude(own) is own

@@ -10,6 +10,7 @@ import pytest
 from tegum.theory.numerics import cores, even_size, over_slices, slices
 from tests.support.internals import internals
 
+# Behind the face: sizes of slices.
 threads = internals("numerics.threads")
 
 

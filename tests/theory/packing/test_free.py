@@ -20,6 +20,7 @@ from tegum.theory import (
 from tegum.theory.packing import finite_packing, free_packing, packed
 from tegum.theory.polytopes import recognise
 
+# Behind the face: one row by itself.
 free_packings: Any = import_module("tegum.compare.geometry.free_packings")
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
 
@@ -70,6 +71,7 @@ def test_twelve_features_in_four_dimensions_are_no_product_of_what_was_known() -
 
 @pytest.mark.parametrize("amplitude", ["uniform", "constant", "symmetric"])
 def test_proposals_estimate_the_exact_loss(amplitude: str) -> None:
+    # Behind the face: losses of the search against the exact ones.
     module = import_module("tegum.theory.packing.free")
     model = ToyModel(4, 2, IndependentFeatures(0.3, amplitude=amplitude))
     inputs = module._Inputs(model, 0)

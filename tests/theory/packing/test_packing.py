@@ -22,6 +22,8 @@ from tegum.theory import (
 )
 from tegum.theory.loss import loss_rounding
 from tegum.theory.packing import BestPacking, finite_packing, packed, packing_transitions
+
+# Behind the face: the atlas itself.
 from tegum.theory.packing.best import ATLAS
 from tests.support.oracles import counted_loss
 from tests.support.tolerances import assert_bounded, tolerance

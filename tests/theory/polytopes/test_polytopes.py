@@ -14,7 +14,11 @@ import sympy
 
 from tegum.theory import feature_dimensionality
 from tegum.theory.polytopes import Polytope, likeness, points_of_gram, polytope, tegum_product
+
+# Behind the face: exact zeros.
 from tegum.theory.polytopes.corners import is_zero
+
+# Behind the face: families of solids behind their names.
 from tegum.theory.polytopes.solids import (
     NAMED,
     cube,

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tegum.theory.polytopes import likeness, polytope, recognise, tegum_product
+
+# Behind the face: the list of what is known.
 from tegum.theory.polytopes.recognition import KNOWN
 
 EXACT = 1e-12

@@ -114,6 +114,7 @@ def test_energies_dont_depend_on_rotation_or_order(d: int, k: int, seed: int) ->
 
 
 def _solid(points: FloatArray) -> Polytope:
+    # Behind the face: a search is replaced by a small one.
     from tegum.compare.geometry.spheres import as_polytope
 
     return as_polytope(points.T, "points")

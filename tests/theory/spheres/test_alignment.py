@@ -12,6 +12,7 @@ import pytest
 from tegum.theory import polytope
 from tegum.theory.spheres import thomson_minimum
 
+# Behind the face: the search behind an alignment.
 alignment: Any = import_module("tegum.theory.spheres.alignment")
 
 

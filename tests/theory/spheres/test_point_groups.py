@@ -9,6 +9,8 @@ import pytest
 
 from tegum.theory import polytope
 from tegum.theory.spheres import symmetries
+
+# Behind the face: the group of points that no search found.
 from tegum.theory.spheres.point_groups import point_group
 
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]

@@ -12,7 +12,11 @@ import sympy
 
 from tegum.theory import polytope
 from tegum.theory.spheres import ThomsonMinimum, coulomb_energy, thomson_minimum
+
+# Behind the face: the expansion behind the Hessian.
 from tegum.theory.spheres.coulomb import tangent_expansion
+
+# Behind the face: the compiled descent against its definition.
 from tegum.theory.spheres.kernels import descend, energies_and_gradients
 
 # Lowest known energies: Wales and Ulker 2006 (W17), Wales, McKay and Altschuler 2009 (W23) and others, as the column

@@ -1,8 +1,9 @@
 """What a proof says and what it rests on, as a record that can be written, read and checked.
 
 A `Certificate` names its model in exact numbers, claims an interval for the global minimum and enclosures of all
-minimisers, and lists the boxes and arguments that prove it. Everything in it is data; what it claims counts once
-`proofs.checks` has verified it. Begin with `certificate`:
+minimisers, and lists what proves it: boxes of weights for two features, cells of null vectors for three. `records` are
+its parts, `file` how they are written and read. Everything in it is data; what it claims counts once `proofs.checks`
+has verified it. Begin with `certificate`:
 
     >>> from fractions import Fraction
     >>> from tegum.theory import IndependentFeatures, ToyModel
@@ -11,30 +12,38 @@ minimisers, and lists the boxes and arguments that prove it. Everything in it is
     Fraction(1, 10)
 """
 
-from .certificate import (
+from .certificate import Certificate, certified_model, joined_phase
+from .records import (
     ARGUMENTS,
+    BUDGET_SPENT,
     NOT_PROVED,
     PROVED,
-    Certificate,
+    UNIT,
     CertifiedModel,
     Core,
     EnclosedMinimum,
-    Proof,
+    NullCell,
+    NullProof,
     Quarter,
-    certified_model,
-    joined_phase,
+    RowBox,
+    WeightProof,
 )
 
 __all__ = [
     "ARGUMENTS",
+    "BUDGET_SPENT",
     "NOT_PROVED",
     "PROVED",
+    "UNIT",
     "Certificate",
     "CertifiedModel",
     "Core",
     "EnclosedMinimum",
-    "Proof",
+    "NullCell",
+    "NullProof",
     "Quarter",
+    "RowBox",
+    "WeightProof",
     "certified_model",
     "joined_phase",
 ]

@@ -1,6 +1,6 @@
-"""The check of a certificate that trusts nothing in it.
+"""The check of a certificate of two features.
 
-It shares no code with the search for boxes: bounds come from ball arithmetic (`ball_bounds`), values and biases are
+It shares no code with the search for boxes: bounds come from ball arithmetic (`proofs.balls`), values and biases are
 minimised anew. It establishes that the boxes cover the domain, that each argument holds on each of its boxes, and that
 what is claimed follows.
 """
@@ -8,13 +8,13 @@ what is claimed follows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from flint import fmpq
 
 from ...numerics import Interval, Range, as_fmpq
 from ..balls import PairBounds, WeightBox, excluded
-from ..certificates import ARGUMENTS, NOT_PROVED, PROVED, Certificate, Core, EnclosedMinimum, Quarter, joined_phase
+from ..certificates import ARGUMENTS, Certificate, Core, EnclosedMinimum, Quarter, WeightProof, joined_phase
+from .account import Account, FailedCheckError, require
 from .cores import as_box, as_minimum, as_pair, proved_core
 
 # The search's bounds are sharper than these on large boxes: boxes are cut where that is needed, so often at most.
@@ -22,94 +22,47 @@ MAX_CUTS = 6
 MAX_LEVEL, MAX_EXPONENT = 60, 60
 
 
-@dataclass(frozen=True)
-class CertificateCheck:
-    """What the check of a certificate found.
-
-    Attributes:
-        status: "proved", or "not proved: …" with the first thing that fails.
-        boxes: number of boxes of the certificate that were checked.
-        parts: number of parts that they were cut into.
-        checked: sentences that say what was established.
-    """
-
-    status: str
-    boxes: int
-    parts: int
-    checked: tuple[str, ...]
-
-    @property
-    def proved(self) -> bool:
-        """Whether the status is "proved"."""
-        return self.status == PROVED
-
-
-class _FailedError(Exception):
-    """Something in a certificate doesn't hold."""
-
-
-@dataclass
-class _Account:
-    boxes: int = 0
-    parts: int = 0
-    checked: list[str] = field(default_factory=list)
-
-
-def check_certificate(certificate: Certificate, *, report: Callable[[int], None] | None = None) -> CertificateCheck:
-    """Verify a certificate from the model and the boxes that it lists.
+def check_weights(
+    certificate: Certificate, proof: WeightProof, account: Account, report: Callable[[int], None] | None
+) -> None:
+    """Establish all that a certificate of two features claims.
 
     Args:
-        certificate: of any origin.
+        certificate: what is claimed.
+        proof: its boxes of weights.
+        account: of what is established, added to.
         report: called with the number of boxes checked so far.
 
-    Returns:
-        "proved" only if everything that the certificate claims has been established anew.
+    Raises:
+        FailedCheckError: with the first thing that fails.
     """
-    account = _Account()
-    try:
-        _check(certificate, account, report)
-        status = PROVED
-    except _FailedError as failure:
-        status = f"{NOT_PROVED}: {failure}"
-    return CertificateCheck(status, account.boxes, account.parts, tuple(account.checked))
-
-
-def _check(certificate: Certificate, account: _Account, report: Callable[[int], None] | None) -> None:
-    model, proof = certificate.model, certificate.proof
-    _require(certificate.status == PROVED, f"the certificate itself says {certificate.status!r}")
-    two = len(model.importance) == 2
-    _require(two, "what was excluded for three features isn't listed: certify them again")
-    _require(0 < model.density <= 1, f"the density must lie in (0, 1], got {model.density}")
-    _require(min(model.importance) > 0 and model.penalty >= 0, "importances must be positive, the penalty not negative")
+    model = certificate.model
+    require(len(model.importance) == 2, "boxes of weights prove something about two features only")
+    require(model.penalty >= 0, "the penalty must not be negative")
     bounds, threshold = PairBounds(as_pair(model)), as_fmpq(proof.threshold)
-    _require(0 <= proof.exponent <= MAX_EXPONENT, f"the domain's exponent is {proof.exponent}")
+    require(0 <= proof.exponent <= MAX_EXPONENT, f"the domain's exponent is {proof.exponent}")
     edge = fmpq(4) ** proof.exponent
-    _require(all(bounds.far(edge, i, threshold) for i in (0, 1)), "the domain may be too small")
+    require(all(bounds.far(edge, i, threshold) for i in (0, 1)), "the domain may be too small")
     account.checked.append(f"minimisers lie in |w| <= 2^{proof.exponent}")
-    _check_cover(certificate)
+    _check_cover(proof)
     count = sum(len(boxes) for boxes in proof.boxes.values())
     account.checked.append(f"{count} boxes cover the domain")
-    minimisers = _check_cores(certificate, bounds)
+    minimisers = _check_cores(proof, bounds)
     number = "1 core" if len(minimisers) == 1 else f"{len(minimisers)} cores"
     account.checked.append(f"{number}: a minimiser in each, and nothing else as good")
-    _check_claim(certificate, minimisers)
+    _check_claim(certificate, proof, minimisers)
     account.checked.append("the claims hold if no other box holds a minimiser")
-    _check_boxes(certificate, bounds, threshold, account, report)
+    _check_boxes(proof, bounds, account, report)
     account.checked.append(f"no other box does ({account.parts} parts)")
 
 
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise _FailedError(otherwise)
-
-
-def _check_cover(certificate: Certificate) -> None:
+def _check_cover(proof: WeightProof) -> None:
     """Establish that the boxes and nothing else fill w_1 ≥ 0 of the domain."""
-    boxes = [box for given in certificate.proof.boxes.values() for box in given]
-    _require(set(certificate.proof.boxes) <= set(ARGUMENTS), "an argument is unknown")
+    boxes = [box for given in proof.boxes.values() for box in given]
+    require(set(proof.boxes) <= set(ARGUMENTS), "an argument is unknown")
     left = set(boxes)
-    _require(len(left) == len(boxes), "a box is listed twice")
-    _require(all(0 <= level <= MAX_LEVEL for level, _, _ in left), "a box is too small")
+    require(len(left) == len(boxes), "a box is listed twice")
+    require(all(0 <= level <= MAX_LEVEL for level, _, _ in left), "a box is too small")
     deepest = max((level for level, _, _ in left), default=0)
     todo: list[Quarter] = [(0, 0, -1), (0, 0, 0)]
     while todo:
@@ -117,30 +70,26 @@ def _check_cover(certificate: Certificate) -> None:
         if (level, i, j) in left:
             left.remove((level, i, j))
             continue
-        _require(level < deepest, f"the boxes leave out {(level, i, j)}")
+        require(level < deepest, f"the boxes leave out {(level, i, j)}")
         todo += [(level + 1, 2 * i + a, 2 * j + b) for a in (0, 1) for b in (0, 1)]
-    _require(not left, "a box lies outside of the domain or inside another")
+    require(not left, "a box lies outside of the domain or inside another")
 
 
-def _check_cores(certificate: Certificate, bounds: PairBounds) -> list[EnclosedMinimum]:
+def _check_cores(proof: WeightProof, bounds: PairBounds) -> list[EnclosedMinimum]:
     found = []
-    for number, core in enumerate(certificate.proof.cores, start=1):
+    for number, core in enumerate(proof.cores, start=1):
         minimiser, reason = proved_core(bounds, core)
         if minimiser is None:
-            raise _FailedError(f"core {number}: {reason}")
+            raise FailedCheckError(f"core {number}: {reason}")
         found.append(as_minimum(minimiser))
-    _require(bool(found), "there is no core")
+    require(bool(found), "there is no core")
     return found
 
 
 def _check_boxes(
-    certificate: Certificate,
-    bounds: PairBounds,
-    threshold: fmpq,
-    account: _Account,
-    report: Callable[[int], None] | None,
+    proof: WeightProof, bounds: PairBounds, account: Account, report: Callable[[int], None] | None
 ) -> None:
-    proof = certificate.proof
+    threshold = as_fmpq(proof.threshold)
     cores = [box for core in proof.cores for box in (as_box(core.box), as_box(core.box).mirrored())]
     for argument, given in proof.boxes.items():
         for level, i, j in given:
@@ -151,13 +100,13 @@ def _check_boxes(
                 account.parts += 1
             else:
                 holds = _excluded(bounds, box, threshold, argument, account, MAX_CUTS)
-            _require(holds, f"the argument {argument!r} isn't established on the box {(level, i, j)}")
+            require(holds, f"the argument {argument!r} isn't established on the box {(level, i, j)}")
             account.boxes += 1
             if report is not None:
                 report(account.boxes)
 
 
-def _excluded(bounds: PairBounds, box: WeightBox, threshold: fmpq, argument: str, account: _Account, cuts: int) -> bool:
+def _excluded(bounds: PairBounds, box: WeightBox, threshold: fmpq, argument: str, account: Account, cuts: int) -> bool:
     """Establish that a box holds no global minimiser, by the argument given, or by others on parts of it."""
     account.parts += 1
     if excluded(bounds, box, threshold, slopes_first=argument == "slope"):
@@ -165,27 +114,28 @@ def _excluded(bounds: PairBounds, box: WeightBox, threshold: fmpq, argument: str
     return cuts > 0 and all(_excluded(bounds, part, threshold, argument, account, cuts - 1) for part in box.quarters())
 
 
-def _check_claim(certificate: Certificate, minimisers: list[EnclosedMinimum]) -> None:
+def _check_claim(certificate: Certificate, proof: WeightProof, minimisers: list[EnclosedMinimum]) -> None:
     """Establish that the claims follow from the cores: everything outside of them is out."""
     least = min(minimum.loss.upper for minimum in minimisers)
-    _require(certificate.proof.threshold >= least, "the threshold is below the least loss")
+    require(proof.threshold >= least, "the threshold is below the least loss")
     lower = min(minimum.loss.lower for minimum in minimisers)
-    _require(_holds(certificate.loss, Interval(lower, least)), "the global minimum may lie outside of its interval")
-    cores = certificate.proof.cores
+    require(_holds(certificate.loss, Interval(lower, least)), "the global minimum may lie outside of its interval")
+    cores = proof.cores
     cheapest = [(core, one) for core, one in zip(cores, minimisers, strict=True) if one.loss.lower <= least]
     for k, (_, one) in enumerate(cheapest):
         for _, other in cheapest[:k]:
-            _require(not _may_coincide(one, other), "two cores may hold the same minimiser")
-    _require(len(certificate.minimisers) == len(cheapest), f"there are {len(cheapest)} minimisers to enclose")
+            require(not _may_coincide(one, other), "two cores may hold the same minimiser")
+    require(len(certificate.minimisers) == len(cheapest), f"there are {len(cheapest)} minimisers to enclose")
     claims = list(certificate.minimisers)
     for core, mine in cheapest:
         fitting = [claim for claim in claims if _encloses(claim, mine, core)]
-        _require(
-            bool(fitting), f"a minimiser in {mine.phase} may lie outside of the enclosures, or they leave its core"
-        )
+        require(bool(fitting), f"a minimiser in {mine.phase} may lie outside of the enclosures, or they leave its core")
         claims.remove(fitting[0])
+    for claim in certificate.minimisers:
+        known = claim.curvature is None and not claim.symmetric
+        require(known, "neither a curvature nor a symmetry is proved for two features")
     phases = joined_phase(tuple(one for _, one in cheapest))
-    _require(certificate.phase == phases, f"the phase is {phases!r}")
+    require(certificate.phase == phases, f"the phase is {phases!r}")
 
 
 def _encloses(claim: EnclosedMinimum, mine: EnclosedMinimum, core: Core) -> bool:

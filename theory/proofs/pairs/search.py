@@ -8,14 +8,14 @@ can't vanish. Everything is rounded to the safe side; `certificate_check` does i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from ...numerics import FloatArray, compiled, machine_code, type_of
 from ..balls import WeightBox
-from ..certificates import Quarter
+from ..certificates import BUDGET_SPENT, Quarter
 from ..floats import (
     LARGEST,
     RESOLUTION,
@@ -58,6 +58,7 @@ class Searched:
         left: squares that none settles, at most when the budget is spent.
         lower: lower bound of L* on what is left, or None if nothing is.
         count: how many squares were looked at.
+        history: numbers of squares that were looked at, and the lower bound of L* on all that wasn't settled by then.
         reason: why it stopped.
     """
 
@@ -65,6 +66,7 @@ class Searched:
     left: list[Quarter]
     lower: float | None
     count: int
+    history: tuple[tuple[int, float], ...]
     reason: str
 
 
@@ -91,6 +93,18 @@ class Square(NamedTuple):
 
     first: Span
     second: Span
+
+
+class Verdict(NamedTuple):
+    """What is known of a square.
+
+    Attributes:
+        argument: OPEN, FAR, ABOVE or SLOPE.
+        lower: a lower bound of L* if it is open.
+    """
+
+    argument: int
+    lower: float
 
 
 class _Pair(NamedTuple):
@@ -123,19 +137,19 @@ class _Hessian(NamedTuple):
 
 
 @compiled
-def settle(square: Square, asked: Problem) -> int:
-    """Return the argument by which no weights of a square are a global minimiser, or OPEN."""
+def settle(square: Square, asked: Problem) -> Verdict:
+    """Return the argument by which no weights of a square are a global minimiser, or OPEN, and a lower bound of L*."""
     p, threshold, importance = asked.density, asked.threshold, _Pair(asked.first, asked.second)
     law = _chances(p)
     s, t = squared(square.first), squared(square.second)
     if s.low >= 1 and importance.first * p * shape_loss(s.low) * (1 - SAFE) > threshold:
-        return FAR
+        return Verdict(FAR, threshold)
     if t.low >= 1 and importance.second * p * shape_loss(t.low) * (1 - SAFE) > threshold:
-        return FAR
+        return Verdict(FAR, threshold)
     g = product(square.first, square.second)
     if s.high + t.high > LARGEST / 4:
         # Too large for the moments' bounds on rounding.
-        return OPEN
+        return Verdict(OPEN, 0.0)
     u, v = (square.first.low + square.first.high) / 2, (square.second.low + square.second.high) / 2
     uv = u * v
     dg = max(g.high - uv, uv - g.low)
@@ -148,27 +162,29 @@ def settle(square: Square, asked: Problem) -> int:
         second = least_loss(v * v, uv, law, tolerance * threshold / importance.second)
         error = ROUNDINGS * (rounding(u * u, uv, 1.0) + rounding(v * v, uv, 1.0))
         lower, upper = _Pair(first.lower, second.lower), _Pair(first.upper, second.upper)
-        if _total(lower, reach, importance, error) + ground > threshold:
-            return ABOVE
+        bound = _total(lower, reach, importance, error) + ground
+        if bound > threshold:
+            return Verdict(ABOVE, threshold)
         if tolerance <= LAST_TOLERANCE or _total(upper, reach, importance, 0.0) + ground <= threshold:
             break
         tolerance /= 5
     side = square.first.high - square.first.low
     if side > LARGEST_SLOPED:
-        return OPEN
+        return Verdict(OPEN, bound)
     half = side / 2
     resolution = (ds + dt + 2 * dg) / RESOLUTION
     one, two = _output(s, g, law, resolution), _output(t, g, law, resolution)
     gradient = _gradient(square, one.slopes, two.slopes, asked)
     if _beyond(gradient.first, 0.0) or _beyond(gradient.second, 0.0):
-        return SLOPE
+        return Verdict(SLOPE, threshold)
     # L* falls from the centre by no more than its steepest slopes allow.
     centre = (_total(lower, here, importance, error) + 2 * asked.penalty * uv * uv) * (1 - SAFE)
-    if centre - (size(gradient.first) + size(gradient.second)) * half > threshold:
-        return ABOVE
+    bound = max(bound, centre - (size(gradient.first) + size(gradient.second)) * half)
+    if bound > threshold:
+        return Verdict(ABOVE, threshold)
     bend, bend_two = reduced_curvature(one.box, law), reduced_curvature(two.box, law)
     if not (bend.convex and bend_two.convex):
-        return OPEN
+        return Verdict(OPEN, bound)
     hessian = _hessian(one, two, bend, bend_two, asked)
     # Values and slopes at the centre, and how far the Hessian lets them change.
     first = least_loss(u * u, uv, law, FINE_TOLERANCE * threshold / importance.first)
@@ -188,10 +204,11 @@ def settle(square: Square, asked: Problem) -> int:
     change_first = (size(hessian.first) + slack + mixed) * half * (1 + SLACK)
     change_second = (size(hessian.second) + slack + mixed) * half * (1 + SLACK)
     if _beyond(gradient.first, change_first) or _beyond(gradient.second, change_second):
-        return SLOPE
+        return Verdict(SLOPE, threshold)
     fall = (size(gradient.first) + size(gradient.second)) * half
     fall += (max(slack - hessian.first.low, 0.0) + max(slack - hessian.second.low, 0.0) + 2 * mixed) * half * half / 2
-    return ABOVE if centre - fall * (1 + SLACK) > threshold else OPEN
+    bound = max(bound, centre - fall * (1 + SLACK))
+    return Verdict(ABOVE, threshold) if bound > threshold else Verdict(OPEN, bound)
 
 
 @compiled
@@ -278,40 +295,16 @@ def _total(f: _Pair, reach: _Pair, importance: _Pair, error: float) -> float:
     return float((importance.first * root_1 * root_1 + importance.second * root_2 * root_2) * (1 - SAFE))
 
 
-def _settle_each(corners: FloatArray, side: float, asked: Problem) -> FloatArray:
-    found = np.empty(len(corners))
+def _settle_each(corners: FloatArray, side: float, asked: Problem, codes: Any, bounds: FloatArray) -> None:
     for k in range(len(corners)):
         x, y = corners[k, 0], corners[k, 1]
-        found[k] = settle(Square(Span(x, x + side), Span(y, y + side)), asked)
-    return found
-
-
-def _lower_bound_of_each(corners: FloatArray, side: float, asked: Problem) -> FloatArray:
-    """Return lower bounds of L* without its penalty on squares, shape (N,)."""
-    p, law, importance = asked.density, _chances(asked.density), _Pair(asked.first, asked.second)
-    found = np.zeros(len(corners))
-    for k in range(len(corners)):
-        a, c = corners[k, 0], corners[k, 1]
-        s, t = squared(Span(a, a + side)), squared(Span(c, c + side))
-        if s.high + t.high > LARGEST / 4:
-            continue
-        u, v = a + side / 2, c + side / 2
-        g, uv = product(Span(a, a + side), Span(c, c + side)), u * v
-        dg = max(g.high - uv, uv - g.low)
-        first = least_loss(u * u, uv, law, LAST_TOLERANCE * p)
-        second = least_loss(v * v, uv, law, LAST_TOLERANCE * p)
-        error = ROUNDINGS * (rounding(u * u, uv, 1.0) + rounding(v * v, uv, 1.0))
-        reach = _Pair(
-            _distance(max(s.high - u * u, u * u - s.low), dg, p), _distance(max(t.high - v * v, v * v - t.low), dg, p)
-        )
-        found[k] = _total(_Pair(first.lower, second.lower), reach, importance, error)
-    return found
+        found = settle(Square(Span(x, x + side), Span(y, y + side)), asked)
+        codes[k], bounds[k] = found.argument, found.lower
 
 
 _ASKED = type_of(Problem(0.0, 0.0, 0.0, 0.0, 0.0))
-_OVER_SQUARES = numba.float64[::1](numba.float64[:, ::1], numba.float64, _ASKED)
+_OVER_SQUARES = numba.void(numba.float64[:, ::1], numba.float64, _ASKED, numba.int64[::1], numba.float64[::1])
 _settle_all = machine_code(_settle_each, _OVER_SQUARES, nogil=True)
-_lower_bounds = machine_code(_lower_bound_of_each, _OVER_SQUARES, nogil=True)
 
 
 def search_boxes(asked: Problem, exponent: int, cores: list[WeightBox], max_boxes: int) -> Searched:
@@ -326,25 +319,34 @@ def search_boxes(asked: Problem, exponent: int, cores: list[WeightBox], max_boxe
     boxes: dict[str, list[Quarter]] = {name: [] for name in NAMES.values()}
     edges = [tuple(float(x) for side in core for x in side) for box in cores for core in (box, box.mirrored())]
     todo = np.array([(0, -1), (0, 0)], dtype=np.int64)
+    # What is known of L* on each, by the square that it is a part of.
+    known = np.zeros(len(todo))
+    history: list[tuple[int, float]] = []
     level, count = 0, 0
     while len(todo):
         side = 2.0 ** (exponent - level)
         corners: FloatArray = (todo * side).astype(np.float64)
-        if count + len(todo) > max_boxes or side < LEAST_SIDE:
+        spent = count + len(todo) > max_boxes
+        if spent or side < LEAST_SIDE:
             left = [(level, int(i), int(j)) for i, j in todo]
-            reason = "boxes too small" if side < LEAST_SIDE else f"budget of {max_boxes} boxes spent"
-            lower = float(_lower_bounds(corners, side, asked).min())
-            return Searched(boxes, left, lower, count, reason)
+            reason = BUDGET_SPENT if spent else "boxes too small"
+            return Searched(boxes, left, float(known.min()), count, tuple(history), reason)
         count += len(todo)
         inside = np.zeros(len(todo), dtype=bool)
         for a, b, c, d in edges:
             x, y = corners[:, 0], corners[:, 1]
             inside |= (a <= x) & (x + side <= b) & (c <= y) & (y + side <= d)
-        codes = np.full(len(todo), CORE)
-        codes[~inside] = _settle_all(corners[~inside], side, asked)
+        codes, found = np.full(len(todo), CORE), np.empty((~inside).sum(), dtype=np.int64)
+        bounds = np.empty(len(found))
+        _settle_all(corners[~inside], side, asked, found, bounds)
+        codes[~inside] = found
+        known[~inside] = np.maximum(known[~inside], bounds)
         for code, name in NAMES.items():
             boxes[name] += [(level, int(i), int(j)) for i, j in todo[codes == code]]
-        rest = todo[codes == OPEN]
+        rest, known = todo[codes == OPEN], known[codes == OPEN]
+        if len(rest):
+            history.append((count, float(known.min())))
         todo = (2 * rest[:, None, :] + np.array([(0, 0), (0, 1), (1, 0), (1, 1)])).reshape(-1, 2)
+        known = np.repeat(known, 4)
         level += 1
-    return Searched(boxes, [], None, count, "every box is settled")
+    return Searched(boxes, [], None, count, tuple(history), "every box is settled")

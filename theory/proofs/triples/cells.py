@@ -10,15 +10,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from ...numerics import FloatArray
-
-if TYPE_CHECKING:
-    from .search import TripleSearch
-
+from .row_search import RowSearch
 
 # The inner minima over a cell of half-width w are bounded to within this times w², which is about their curvature.
 CURVATURE = 0.5
@@ -80,6 +77,18 @@ class Cell:
         """Half of the cell's width."""
         return (self.ends[1] - self.ends[0]) / 2
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middles of a and of b."""
+        a_0, a_1, b_0, b_1 = self.ends
+        return (a_0 + a_1) / 2, (b_0 + b_1) / 2
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Level, i and j: the cell is number i and j of 2^level from −1 to 1."""
+        level = round(-math.log2(self.half_width))
+        return level, round((self.ends[0] + 1) * 2 ** (level - 1)), round((self.ends[2] + 1) * 2 ** (level - 1))
+
     def quarters(self) -> Iterator[tuple[float, float, float, float]]:
         """Yield the ends of the four halves of halves."""
         a_0, a_1, b_0, b_1 = self.ends
@@ -89,7 +98,7 @@ class Cell:
                 yield left, right, bottom, top
 
 
-def _coarse(hull: FloatArray) -> FloatArray:
+def coarse_box(hull: FloatArray) -> FloatArray:
     """Return a box around a box whose ends are multiples of a 64th of its widths or less, powers of two.
 
     Boxes that come of halving it then have ends of few bits (docs/proofs-three.md).
@@ -99,6 +108,11 @@ def _coarse(hull: FloatArray) -> FloatArray:
         return hull
     grid = 2.0 ** (np.floor(np.log2(np.maximum(high - low, THINNEST))) - GRID_BITS)
     return np.array([np.floor(low / grid) * grid, np.ceil(high / grid) * grid])
+
+
+def smallest_box(spare: float) -> float:
+    """Return how wide boxes of rows may be that are left over: about as wide as what costs less than `spare` more."""
+    return max(2.0**-18, min(0.25, 1.5 * math.sqrt(max(spare, 0))))
 
 
 def _couple(domains: FloatArray) -> None:
@@ -115,45 +129,73 @@ def _couple(domains: FloatArray) -> None:
             domains[row, 0, column], domains[row, 1, column] = max(low, -most), min(high, most)
 
 
-class CellBounds:
-    """Lower bounds of the three outputs over one cell: I_i F_i ≥ I_i T_i, with F_i as in `triple_rows`."""
+class Multipliers(NamedTuple):
+    """λ_jk, λ_jc, λ_kc, the entries of Λ, which is antisymmetric."""
 
-    def __init__(self, search: TripleSearch, cell: Cell) -> None:
+    jk: float
+    jc: float
+    kc: float
+
+    def tilts(self, importance: tuple[float, float, float]) -> list[FloatArray]:
+        """Return t_j, t_k and t_c, rows of Λ over their importance, each in the order of its own row."""
+        return [
+            np.array((0, self.jk, self.jc)) / importance[0],
+            np.array((0, -self.jk, self.kc)) / importance[1],
+            np.array((-self.jc, -self.kc, 0)) / importance[2],
+        ]
+
+
+class Estimate(NamedTuple):
+    """Inner minima at the centre of a cell, which a bound starts from; nothing is proven.
+
+    Attributes:
+        multipliers: what was paid for the symmetry of G.
+        rows: where the minima are, shape (3, 5).
+        values: f_i + t_i · k there, shape (3,).
+        slopes: κ of each row.
+        sum: Σ_i I_i f_i less the most that Σ_i I_i κ_i · (v − centre) takes off it over the cell.
+        drop: what that is.
+    """
+
+    multipliers: Multipliers
+    rows: FloatArray
+    values: FloatArray
+    slopes: tuple[FloatArray, ...]
+    sum: float
+    drop: float
+
+
+class CellBounds:
+    """Lower bounds of the three outputs over one cell: I_i F_i ≥ I_i T_i, with F_i as in `rows`."""
+
+    def __init__(self, search: RowSearch, cell: Cell) -> None:
         """Estimate the minima at the cell's centre."""
         self._search, self._cell = search, cell
         self._I = cell.chart.importance
         a_0, a_1, b_0, b_1 = cell.ends
-        a, b = (a_0 + a_1) / 2, (b_0 + b_1) / 2
-        self._points = ((a, b), (b, a), (a, b))
         self._ends = [np.array(cell.ends), np.array((b_0, b_1, a_0, a_1)), np.array(cell.ends)]
-        self.multipliers = cell.multipliers
         self._proven: FloatArray | None = None
-        self._estimate(everywhere=cell.rows is None)
+        self._at = self._estimate(Multipliers(*cell.multipliers), cell.rows, everywhere=cell.rows is None)
         if len(set(self._I)) > 1:
             self._raise_multipliers()
+
+    @property
+    def estimate(self) -> Estimate:
+        """Where the inner minima are at the cell's centre."""
+        return self._at
 
     def _raise_multipliers(self) -> None:
         """Go uphill in the multipliers of G's symmetry: the slope is by how much rows differ about an overlap."""
         step = ASCENT * min(self._I)
         for _ in range(ASCENTS):
-            before = dict(self.__dict__)
-            j, k, c = self.rows
+            j, k, c = self._at.rows
             slopes = (j[1] - k[1], j[2] - c[0], k[2] - c[1])
-            jk, jc, kc = (x + step * float(s) for x, s in zip(self.multipliers, slopes, strict=True))
-            self.multipliers = jk, jc, kc
-            value = float(np.dot(self._I, self._values)) - self._drop
-            self._estimate(everywhere=False, near=self.rows)
-            if float(np.dot(self._I, self._values)) - self._drop < value:
-                self.__dict__.update(before)
+            raised = Multipliers(*(x + step * float(s) for x, s in zip(self._at.multipliers, slopes, strict=True)))
+            higher = self._estimate(raised, self._at.rows, everywhere=False)
+            if higher.sum < self._at.sum:
                 step /= 3
-
-    def _tilts(self) -> list[FloatArray]:
-        jk, jc, kc = self.multipliers
-        return [
-            np.array((0, jk, jc)) / self._I[0],
-            np.array((0, -jk, kc)) / self._I[1],
-            np.array((-jc, -kc, 0)) / self._I[2],
-        ]
+            else:
+                self._at = higher
 
     def _starts(self, i: int) -> FloatArray:
         """Return a grid over the part of the domain where minimisers are likely."""
@@ -162,49 +204,40 @@ class CellBounds:
         axes = [[low[d] + share * (high[d] - low[d]) for share in shares] for d in (0, 1, 3)]
         return np.array(list(product(*axes)))
 
-    def _estimate(self, everywhere: bool, near: FloatArray | None = None) -> None:
-        known = self._cell.rows if near is None else near
-        self.rows = np.empty((3, 5))
-        self._values = np.empty(3)
-        self._slopes: list[FloatArray] = []
-        self._tilt = self._tilts()
+    def _estimate(self, multipliers: Multipliers, near: FloatArray | None, everywhere: bool) -> Estimate:
+        """Minimise rows from those near the minima, and from a grid of them if `everywhere`."""
+        rows, values, slopes = np.empty((3, 5)), np.empty(3), []
         total = np.zeros(2)
-        for i, own in enumerate(OWN):
-            starts = np.empty((0, 3)) if known is None else np.ascontiguousarray(known[i : i + 1, [0, 1, 3]])
+        a, b = self._cell.centre
+        for i, (own, tilt) in enumerate(zip(OWN, multipliers.tilts(self._I), strict=True)):
+            starts = np.empty((0, 3)) if near is None else np.ascontiguousarray(near[i : i + 1, [0, 1, 3]])
             if everywhere:
                 starts = np.concatenate([self._starts(i), starts])
-            a, b = self._points[i]
-            self._values[i], self.rows[i] = self._search.lowest(own, a, b, self._tilt[i], self._cell.domains[i], starts)
-            if not math.isfinite(self._values[i]):
+            v = (b, a) if i == 1 else (a, b)
+            values[i], rows[i] = self._search.lowest(own, v, tilt, self._cell.domains[i], starts)
+            if not math.isfinite(values[i]):
                 # Rows at the centre that are close to the domain will do: nothing is claimed about these values.
-                self._values[i], self.rows[i] = self._search.lowest(
-                    own, a, b, self._tilt[i], self._search.first_domain(own), self._starts(i)
-                )
-            k_1, k_2, _, _, steep = self.rows[i]
+                values[i], rows[i] = self._search.lowest(own, v, tilt, self._search.first_domain(own), self._starts(i))
+            k_1, k_2, _, _, steep = rows[i]
             slope = np.array((-k_1 * steep, -k_2 * steep))
-            self._slopes.append(slope)
+            slopes.append(slope)
             total += self._I[i] * (slope[::-1] if i == 1 else slope)
-        a_0, a_1, b_0, b_1 = self._cell.ends
-        # Σ_i I_i κ_i · (v − centre) is no less than minus this.
-        self._drop = float(abs(total[0]) * (a_1 - a_0) / 2 + abs(total[1]) * (b_1 - b_0) / 2)
-        # Sizes of what cancels in that sum, and in Σ_i I_i t_i · G_i = 0.
-        steep = sum(share * float(np.abs(slope).sum()) for share, slope in zip(self._I, self._slopes, strict=True))
-        overlaps = 2 * sum(abs(x) for x in self.multipliers) * self._search.size
-        self._cancelling = steep * self._cell.half_width + overlaps
+        drop = float(np.abs(total).sum()) * self._cell.half_width
+        return Estimate(multipliers, rows, values, tuple(slopes), float(np.dot(self._I, values)) - drop, drop)
 
     def _targets(self) -> FloatArray:
         """Return what the inner minima are compared with: just what is needed, or about what can be had."""
         loose = CURVATURE * self._cell.half_width**2
-        spare = float(np.dot(self._I, self._values)) - self._drop - self._search.upper
+        spare = self._at.sum - self._search.upper
         share = spare / sum(self._I) * (1 - 1e-9) if spare > 0 else 0.0
-        return self._values - max(share, loose)
+        return self._at.values - max(share, loose)
 
     def lower(self) -> float:
         """Return a proven bound below L for all W whose null vector lies in the cell; −∞ if there is none."""
         targets = self._targets()
         if not self._all_above(targets):
             # The estimates may have missed the lowest minima, or the cell is too wide for them to be bounded so well.
-            self._estimate(everywhere=True)
+            self._at = self._estimate(self._at.multipliers, self._cell.rows, everywhere=True)
             targets = self._targets()
             if not self._all_above(targets):
                 targets = targets - 8 * CURVATURE * self._cell.half_width**2
@@ -214,11 +247,15 @@ class CellBounds:
         return self._sum(targets)
 
     def _all_above(self, targets: FloatArray) -> bool:
-        return all(self._exclude(i, float(targets[i]))[0] == 0 for i in range(3))
+        return all(self._excluded(i, float(targets[i])) is not None for i in range(3))
 
     def _sum(self, targets: FloatArray) -> float:
-        size = float(np.dot(self._I, np.abs(targets))) + self._drop + self._cancelling
-        return float(np.dot(self._I, targets)) - self._drop - SUM_ROUNDING * size
+        """Return Σ_i I_i T_i less what the cell's width takes off, rounded to the safe side."""
+        # Sizes of what cancels in the sum over the cell, and in Σ_i I_i t_i · G_i = 0.
+        steep = sum(share * float(np.abs(slope).sum()) for share, slope in zip(self._I, self._at.slopes, strict=True))
+        overlaps = 2 * sum(abs(x) for x in self._at.multipliers) * self._search.size
+        size = float(np.dot(self._I, np.abs(targets))) + self._at.drop + steep * self._cell.half_width + overlaps
+        return float(np.dot(self._I, targets)) - self._at.drop - SUM_ROUNDING * size
 
     def domains(self) -> FloatArray:
         """Return smaller boxes that still hold the rows and biases of all W and b with L ≤ U."""
@@ -230,19 +267,18 @@ class CellBounds:
             spare = self._search.upper - self._sum(self._proven)
             target = self._proven[i] + spare / self._I[i] * (1 + 1e-9)
             target += SUM_ROUNDING * (1 + abs(target))
-            smallest = max(2.0**-18, min(0.25, 1.5 * math.sqrt(max(target - self._values[i], 0))))
-            state, hull = self._exclude(i, target, smallest)
-            if state == 0:
+            hull = self._excluded(i, target, smallest_box(target - self._at.values[i]))
+            if hull is not None:
                 found[i, 0] = np.maximum(found[i, 0], hull[0])
                 found[i, 1] = np.minimum(found[i, 1], hull[1])
         _couple(found)
         for i in range(3):
-            coarse = _coarse(found[i])
-            found[i, 0] = np.maximum(self._cell.domains[i, 0], coarse[0])
-            found[i, 1] = np.minimum(self._cell.domains[i, 1], coarse[1])
+            low, high = coarse_box(found[i])
+            found[i, 0] = np.maximum(self._cell.domains[i, 0], low)
+            found[i, 1] = np.minimum(self._cell.domains[i, 1], high)
         return found
 
-    def _exclude(self, i: int, target: float, smallest: float = 0.0) -> tuple[int, FloatArray]:
-        return self._search.exclude(
-            OWN[i], self._ends[i], self._slopes[i], self._tilt[i], self._cell.domains[i], target, smallest
-        )
+    def _excluded(self, i: int, target: float, smallest: float = 0.0) -> FloatArray | None:
+        tilt = self._at.multipliers.tilts(self._I)[i]
+        domain = self._cell.domains[i]
+        return self._search.excluded(OWN[i], self._ends[i], self._at.slopes[i], tilt, domain, target, smallest)

@@ -20,7 +20,7 @@ import numba
 ROUNDING = 1e-13
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _line(q: int, t: float, a: float) -> float:
     """Return D_q(t; a) = ∫₀¹ R_q(t + a u) du, q from 1 to 4."""
     end = t + a
@@ -44,7 +44,7 @@ def _line(q: int, t: float, a: float) -> float:
     return end * end * end * end * end / 120 / a
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _square(q: int, t: float, a: float, b: float) -> float:
     """Return D_q(t; a, b), q from 1 to 3."""
     if t + a + b <= 0:
@@ -62,7 +62,7 @@ def _square(q: int, t: float, a: float, b: float) -> float:
     return (_line(q + 1, t + a, b) - _line(q + 1, t, b)) / a
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _cube(q: int, t: float, a: float, b: float, c: float) -> float:
     """Return D_q(t; a, b, c), q = 1 or 2."""
     if t + a + b + c <= 0:
@@ -77,7 +77,7 @@ def _cube(q: int, t: float, a: float, b: float, c: float) -> float:
     return (_square(q + 1, t + a, b, c) - _square(q + 1, t, b, c)) / a
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _own_line(q: int, t: float, s: float) -> float:
     """Return U_q(t; s), q from 1 to 3."""
     end = t + s
@@ -97,7 +97,7 @@ def _own_line(q: int, t: float, s: float) -> float:
     return (power - _line(q + 1, t, s)) / s
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _own_square(q: int, t: float, s: float, b: float) -> float:
     """Return U_q(t; s, b), q = 1 or 2."""
     if t + s + b <= 0:
@@ -112,7 +112,7 @@ def _own_square(q: int, t: float, s: float, b: float) -> float:
     return (_own_line(q + 1, t + b, s) - _own_line(q + 1, t, s)) / b
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _own_cube(t: float, s: float, b: float, c: float) -> float:
     """Return U_1(t; s, b, c)."""
     if t + s + b + c <= 0:
@@ -126,7 +126,7 @@ def _own_cube(t: float, s: float, b: float, c: float) -> float:
     return (_own_square(2, t + b, s, c) - _own_square(2, t, s, c)) / b
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _active(t: float, s: float, g: float, h: float) -> float:
     """Return E[u_1 R_1(t + s u_1 + g u_2 + h u_3)] for slopes of any sign."""
     if g < 0:
@@ -139,7 +139,7 @@ def _active(t: float, s: float, g: float, h: float) -> float:
     return _own_cube(t, s, g, h)
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _mean(t: float, s: float, g: float, h: float) -> float:
     """Return E[R_1(t + s u_1 + g u_2 + h u_3)] for slopes of any sign."""
     if s < 0:
@@ -151,7 +151,7 @@ def _mean(t: float, s: float, g: float, h: float) -> float:
     return _cube(1, t, s, g, h)
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def own_moment(p: float, s: float, g: float, h: float, b: float) -> float:
     """Return E[x_1 y] for y = ReLU(s x_1 + g x_2 + h x_3 + b) and three independent features of density p.
 
@@ -167,7 +167,7 @@ def own_moment(p: float, s: float, g: float, h: float, b: float) -> float:
     return p * (off * off * _active(b, s, 0.0, 0.0) + p * off * one + p * p * _active(b, s, g, h))
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def mean_moment(p: float, s: float, g: float, h: float, b: float) -> float:
     """Return E[y]; arguments as in `own_moment`."""
     off = 1 - p
@@ -176,13 +176,13 @@ def mean_moment(p: float, s: float, g: float, h: float, b: float) -> float:
     return off * off * off * max(b, 0.0) + p * off * off * one + p * p * off * two + p * p * p * _mean(b, s, g, h)
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def row_moments(p: float, s: float, g: float, h: float, b: float) -> tuple[float, float, float, float]:
     """Return E[x_1 y], E[x_2 y], E[x_3 y], E[y]; arguments as in `own_moment`."""
     return own_moment(p, s, g, h, b), own_moment(p, g, s, h, b), own_moment(p, h, s, g, b), mean_moment(p, s, g, h, b)
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, error_model="numpy")
 def output_loss(p: float, s: float, g: float, h: float, b: float) -> float:
     """Return f = E(x_1 − y)²; arguments as in `own_moment`."""
     x, second, third, mean = row_moments(p, s, g, h, b)

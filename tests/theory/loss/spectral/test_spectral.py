@@ -25,8 +25,11 @@ from tests.support.monte_carlo import sampled_loss
 from tests.support.oracles import oracle
 from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, assert_bounded, entry_scale, loss_scale, tolerance
 
+# Behind the face: one engine by itself.
 SpectralLoss = internals("loss.spectral.engine").SpectralLoss
+# Behind the face: expectations by themselves.
 SignedSums = internals("loss.signed_sums").SignedSums
+# Behind the face: an integrand by itself.
 positive_part = internals("loss.penalties").positive_part
 # Enough for every case here that doesn't say otherwise.
 MANY_NODES = 1 << 14

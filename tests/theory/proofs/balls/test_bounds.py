@@ -15,13 +15,19 @@ from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, enclosure
 from tegum.theory.proofs.floats import Chances, OutputBox, Span, product, size, squared
 from tests.support.internals import internals
 
+# Behind the face: bounds against exact rationals, layer by layer; the enclosure of one box.
 balls, box_balls = internals("proofs.balls.moments"), internals("enclosures.boxes")
 bounds, bends, boxes_of = (
+    # Behind the face: bounds against exact rationals, layer by layer.
     internals("proofs.balls.bounds"),
+    # Behind the face: bounds against exact rationals, layer by layer.
     internals("proofs.balls.curvature"),
+    # Behind the face: bounds against exact rationals, layer by layer.
     internals("proofs.balls.boxes"),
 )
+# Behind the face: rounding against exact rationals, layer by layer.
 slopes, curved = internals("proofs.floats.slopes"), internals("proofs.floats.curvature")
+# Behind the face: bounds against exact rationals, layer by layer; how one box is settled.
 exclusion, search = internals("proofs.balls.exclusion"), internals("proofs.pairs.search")
 
 GRID = 2**16
@@ -234,8 +240,9 @@ def test_boxes_around_minima_are_not_excluded(
     corner = [round((x - side * k / 16) * 2**20) / 2**20 for x, k in zip(w, (i, j), strict=True)]
     threshold = point.loss * (1 + 1e-9)
     square = search.Square(*(Span(x, x + side) for x in corner))
-    code = search.settle(square, search.Problem(1.0, importance, 0.0, threshold, density))
-    assert code == search.OPEN
+    found = search.settle(square, search.Problem(1.0, importance, 0.0, threshold, density))
+    assert found.argument == search.OPEN
+    assert found.lower <= threshold
     box = boxes_of.WeightBox(*(boxes_of.Range(exact(Fraction(x)), exact(Fraction(x) + Fraction(side))) for x in corner))
     model = boxes_of.Pair(exact(Fraction(density)), (fmpq(1), exact(Fraction(importance))), fmpq(0))
     assert not exclusion.excluded(bounds.PairBounds(model), box, exact(Fraction(threshold)))
@@ -260,10 +267,12 @@ def test_a_box_is_above_only_what_its_points_cost(
     # The threshold is no less than what one of its points costs.
     threshold = Fraction(float(upper.upper())) * (1 + Fraction(1, 2**40))
     assert not pair.above(box, exact(threshold))
-    code = search.settle(
+    found = search.settle(
         search.Square(*spans(*ranges)), search.Problem(1.0, importance, 0.1, float(threshold), density)
     )
-    assert code not in (search.ABOVE, search.FAR)
+    assert found.argument not in (search.ABOVE, search.FAR)
+    if found.argument == search.OPEN:
+        assert found.lower <= threshold
 
 
 @pytest.mark.parametrize("square", [1.0, 1.5, 4.0, 100.0])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tegum.theory import IndependentFeatures, TableFeatures, ToyModel, expected_loss, global_minimum
 from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
+# Behind the face: gaps between phases by themselves.
 module: Any = import_module("tegum.theory.proofs.cells.cells")
 
 PAIR, FIRST, SECOND = "digon(1,2)", "axis(1) + drop(2)", "drop(1) + axis(2)"

@@ -60,6 +60,7 @@ def test_above_the_closed_bound_no_state_beats_an_axis(
 @settings(deadline=None)
 @given(st.floats(0.01, 1.2), st.floats(0.01, 1.0), densities)
 def test_the_spread_is_the_least_over_the_offset(overlap: float, aim: float, p: float) -> None:
+    # Behind the face: the bound of one rival.
     least = internals("proofs.cells.columns").spread(overlap, aim, p)
 
     def mean_square(offset: float) -> float:
@@ -77,8 +78,10 @@ def test_the_spread_is_the_least_over_the_offset(overlap: float, aim: float, p: 
 @settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 1.2), densities)
 def test_the_bound_of_a_clipped_output(h: float, overlap: float, p: float) -> None:
+    # Behind the face: one output by itself against a search.
     cost, _ = internals("boundaries.pair_costs").best_bias(np.array(h), np.array(overlap), p)
     dropped = p / 3 - p**2 / 4
+    # Behind the face: the bound of one rival.
     bound = dropped * (1 - h) ** 2 + internals("proofs.cells.columns").spread(overlap, p * (1 - h) / 2, p)
     assert bound <= cost + tolerance("law")
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tegum.theory.proofs.floats import Chances
+from tegum.theory.proofs.floats import Chances, least_loss, shape_loss
 
+# Behind the face: rounding against exact rationals, layer by layer.
 pair_moments: Any = import_module("tegum.theory.proofs.floats.moments")
-pair_bounds: Any = import_module("tegum.theory.proofs.floats.bounds")
+# Behind the face: the cost of a small overlap by itself.
 small_overlap: Any = import_module("tegum.theory.proofs.cells.small_overlap")
 GRID = Fraction(pair_moments.GRID)
 Point = tuple[Fraction, Fraction]
@@ -141,7 +142,7 @@ def test_moments_increase_in_slopes_and_bias(
 def test_no_bias_costs_less_than_the_bound(
     s: Fraction, g: Fraction, law: tuple[Fraction, ...], biases: list[Fraction]
 ) -> None:
-    lower, upper, best = pair_bounds.least_loss(*floats(s, g), chances(law), 1e-7)
+    lower, upper, best = least_loss(float(s), float(g), chances(law), 1e-7)
     assert 0 <= lower <= upper
     assert exact_loss(s, g, Fraction(best), law) <= Fraction(upper)
     for beta in biases:
@@ -149,7 +150,7 @@ def test_no_bias_costs_less_than_the_bound(
 
 
 def test_the_bound_over_biases_is_as_close_as_asked() -> None:
-    lower, upper, best = pair_bounds.least_loss(1.0, -1.0, Chances(0.81, 0.09, 0.01), 1e-9)
+    lower, upper, best = least_loss(1.0, -1.0, Chances(0.81, 0.09, 0.01), 1e-9)
     assert upper - lower < 2e-9
     assert 0 < best < 0.01
 
@@ -163,7 +164,7 @@ def test_no_bias_beats_the_loss_by_shape(s: Fraction, beta: Fraction, optimal: b
     area = where_positive((beta, s, Fraction(0)))
     z = (beta, s, Fraction(0))
     loss = Fraction(1, 3) - 2 * integral(area, U, z) + integral(area, z, z)
-    bound = Fraction(pair_bounds.shape_loss(float(s)))
+    bound = Fraction(shape_loss(float(s)))
     assert loss >= bound
     if optimal:
         assert loss - bound <= Fraction(2, 10**14)

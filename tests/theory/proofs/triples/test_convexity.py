@@ -13,6 +13,7 @@ from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 from tests.support.tolerances import tolerance
 
+# Behind the face: the last step by itself.
 convexity = internals("proofs.triples.convexity")
 
 SEEDS = range(6)

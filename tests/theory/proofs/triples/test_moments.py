@@ -12,11 +12,12 @@ from flint import arb, ctx, fmpq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tegum.theory.enclosures import Box
 from tests.support.internals import internals
 from tests.support.tolerances import tolerance
 
+# Behind the face: moments against exact rationals.
 moments = internals("proofs.triples.moments")
-balls = internals("enclosures.boxes")
 
 # Dyadic numbers with zeros, ties and opposites among them, and small ones.
 NUMBERS = st.one_of(
@@ -39,7 +40,7 @@ def exact_moments(p: float, row: tuple[float, float, float], bias: float) -> lis
     for on in product((False, True), repeat=3):
         active = tuple(j for j in range(3) if on[j])
         chance = density ** len(active) * (1 - density) ** (3 - len(active))
-        box = balls.Box({j: exact(row[j]) for j in active}, exact(bias), fmpq(0), fmpq(1))
+        box = Box({j: exact(row[j]) for j in active}, exact(bias), fmpq(0), fmpq(1))
         wanted = [*((j,) for j in active), ()]
         for features, value in zip(wanted, box.moments([(features, 1) for features in wanted]), strict=True):
             found[features[0] if features else 3] += arb(chance) * value

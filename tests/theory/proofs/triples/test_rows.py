@@ -10,11 +10,15 @@ import pytest
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 
+# Behind the face: bounds of one row against samples.
 rows = internals("proofs.triples.rows")
+# Behind the face: moments against exact rationals.
 moments = internals("proofs.triples.moments")
 
 CASES = [pytest.param(own, seed, id=f"own {own}, seed {seed}") for own in (0, 2) for seed in range(12)]
 SAMPLES = 2000
+# Boxes that one search may look at.
+MOST = 3000
 
 
 class Problem:
@@ -55,9 +59,9 @@ class Problem:
 
     def exclude(self, target: float, smallest: float = 0.0) -> tuple[int, FloatArray]:
         hull = np.empty((2, 4))
-        status, _ = rows.exclude_rows(
-            self.p, self.own, self.cell, self.slope, self.tilt, self.domain, target, smallest, 3000, hull
-        )
+        asked = rows.RowProblem(self.p, self.own, self.cell, self.slope, self.tilt, self.domain)
+        status, boxes = rows.exclude_rows(asked, target, smallest, MOST, hull)
+        assert boxes <= MOST
         return int(status), hull
 
 
@@ -97,7 +101,8 @@ def test_compass_search_ends_where_no_neighbour_is_lower(own: int) -> None:
     domain = np.array([[-2.0, -2, -2, -4], [2, 2, 2, 2]])
     best: Any = np.empty(5)
     starts = np.array([[0.5, -0.3, 0.1], [-0.4, -0.4, 0.3]])
-    value = rows.lowest_row(0.7, own, 1.0, 1.0, np.zeros(3), domain, starts, best)
+    asked = rows.RowProblem(0.7, own, np.ones(4), np.zeros(2), np.zeros(3), domain)
+    value = rows.lowest_row(asked, starts, best)
     assert best[2] == -(best[0] + best[1])
     # The triangle's row: 0.034067021… for each output at density 0.7.
     assert abs(value - 0.10220106372771162 / 3) < 1e-9

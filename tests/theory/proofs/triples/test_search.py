@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -11,10 +12,15 @@ import pytest
 
 from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, loss_gradient
 from tegum.theory.numerics import FloatArray
+from tegum.theory.proofs.certificates import UNIT
 from tests.support.internals import internals
 
+# Behind the face: cells of null vectors by themselves.
 search = internals("proofs.triples.search")
+# Behind the face: cells of null vectors by themselves.
 cells_module = internals("proofs.triples.cells")
+# Behind the face: boxes of rows by themselves; the list of cells by itself.
+row_search, listing = internals("proofs.triples.row_search"), internals("proofs.triples.listing")
 
 CASES = [
     pytest.param(p, r, seed, id=f"density {p}, importance {r}, seed {seed}")
@@ -42,13 +48,13 @@ def begun(p: float, r: float, upper: float) -> Any:
     found = search.TripleSearch(p, (1.0, 1.0, r), upper)
     # A run without any budget only lays out cells.
     found.run(0.0, 0)
-    found._max_boxes = 10**9
+    found.rows.budget = 10**9
     return found
 
 
 def fresh_cell(found: Any, ends: tuple[float, float, float, float]) -> Any:
     """Return a cell in the last chart, with the first domains."""
-    *_, cell = found._first_cells()
+    *_, cell = found.first_cells()
     return search.Cell(-math.inf, 0, cell.chart, ends, cell.domains)
 
 
@@ -66,7 +72,7 @@ def test_no_weights_beat_the_bound_of_their_cell(p: float, r: float, seed: int) 
     width = 2.0 ** -rng.integers(3, 7)
     a, b = np.round(rng.uniform(-1, 1 - 2 * width, 2) / width) * width
     cell = fresh_cell(found, (a, a + 2 * width, b, b + 2 * width))
-    bounds = search.CellBounds(found, cell)
+    bounds = search.CellBounds(found.rows, cell)
     lower = bounds.lower()
     # Some wide cells can't be bounded within the budget of one search of rows.
     assert math.isfinite(lower) or p < 0.7
@@ -97,11 +103,11 @@ def test_the_minimiser_stays_in_the_domains_of_its_cells(p: float, r: float) -> 
             if ends[0] <= x + SLACK and x <= ends[1] + SLACK and ends[2] <= y + SLACK and y <= ends[3] + SLACK
         ]
         cell = search.Cell(cell.lower, 0, cell.chart, quarters[0], cell.domains, cell.rows, cell.multipliers)
-        bounds = search.CellBounds(found, cell)
+        bounds = search.CellBounds(found.rows, cell)
         cell.lower = max(cell.lower, bounds.lower())
         assert cell.lower <= loss + 1e-9
         cell.domains = bounds.domains()
-        cell.rows, cell.multipliers = bounds.rows, bounds.multipliers
+        cell.rows, cell.multipliers = bounds.estimate.rows, bounds.estimate.multipliers
         for i, columns in enumerate(([0, 1, 2], [1, 0, 2], [0, 1, 2])):
             row = np.array([*gram[i, columns], bias[i]])
             assert (cell.domains[i, 0] <= row + SLACK).all()
@@ -115,7 +121,7 @@ def test_the_minimiser_stays_in_the_domains_of_its_cells(p: float, r: float) -> 
 def test_rows_and_biases_of_small_losses_are_within_limits(p: float) -> None:
     rng = np.random.default_rng(0)
     share = p / 3 - p * p / 4
-    size, low, high = search.row_limits(p, share)
+    size, low, high = row_search.row_limits(p, share)
     # With one hidden dimension a row may be anything; importances so small leave the first output alone.
     model = ToyModel(3, 1, IndependentFeatures(p), (1.0, 1e-200, 1e-200))
     s, g, h, b = rng.normal(size=(4, 3000)) * np.array([2 * size, 2, 2, 2])[:, None]
@@ -126,7 +132,7 @@ def test_rows_and_biases_of_small_losses_are_within_limits(p: float) -> None:
     assert (np.abs(s)[inside] <= size).all()
     assert ((low <= b) & (b <= high))[inside].all()
     # A feature that is as good as dropped may be as steep as it likes.
-    assert search.row_limits(p, p / 3)[0] == math.inf
+    assert row_search.row_limits(p, p / 3)[0] == math.inf
 
 
 def test_charts_leave_out_what_exchanges_reach() -> None:
@@ -175,7 +181,7 @@ def test_coarse_boxes_hold_boxes_and_have_ends_of_few_bits(seed: int) -> None:
     rng = np.random.default_rng(seed)
     low = rng.normal(size=4)
     high = low + 2.0 ** rng.uniform(-30, 3, size=4)
-    coarse = cells_module._coarse(np.array([low, high]))
+    coarse = cells_module.coarse_box(np.array([low, high]))
     assert (coarse[0] <= low).all()
     assert (high <= coarse[1]).all()
     widths = np.maximum(high - low, cells_module.THINNEST)
@@ -183,3 +189,69 @@ def test_coarse_boxes_hold_boxes_and_have_ends_of_few_bits(seed: int) -> None:
     grid = widths * 2.0 ** -(cells_module.GRID_BITS + 1)
     bits = 2.0 ** np.ceil(np.log2(grid))
     assert (coarse / bits == np.round(coarse / bits)).all()
+
+
+def test_importances_that_differ_by_less_than_floats_tell_apart_are_different() -> None:
+    almost = Fraction(1) - Fraction(1, 10**30)
+    assert len(search.charts(0.5, (Fraction(1), almost, Fraction(1)))) == 2
+
+
+@pytest.mark.parametrize("budget", [1, 7, 500, 30_000])
+def test_no_more_boxes_are_looked_at_than_were_asked_for(budget: int) -> None:
+    found = search.TripleSearch(0.7, (1.0, 1.0, 1.0), 0.1022)
+    bound = found.run(0.0, budget)
+    assert bound.reason == "box budget spent"
+    assert bound.boxes == found.rows.boxes == budget
+    # A second run spends what is new.
+    again = found.run(0.0, budget + 100)
+    assert again.boxes == budget + 100
+    assert again.lower >= bound.lower
+
+
+def test_estimates_change_only_for_the_better() -> None:
+    found = begun(0.7, 0.8, 0.7 / 3 - 0.7 * 0.7 / 4)
+    cell = fresh_cell(found, (0.5, 0.75, -0.5, -0.25))
+    plain = search.CellBounds(found.rows, cell)._estimate(
+        cells_module.Multipliers(0.0, 0.0, 0.0), None, everywhere=True
+    )
+    raised = search.CellBounds(found.rows, cell).estimate
+    assert raised.sum >= plain.sum
+    assert any(raised.multipliers)
+
+
+# --- What a certificate lists ------------------------------------------------------------------------------------
+
+
+def listed(r: float, ends: tuple[float, float, float, float]) -> tuple[Any, Any, Any, Any]:
+    """Return a search, a cell, the estimate there, and what closes it."""
+    found = begun(0.7, r, float(expected_loss(diagram_model(3, 2, 0.7, r), *map(np.array, MINIMISERS[0.7, r]))) + SLACK)
+    cell = fresh_cell(found, ends)
+    at = search.CellBounds(found.rows, cell).estimate
+    return found, cell, at, listing.closed_cell(found.rows, cell, at)
+
+
+FAR_CELL = (-0.5, -0.375, 0.625, 0.75)
+
+
+@pytest.mark.parametrize("r", [1.0, 0.8])
+def test_bounds_of_a_closed_cell_add_up_to_more_than_the_loss_to_beat(r: float) -> None:
+    found, cell, _, closed = listed(r, FAR_CELL)
+    assert closed is not None
+    assert closed.rows == ()
+    assert closed.place == (4, 4, 13)
+    half = Fraction(cell.half_width)
+    steep = sum(abs(sum(column)) for column in zip(*closed.slopes, strict=True))
+    assert (sum(closed.targets) - half * steep) * UNIT > Fraction(found.rows.upper)
+
+
+def test_a_cell_with_a_minimiser_is_not_closed_and_its_rows_are_in_boxes() -> None:
+    W, b = (np.array(values) for values in MINIMISERS[0.7, 1.0])
+    found, cell, at, closed = listed(1.0, (0.9375, 1.0, 0.9375, 1.0))
+    assert closed is None
+    opened = listing.open_cell(found.rows, cell, at)
+    gram = W.T @ W
+    for i, (low, high) in enumerate(opened.rows):
+        feature = cell.chart.order[i]
+        row = np.array([*gram[feature][list(cell.chart.order)], b[feature]])
+        assert (np.array(low) * float(UNIT) < row + SLACK).all()
+        assert (row - SLACK < np.array(high) * float(UNIT)).all()

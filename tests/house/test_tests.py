@@ -1,0 +1,48 @@
+"""Tests use public names: what reaches behind a folder's face says why."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.test_layers import FOLDERS, exported
+from tests.support.places import ROOT
+
+TESTS = [path for path in sorted((ROOT / "tests").rglob("*.py")) if "house" not in path.parts]
+BY_NAME = re.compile(r"""(?:import_module\("tegum\.([\w.]+)"\)|internals\("([\w.]+)"\))""")
+REASON = re.compile(r"# \w+")
+
+
+def behind(path: Path) -> list[int]:
+    """Return the lines that import something that no face offers."""
+    text = path.read_text(encoding="utf-8")
+    lines = [
+        node.lineno
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tegum.")
+        for module in [str(node.module).removeprefix("tegum.")]
+        if module != "compare.progress"
+        and (module not in FOLDERS or any(alias.name not in exported(module) for alias in node.names))
+    ]
+    for number, line in enumerate(text.splitlines(), start=1):
+        named = [outer or f"theory.{inner}" for outer, inner in BY_NAME.findall(line)]
+        if any(module not in FOLDERS for module in named):
+            lines.append(number)
+    return sorted(lines)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_reaches_behind_a_face_says_why(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    silent = []
+    for number in behind(path):
+        above = number - 2
+        # One reason may stand above several imports.
+        while above >= 0 and BY_NAME.search(lines[above]):
+            above -= 1
+        if not REASON.search(lines[number - 1]) and not (above >= 0 and lines[above].lstrip().startswith("# ")):
+            silent.append(f"{number}: {lines[number - 1].strip()}")
+    assert silent == []
