@@ -109,7 +109,7 @@ class Atlas:
         rank, slopes = FREEDOM if key[0] == "kink" else RANK, len(y) - 1 if slopes is None else slopes
 
         def rounding(y: FloatArray) -> FloatArray:
-            return self.equations.landscape(y[None, -2:]).rounding(slopes, len(y) - 1 - slopes)[0]
+            return np.asarray(self.equations.landscape(y[None, -2:]).rounding(slopes, len(y) - 1 - slopes)[0])
 
         found = trace(system, y, self.box, keep=keep, rank=rank, rounding=rounding)
         sharp = found.error < ILL_CONDITIONED

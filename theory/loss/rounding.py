@@ -106,7 +106,8 @@ def outputs_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray, uni
     free, patterns = _extent(model, weights.mT @ weights)
     steps = moment_roundings(free, m + free + 3) + patterns + CHANCE * n + n + FEW
     outputs = mean_square(law, largest * (sizes + np.eye(n)), np.abs(bias))
-    return gamma(steps, unit) * (model.importances() * outputs).sum(axis=-1) + gram_rounding(model, weights, unit)
+    bound = gamma(steps, unit) * (model.importances() * outputs).sum(axis=-1)
+    return np.asarray(bound + gram_rounding(model, weights, unit))
 
 
 def gram_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:
@@ -114,7 +115,7 @@ def gram_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> F
     sizes = np.abs(weights).mT @ np.abs(weights)
     apart = (sizes**2).sum(axis=(-2, -1)) * model.interference_penalty
     length = np.trace(sizes, axis1=-2, axis2=-1) * model.weight_decay
-    return gamma(model.n_features**2 + 2 * model.n_hidden + FEW, unit) * (apart + length)
+    return np.asarray(gamma(model.n_features**2 + 2 * model.n_hidden + FEW, unit) * (apart + length))
 
 
 def activations_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:
@@ -124,7 +125,7 @@ def activations_rounding(model: ToyModel, weights: FloatArray, unit: float = UNI
     free, patterns = _extent(model, weights)
     steps = moment_roundings(free, free + 3) + patterns + CHANCE * model.n_features + model.n_hidden + FEW
     size = (np.abs(weights) * model.densities()[..., None, :]).sum(axis=(-2, -1))
-    return gamma(steps, unit) * 2 * model.activation_penalty * _largest(model) * size
+    return np.asarray(gamma(steps, unit) * 2 * model.activation_penalty * _largest(model) * size)
 
 
 def _largest(model: ToyModel) -> float:

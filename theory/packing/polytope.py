@@ -81,7 +81,7 @@ class Packed:
     @property
     def weights(self) -> FloatArray:
         """W, shape (d, k)."""
-        return np.sqrt(self.scale) * _corners(polytope(self.name), self.height)
+        return np.asarray(np.sqrt(self.scale) * _corners(polytope(self.name), self.height))
 
 
 def _corners(solid: Polytope, share: float) -> FloatArray:

@@ -166,11 +166,11 @@ class SpectralLoss:
         rows = Rows(self._laws(batch, n), gram, offset, own, slopes)
         amplitude = float(self.model.features.amplitude.second_moment)
         squares = np.broadcast_to(self.model.features.densities(n) * amplitude, (*batch, n)).reshape(-1)
-        terms, (error, *others) = self._integrate(rows, squares, (*batch, n))
+        terms, (error, slope_error, nodes) = self._integrate(rows, squares, (*batch, n))
         # Overlaps are rounded, which counts twice in a square.
         sizes = np.broadcast_to(np.abs(w).mT @ np.abs(w), (*batch, n, n)).reshape(-1, n)
         overlaps = gamma(2 * (self.model.n_hidden + 2)) * mean_square(replace(rows, slopes=sizes))
-        errors = error + overlaps.reshape(error.shape), *others
+        errors = np.asarray(error + overlaps.reshape(error.shape)), slope_error, nodes
         # Rounding may take the loss of a perfect output below zero.
         value = self._give(np.maximum(terms["value"] + squares, 0), (*batch, n))
         if not slopes:

@@ -13,6 +13,7 @@ docs/spectral.md derives both.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...numerics import UNIT, FloatArray
 from .blocks import TINY, BlockLaw
@@ -124,7 +125,7 @@ def provable(law: BlockLaw) -> bool:
     return not law.groups and not law.amplitude.is_constant
 
 
-def truncation(rows: Rows, line: Line, last: int, small: FloatArray) -> FloatArray:
+def truncation(rows: Rows, line: Line, last: int, small: NDArray[np.bool_]) -> FloatArray:
     """Return bounds on what outputs' values lose when nodes are tapered off from last / 2 on, shape (R,).
 
     Args:
