@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ FOLDERS = (
     "tests/theory/numerics",
     "tests/theory/models",
     "tests/theory/geometry",
+    "tests/theory/polytopes",
     "tests/theory/formulas",
     "tests/theory/derivation",
     "tests/theory/loss",
@@ -67,7 +69,9 @@ def run(environment: dict[str, str], path: str, more: list[str]) -> tuple[str, i
     """Return what pytest says in its last line about a file or folder, and its exit code."""
     command = [sys.executable, "-m", "pytest", path, "-q", "-p", "no:cacheprovider", *more]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    # What failed, and what took long if that was asked for.
+    told = ("FAILED", "ERROR"), re.compile(r"\d+\.\d+s (call|setup)")
+    failed = [line for line in done.stdout.splitlines() if line.startswith(told[0]) or told[1].match(line.strip())]
     for line in failed:
         print("   ", line, flush=True)
     last = (done.stdout.splitlines() or [done.stderr[-300:]])[-1]
@@ -82,8 +86,10 @@ def main() -> int:
     known = settings()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--setting", action="append", choices=known, help="one setting; default all")
+    parser.add_argument("--pytest", default="", help='further options of pytest in one word, such as "-n 2 -x"')
     parser.add_argument("paths", nargs="*", help="files or folders of tests; default those of numbers")
-    words, more = parser.parse_known_args()
+    words = parser.parse_args()
+    more = shlex.split(words.pytest)
     chosen, paths = words.setting or list(known), words.paths or list(FOLDERS)
     table: dict[str, list[str]] = {path: [] for path in paths}
     worst = 0

@@ -80,7 +80,7 @@ def assert_same_loss(model: ToyModel, found: float, expected: float, purpose: st
 def assert_bounded(found: ArrayLike, expected: ArrayLike, error: ArrayLike, share: float = USED_UP) -> None:
     """Assert that numbers are off by no more than a share of the errors that were reported of them."""
     off = np.abs(np.asarray(found) - np.asarray(expected))
-    assert (off <= share * np.asarray(error)).all(), f"off by {off}, reported were {error}"
+    assert (off <= share * np.asarray(error)).all(), f"off by {off}, reported were {np.asarray(error)}"
 
 
 def assert_entries_close(found: Any, expected: Any, purpose: str, dtype: str = "float64") -> None:

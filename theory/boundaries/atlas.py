@@ -21,7 +21,7 @@ AT_CORNER = 1e-3
 BEYOND = 0.01
 SIDESTEP = 1e-3
 # Points that aren't determined better than this are left out; a curve of them is spurious.
-ILL_CONDITIONED = 1e-7
+ILL_CONDITIONED = 1e-4
 # Curves with fewer points than this are corners of the box.
 FEWEST = 3
 # Differences of losses below rounding have no sign.
@@ -109,7 +109,7 @@ class Atlas:
         rank, slopes = FREEDOM if key[0] == "kink" else RANK, len(y) - 1 if slopes is None else slopes
 
         def rounding(y: FloatArray) -> FloatArray:
-            return self.equations.landscape(y[None, -2:]).rounding(slopes, len(y) - 1 - slopes)[0]
+            return np.asarray(self.equations.landscape(y[None, -2:]).rounding(slopes, len(y) - 1 - slopes)[0])
 
         found = trace(system, y, self.box, keep=keep, rank=rank, rounding=rounding)
         sharp = found.error < ILL_CONDITIONED

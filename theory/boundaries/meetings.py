@@ -234,7 +234,8 @@ def meet(equations: Equations, pieces: Sequence[Piece], q: FloatArray) -> Meetin
         if size < least:
             best, least = (unknowns, place), size
             total = max(float(equations.landscape(place[None]).model.importances().sum()), 1.0)
-            error = np.abs(linear.map) @ (np.abs(linear.value) + total * rounding)
+            # As `first_order` does.
+            error = 2 * np.abs(linear.map) @ (np.abs(linear.value) + total * rounding)
             # What is left is rounding.
             stalled = PATIENCE if (np.abs(linear.value) <= total * rounding).all() else 0
         if stalled >= PATIENCE and least < CONVERGED:

@@ -225,7 +225,8 @@ def precise_meeting(
             away = [a.residual**2 / abs(2 * a.curvature) for a in minima]
             left = [float(abs(gap).upper()) + away[0] + a for gap, a in zip(gaps, away[1:], strict=True)]
             error = np.zeros(2)
-            error[list(moving)] = np.abs([[float(x) for x in row] for row in inverse.tolist()]) @ left
+            # As `first_order` does.
+            error[list(moving)] = 2 * np.abs([[float(x) for x in row] for row in inverse.tolist()]) @ left
             return PreciseMeeting(*here, minima, error)
         share = Fraction(min(1.0, longest / size))
         for k, change in zip(moving, step, strict=True):

@@ -371,7 +371,7 @@ def crossing(diagram: BranchDiagram, below: int, above: int, low: float, high: f
     steep = abs(float(slopes[0] - slopes[1]))
     model = diagram.family.models(np.full(2, x))
     rounding = float(loss_rounding(model, *unpack(states, diagram.family.n_hidden)).sum())
-    error = (abs(ends[0][1] - ends[1][1]) + rounding) / steep + LOCATED if steep else np.inf
+    error = 2 * (abs(ends[0][1] - ends[1][1]) + rounding) / steep + LOCATED if steep else np.inf
     return Change(
         float(np.exp(x)),
         float(np.exp(x) * error),

@@ -106,9 +106,8 @@ def outputs_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray, uni
     free, patterns = _extent(model, weights.mT @ weights)
     steps = moment_roundings(free, m + free + 3) + patterns + CHANCE * n + n + FEW
     outputs = mean_square(law, largest * (sizes + np.eye(n)), np.abs(bias))
-    return np.asarray(
-        gamma(steps, unit) * (model.importances() * outputs).sum(axis=-1) + gram_rounding(model, weights, unit)
-    )
+    bound = gamma(steps, unit) * (model.importances() * outputs).sum(axis=-1)
+    return np.asarray(bound + gram_rounding(model, weights, unit))
 
 
 def gram_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:

@@ -63,17 +63,18 @@ def jacobian(system: System, y: FloatArray) -> FloatArray:
 
 
 def first_order(matrix: FloatArray, value: FloatArray, rounding: FloatArray) -> FloatArray:
-    """Return how far each unknown is from a solution of F = 0, to first order: |J⁺| (|F| + ρ).
+    """Return how far each unknown is from a solution of F = 0, by first derivatives: 2 |J⁺| (|F| + ρ).
 
-    It is a bound if each equation is rounded by no more than its ρ and the Newton correction is so short that J changes
-    by less than half along it (Kantorovich's theorem, up to a factor 2). That isn't checked.
+    By Kantorovich's theorem a solution lies within twice the Newton correction if that is so short that J changes by
+    less than half along it (J. M. Ortega, SIAM J. Numer. Anal. 5, 1968, 510, doi:10.1137/0705041), and equations may be
+    rounded by ρ. So it is a bound if both is so, which isn't checked.
 
     Args:
         matrix: the Jacobian J, shape (equations, unknowns).
         value: F as it was computed, shape (equations,).
         rounding: ρ, shape (equations,).
     """
-    return np.asarray(np.abs(np.linalg.pinv(matrix, rcond=np.finfo(np.float64).eps)) @ (np.abs(value) + rounding))
+    return np.asarray(2 * np.abs(np.linalg.pinv(matrix, rcond=np.finfo(np.float64).eps)) @ (np.abs(value) + rounding))
 
 
 def _newton(

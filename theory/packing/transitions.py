@@ -31,7 +31,8 @@ class Transition:
         inverse_density: 1/(1−S).
         before: the polytope at smaller 1/(1−S).
         after: the one at larger.
-        error: bound on the place, from the error of the gains and their slopes.
+        error: how far the place is off: the errors of the gains over the difference of their slopes, a bound to first
+            order, or half of a bracket between whose ends the sign doesn't change (docs/accuracy.md).
     """
 
     inverse_density: float
@@ -114,4 +115,5 @@ def _crossing(here: BestPacking, there: BestPacking, amplitude: Any) -> tuple[fl
     place = float(brentq(lambda y: difference(y)[0], low, high, xtol=LOCATED, rtol=1e-15))
     step = 1e-4 * place
     slope = (difference(place + step)[0] - difference(place - step)[0]) / (2 * step)
-    return place, float(difference(place)[1] / abs(slope) + LOCATED)
+    # Twice, so that slopes may change by half.
+    return place, float(2 * difference(place)[1] / abs(slope) + LOCATED)

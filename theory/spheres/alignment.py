@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, gamma
 from ..polytopes import Polytope, likeness
 from .coulomb import on_sphere
 from .point_groups import SAME, symmetries
@@ -30,6 +30,8 @@ MOST_CELLS, AT_ONCE, STARTS = 400_000, 4096, 400
 LOWERED, ALTERNATIONS = 8, 50
 # Two orthogonal maps, found twice, agree to this.
 ROUNDING = 1e-12
+# Operations of an overlap of two unit vectors of which one was rotated, and a bound on an angle's rounding.
+OVERLAP, ANGLE = 60, 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,8 @@ class Alignment:
 
     Attributes:
         distance: the root mean square of |x_i − Q y_π(i)|, between 0 and 2.
-        lower_bound: no orthogonal map and relabelling comes closer than this.
+        lower_bound: no orthogonal map and relabelling comes closer than this; what rounding, and symmetries of y that
+            don't hold exactly, may have added is taken off.
         order: π, for each x_i the y that lies on it, shape (k,).
         map: Q, shape (d, d).
         status: "proved" if distance and bound agree to the tolerance, else "not proved" and why.
@@ -97,6 +100,8 @@ class _Search:
         # A rotation by ω about an axis a moves y by 2 sin(ω/2) √(1 − (a·y)²); in the plane by 2 sin(ω/2).
         least = np.linalg.eigvalsh(y.T @ y / len(y))[0] if x.shape[1] == 3 else 0.0
         self.spread = float(np.sqrt(1 - max(least, 0.0)))
+        # Of squared distances, 2 minus a mean of overlaps.
+        self.rounding = float(gamma(2 * (OVERLAP + len(x))))
 
     def result(self, bound: float, status: str) -> Alignment:
         return Alignment(self.best, bound, self.order, self.map, status)
@@ -124,7 +129,7 @@ class _Search:
         dimensions, half = (1, np.pi / 4) if d == 2 else (3, np.pi / 4)
         centres = np.array(list(product(np.arange(-np.pi + half, np.pi, 2 * half), repeat=dimensions)))
         alike = mirror @ self.symmetries() @ mirror
-        bound, left, examined = np.inf, 0.0, 0
+        bound, left, examined, off = np.inf, 0.0, 0, self.defect()
         while len(centres):
             reach = half * np.sqrt(dimensions)
             centres = centres[np.linalg.norm(centres, axis=1) - reach <= np.pi]
@@ -137,7 +142,7 @@ class _Search:
             distances = np.concatenate([self._distances(chunk, mirror, slack - tolerance) for chunk in chunks])
             for number in np.argsort(distances)[:LOWERED]:
                 self.lower(_rotations(centres[number][None])[0] @ mirror)
-            least = distances - slack
+            least = distances - slack - off
             going = least < self.best - tolerance
             bound, left = min(bound, float(least[~going].min(initial=np.inf))), float(least[going].min(initial=np.inf))
             half /= 2
@@ -153,16 +158,23 @@ class _Search:
         found = symmetries(self.y)
         return np.asarray(found[np.linalg.det(found) > 0])
 
+    def defect(self) -> float:
+        """Return how far an image of a point of y under a symmetry may be from the point that it should be."""
+        images = self.y @ self.symmetries().mT
+        apart = np.linalg.norm(images[:, :, None] - self.y, axis=-1).min(axis=2).max()
+        return float(apart + gamma(OVERLAP))
+
     def _distances(self, vectors: FloatArray, mirror: FloatArray, slack: float) -> FloatArray:
         """Return δ(Q) of rotations, or a smaller number that is large enough to give a cell up."""
         k = len(self.x)
         overlaps = self.x @ (self.y @ (_rotations(vectors) @ mirror).mT).mT
         # Each point's nearest, whether or not another has it as well.
         near = np.minimum(overlaps.max(axis=2).sum(axis=1), overlaps.max(axis=1).sum(axis=1))
-        found = np.sqrt(np.maximum(2 - 2 * near / k, 0))
+        found = np.sqrt(np.maximum(2 - 2 * near / k - self.rounding, 0))
         for number in np.flatnonzero(found < self.best + slack):
             rows, columns = linear_sum_assignment(-overlaps[number])
-            found[number] = np.sqrt(max(2 - 2 * overlaps[number][rows, columns].sum() / k, 0))
+            shared = overlaps[number][rows, columns].sum() / k
+            found[number] = np.sqrt(max(2 - 2 * shared - self.rounding, 0))
         return np.asarray(found)
 
     def from_starts(self, seed: int) -> None:
@@ -185,7 +197,7 @@ def _smallest(vectors: FloatArray, alike: FloatArray, reach: float) -> NDArray[n
     traces = np.einsum("rij,gji->rg", _rotations(vectors), alike)
     angles = np.arccos(np.clip((traces - 1) / 2, -1, 1))
     own = np.minimum(np.linalg.norm(vectors, axis=1), np.pi)
-    return np.asarray(own - reach <= angles.min(axis=1) + reach)
+    return np.asarray(own - reach <= angles.min(axis=1) + reach + ANGLE)
 
 
 def _rotations(vectors: FloatArray) -> FloatArray:

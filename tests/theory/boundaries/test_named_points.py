@@ -13,7 +13,7 @@ import sympy
 from tegum.theory import BoundaryMap, boundary_map, derive_loss, diagram_model, local_minima
 from tegum.theory.boundaries import BoundarySegment, SpecialPoint, special_points
 from tegum.theory.minima import diagram_minima
-from tests.support.tolerances import tolerance
+from tests.support.tolerances import assert_bounded, tolerance
 
 # Bars of the issue: places to 1e-8, residuals to 1e-10.
 PLACE_BAR, RESIDUAL_BAR = 1e-8, 1e-10
@@ -139,8 +139,7 @@ def test_special_points_agree_with_many_digits_of_the_derived_formula(name: str,
     density, ratio = map(float, oracle())
     assert point.residual <= RESIDUAL_BAR
     assert point.error.max() <= PLACE_BAR
-    assert abs(point.x - density) <= point.error[0]
-    assert abs(point.y - ratio) <= point.error[1] + tolerance("loss")
+    assert_bounded([point.x, point.y], [density, ratio], point.error)
 
 
 def test_tricritical_densities_are_roots_of_a_polynomial(maps: dict[str, BoundaryMap]) -> None:
@@ -151,7 +150,7 @@ def test_tricritical_densities_are_roots_of_a_polynomial(maps: dict[str, Boundar
     real = [float(x.real) for x in roots if abs(mpmath.im(x)) < mpmath.mpf(10) ** -20]
     for name in ("sparse", "dense"):
         point = only(maps[name], "tricritical point", (AXIS, DIGON))
-        assert min(abs(point.x - root) for root in real) <= point.error[0] + 1e-12
+        assert_bounded(point.x, min(real, key=lambda root: abs(point.x - root)), point.error[0])
 
 
 def test_minima_of_a_census_meet_at_the_triple_point_of_digons(maps: dict[str, BoundaryMap]) -> None:
@@ -264,5 +263,4 @@ def test_the_additive_tricritical_point_is_that_of_two_features() -> None:
     found = boundary_map(diagram_minima([0.50, 0.512, 0.525], [0.55, 0.57, 0.59], n_features=3, n_hidden=2, starts=32))
     point = only(found, "tricritical point", ("axis(1) + axis(2) + drop(3)", "triangle(1,2,3)"))
     density, ratio = map(float, _tricritical([0.09, 0.06, 0.26, 0.52, 0.57]))
-    assert abs(point.x - density) <= point.error[0] + tolerance("loss")
-    assert abs(point.y - ratio) <= point.error[1] + tolerance("loss")
+    assert_bounded([point.x, point.y], [density, ratio], point.error)

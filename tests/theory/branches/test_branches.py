@@ -181,7 +181,8 @@ def test_the_pentagon_snaps_where_two_losses_cross(density: BranchDiagram) -> No
     assert sparse.parameter == pytest.approx(0.4254822181, abs=1e-8)
     assert dense.parameter == pytest.approx(5.3432750118, abs=1e-8)
     for change in density.changes:
-        assert change.error < 1e-9
+        # Every rounding of the losses counts at its worst.
+        assert change.error < 1e-8
         signs = []
         for t in (change.parameter * 0.999, change.parameter * 1.001):
             first, second = density.arcs[change.below].at(t), density.arcs[change.above].at(t)
