@@ -6,12 +6,13 @@ corners of a box, divided by the slopes; it is evaluated with so many digits tha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain, combinations, product
-from math import ceil, comb
+from math import ceil, comb, factorial
 from typing import Any
 
 import mpmath
@@ -48,26 +49,37 @@ def _ramp(q: int, t: Real) -> Real:
         if t == 0:
             raise ValueError("δ(0): the point lies on a kink")
         return t * 0
-    return t**q / mpmath.factorial(q) if t > 0 else t * 0
+    return t**q / factorial(q) if t > 0 else t * 0
 
 
-def box_moment(slopes: tuple[Real, ...], powers: tuple[int, ...], offset: Real, q: int) -> Real:
+def box_moment(
+    slopes: tuple[Real, ...], powers: tuple[int, ...], offset: Real, q: int, known: dict[Any, Real] | None = None
+) -> Real:
     """Return ∫ Π u_j^{α_j} R_q(offset + Σ a_j u_j) du over the unit cube.
 
     Integration by parts, one coordinate at a time:
     a ∫ u^α R_q(t + a u) du = R_{q+1}(t + a) − 0^α R_{q+1}(t) − α ∫ u^{α−1} R_{q+1}(t + a u) du.
+
+    Moments of the same slopes share most of their parts: `known` holds those, at one working precision.
     """
+    known = {} if known is None else known
+    part = powers, offset, q
+    if part in known:
+        return known[part]
     if not slopes:
-        return _ramp(q, offset)
-    slope, power = slopes[0], powers[0]
-    if slope == 0:
-        return box_moment(slopes[1:], powers[1:], offset, q) / (power + 1)
-    upper = box_moment(slopes[1:], powers[1:], offset + slope, q + 1)
-    if power == 0:
-        lower = box_moment(slopes[1:], powers[1:], offset, q + 1)
+        found = _ramp(q, offset)
+    elif slopes[0] == 0:
+        found = box_moment(slopes[1:], powers[1:], offset, q, known) / (powers[0] + 1)
     else:
-        lower = power * box_moment(slopes, (power - 1, *powers[1:]), offset, q + 1)
-    return (upper - lower) / slope
+        slope, power = slopes[0], powers[0]
+        upper = box_moment(slopes[1:], powers[1:], offset + slope, q + 1, known)
+        if power == 0:
+            lower = box_moment(slopes[1:], powers[1:], offset, q + 1, known)
+        else:
+            lower = power * box_moment(slopes, (power - 1, *powers[1:]), offset, q + 1, known)
+        found = (upper - lower) / slope
+    known[part] = found
+    return found
 
 
 def working_digits(slopes: list[Fraction], offset: Fraction, degree: int) -> int:
@@ -114,11 +126,11 @@ def pattern_chance(law: FeatureLaw, n: int, active: tuple[int, ...]) -> Real:
 
 @dataclass(frozen=True)
 class _Row:
-    """An expectation of a signed sum, and its derivatives in (its slopes, its offset)."""
+    """An expectation of a signed sum, and its derivatives in (its slopes, its offset): those that aren't zero."""
 
     value: Real
-    first: list[Real]
-    second: list[list[Real]]
+    first: dict[int, Real] = field(default_factory=lambda: defaultdict(mpmath.mpf))
+    second: dict[tuple[int, int], Real] = field(default_factory=lambda: defaultdict(mpmath.mpf))
 
 
 class _Pattern:
@@ -130,6 +142,7 @@ class _Pattern:
         self.low, self.width = _mpf(Fraction(amplitude.low)), _mpf(Fraction(amplitude.width))
         self._slopes = tuple(slope * self.width for slope in slopes.values())
         self._offset = offset + self.low * sum(slopes.values())
+        self._known: dict[Any, Real] = {}
 
     def moment(self, q: int, *features: int) -> Real:
         """Return E[Π u_j R_q(z)]; a feature that isn't active stands for the constant 1."""
@@ -140,7 +153,7 @@ class _Pattern:
             factor = self.low ** (len(factors) - len(moved)) * self.width ** len(moved)
             if factor:
                 powers = tuple(moved.count(j) for j in self.active)
-                total += factor * box_moment(self._slopes, powers, self._offset, q)
+                total += factor * box_moment(self._slopes, powers, self._offset, q, self._known)
         return total
 
 
@@ -150,46 +163,52 @@ def _pattern_row(pattern: _Pattern, output: int, n: int, order: int) -> _Row:
     # A feature n stands for the constant 1 that multiplies the bias.
     variables = (*pattern.active, n)
     value = 2 * moment(2)
-    zero = value * 0
-    first, second = [zero] * (n + 1), [[zero] * (n + 1) for _ in range(n + 1)]
     if mine:
         low, width = pattern.low, pattern.width
         value += low**2 + low * width + width**2 / 3 - 2 * moment(1, output)
+    row = _Row(value)
     for j in variables if order > 0 else ():
-        first[j] = 2 * moment(1, j) - (2 * moment(0, output, j) if mine else 0)
+        row.first[j] = 2 * moment(1, j) - (2 * moment(0, output, j) if mine else 0)
     for j, k in product(variables, repeat=2) if order > 1 else ():
-        second[j][k] = 2 * moment(0, j, k) - (2 * moment(-1, output, j, k) if mine else 0)
-    return _Row(value, first, second)
+        row.second[j, k] = 2 * moment(0, j, k) - (2 * moment(-1, output, j, k) if mine else 0)
+    return row
 
 
-def _size_row(pattern: _Pattern, sign: int, n: int, order: int) -> _Row:
+def _size_row(pattern: _Pattern, sign: int, order: int) -> _Row:
     """Return E[R_1(sign h)] and its derivatives in the weights of h, given a pattern of the slopes sign W_h."""
-    moment = pattern.moment
-    zero = moment(1) * 0
-    first, second = [zero] * (n + 1), [[zero] * (n + 1) for _ in range(n + 1)]
+    row = _Row(pattern.moment(1))
     for j in pattern.active if order > 0 else ():
-        first[j] = sign * moment(0, j)
+        row.first[j] = sign * pattern.moment(0, j)
     for j, k in product(pattern.active, repeat=2) if order > 1 else ():
-        second[j][k] = moment(-1, j, k)
-    return _Row(moment(1), first, second)
+        row.second[j, k] = pattern.moment(-1, j, k)
+    return row
 
 
-def _mean_row(model: ToyModel, slopes: list[Real], row: Callable[[_Pattern], _Row], offset: Real) -> _Row:
-    """Return an expectation and its derivatives, summed over the activity patterns."""
+# Activity patterns with their probabilities.
+Chances = list[tuple[tuple[int, ...], Real]]
+
+
+def _chances(model: ToyModel) -> Chances:
+    """Return the activity patterns that can occur."""
     n = model.n_features
-    value, first = mpmath.mpf(0), [mpmath.mpf(0)] * (n + 1)
-    second = [[mpmath.mpf(0)] * (n + 1) for _ in range(n + 1)]
-    for active in chain.from_iterable(combinations(range(n), size) for size in range(n + 1)):
-        chance = pattern_chance(model.features, n, active)
-        if chance == 0:
-            continue
-        found = row(_Pattern({j: slopes[j] for j in active}, offset, model.features.amplitude))
+    patterns = chain.from_iterable(combinations(range(n), size) for size in range(n + 1))
+    chances = ((active, pattern_chance(model.features, n, active)) for active in patterns)
+    return [(active, chance) for active, chance in chances if chance != 0]
+
+
+def _mean_row(
+    chances: Chances, slopes: list[Real], offset: Real, amplitude: Amplitude, row: Callable[[_Pattern], _Row]
+) -> _Row:
+    """Return an expectation and its derivatives, summed over the activity patterns."""
+    value, mean = mpmath.mpf(0), _Row(None)
+    for active, chance in chances:
+        found = row(_Pattern({j: slopes[j] for j in active}, offset, amplitude))
         value += chance * found.value
-        for j in range(n + 1):
-            first[j] += chance * found.first[j]
-            for k in range(n + 1):
-                second[j][k] += chance * found.second[j][k]
-    return _Row(value, first, second)
+        for j, slope in found.first.items():
+            mean.first[j] += chance * slope
+        for pair, bend in found.second.items():
+            mean.second[pair] += chance * bend
+    return replace(mean, value=value)
 
 
 @dataclass(frozen=True)
@@ -231,14 +250,13 @@ def oracle(model: ToyModel, weights: ArrayLike, bias: ArrayLike, order: int = 0)
     with mpmath.workdps(_digits(model, W, b, order)):
         w = [[mpmath.mpf(float(x)) for x in row] for row in W]
         gram = [[_mpf(x) for x in row] for row in exact_gram(W)]
-        rows = [
-            _mean_row(model, gram[i], partial(_pattern_row, output=i, n=n, order=order), mpmath.mpf(float(b[i])))
-            for i in range(n)
-        ]
+        chances, amplitude, offsets = _chances(model), model.features.amplitude, [mpmath.mpf(float(x)) for x in b]
+        of_output = [partial(_pattern_row, output=i, n=n, order=order) for i in range(n)]
+        rows = [_mean_row(chances, gram[i], offsets[i], amplitude, of_output[i]) for i in range(n)]
         importance = [mpmath.mpf(float(x)) for x in model.importances()]
         loss = mpmath.fsum(i * row.value for i, row in zip(importance, rows, strict=True))
         exact_gradient, exact_hessian = _pull_back(w, importance, rows, order)
-        loss += _penalties(model, w, gram, exact_gradient, exact_hessian, order)
+        loss += _penalties(model, chances, w, gram, exact_gradient, exact_hessian, order)
         size = (m + 1) * n
         gradient, hessian = np.zeros(size), np.zeros((size, size))
         if order > 0:
@@ -248,7 +266,13 @@ def oracle(model: ToyModel, weights: ArrayLike, bias: ArrayLike, order: int = 0)
 
 
 def _penalties(
-    model: ToyModel, w: list[list[Real]], gram: list[list[Real]], gradient: Any, hessian: Any, order: int
+    model: ToyModel,
+    chances: Chances,
+    w: list[list[Real]],
+    gram: list[list[Real]],
+    gradient: Any,
+    hessian: Any,
+    order: int,
 ) -> Real:
     """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ W² + λ_A E‖Wx‖₁, adding its derivatives in the weights in place."""
     n, m = model.n_features, model.n_hidden
@@ -256,24 +280,25 @@ def _penalties(
     interference, decay, activation = (mpmath.mpf(float(getattr(model, name))) for name in names)
     total = interference * mpmath.fsum(gram[i][j] ** 2 for i in range(n) for j in range(n) if i != j)
     total += decay * mpmath.fsum(x**2 for row in w for x in row)
-    for h, i in product(range(m), range(n)):
+    for h, i in product(range(m), range(n)) if order > 0 else ():
         at = h * n + i
         gradient[at] += 4 * interference * mpmath.fsum(gram[i][j] * w[h][j] for j in range(n) if j != i)
         gradient[at] += 2 * decay * w[h][i]
         hessian[at][at] += 2 * decay
-        for g, j in product(range(m), range(n)):
+        for g, j in product(range(m), range(n)) if order > 1 else ():
             # ∂/∂W_gj of 4 λ Σ_{k≠i} G_ik W_hk.
             bend = gram[i][j] * (g == h) + w[g][i] * w[h][j] if j != i else 0
             if j == i:
                 bend = mpmath.fsum(w[g][k] * w[h][k] for k in range(n) if k != i)
             hessian[at][g * n + j] += 4 * interference * bend
     for h, sign in product(range(m), (1, -1)) if activation else ():
-        row = _mean_row(model, [sign * x for x in w[h]], partial(_size_row, sign=sign, n=n, order=order), mpmath.mpf(0))
+        slopes, of_unit = [sign * x for x in w[h]], partial(_size_row, sign=sign, order=order)
+        row = _mean_row(chances, slopes, mpmath.mpf(0), model.features.amplitude, of_unit)
         total += activation * row.value
-        for j in range(n):
-            gradient[h * n + j] += activation * row.first[j]
-            for k in range(n):
-                hessian[h * n + j][h * n + k] += activation * row.second[j][k]
+        for j, slope in row.first.items():
+            gradient[h * n + j] += activation * slope
+        for (j, k), bend in row.second.items():
+            hessian[h * n + j][h * n + k] += activation * bend
     return total
 
 
@@ -285,7 +310,7 @@ def _pull_back(
     size = (m + 1) * n
     zero = mpmath.mpf(0)
     gradient, hessian = [zero] * size, [[zero] * size for _ in range(size)]
-    for i, row in enumerate(rows):
+    for i, row in enumerate(rows) if order > 0 else ():
         # Non-zero entries ∂(G_i·, b_i)/∂θ, by parameter.
         slopes: list[dict[int, Real]] = [{} for _ in range(size)]
         for h, k, j in product(range(m), range(n), range(n)):
@@ -296,7 +321,7 @@ def _pull_back(
         for p in range(size):
             gradient[p] += importance[i] * mpmath.fsum(s * row.first[j] for j, s in slopes[p].items())
             for q in range(size) if order > 1 else ():
-                terms = (s * t * row.second[j][k] for j, s in slopes[p].items() for k, t in slopes[q].items())
+                terms = (s * t * row.second[j, k] for j, s in slopes[p].items() for k, t in slopes[q].items())
                 hessian[p][q] += importance[i] * mpmath.fsum(terms)
         for h, j in product(range(m), range(n)) if order > 1 else ():
             # ∂²G_ij / ∂W_hi ∂W_hj = 1, and 2 where i = j: both orders of the pair add 1.

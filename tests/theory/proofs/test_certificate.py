@@ -201,7 +201,8 @@ def test_a_spent_budget_is_said_and_its_interval_holds() -> None:
 @pytest.mark.parametrize("budget", [1, 2, 10, 50, 100, 116, 117, 1000])
 def test_no_more_boxes_are_looked_at_than_were_asked_for(budget: int) -> None:
     found = certify(pair(HUNDREDTH), max_boxes=budget)
-    assert found.boxes <= found.budget == budget
+    assert found.budget == budget
+    assert found.boxes <= budget
     assert found.proved == (found.reason != "box budget spent")
     assert 0 <= found.loss.lower <= certified(HUNDREDTH).loss.lower
     boxes, bounds = zip(*found.history, strict=True) if found.history else ((), ())

@@ -33,7 +33,8 @@ class Certificate:
         phase: label of the minimisers, joined by " or " if there are several, or "" if not proved or not known.
         boxes: number of boxes that were looked at, of weights, or of rows of G for three features.
         budget: most boxes that were to be looked at; None in files of the first format.
-        left: number of boxes of weights, or cells of null vectors, that are left.
+        left: number of boxes of weights, or cells of null vectors, that are left; of a proof for three features, those
+            that the minimiser may be in.
         reason: why the search stopped.
         history: numbers of boxes, and the lower bound that they gave.
         proof: what a checker needs.

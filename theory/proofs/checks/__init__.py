@@ -4,7 +4,7 @@ It imports neither a search nor the float64 bounds that the search uses (tests/h
 certificates of two features in one dimension in ball arithmetic: that the boxes cover the domain, that each argument
 holds on each of its boxes, and that what is claimed follows; `cores` says what its records stand for. `triples` checks
 those of three features in two: `rows` that no row of WᵀW costs less than is claimed, by the moments of `recurrence`,
-and `minimum` the minimum itself, by those of `exact_moments`. Begin with `verification`:
+and `place` where the minimum is, by losses and curvatures of `minimum` and `exact_moments`. Begin with `verification`:
 
     >>> from fractions import Fraction
     >>> from tegum.theory import IndependentFeatures, ToyModel, certify, check_certificate

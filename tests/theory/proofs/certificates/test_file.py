@@ -14,7 +14,7 @@ from tegum.theory import Certificate
 from tests.support.internals import internals
 from tests.support.places import DATA
 
-# Behind the face: files that are damaged on purpose.
+# Behind the face: how entries are read.
 file = internals("proofs.certificates.file")
 
 Data = dict[str, Any]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tegum.theory.enclosures import Box
 from tests.support.internals import internals
 
-# Behind the face: moments against other integrals.
+# Behind the face: exact moments by themselves.
 exact_moments = internals("proofs.checks.exact_moments")
 
 # Zeros, ties and opposites among them.

@@ -14,7 +14,7 @@ from tegum.theory.numerics import FloatArray, Range, as_fraction
 from tests.support.internals import internals
 from tests.support.tolerances import tolerance
 
-# Behind the face: the last step by itself.
+# Behind the face: exact losses, slopes and curvatures by themselves.
 minimum = internals("proofs.checks.minimum")
 
 SEEDS = range(3)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tests.support.internals import internals
 
-# Behind the face: moments against other integrals, and how rounding adds up.
+# Behind the face: moments of one output.
 recurrence = internals("proofs.checks.recurrence")
-# Behind the face: moments against other integrals.
+# Behind the face: moments to compare with.
 exact_moments = internals("proofs.checks.exact_moments")
-# Behind the face: moments against exact rationals.
+# Behind the face: moments of the search, by another formula.
 searched = internals("proofs.triples.moments")
 
 # Any float64 number of moderate size; zeros, ties, opposites and tiny ones among them.

@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 
 from tegum.theory import Certificate, IndependentFeatures, ToyModel, check_certificate, expected_loss
-from tegum.theory.proofs.certificates import UNIT, NullCell
+from tegum.theory.numerics import as_fmpq
+from tegum.theory.proofs.certificates import UNIT, NullCell, NullProof
 from tests.support.internals import internals
 from tests.support.places import DATA
 
-# Behind the face: steps of the check by themselves.
+# Behind the face: parts of the check.
 triples = internals("proofs.checks.triples")
-# Behind the face: steps of the check by themselves.
+# Behind the face: parts of the check.
+place = internals("proofs.checks.place")
+# Behind the face: how a check fails.
 account_of = internals("proofs.checks.account")
 
 Data = dict[str, Any]
@@ -46,10 +49,15 @@ def checked(planted: Data) -> Any:
     return check_certificate(Certificate.from_json(json.dumps(planted)))
 
 
+def cells_of(found: Certificate) -> tuple[NullCell, ...]:
+    assert isinstance(found.proof, NullProof)
+    return found.proof.cells
+
+
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the rows of a sample of cells only."""
-    cells, whole = list(Certificate.from_json(text()).proof.cells), triples.rows_verified
+    cells, whole = cells_of(Certificate.from_json(text())), triples.rows_verified
 
     def sampled(*arguments: Any) -> Any:
         cell: NullCell = arguments[3]
@@ -70,10 +78,11 @@ def test_the_file_says_what_was_proved() -> None:
     assert minimum.symmetric
     assert minimum.curvature is not None
     assert 0 < minimum.curvature <= CURVATURE
-    assert found.left == sum(len(cell.rows) > 0 for cell in found.proof.cells)
+    assert found.left == sum(len(cell.rows) > 0 for cell in cells_of(found))
     boxes, bounds = zip(*found.history, strict=True)
     assert list(boxes) == sorted(boxes)
     assert list(bounds) == sorted(bounds)
+    assert found.budget is not None
     assert boxes[-1] <= found.boxes <= found.budget
     assert bounds[-1] <= found.loss.lower
 
@@ -287,6 +296,11 @@ def point_elsewhere(wrong: Data) -> None:
     wrong["proof"]["point"][0] = "1/2"
 
 
+def endless_point(wrong: Data) -> None:
+    point = wrong["proof"]["point"]
+    point[7] = str(Fraction(point[7]) + Fraction(1, 3 * 10**900))
+
+
 def rows_elsewhere(wrong: Data) -> None:
     for cell in wrong["proof"]["cells"]:
         if len(cell) > ROWS.start:
@@ -349,7 +363,7 @@ EARLY: list[Callable[[Data], None]] = [
     huge_importances, penalty, unproved, missing_cell, missing_open_cell, gap_where_a_cell_was_cut_in_four, double_cell,
     cell_inside_another, cell_outside, cell_of_another_chart, endless_cell, huge_numbers, no_cells,
     closed_without_reason, sum_that_is_too_low, low_threshold, high_threshold, threshold_that_bounds_nothing,
-    moved_point, point_elsewhere, rows_elsewhere, rows_of_no_matrix,
+    moved_point, point_elsewhere, endless_point, rows_elsewhere, rows_of_no_matrix,
 ]  # fmt: skip
 OF_ROWS: list[Callable[[Data], None]] = [
     false_bound, false_bounds_that_add_up, false_slope, false_multiplier, rows_that_are_cut_off,
@@ -408,7 +422,7 @@ def test_rows_and_biases_of_small_losses_are_within_limits(density: Fraction) ->
 
 def cell(chart: int, *place: int) -> NullCell:
     level, i, j = place
-    return NullCell(chart, (level, i, j), (0, 0, 0), ((0, 0),) * 3, (0, 0, 0), ())  # type: ignore[arg-type]
+    return NullCell(chart, (level, i, j), (0, 0, 0), ((0, 0), (0, 0), (0, 0)), (0, 0, 0), ())
 
 
 def sixteenths(*but: tuple[int, int]) -> list[tuple[int, int, int]]:
@@ -451,22 +465,20 @@ def test_cells_cover_all_null_vectors_or_not(
 
 def test_factors_hold_the_weights_of_their_gram_matrices() -> None:
     rng = np.random.default_rng(0)
-    near = triples.Range
+    near = place.Range
     for _ in range(20):
         W = rng.normal(size=(2, 3))
         W[1, 0], W[0, 0], W[1, 1] = 0, abs(W[0, 0]) + 0.3, abs(W[1, 1]) + 0.3
         gram = W.T @ W
         room = Fraction(1, 10**6)
-        ranges = [
-            [near(*(triples.as_fmpq(Fraction(x) + sign * room) for sign in (-1, 1))) for x in row] for row in gram
-        ]
-        found = triples._factor(ranges)
+        ranges = [[near(*(as_fmpq(Fraction(x) + sign * room) for sign in (-1, 1))) for x in row] for row in gram]
+        found = place._factor(ranges)
         for x, side in zip(W.ravel()[[0, 1, 2, 4, 5]], found, strict=True):
-            assert side.low <= triples.as_fmpq(Fraction(x)) <= side.high
+            assert side.low <= as_fmpq(Fraction(x)) <= side.high
             assert float(side.width) < 1e-3
     # Parallel columns.
     flat = np.array([[1.0, 2, 3], [0, 0, 0]])
-    assert triples._factor([[near(*[triples.as_fmpq(Fraction(x))] * 2) for x in row] for row in flat.T @ flat]) is None
+    assert place._factor([[near(*[as_fmpq(Fraction(x))] * 2) for x in row] for row in flat.T @ flat]) is None
 
 
 @pytest.mark.parametrize(
@@ -481,16 +493,13 @@ def test_factors_hold_the_weights_of_their_gram_matrices() -> None:
 def test_features_that_stand_alike_are_told_from_those_that_dont(
     weights: list[float], bias: list[float], symmetric: bool
 ) -> None:
-    model = triples.TripleModel(triples.as_fmpq(Fraction(7, 10)), (triples.as_fmpq(Fraction(1)),) * 3)
+    model = place.TripleModel(as_fmpq(Fraction(7, 10)), (as_fmpq(Fraction(1)),) * 3)
 
     def around(room: Fraction) -> Any:
-        return tuple(
-            triples.Range(triples.as_fmpq(Fraction(x) - room), triples.as_fmpq(Fraction(x) + room))
-            for x in (*weights, *bias)
-        )
+        return tuple(place.Range(as_fmpq(Fraction(x) - room), as_fmpq(Fraction(x) + room)) for x in (*weights, *bias))
 
-    place = triples.Place(around(Fraction(1, 10**6)), around(Fraction(1, 10**8)), triples.Range(0, 0))
-    assert triples._symmetric(model, place) == symmetric
+    at = place.Place(around(Fraction(1, 10**6)), around(Fraction(1, 10**8)), place.Range(0, 0))
+    assert place._symmetric(model, at) == symmetric
     # Nothing is alike where importances differ.
-    apart = model._replace(importance=tuple(triples.as_fmpq(Fraction(x)) for x in (1, 2, 3)))
-    assert not triples._symmetric(apart, place)
+    apart = model._replace(importance=tuple(as_fmpq(Fraction(x)) for x in (1, 2, 3)))
+    assert not place._symmetric(apart, at)

@@ -19,8 +19,10 @@ from tests.support.internals import internals
 search = internals("proofs.triples.search")
 # Behind the face: cells of null vectors by themselves.
 cells_module = internals("proofs.triples.cells")
-# Behind the face: boxes of rows by themselves; the list of cells by itself.
-row_search, listing = internals("proofs.triples.row_search"), internals("proofs.triples.listing")
+# Behind the face: domains and budgets of rows.
+row_search = internals("proofs.triples.row_search")
+# Behind the face: what a certificate lists of a cell.
+listing = internals("proofs.triples.listing")
 
 CASES = [
     pytest.param(p, r, seed, id=f"density {p}, importance {r}, seed {seed}")
