@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # torch first and by its exact version, so that nothing else pulls in another build of it.
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: diagram test lint types docs wheel slow bench clean
+.PHONY: diagram test portable lint types docs wheel slow bench clean
 
 diagram: $(STAMP)
 	$(BIN)/tegum diagram --features 2 --hidden 1 --out out
@@ -15,6 +15,10 @@ diagram: $(STAMP)
 # of that name, are silently ignored: pytest-xdist 3.8 doesn't know them under pytest 9.2.)
 test: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadfile --durations=30
+
+# The tests of numbers as other x86-64 machines would run them; CONTRIBUTING.md names the settings.
+portable: $(STAMP)
+	$(BIN)/python .ci/portable.py --pytest "-n auto --dist loadfile"
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

@@ -48,7 +48,7 @@ class UniformRun:
         weights: W, shape (P, m, n).
         bias: b, shape (P, n).
         loss: exact, shape (P,).
-        loss_error: of the exact loss, as the engine estimates it, shape (P,).
+        loss_error: of the exact loss, as the engine estimates it, its rounding bounded, shape (P,).
         packings: the best tegum products of the atlas, P of them.
         dimensionality: D_i, shape (P, n).
         stored: which features are represented, shape (P, n).

@@ -52,7 +52,7 @@ class BoundaryCurve:
         y: values of its second parameter, shape (points,).
         residual: largest residual of the defining equations, shape (points,).
         error: distance to the curve in the plane's positions (logarithms on log axes), to first order, rounding of the
-            equations included, shape (points,). A bound under the conditions of docs/accuracy.md.
+            equations included, shape (points,). A bound under the conditions of docs/errors.md.
         cheapest: whether no cheaper minimum than the curve's state is known at the point, shape (points,). A limit of
             stability of the cheapest minimum is a continuous transition.
         status: "complete" if the curve runs from edge to edge or closes, else "ended".

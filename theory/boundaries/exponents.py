@@ -30,9 +30,9 @@ class Exponents:
 
     Attributes:
         order: exponent of its size, the distance between both states in W.
-        order_error: of the fit.
+        order_error: estimated: of the fit, and its change when the last power is left out.
         loss: exponent of the loss that it saves.
-        loss_error: of the fit.
+        loss_error: estimated likewise.
     """
 
     order: float

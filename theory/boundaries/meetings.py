@@ -192,7 +192,7 @@ class Meeting:
         states: packed parameters of each piece, shape (pieces, P).
         residual: largest residual.
         error: how far each position is off, to first order, shape (2,): what the inverse of the Jacobian makes of
-            residuals and of the rounding of the equations (docs/accuracy.md).
+            residuals and of the rounding of the equations (docs/errors.md).
     """
 
     q: FloatArray

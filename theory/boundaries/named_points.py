@@ -64,7 +64,7 @@ class SpecialPoint:
         loss: of the states that meet.
         residual: largest residual of the equations.
         error: how far x and y are off, to first order, rounding of the equations included, shape (2,). A bound under
-            the conditions of docs/accuracy.md.
+            the conditions of docs/errors.md.
         cheapest: whether no cheaper minimum is known there: whether the point belongs to the diagram of optima.
         states: packed parameters of the states that meet, shape (k, P).
         curves: the traced curves that meet there, by kind and phases.

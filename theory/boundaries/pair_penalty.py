@@ -46,7 +46,7 @@ class CriticalPenalty:
         overlap: w₁w₂ ≤ 0 of the antipodal state at λ_c, 0 where the transition is continuous or λ_c = 0.
         weights: of that state, shape (..., 1, 2).
         bias: of that state, shape (..., 2).
-        residual: the last change of λ in the iteration.
+        residual: the last change of λ in the iteration. It bounds nothing; `penalty_bounds` does.
         status: "first order", "continuous" or "never stored" for each point.
     """
 

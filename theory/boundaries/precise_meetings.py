@@ -63,7 +63,7 @@ class PreciseMeeting:
         minima: that meet.
         error: how far x and y are off, to first order, shape (2,): the inverse of the losses' slopes times what is left
             of their differences, the radii of the balls, which hold all rounding, and g²/2λ of each minimum. A bound
-            under the conditions of docs/accuracy.md.
+            under the conditions of docs/errors.md.
     """
 
     x: Fraction

@@ -37,7 +37,7 @@ class Limit:
         parameter: t.
         error: how far t is off, to first order: what the inverse of the Jacobian makes of residuals and rounding of the
             fold's equations; or half a bracket, and the rounding of curvatures over their slope. A bound under the
-            conditions of docs/accuracy.md.
+            conditions of docs/errors.md.
         mechanism: "fold", where it meets a saddle and turns back; "bifurcation", where it goes on as a saddle; "jump",
             where it goes on as one because the curvature jumps at a kink.
         stable_above: whether the branch is a minimum for larger t.

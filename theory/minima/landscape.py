@@ -13,7 +13,7 @@ from .parameters import pack, unpack
 
 # What rounding leaves of losses and gradients, and of curvatures along unit directions, for importances that sum up to
 # 1: twice what was measured, which proves nothing. At 289 states on boundaries of two and three features losses and
-# gradients were off by at most 0.3e-15 and curvatures by 1.1e-15 (docs/accuracy.md).
+# gradients were off by at most 0.3e-15 and curvatures by 1.1e-15 (docs/errors.md).
 SLOPE_ROUNDING, CURVATURE_ROUNDING = 6e-16, 2e-15
 
 

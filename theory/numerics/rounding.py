@@ -4,7 +4,7 @@ Each operation of float64 gives its exact result times 1 + δ, |δ| ≤ u = 2⁻
 instructions it is done; fusing a product with a sum leaves one of the two δ out. So a result through which k operations
 run is one with a factor between 1 ± γ_k on each of its terms (N. J. Higham, Accuracy and Stability of Numerical
 Algorithms, 2002, lemma 3.1, doi:10.1137/1.9780898718027), and is off by at most γ_k times the sum of their sizes.
-docs/accuracy.md lists what is bounded by it.
+docs/errors.md lists what is bounded by it.
 """
 
 from __future__ import annotations

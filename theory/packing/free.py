@@ -51,7 +51,7 @@ class FreePacking:
         loss: Σ_i E(x_i − x'_i)².
         gain: (k ℓ₀ − loss) / d, with ℓ₀ the cost of a feature that isn't represented.
         random_gain: the same of the best that random starts led to.
-        error: bound on how far `loss` is from that at `weights` and `bias` (docs/accuracy.md). Its truncation is an
+        error: bound on how far `loss` is from that at `weights` and `bias` (docs/errors.md). Its truncation is an
             estimate for more than five features of constant amplitude.
         slope: the largest derivative of the loss in units of E[x²].
         starts: random starts.

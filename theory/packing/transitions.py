@@ -32,7 +32,7 @@ class Transition:
         before: the polytope at smaller 1/(1−S).
         after: the one at larger.
         error: how far the place is off: the errors of the gains over the difference of their slopes, a bound to first
-            order, or half of a bracket between whose ends the sign doesn't change (docs/accuracy.md).
+            order, or half of a bracket between whose ends the sign doesn't change (docs/errors.md).
     """
 
     inverse_density: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,24 @@ def test_a_disk_that_is_full_does_not_keep_it_from_compiling(monkeypatch: pytest
 
     monkeypatch.setattr(IndexDataCacheFile, "save", full)
     assert machine_code(_double, SIGNATURE)(21) == 42
+
+
+def test_machine_code_is_kept_for_each_processor(tmp_path: Path) -> None:
+    """Code for another processor isn't taken for this one's: settings of `make portable` would measure nothing."""
+    (tmp_path / "half.py").write_text(
+        "from tegum.theory.numerics import machine_code\ndef half(x):\n    return x / 2\n"
+        "half = machine_code(half, 'float64(float64)')\nprint(half(3.0), sum(half.stats.cache_hits.values()))\n"
+    )
+    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    seen = []
+    for setting in ({}, generic, {}, generic):
+        environment = {name: value for name, value in os.environ.items() if name not in generic} | setting
+        done = subprocess.run(
+            [sys.executable, "half.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        seen.append(done.stdout.split())
+    assert seen == [["1.5", "0"], ["1.5", "0"], ["1.5", "1"], ["1.5", "1"]]
 
 
 def test_options_are_numba_s() -> None:
