@@ -75,11 +75,13 @@ def test_an_exception_reaches_the_caller_and_stops_the_rest(monkeypatch: pytest.
     assert len(begun) < 1000
 
 
-# Workers of pytest-xdist don't hear the keyboard, so a process of its own does.
+# Whether a worker of the tests hears the keyboard depends on who started it, so a process of its own is interrupted.
 PRESSED = """
 import os, signal, threading
 from tegum.theory.numerics import threads
 
+# A process that a shell starts in the background ignores the keyboard unless it says otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threads.cores = lambda: 2
 begun, stopped, main = [], threading.Event(), threading.get_ident()
 
