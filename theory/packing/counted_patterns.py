@@ -13,6 +13,8 @@ import numpy as np
 
 from ..numerics import FloatArray
 
+# Numbers that NumPy adds up one after the other at most before it adds sums pairwise.
+PAIRWISE = 128
 # Overlaps of unit vectors closer than this are one.
 SAME = 1e-9
 
@@ -46,7 +48,7 @@ class CountedPatterns:
         self._sizes, self._density, self._value = sizes, density, value
         # Operations of a chance, and of a pre-activation; its square's; and the sum's over all counts.
         k, classes = len(overlaps), len(sizes)
-        self.steps = 5 * k + 2 * (k + classes + 5) + 4 + len(counts)
+        self.steps = 5 * k + 2 * (k + classes + 5) + 5 + PAIRWISE + len(counts).bit_length()
 
     def output_and_slopes(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray]:
         """Return the loss and its derivatives in the overlaps and the bias, shape (k + 1,)."""
@@ -55,7 +57,8 @@ class CountedPatterns:
         means = np.bincount(self._classes, others, len(self._sizes)) / np.maximum(self._sizes, 1)
         rest = bias + v * (self._counts @ means)
         off, on = np.maximum(rest, 0), np.maximum(rest + v * own, 0)
-        loss = self._chances @ ((1 - p) * off**2 + p * (v - on) ** 2)
+        # Pairwise, which rounds less than a product of vectors.
+        loss = (self._chances * ((1 - p) * off**2 + p * (v - on) ** 2)).sum()
         in_on = -2 * p * self._chances * (v - on) * (on > 0)
         in_rest = 2 * (1 - p) * self._chances * off + in_on
         each = v * (in_rest @ self._counts) / np.maximum(self._sizes, 1)
