@@ -86,12 +86,14 @@ def simplex_rule(dimension: int) -> Rule:
         # Weight (1 − t)^(dimension − 1 − k), as scipy writes it.
         t, w = roots_sh_jacobi(NODES, dimension - k, 1)
         axes.append(list(zip(t, w / w.sum(), strict=True)))
-    nodes, shares = [], []
+    nodes: list[list[float]] = []
+    shares: list[float] = []
     for choice in product(*axes):
-        left, share, coordinates = 1.0, 1.0, []
-        for t, w in choice:
-            coordinates.append(left * t)
-            left, share = left * (1 - t), share * w
+        left, share = 1.0, 1.0
+        coordinates: list[float] = []
+        for place, weight in choice:
+            coordinates.append(left * place)
+            left, share = left * (1 - place), share * weight
         nodes.append([left, *coordinates])
         shares.append(share)
     corners = np.zeros((factorial(dimension), dimension + 1, dimension))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -118,17 +118,13 @@ def gradient_noise(model: ToyModel, weights: ArrayLike, bias: ArrayLike) -> Grad
         return np.array(np.broadcast_to(array, (*shape, *last)), order="C").reshape(rows, *last)
 
     w = table(weights, m, n)
-    flat = (
-        w,
-        table(bias, n),
-        np.array(w.mT @ w, order="C"),
-        table(model.importances(), n),
-        table(model.activation_penalty),
-    )
+    gram, importance = np.array(w.mT @ w, order="C"), table(model.importances(), n)
+    flat = [w, table(bias, n), gram, importance, table(model.activation_penalty)]
     active = [np.array(pattern, dtype=np.int64) for pattern in law]
 
     def work(part: slice) -> list[tuple[FloatArray, FloatArray]]:
-        points = Points(*(array[part] for array in flat), float(amplitude.low), float(amplitude.width))
+        columns: Any = [array[part] for array in flat]
+        points = Points(*columns, float(amplitude.low), float(amplitude.width))
         return [pattern_moments(points, pattern) for pattern in active]
 
     parts = over_slices(work, rows, CHUNK)

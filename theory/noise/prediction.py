@@ -8,7 +8,9 @@ noise are averaged over that law: kinks enter, noise that depends on the weights
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import ArrayLike
 from ..minima import CriticalPoint, Landscape, one_sided_hessians
 from ..models import ToyModel
 from ..numerics import FloatArray
-from .covariance import Sampling, ZeroInputs, gradient_noise
+from .covariance import GradientNoise, Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, spread_after, spread_at_rest, spread_of_steps
 
 Optimiser = Literal["adam", "sgd"]
@@ -118,14 +120,16 @@ def sampling_noise(
     if order not in ("leading", "closure"):
         raise ValueError(f"order must be 'leading' or 'closure', got {order!r}")
     rule = OptimiserRule(optimiser == "adam", float(mu))
-    drawn = {"sampling": sampling, "zero_inputs": zero_inputs}
+    of_batch = partial(
+        GradientNoise.covariance, batch_size=batch_size, sampling=sampling, zero_inputs=zero_inputs
+    )  # fmt: skip
     theta = Landscape(model).join(point.weights, point.bias)
     if rates.ndim and order == "closure":
         raise ValueError("order 'closure' is for a constant rate; through a schedule pass order='leading'")
     if order == "closure":
-        return _closure(model, theta, float(rates), batch_size, rule, drawn)
+        return _closure(model, theta, float(rates), rule, of_batch)
     hessian = mean_hessian(model, theta)
-    noise = gradient_noise(model, point.weights, point.bias).covariance(batch_size, **drawn)  # type: ignore[arg-type]
+    noise = of_batch(gradient_noise(model, point.weights, point.bias))
     if rates.ndim:
         spread = spread_after(hessian, noise, rates, rule)
         status, reason = "after the steps", f"{len(rates)} steps from no spread"
@@ -154,12 +158,17 @@ def _directions(size: int) -> FloatArray:
     """Return points ±√P e_k in several rotations, shape (2 P ROTATIONS, P): of mean 0 and covariance 1."""
     rng = np.random.default_rng(1)
     turns = [np.linalg.qr(rng.normal(size=(size, size)))[0] for _ in range(ROTATIONS)]
-    return np.sqrt(size) * np.concatenate([part for turn in turns for part in (turn, -turn)])
+    return np.asarray(np.sqrt(size) * np.concatenate([part for turn in turns for part in (turn, -turn)]))
 
 
 def _closure(
-    model: ToyModel, theta: FloatArray, rate: float, batch_size: int, rule: OptimiserRule, drawn: dict[str, str]
+    model: ToyModel,
+    theta: FloatArray,
+    rate: float,
+    rule: OptimiserRule,
+    of_batch: Callable[[GradientNoise], FloatArray],
 ) -> SamplingNoise:
+    """Return `sampling_noise` by the closure, for what takes the covariance of a batch from a record of moments."""
     size = len(theta)
     one = model.take((None,))
     landscape = Landscape(one)
@@ -173,8 +182,8 @@ def _closure(
         root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         points = theta + shift + directions @ root
         losses, gradients, hessians = landscape.expand(points)
-        noise = gradient_noise(one, *landscape.split(points)).covariance(batch_size, **drawn)  # type: ignore[arg-type]
-        noise, hessian = noise.mean(axis=0), hessians.mean(axis=0)
+        noise = of_batch(gradient_noise(one, *landscape.split(points))).mean(axis=0)
+        hessian = hessians.mean(axis=0)
         history.append(float(losses.mean() - least))
         steps = np.full(size, rate)
         if rule.adam:
