@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -123,8 +123,8 @@ def gradient_noise(model: ToyModel, weights: ArrayLike, bias: ArrayLike) -> Grad
     active = [np.array(pattern, dtype=np.int64) for pattern in law]
 
     def work(part: slice) -> list[tuple[FloatArray, FloatArray]]:
-        columns: Any = [array[part] for array in flat]
-        points = Points(*columns, float(amplitude.low), float(amplitude.width))
+        columns = [array[part] for array in flat]
+        points = Points._make([*columns, float(amplitude.low), float(amplitude.width)])
         return [pattern_moments(points, pattern) for pattern in active]
 
     parts = over_slices(work, rows, CHUNK)
