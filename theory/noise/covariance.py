@@ -69,7 +69,7 @@ class GradientNoise:
         drawn = np.array([bool(active) or zero_inputs == "sampled" for active in self.patterns])
         chances = self.chances * drawn
         if sampling == "stratified":
-            rows = chances[..., drawn].reshape(-1, drawn.sum())
+            rows = chances[..., drawn].reshape(int(np.prod(chances.shape[:-1])), drawn.sum())
             active = np.array([len(active) for active in self.patterns])[drawn]
             counts = stratified_counts(rows, active, batch_size).reshape(*chances.shape[:-1], -1)
             weights = np.divide(rows.reshape(counts.shape) ** 2, counts, out=np.zeros(counts.shape), where=counts > 0)

@@ -116,7 +116,7 @@ def spread_after(hessian: FloatArray, noise: FloatArray, rates: FloatArray, rule
 def spread_at_rest(hessian: FloatArray, noise: FloatArray, rate: float, rule: OptimiserRule) -> FloatArray:
     """Return E[δ δᵀ] at a constant learning rate once it no longer changes, flat directions left out; NaN if it grows.
 
-    Adam's D depends on the spread, E[g²] = diag(C + H E[δ δᵀ] H), which is repeated until it stands.
+    Adam's D depends on the spread, E[g²] = diag(C + H E[δ δᵀ] H), which is repeated until it stands; NaN if it doesn't.
 
     Args:
         hessian: H, shape (P, P).
@@ -132,15 +132,15 @@ def spread_at_rest(hessian: FloatArray, noise: FloatArray, rate: float, rule: Op
         squares = np.diag(noise + hessian @ spread @ hessian)
         before, spread = spread, spread_of_steps(hessian, noise, steps / (np.sqrt(squares) + rule.epsilon), rule)
         if not np.isfinite(spread).all() or np.abs(spread - before).max() <= SETTLED * np.abs(spread).max():
-            break
-    return spread
+            return spread
+    return np.full(hessian.shape, np.nan)
 
 
 def spread_of_steps(hessian: FloatArray, noise: FloatArray, steps: FloatArray, rule: OptimiserRule) -> FloatArray:
     """Return E[δ δᵀ] at rest for given lengths of steps D, flat directions left out; NaN if it grows.
 
     With D = S² the matrix S H S is symmetric, and in its eigenvectors each pair of modes is a Lyapunov equation in four
-    unknowns.
+    unknowns. If S H S u = 0 then S u is a flat direction of H: what is left of δ is its part across all of those.
 
     Args:
         hessian: H, shape (P, P).
@@ -150,9 +150,10 @@ def spread_of_steps(hessian: FloatArray, noise: FloatArray, steps: FloatArray, r
     """
     root = np.sqrt(steps)
     values, vectors = np.linalg.eigh(root[:, None] * hessian * root)
-    bent = values > FLAT * np.abs(values).max(initial=0.0)
+    flat = FLAT * np.abs(values).max(initial=0.0)
+    bent = values > flat
     modes, a = vectors[:, bent], rule.gain * values[bent]
-    if a.size and a.max() >= 2 * (1 + rule.momentum):
+    if (values < -flat).any() or a.max(initial=0.0) >= 2 * (1 + rule.momentum):
         return np.full(hessian.shape, np.nan)
     drive = rule.gain**2 * modes.T @ (root[:, None] * noise * root) @ modes
     # y ← y − w and w ← μ w + a y + noise: the old (y, w) in the new y and w, for each mode, shape (modes, 2, 2).
@@ -163,4 +164,6 @@ def spread_of_steps(hessian: FloatArray, noise: FloatArray, steps: FloatArray, r
     noise_in = drive[..., None] * np.array([1.0, -1.0, -1.0, 1.0])
     found = np.linalg.solve(np.eye(4) - both, noise_in[..., None])[..., 0, 0]
     back = root[:, None] * modes
+    along, _ = np.linalg.qr(root[:, None] * vectors[:, ~bent])
+    back -= along @ (along.T @ back)
     return np.asarray(back @ found @ back.T)

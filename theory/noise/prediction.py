@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..minima import CriticalPoint, Landscape, one_sided_hessians
+from ..minima import CriticalPoint, Landscape, one_sided_hessians, orbit_projector
 from ..models import ToyModel
 from ..numerics import FloatArray
 from .covariance import GradientNoise, Sampling, ZeroInputs, gradient_noise
@@ -174,6 +174,8 @@ def _closure(
     landscape = Landscape(one)
     least = float(landscape.losses(theta[None])[0])
     directions = _directions(size)
+    # Along rotations of the hidden space nothing changes but the name of the point: only distances across them count.
+    across = np.eye(size) - orbit_projector(landscape.split(theta[None])[0])[0]
     spread = np.eye(size) * ((FIRST * rate) ** 2 if rule.adam else UNSEEN**2)
     shift, history = np.zeros(size), []
     status, reason = "not settled", f"the law still changes after {ROUNDS} repetitions"
@@ -183,7 +185,7 @@ def _closure(
         points = theta + shift + directions @ root
         losses, gradients, hessians = landscape.expand(points)
         noise = of_batch(gradient_noise(one, *landscape.split(points))).mean(axis=0)
-        hessian = hessians.mean(axis=0)
+        hessian, pull = across @ hessians.mean(axis=0) @ across, gradients.mean(axis=0)
         history.append(float(losses.mean() - least))
         steps = np.full(size, rate)
         if rule.adam:
@@ -193,10 +195,10 @@ def _closure(
             steps *= min(1, EDGE * 2 * (1 + rule.momentum) / steepest) if steepest > 0 else 1
         found = spread_of_steps(hessian, noise, steps, rule)
         if not np.isfinite(found).all():
-            reason = "steps are too long for the curvature"
+            reason = "steps are too long for the curvature, or the mean Hessian isn't positive"
             break
         spread = (1 - SHARE) * spread + SHARE * found
-        shift = shift - SHARE * (np.linalg.pinv(hessian, rcond=RANK, hermitian=True) @ gradients.mean(axis=0))
+        shift = shift - SHARE * (np.linalg.pinv(hessian, rcond=RANK, hermitian=True) @ pull)
         if len(history) > 2 * WINDOW and abs(history[-1] - history[-WINDOW]) <= SETTLED * abs(history[-1]):
             status, reason = "at rest", f"the law reproduces itself ({len(history)} repetitions)"
             break
