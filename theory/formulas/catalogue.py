@@ -8,6 +8,7 @@ from ..derivation import Expression
 from .boundaries import BOUNDARY_FORMULAS
 from .expansions import EXPANSIONS, Expansion
 from .identities import IDENTITIES
+from .noise import NOISE_FORMULAS
 from .pairs import PAIR_FORMULAS, SINGLE_FORMULAS
 from .polygons import OVERLAP_FORMULAS, POLYGON_FORMULAS
 from .record import Definition, Formula, Root, Variable
@@ -22,6 +23,7 @@ FORMULAS: tuple[Formula, ...] = (
     *OVERLAP_FORMULAS,
     *BOUNDARY_FORMULAS,
     *IDENTITIES,
+    *NOISE_FORMULAS,
 )
 
 # Sums whose LaTeX is longer are broken into lines of about this length.

@@ -125,7 +125,7 @@ def exact_second(gradient: list[Any], moment: Cell) -> FloatArray:
 
 def second_of(weights: list[Any], bias: list[Any], pattern: tuple[int, ...]) -> FloatArray:
     noise = gradient_noise(independent(len(weights), 1, 0.5), np.array([weights], dtype=float), np.array(bias, float))
-    return noise.seconds[noise.patterns.index(pattern)]
+    return np.asarray(noise.seconds[noise.patterns.index(pattern)])
 
 
 def test_one_feature_whose_output_is_cut_by_its_kink() -> None:

@@ -67,7 +67,7 @@ def batch_gradients(model: ToyModel, sampling: str, zero_inputs: str) -> FloatAr
         gradients = input_gradients(model, weights, bias, x).reshape(SEEDS, BATCH, -1)
         found.append(np.einsum("rb,rbp->rp", weight, gradients))
     nothing = input_gradients(model, weights, bias, np.zeros((1, N)))[0]
-    return np.concatenate(found) + table.empty[0] * nothing
+    return np.asarray(np.concatenate(found) + table.empty[0] * nothing)
 
 
 @pytest.mark.parametrize(("sampling", "zero_inputs"), WAYS)
