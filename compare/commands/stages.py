@@ -25,7 +25,9 @@ class Stages:
         self._bars.start()
         if stage not in self._tasks:
             self._finish()
-            self._tasks[stage] = self._bars.add_task(stage, total=None if share == 0.0 and stage != "training" else 1.0)
+            self._tasks[stage] = self._bars.add_task(
+                stage, total=None if share == 0.0 and stage not in ("training", "controls") else 1.0
+            )
         self._bars.update(self._tasks[stage], completed=share)
 
     def _finish(self) -> None:

@@ -24,6 +24,7 @@ from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray
 
 from ..diagrams import exact_part, merged, model_of, runs_dataset, theory_dataset
+from ..judgement import PAPER_RECIPE, Recipe
 from ..progress import Report, quiet
 from .cell_table import CellTable
 from .weights import WeightBatch
@@ -41,7 +42,12 @@ SAME_PAIR = 1e-3
 
 
 def foreign_diagram(
-    batch: WeightBatch, model: ToyModel, *, store: Path | None = None, report: Report = quiet
+    batch: WeightBatch,
+    model: ToyModel,
+    *,
+    recipe: Recipe = PAPER_RECIPE,
+    store: Path | None = None,
+    report: Report = quiet,
 ) -> xr.Dataset:
     """Return the phase diagram of somebody's trained models: exact minima, boundaries, and each run looked up.
 
@@ -49,6 +55,8 @@ def foreign_diagram(
         batch: weights, several for each cell of a grid over density and relative importance, in any order.
         model: what they were trained for, of the batch's shape: one density for all features, and one importance for
             all but the last.
+        recipe: how they were trained: what noise explains by it is allowed for runs in a minimum. Nothing in a file
+            says that; default the paper's.
         store: zarr store in which the exact part is kept and looked for.
         report: called with the name of each stage.
 
@@ -63,14 +71,14 @@ def foreign_diagram(
     order, density, importance = _grid(model)
     weights, bias = batch.weights.reshape(-1, m, n)[order], batch.bias.reshape(-1, n)[order]
     dataset = exact_part(density, importance, n, m, store=store, report=report)
-    report("polishing", 0.0)
+    report("judging", 0.0)
     finite = batch.finite.reshape(-1)[order]
     there = finite[..., None]
     losses = expected_loss(
         model_of(dataset).take((..., np.newaxis)), np.where(there[..., None], weights, 0), np.where(there, bias, 0)
     )
     seeds = np.arange(order.shape[-1])
-    return merged(dataset, runs_dataset(dataset, weights, bias, np.where(finite, losses, np.nan), seeds))
+    return merged(dataset, runs_dataset(dataset, weights, bias, np.where(finite, losses, np.nan), seeds, recipe))
 
 
 def _grid(model: ToyModel) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:

@@ -45,6 +45,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"figures"},
         {"foreign", "basins"},
         {"diagrams", "geometry"},
+        {"judgement"},
     ],
 }
 # Beyond the floors: what a folder must not reach, not even by a detour.
