@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..minima import Landscape, copies
 from ..numerics import FloatArray, System, correct, first_order, jacobian
-from .branch import Branch, corrected, curvatures
+from .branch import Branch, curvatures
+from .equations import corrected
 
 HALVINGS = 45
 # Curvatures along a branch are off by less: by rounding, and by what is left of gradients.
