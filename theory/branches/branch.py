@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..minima import CriticalPoint, Landscape, hold, pack, smallest_curvature
 from ..models import Family
 from ..numerics import HOPS, SMALLEST_STEP, STRAIGHT, FloatArray
-from .equations import RESIDUAL, Curve, loss_slope, tangent
+from .equations import RESIDUAL, Curve, loss_slope, tangents
 
 # Longest step in (W, b, log t), and most steps each way.
 STEP, MOST = 0.05, 600
@@ -115,7 +115,7 @@ def _attempt(
     guess = old + np.where(on_edge, to_edge, length)[:, None] * along
     row = np.where(on_edge[:, None], np.eye(guess.shape[1])[-1], along)
     y, residual, matrix = curve.correct(guess, row)
-    ahead = tangent(matrix, along)
+    ahead = tangents(matrix, along)
     turned = ahead[:, -1] * along[:, -1] < 0
     good = (residual < RESIDUAL) & (np.linalg.norm(y - guess, axis=-1) <= FARTHEST * length)
     good &= ((y - old) * along).sum(-1) > 0
@@ -223,7 +223,7 @@ def follow_branches(
         raise ValueError(f"points must be critical, got one with a gradient of {worst:.1e}")
     curve = Curve(family, held)
     _, matrix = curve.linear(y)
-    forwards = tangent(matrix, np.broadcast_to(np.eye(y.shape[1])[-1], y.shape))
+    forwards = tangents(matrix, np.broadcast_to(np.eye(y.shape[1])[-1], y.shape))
     twice = curve.take(np.tile(np.arange(len(y)), 2))
     walks = _walk(twice, np.concatenate([y, y]), np.concatenate([forwards, -forwards]), step, most)
     branches = []

@@ -82,7 +82,7 @@ def _solve(matrix: FloatArray, row: FloatArray, right: FloatArray) -> FloatArray
         return np.asarray((np.linalg.pinv(bordered) @ right[..., None])[..., 0])
 
 
-def tangent(matrix: FloatArray, like: FloatArray) -> FloatArray:
+def tangents(matrix: FloatArray, like: FloatArray) -> FloatArray:
     """Return unit tangents that point the same way as `like`."""
     right = np.zeros_like(like)
     right[:, -1] = 1.0
