@@ -5,6 +5,11 @@ are followed at once, each by steps of its own along its tangent and Newton corr
 (pseudo-arclength continuation: E. L. Allgower and K. Georg, Numerical Continuation Methods, chapter 6,
 doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`minima/frames.py`),
 which uses up the rotations of the hidden space, stay zero. docs/deformation.md has the mathematics.
+
+`numerics/continuation.py` follows curves too, but not these: it takes any equations, one curve at a time, with two
+positions in a box, Jacobians by differences and Broyden's corrections. Here each step is one batch of exact Hessians
+over all branches, there is one parameter, whose turns take steps of their own, and saddles are followed as far as
+they fall along one direction only.
 """
 
 from __future__ import annotations
@@ -17,8 +22,8 @@ from numpy.typing import NDArray
 
 from ..minima import CriticalPoint, Landscape, hold, pack, smallest_curvature
 from ..models import Family
-from ..numerics import HOPS, SMALLEST_STEP, STRAIGHT, FloatArray
-from .equations import RESIDUAL, Curve, loss_slope, tangents
+from ..numerics import HOPS, RESIDUAL, SMALLEST_STEP, STRAIGHT, FloatArray
+from .equations import Curve, loss_slope, tangents
 
 # Longest step in (W, b, log t), and most steps each way.
 STEP, MOST = 0.05, 600

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from ..minima import Landscape
 from ..models import Family
-from ..numerics import FloatArray
+from ..numerics import RESIDUAL, FloatArray
 
-# Newton corrections of a step, and the gradient that counts as zero.
+# Newton corrections of a step, which have the exact Hessian, and the gradient at which they end.
 CORRECTIONS, CONVERGED = 8, 1e-13
-RESIDUAL = 1e-11
 # Step in log t of derivatives in it.
-DIFFERENCE = 1e-4
+SHIFT = 1e-4
 # A curvature below zero by less counts as none: that of a fold.
 LEVEL = 1e-6
 # Of two states at a larger distance one isn't the continuation of the other.
@@ -45,13 +44,13 @@ class Curve:
         """Return the equations' values, shape (R, P), and derivatives in y, shape (R, P, P + 1)."""
         family, x = self.family, y[:, -1]
         low, high = np.log([family.low, family.high])
-        ahead, behind = np.clip(x + DIFFERENCE, low, high), np.clip(x - DIFFERENCE, low, high)
+        ahead, behind = np.clip(x + SHIFT, low, high), np.clip(x - SHIFT, low, high)
         _, gradient, hessian = Landscape(family.models(x)).expand(y[:, :-1])
         both = np.concatenate([y[:, :-1], y[:, :-1]])
         beside = Landscape(family.models(np.concatenate([ahead, behind])))
         rise, fall = np.split(beside.gradients(both), 2)
         # Beyond the range nothing changes.
-        turn = (rise - fall) / np.maximum(ahead - behind, DIFFERENCE)[:, None]
+        turn = (rise - fall) / np.maximum(ahead - behind, SHIFT)[:, None]
         hessian = np.where(self.fixed[:, :, None] | self.fixed[:, None, :], np.eye(y.shape[1] - 1), hessian)
         value, turn = np.where(self.fixed, 0.0, gradient), np.where(self.fixed, 0.0, turn)
         return value, np.concatenate([hessian, turn[..., None]], axis=-1)
@@ -117,6 +116,6 @@ def corrected(
 def loss_slope(family: Family, states: FloatArray, logarithm: FloatArray) -> FloatArray:
     """Return ∂L/∂ log t at fixed (W, b), by central differences, one-sided at the ends of the range."""
     low, high = np.log([family.low, family.high])
-    ahead, behind = np.minimum(logarithm + DIFFERENCE, high), np.maximum(logarithm - DIFFERENCE, low)
+    ahead, behind = np.minimum(logarithm + SHIFT, high), np.maximum(logarithm - SHIFT, low)
     rise = Landscape(family.models(ahead)).losses(states) - Landscape(family.models(behind)).losses(states)
     return np.asarray(rise / (ahead - behind))
