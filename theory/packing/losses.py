@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -95,7 +96,7 @@ class Enumerated:
         return float(loss_rounding(self._model, self._shape.weights(x), np.full(self._shape.solid.n, x[1])))
 
 
-class _ByOutput:
+class _ByOutput(ABC):
     """A loss by the outputs' overlaps, one output standing for all where the corners are alike."""
 
     exact = True
@@ -120,9 +121,9 @@ class _ByOutput:
         inputs = largest * (sizes + np.eye(len(offset)))
         return float(gamma(self._steps()) * mean_square(self._features, inputs, offset).sum())
 
+    @abstractmethod
     def _output(self, overlaps: FloatArray, bias: float) -> tuple[float, FloatArray, float]:
         """Return the first output's loss, its derivatives in the overlaps and the bias, and the engine's error."""
-        raise NotImplementedError
 
     def _steps(self) -> int:
         """Return how many operations a term of an output's loss runs through."""
