@@ -16,7 +16,7 @@ from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .folds import fold_system
-from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, placed, turned_towards
+from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
@@ -56,6 +56,7 @@ __all__ = [
     "local_minima",
     "match",
     "one_sided_hessians",
+    "orbit_projector",
     "pack",
     "placed",
     "plane_minima",
