@@ -58,7 +58,7 @@ def traced(found: BoundaryMap, *names: str) -> BoundaryMap:
 
 @pytest.fixture(scope="session")
 def default_map(shared: Shared) -> BoundaryMap:
-    """The default map of boundaries, half a minute's work, with its curves."""
+    """The default map of boundaries with its curves: 20 seconds, since the whole map is what its tests are about."""
     return shared.once("default-map", lambda: traced(boundary_map(), "curves"))
 
 
