@@ -25,7 +25,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"proofs.pairs", "proofs.triples", "proofs.cells"},
         {"proofs.checks"},
         {"proofs.balls", "proofs.floats", "proofs.certificates"},
-        {"packing", "flow", "branches", "boundaries"},
+        {"packing", "flow", "branches", "boundaries", "noise"},
         {"minima"},
         {"loss", "enclosures", "spheres"},
         {"loss.spectral", "derivation", "polytopes"},

@@ -15,7 +15,7 @@ from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, exami
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
-from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, turned_towards
+from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, turned_towards
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
@@ -54,6 +54,7 @@ __all__ = [
     "local_minima",
     "match",
     "one_sided_hessians",
+    "orbit_projector",
     "pack",
     "plane_minima",
     "polish",
