@@ -141,6 +141,7 @@ def arrows() -> dict[str, set[str]]:
 ARROWS = arrows()
 
 
+@cache
 def reached(folder: str) -> set[str]:
     """Return the folders that one imports, directly or by a detour."""
     found: set[str] = set()
@@ -152,6 +153,7 @@ def reached(folder: str) -> set[str]:
     return found
 
 
+@cache
 def exported(folder: str) -> set[str]:
     """Return the names in the face of a folder."""
     stub = MODULES[folder].with_suffix(".pyi")
