@@ -220,7 +220,7 @@ def runs_dataset(
 
 
 def judge_runs(theory: xr.Dataset, weights: NDArray[np.float64], bias: NDArray[np.float64], recipe: Recipe) -> Verdicts:
-    """Return where runs are in a phase diagram, by their own weights; arguments as `runs_dataset`, flat in the result."""
+    """Return where runs are in a phase diagram, by their own weights; arguments as `runs_dataset`, results flat."""
     cells = weights.shape[:-2]
     index = np.unravel_index(np.arange(int(np.prod(cells))), cells)
     minima = minima_of(theory).minima

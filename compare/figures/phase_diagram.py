@@ -186,7 +186,7 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         draw_boundaries(c, dataset, stability=False)
         seeds = dataset.sizes["seed"]
         same = ledger.account.best_seed_in_global_phase
-        c.set_title(f"(c) trained: best of {seeds} seeds, {same:.1%} in the phase of (b)")
+        c.set_title(f"(c) best of {seeds} seeds as trained: {same:.1%} as in (b)")
         draw_disagreement(d, dataset)
         draw_boundaries(d, dataset, stability=True)
         d.set_title(f"(d) {ledger.account.share('in_a_minimum'):.1%} of {ledger.runs} runs are in a minimum")
