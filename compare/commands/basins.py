@@ -143,7 +143,7 @@ def _print(account: dict[str, Any], out: Path) -> None:
             [f"{block['objective']} {block['initial_scale']:g}", *(f"{share:.2f}" for share in shares.values())]
         )
     title = (
-        f"Percent of {account['blocks'][0]['runs']} runs of all cells, by objective and scale: where polishing leads"
+        f"Percent of {account['blocks'][0]['runs']} runs of all cells, polished: where they end"
     )
     print_table(title, ["", *KINDS], rows)
     rows = []
