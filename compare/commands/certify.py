@@ -72,7 +72,8 @@ def certify(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Save the certificate as JSON.")] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Verify a saved certificate instead, by other code than the search's.")
+        Path | None,
+        typer.Option(help="Verify a saved certificate instead, by other code than the search's but for cores."),
     ] = None,
     as_json: Json = False,
 ) -> None:

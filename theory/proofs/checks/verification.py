@@ -1,6 +1,7 @@
 """The check of a certificate that trusts nothing in it (docs/proofs.md, docs/proofs-three.md).
 
-`pairs` verifies those of two features, `triples` those of three, by other code than found them.
+`pairs` verifies those of two features, `triples` those of three, by other code than found them: all but the cores of
+pairs (`cores`), which the search has proved by this code.
 """
 
 from __future__ import annotations
