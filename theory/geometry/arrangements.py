@@ -21,7 +21,7 @@ def arrangement(weights: Any, bias: Any) -> str:
     """Return a phase label in which clusters in a line or a plane are named.
 
     `line` is a cluster in one dimension. In two dimensions features of one direction are joined by "=", and what is
-    left is a polygon if it surrounds the origin with every corner on its hull, else a `fan` if a half-plane holds it.
+    left is a polygon if it surrounds the origin with every corner on its hull, else a fan if a half-plane holds it.
 
     Args:
         weights: W, shape (n_hidden, n_features).

@@ -2,7 +2,7 @@
 
 Squares of weights are looked at breadth first, and cut in four until an argument settles each (docs/proofs.md):
 minimisers aren't so far out; the least loss over the biases is above the threshold; or the slope of L* in a weight
-can't vanish. Everything is rounded to the safe side; `certificate_check` does it again by other means.
+can't vanish. Everything is rounded to the safe side; `checks.pairs` does it again by other means.
 """
 
 from __future__ import annotations
