@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.house.test_layers import FOLDERS
 from tests.support.places import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -172,6 +173,25 @@ def unknown_names(text: str) -> list[str]:
 @pytest.mark.parametrize("module", SOURCES, ids=name_of)
 def test_names_that_docstrings_and_comments_quote_exist(module: Path) -> None:
     assert unknown_names(module.read_text(encoding="utf-8")) == []
+
+
+def test_the_page_of_errors_names_what_is_at_a_face() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    offered = {
+        name: value
+        for folder in FOLDERS
+        for name, value in vars(import_module(f"tegum.{folder}")).items()
+        if isinstance(value, type)
+    }
+    named = [match for row in rows for match in re.findall(r"`([A-Z]\w+)(?:\.(\w+))?`", row)]
+    assert len(named) > len(rows) / 2
+    lost = [
+        (name, field)
+        for name, field in named
+        if name not in offered
+        or (field and not (field in offered[name].__annotations__ or hasattr(offered[name], field)))
+    ]
+    assert lost == []
 
 
 def test_a_stale_name_is_found() -> None:

@@ -225,7 +225,7 @@ class _Exact:
         return float(found.fun), np.asarray(found.x)
 
     def judge(self, point: FloatArray) -> tuple[float, float, float]:
-        """Return loss, slope in units of E[x²], and a bound on the loss's error."""
+        """Return loss, slope in units of E[x²], and the loss's error."""
         engine = self._engine
         if not self._few:
             proved = not self._model.features.amplitude.is_constant

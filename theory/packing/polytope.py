@@ -61,8 +61,8 @@ class Packed:
         loss: Σ_i E(x_i − x'_i)² of its features.
         gain: (k ℓ₀ − loss) / d.
         error: bound on how far `loss` is from that at `weights` and `bias`, by rounding and truncation, and what is
-            left to gain to second order (docs/errors.md). Its truncation is an estimate for more than five corners of
-            a constant amplitude that aren't alike.
+            left to gain to second order (docs/errors.md). Its truncation is an estimate for a constant amplitude where
+            more than five corners interfere that aren't all alike.
         status: "optimal" where the gradient in scale, bias and height has vanished and the curvature is positive,
             "dropped" where no positive scale costs less than dropping the features, or "failed".
     """
