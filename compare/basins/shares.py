@@ -21,12 +21,14 @@ from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 
-from ..diagrams import DENSITY_RANGE, IMPORTANCE_RANGE, RUN, exact_part, model_of, runs_dataset
+from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..progress import InterruptedRunError, quiet
 
 FORMAT = "tegum basin shares 1"
 DATASET_NAME, MINIMA_NAME, CHECKPOINT_NAME = "basins.zarr", "minima.zarr", "training.npz"
+# How runs are trained.
 OBJECTIVES = ("exact", "sampled")
 # Ends that are none of the listed minima.
 SADDLE, UNEXPLAINED, DIVERGED = "saddle", "unexplained", "diverged"

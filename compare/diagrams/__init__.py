@@ -12,13 +12,11 @@ docs/dataset.md:
 
 from .certified import CertifiedRow, certified_columns, crossed
 from .dataset import OUTCOMES, RUN, curves_of, load, minima_of, model_of, runs_dataset, save, theory_dataset
-from .diagram import DATASET_NAME, DENSITY_RANGE, IMPORTANCE_RANGE, DiagramSettings, exact_part, merged, phase_diagram
+from .diagram import DATASET_NAME, DiagramSettings, exact_part, merged, phase_diagram
 from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
 
 __all__ = [
     "DATASET_NAME",
-    "DENSITY_RANGE",
-    "IMPORTANCE_RANGE",
     "OUTCOMES",
     "RUN",
     "CertifiedRow",

@@ -20,7 +20,9 @@ from .published import published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")
+# Dimensions of what was trained.
 RUN = (*CELL, "seed")
+# Where a run ended: in the cheapest minimum, in another one, or in none that theory lists.
 OUTCOMES = ("global", "other", "unexplained")
 # Curves are cut to sheets of equal length; the rest is NaN.
 CURVE_FIELDS = ("density", "importance", "residual", "error")

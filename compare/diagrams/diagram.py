@@ -21,12 +21,12 @@ from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 
 from ..progress import InterruptedRunError, Report, quiet
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
-DENSITY_RANGE = (0.01, 1.0)
-IMPORTANCE_RANGE = (0.1, 10.0)
+# Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 
 

@@ -28,6 +28,7 @@ from ..progress import Report, quiet
 from .cell_table import CellTable
 from .weights import WeightBatch
 
+# What a cell of a table is near: the cheapest minimum, another, a mean of several minima, or none of these.
 TABLE_OUTCOMES = ("global", "other", "between", "none")
 CELL = ("density", "importance")
 # Distance in (norm, overlap) up to which a cell is near a minimum.

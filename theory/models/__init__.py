@@ -16,10 +16,12 @@ from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
-from .planes import Plane, PlaneAxis, diagram_plane
+from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
 
 __all__ = [
     "AMPLITUDES",
+    "DENSITY_RANGE",
+    "IMPORTANCE_RANGE",
     "PENALTIES",
     "ActivePattern",
     "Amplitude",

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..numerics import FloatArray, exactly, numbers
 from .amplitudes import as_amplitude
 
+# The numbers of the features that are on, from 0.
 ActivePattern = tuple[int, ...]
 
 # How far from 1 the probabilities of a table may sum.

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..numerics import FloatArray, numbers
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
+# Fields of `ToyModel` that add to its loss.
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
 
 

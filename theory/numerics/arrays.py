@@ -9,6 +9,7 @@ import array_api_compat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# What exact mathematics computes with.
 FloatArray = NDArray[np.float64]
 
 

@@ -35,6 +35,7 @@ from ..certificates import (
 from .convexity import PRECISION, convexity
 from .search import TripleBound, TripleSearch
 
+# By default: half a minute where a proof is easy.
 MAX_ROW_BOXES = 120_000_000
 # Gaps at which convexity is tried.
 GAPS = (1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-11)
