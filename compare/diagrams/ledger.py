@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.geometry import published_candidates, representative
 from tegum.theory.minima import SAME_LOSS
+from tegum.theory.numerics import check_kind
 
 from .dataset import OUTCOMES, curves_of
 
@@ -120,8 +121,9 @@ def agreement(dataset: xr.Dataset) -> Ledger:
         The ledger.
 
     Raises:
-        ValueError: if the dataset holds no trained runs.
+        ValueError: if it is no dataset, or one that holds no trained runs.
     """
+    check_kind("dataset", dataset, xr.Dataset)
     if "outcome" not in dataset:
         raise ValueError("a ledger needs a phase diagram with trained runs, got one without")
     # Features 1 … n − 1 are equally important: states that differ by an exchange of them are one phase.

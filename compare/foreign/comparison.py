@@ -21,7 +21,7 @@ from tegum.theory.geometry import dead_outputs, published_candidates, representa
 from tegum.theory.loss import expected_loss
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_kind, check_rate
 
 from ..diagrams import exact_part, merged, model_of, runs_dataset, theory_dataset
 from ..progress import Report, quiet
@@ -59,6 +59,8 @@ def foreign_diagram(
     Raises:
         ValueError: if the models aren't a grid with as many runs in each cell, or not of a published size.
     """
+    check_kind("batch", batch, WeightBatch)
+    check_kind("model", model, ToyModel)
     m, n = batch.weights.shape[-2:]
     published_candidates(n, m)
     order, density, importance = _grid(model)
@@ -187,10 +189,10 @@ def compare_table(
         number of `TABLE_OUTCOMES`, "foreign_undecided", and "foreign_single", whether theory predicts one pair only.
 
     Raises:
-        ValueError: if the tolerance isn't positive and finite, or the sizes aren't published ones.
+        ValueError: if the table is none, the tolerance isn't positive and finite, or the sizes aren't published ones.
     """
-    if not (np.isfinite(tolerance) and tolerance > 0):
-        raise ValueError(f"tolerance must be positive and finite, got {tolerance!r}")
+    check_kind("table", table, CellTable)
+    check_rate("tolerance", tolerance)
     published_candidates(n_features, n_hidden)
     diagram = diagram_minima(table.density, table.importance, n_features=n_features, n_hidden=n_hidden)
     shape = table.norm.shape
@@ -283,6 +285,7 @@ def _hull_distance(point: FloatArray, corners: FloatArray) -> float:
 
 def table_account(dataset: xr.Dataset) -> TableAccount:
     """Draw up the account of a table that `compare_table` compared."""
+    check_kind("dataset", dataset, xr.Dataset)
     outcome, distance = dataset["foreign_outcome"].values, dataset["foreign_distance"].values
     codes = np.take_along_axis(dataset["minimum_phase"].values, dataset["foreign_nearest"].values[..., None], axis=-1)
     n_equal = int(dataset.attrs["n_features"]) - 1

@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from tegum.theory.numerics import check_count
+
 from ..training import train
 from .grid import Grid, LawOfDensity, make_grid
 from .rounds import Rounds, SweepBar
@@ -119,8 +121,8 @@ def sweep(
     where = Path(path)
     check_main_process()
     check_executor(executor)
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise ValueError(f"workers must be a positive integer, got {workers!r}")
+    if workers is not None:
+        check_count("workers", workers)
     axes = {
         "n_features": n_features,
         "n_hidden": n_hidden,

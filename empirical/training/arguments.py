@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
+from tegum.theory.numerics import check_count
 
-from ..runs import ARCHITECTURES, Optimisation, Sampling, check_count
+from ..runs import ARCHITECTURES, Optimisation, Sampling
 
 
 def seed_numbers(seeds: int | Sequence[int]) -> NDArray[np.int64]:

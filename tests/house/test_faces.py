@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import inspect
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -56,6 +57,33 @@ def test_public_names_exist_and_are_documented(folder: str, name: str) -> None:
     else:
         # A constant, or the name of a type.
         assert name.isupper() or name[0].isupper(), f"{name} is neither a class, a function, a type nor a constant"
+
+
+FUNCTIONS = [
+    (layer, name)
+    for layer in OUTER
+    for name in sorted(exported(layer))
+    # A sweep starts processes before it looks at anything else.
+    if inspect.isfunction(getattr(face(layer), name)) and name != "sweep"
+]
+
+
+@pytest.mark.parametrize(("layer", "name"), FUNCTIONS, ids=lambda value: str(value))
+@pytest.mark.parametrize("wrong", [3, "a", [], object()], ids=["a number", "text", "nothing", "an object"])
+def test_functions_of_outer_faces_refuse_what_they_cannot_take(layer: str, name: str, wrong: object) -> None:
+    """With `ValueError`, or the `TypeError` of a path that is none; what makes sense may be accepted."""
+    function = getattr(face(layer), name)
+    wanted = [one for one in inspect.signature(function).parameters.values() if one.kind is not one.VAR_KEYWORD]
+    needed = [one for one in wanted if one.default is one.empty] or wanted[:1]
+    by_place = [wrong for one in needed if one.kind is not one.KEYWORD_ONLY]
+    by_name = {one.name: wrong for one in needed if one.kind is one.KEYWORD_ONLY}
+    # What makes sense is accepted.
+    with suppress(ValueError, OSError):
+        try:
+            function(*by_place, **by_name)
+        except TypeError as error:
+            if "os.PathLike" not in str(error):
+                raise
 
 
 def assigned(node: ast.stmt) -> set[str]:

@@ -6,15 +6,15 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
+from ..numerics import check_kind
 from .autograd import differentiable_gradient, differentiable_loss, needs_gradient
 from .engine import ExactLoss, Method
 from .evaluation import Array
 
 
-def _checked(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
+def checked_parameters(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
     """Return weights and bias as floating-point arrays of one namespace, or raise `ValueError`."""
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    check_kind("model", model, ToyModel)
     if not (array_api_compat.is_torch_array(weights) and array_api_compat.is_torch_array(bias)):
         if array_api_compat.is_torch_array(weights) or array_api_compat.is_torch_array(bias):
             raise ValueError(
@@ -70,7 +70,7 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Metho
         >>> round(float(expected_loss(model, [[1.0, -1.0]], [0.0, 0.0])), 12)  # (1 + r) p² / 6
         0.083333333333
     """
-    weights, bias = _checked(model, weights, bias)
+    weights, bias = checked_parameters(model, weights, bias)
     engine = ExactLoss(model, like=weights, method=method)
     if needs_gradient(weights, bias):
         return differentiable_loss(engine, weights, bias)
@@ -96,7 +96,7 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
     Raises:
         ValueError: as `expected_loss`.
     """
-    weights, bias = _checked(model, weights, bias)
+    weights, bias = checked_parameters(model, weights, bias)
     engine = ExactLoss(model, like=weights, method=method)
     if needs_gradient(weights, bias):
         return differentiable_gradient(engine, weights, bias)
@@ -127,5 +127,5 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method
     Raises:
         ValueError: as `expected_loss`.
     """
-    weights, bias = _checked(model, weights, bias)
+    weights, bias = checked_parameters(model, weights, bias)
     return ExactLoss(model, like=weights, method=method).loss_gradient_hessian(weights, bias)[3]

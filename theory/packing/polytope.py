@@ -19,7 +19,7 @@ from scipy.optimize import Bounds, minimize
 from ..loss import ExactLoss, loss_rounding, mean_square
 from ..loss.spectral import BlockLaw, Rows, SpectralLoss, simple_terms
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray, gamma
+from ..numerics import FloatArray, gamma, is_real
 from ..polytopes import SAME, Polytope, polytope
 from .counted_patterns import CountedPatterns
 
@@ -250,6 +250,12 @@ class _Family:
         return x, left, positive
 
 
+def check_density(density: Any) -> None:
+    """Raise `ValueError` unless a density is within (0, 1), or None."""
+    if density is not None and not (is_real(density) and 0 < density < 1):
+        raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
+
+
 def packed(
     shape: str | Polytope, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None
 ) -> Packed:
@@ -274,8 +280,7 @@ def packed(
         >>> round(pair.loss, 10), round(pair.scale, 4)    # the global minimum of two features in one dimension
         (0.003319484, 1.0116)
     """
-    if density is not None and not 0 < density < 1:
-        raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
+    check_density(density)
     family = _Family(shape, density, amplitude)
     if not family.alike and (isinstance(shape, str) or density is None):
         raise ValueError(f"the corners of a packed polytope must be alike, those of {family.solid.name!r} aren't")

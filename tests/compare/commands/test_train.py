@@ -444,7 +444,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
         pytest.param("", "--law independent needs a --density, got none", id="no density"),
         pytest.param("--density 0.1 --importance 1,2,3", "--importance must be a number, or 2", id="importances"),
         pytest.param("--density 0.1 --importance -1", "importance must be positive", id="importance"),
-        pytest.param("--density 0.1 --features 0", "n_features must be a positive integer", id="features"),
+        pytest.param("--density 0.1 --features 0", "n_features must be an integer of at least 1", id="features"),
         pytest.param("--density 0.1 --law zipf", "--law must be one of independent, correlated, ", id="law"),
         pytest.param("--density 0.1 --law correlated", "got --law correlated and 0 groups", id="no group"),
         pytest.param("--density 0.1 --group 1,2", "got --law independent and 1 groups", id="needless group"),

@@ -382,8 +382,8 @@ MISUSE: dict[str, tuple[Callable[[], Any], str]] = {
         r"must sum to at most 1, got 1\.2",
     ),
     "zero density": (lambda: CorrelatedFeatures(0.0, []), r"density must lie in \(0, 1\]"),
-    "none active": (lambda: KHotFeatures(0), "active must be a positive integer, got 0"),
-    "a share active": (lambda: KHotFeatures(1.5), r"active must be a positive integer, got 1\.5"),  # type: ignore[arg-type]
+    "none active": (lambda: KHotFeatures(0), "active must be an integer of at least 1, got 0"),
+    "a share active": (lambda: KHotFeatures(1.5), r"active must be an integer of at least 1, got 1\.5"),  # type: ignore[arg-type]
     "more active than there are": (lambda: KHotFeatures(3).check(2), "n_features must be at least active=3, got 2"),
     "one hot with two": (lambda: OneHotFeatures(2), "use KHotFeatures"),
     "table that isn't one": (lambda: TableFeatures([0.5, 0.5]), "table must map sets of active features"),

@@ -384,5 +384,5 @@ def test_misuse() -> None:
     for wrong in (0.0, -1e-9, np.nan):
         with pytest.raises(ValueError, match="tolerance must be positive and finite"):
             SpectralLoss(model, tolerance=wrong)
-    with pytest.raises(ValueError, match="max_nodes must be at least 128, got 64"):
+    with pytest.raises(ValueError, match="max_nodes must be an integer of at least 128, got 64"):
         SpectralLoss(model, max_nodes=64)
