@@ -25,6 +25,7 @@ from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.numerics import check_count, check_kind, check_rate, numbers
 
 from ..diagrams import RUN, exact_part, model_of, runs_dataset
+from ..judgement import Recipe
 from ..progress import InterruptedRunError, quiet
 
 FORMAT = "tegum basin shares 1"
@@ -37,6 +38,8 @@ NOT_MINIMA = (SADDLE, UNEXPLAINED, DIVERGED)
 BLOCK = ("objective", "initial_scale")
 # Coordinates that are texts.
 TEXTS = ("objective", "phase")
+# What is kept of each run.
+RUN_FIELDS = ("ended_in", "outcome", "verdict", "excess", "distance", "escapes", "polish_distance")
 # Two-sided quantile of the normal law for 95 %.
 QUANTILE = 1.959963984540054
 # Grid of the main job, along both axes of the plane.
@@ -144,7 +147,8 @@ def basin_shares(
     Returns:
         Variables `count`, `share`, `share_low`, `share_high` (Wilson, 95 %) by objective, initial_scale, density,
         importance and phase; `listed`, whether a phase is a minimum of a cell; each run's `ending` (index of its
-        phase), `ended_in` (of its minimum, −1 for none), `outcome`, `escapes` and `polish_distance`; the minima and
+        phase), `ended_in` (of its minimum, −1 for none), `outcome`, `escapes` and `polish_distance`, and by its own
+        weights `verdict`, `excess` and `distance`; the minima and
         boundary curves as in docs/dataset.md.
 
     Raises:
@@ -214,6 +218,9 @@ def _begun(settings: BasinSettings, folder: Path | None, report: Report) -> xr.D
         ("ending", np.int16, -1),
         ("ended_in", np.int16, -1),
         ("outcome", np.int8, -1),
+        ("verdict", np.int8, -1),
+        ("excess", np.float64, np.nan),
+        ("distance", np.float64, np.nan),
         ("escapes", np.int64, 0),
         ("polish_distance", np.float64, np.nan),
     ):
@@ -240,7 +247,7 @@ def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], 
         flat = model.take(tuple(index.ravel() for index in np.indices(shape)[:2]))
         flow = gradient_flow(flat, begin.weights.reshape(-1, 1, 2), begin.bias.reshape(-1, 2))
         ends = (flow.weights.reshape(*shape, 1, 2), flow.bias.reshape(*shape, 2), flow.loss.reshape(shape))
-        return runs_dataset(dataset, *ends, begin.seeds)
+        return runs_dataset(dataset, *ends, begin.seeds, Recipe(1.0, 0, 1, objective="exact"))
     trained = train(
         model,
         seeds=seeds,
@@ -253,7 +260,8 @@ def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], 
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)
-    return runs_dataset(dataset, trained.weights, trained.bias, trained.loss, trained.seeds)
+    recipe = Recipe(settings.learning_rate, settings.steps, settings.batch_size, optimisation=begun)
+    return runs_dataset(dataset, trained.weights, trained.bias, trained.loss, trained.seeds, recipe)
 
 
 def _enter(dataset: xr.Dataset, block: tuple[int, int], runs: xr.Dataset) -> None:
@@ -270,6 +278,6 @@ def _enter(dataset: xr.Dataset, block: tuple[int, int], runs: xr.Dataset) -> Non
     total = ending.shape[-1]
     low, high = wilson_interval(count, total)
     entries = {"ending": ending, "count": count, "share": count / total, "share_low": low, "share_high": high}
-    entries |= {name: runs[name].values for name in ("ended_in", "outcome", "escapes", "polish_distance")}
+    entries |= {name: runs[name].values for name in RUN_FIELDS}
     for name, values in (entries | {"done": True}).items():
         dataset[name].values[block] = values

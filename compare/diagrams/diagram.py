@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical.runs import Session
+from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
@@ -23,9 +23,13 @@ from tegum.theory.minima import check_superposition, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.numerics import check_count, check_kind, check_rate
 
+from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
+from .controls import control_accounts
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
+# Steps of the default: with fewer, fewer runs come to rest (docs/judgement.md).
+STEPS = 3000
 # Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 
@@ -41,20 +45,22 @@ class DiagramSettings:
         seeds: trained runs in each cell.
         steps: optimiser steps of each run.
         batch_size: inputs for each step of the sampled objective.
-        learning_rate: Adam's.
-        objective: "sampled" or "exact".
+        learning_rate: Adam's, at the first step; it falls to 0 as a cosine.
+        objective: "sampled", stratified by activity pattern with x = 0 added exactly; or "exact".
         device: "auto", "cpu" or "cuda".
+        controls: whether runs that the account has to reject are trained beside them (`controls.py`).
     """
 
     n_features: int = 2
     n_hidden: int = 1
     cells: int = 28
     seeds: int = 8
-    steps: int = 3000
+    steps: int = STEPS
     batch_size: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 2e-2
     objective: str = "sampled"
     device: str = "auto"
+    controls: bool = True
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
@@ -68,6 +74,18 @@ class DiagramSettings:
             # Settings are kept as JSON, which has no numbers of NumPy's.
             object.__setattr__(self, name, int(getattr(self, name)))
         check_rate("learning_rate", self.learning_rate)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the runs are trained."""
+        return Recipe(
+            learning_rate=self.learning_rate,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            objective=self.objective,
+            optimisation=Optimisation(schedule="cosine"),
+            sampling=Sampling("stratified", "exact") if self.objective == "sampled" else Sampling(),
+        )
 
 
 def phase_diagram(
@@ -100,6 +118,7 @@ def phase_diagram(
     dataset = exact_part(density, importance, n, m, store=store, report=report)
     dataset.attrs["settings"] = asdict(settings)
     report("training", 0.0)
+    recipe = settings.recipe
     trained = train(
         model_of(dataset),
         seeds=settings.seeds,
@@ -108,6 +127,8 @@ def phase_diagram(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         device=settings.device,
+        optimisation=recipe.optimisation,
+        sampling=recipe.sampling,
         session=Session(
             checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
             on_progress=lambda done, total: report("training", done / max(total, 1)),
@@ -115,9 +136,17 @@ def phase_diagram(
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)
-    report("polishing", 0.0)
-    dataset = merged(dataset, trained_dataset(dataset, trained))
+    report("judging", 0.0)
+    dataset = merged(dataset, trained_dataset(dataset, trained, recipe))
     _keep(dataset, store)
+    if settings.controls:
+        report("controls", 0.0)
+        try:
+            accounts = control_accounts(dataset, recipe, report=report)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("the runs are kept, without their controls") from None
+        dataset.attrs["controls"] = {name: account.as_json() for name, account in accounts.items()}
+        _keep(dataset, store)
     return dataset
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.models import DensityLaw, FeatureLaw, KHotFeatures, ToyModel
+from tegum.theory.models import DensityLaw, FeatureLaw, KHotFeatures, ToyModel, stratified_counts
 from tegum.theory.numerics import FloatArray
 
 # Sets of active features that one block, or a stratified batch, may have.
@@ -123,7 +123,7 @@ def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, e
         for place, (active, _) in enumerate(patterns):
             masks[place, list(active)] = True
         masses = np.stack([np.broadcast_to(chance, rows) for _, chance in patterns], axis=-1)
-        counts = shares(masses, masks.sum(axis=1), batch_size)
+        counts = stratified_counts(masses, masks.sum(axis=1), batch_size)
         none = np.zeros(0, dtype=np.int64)
         return InputTable(
             none, np.zeros(1, dtype=np.int64), none, nothing, nothing, nothing, nothing,
@@ -170,40 +170,6 @@ def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, e
 def _empty_chance(law: FeatureLaw, n_features: int, rows: int) -> FloatArray:
     chances = [chance for active, chance in _patterns(law, n_features) if not active]
     return np.array(np.broadcast_to(sum(chances, np.zeros(())), rows))
-
-
-def shares(masses: FloatArray, active: NDArray[np.int64], batch_size: int) -> NDArray[np.int64]:
-    """Return how many samples each pattern gets.
-
-    x = 0 is the same in every sample, so one is enough. A pattern with k active features has a loss whose deviation
-    grows about like √k: the rest is shared out in proportion to P(A) √k, which has the least variance then (Neyman).
-
-    Args:
-        masses: P(A), shape (R, patterns).
-        active: number of active features of each pattern, shape (patterns,).
-        batch_size: samples to share out.
-
-    Returns:
-        Shape (R, patterns); at least 1 wherever P(A) > 0.
-
-    Raises:
-        ValueError: if there are fewer samples than patterns.
-    """
-    possible = masses > 0
-    if possible.sum(axis=1).max(initial=0) > batch_size:
-        raise ValueError(
-            f"stratified sampling needs a sample for each activity pattern: expected batch_size of at least "
-            f"{possible.sum(axis=1).max()}, got {batch_size}"
-        )
-    wanted = masses * np.sqrt(active)
-    total = wanted.sum(axis=1, keepdims=True)
-    spare = batch_size - possible.sum(axis=1, keepdims=True)
-    ideal = spare * np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
-    counts = np.floor(ideal)
-    # Largest remainders get what rounding down has left.
-    rank = np.argsort(np.argsort(counts - ideal, axis=1, kind="stable"), axis=1, kind="stable")
-    counts += rank < (spare * (total > 0) - counts.sum(axis=1, keepdims=True))
-    return np.asarray(counts + possible, dtype=np.int64)
 
 
 def initial_weights(

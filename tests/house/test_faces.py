@@ -7,7 +7,7 @@ import doctest
 import inspect
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import pytest
 
@@ -108,6 +108,8 @@ CONSTANTS = [
     # Outer faces offer what inner ones explain.
     if folder not in OUTER and (name.isupper() or not inspect.isroutine(getattr(face(folder), name)))
     if not inspect.isclass(getattr(face(folder), name))
+    # A choice of words says by itself what it is.
+    and get_origin(getattr(face(folder), name)) is not Literal
 ]
 
 

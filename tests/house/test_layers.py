@@ -25,7 +25,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"proofs.pairs", "proofs.triples", "proofs.cells"},
         {"proofs.checks"},
         {"proofs.balls", "proofs.floats", "proofs.certificates"},
-        {"packing", "flow", "branches", "boundaries"},
+        {"packing", "flow", "branches", "boundaries", "noise"},
         {"minima"},
         {"loss", "enclosures", "spheres"},
         {"loss.spectral", "derivation", "polytopes"},
@@ -45,6 +45,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"figures"},
         {"foreign", "basins"},
         {"diagrams", "geometry"},
+        {"judgement"},
     ],
 }
 # Beyond the floors: what a folder must not reach, not even by a detour.
@@ -142,6 +143,7 @@ def arrows() -> dict[str, set[str]]:
 ARROWS = arrows()
 
 
+@cache
 def reached(folder: str) -> set[str]:
     """Return the folders that one imports, directly or by a detour."""
     found: set[str] = set()
@@ -153,6 +155,7 @@ def reached(folder: str) -> set[str]:
     return found
 
 
+@cache
 def exported(folder: str) -> set[str]:
     """Return the names in the face of a folder."""
     stub = MODULES[folder].with_suffix(".pyi")

@@ -1,6 +1,6 @@
 """What is known in closed form, as records: statement, assumptions, source, and a measurement that tests them.
 
-`record` says what a closed form is; `pairs`, `shapes`, `polygons`, `boundaries` and `identities` hold those that are
+`record` says what a closed form is; `pairs`, `shapes`, `polygons`, `stability` and `identities` hold those that are
 known, `published` those of 2022, `catalogue` all of them, from which docs/formulas.md is written; `expansions` are for
 small density, and `elimination` finds the polynomials whose roots are special densities. Begin with `catalogue`:
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sympy
 
 from ..derivation import Expression
-from .boundaries import BOUNDARY_FORMULAS
 from .expansions import EXPANSIONS, Expansion
 from .identities import IDENTITIES
 from .pairs import PAIR_FORMULAS, SINGLE_FORMULAS
 from .polygons import OVERLAP_FORMULAS, POLYGON_FORMULAS
 from .record import Definition, Formula, Root, Variable
 from .shapes import ONE_ACTIVE_FORMULAS, SHAPE_FORMULAS
+from .stability import STABILITY_FORMULAS
 
 # All of them, in the order of docs/formulas.md.
 FORMULAS: tuple[Formula, ...] = (
@@ -21,7 +21,7 @@ FORMULAS: tuple[Formula, ...] = (
     *POLYGON_FORMULAS,
     *ONE_ACTIVE_FORMULAS,
     *OVERLAP_FORMULAS,
-    *BOUNDARY_FORMULAS,
+    *STABILITY_FORMULAS,
     *IDENTITIES,
 )
 

@@ -19,9 +19,9 @@ from flint import fmpq, fmpz_mpoly_ctx, fmpz_poly, nmod_mpoly_ctx, nmod_poly
 
 from ..derivation import DENSITY, Expression
 from ..numerics import Interval
-from .boundaries import ANTIPODAL, CUBIC, KAPPA, VARIANCE, silenced_output_loss, stored_output_loss, σ, τ
 from .pairs import PAIR_A, PAIR_B, c, r, s
 from .shapes import TRIANGLE_A, TRIANGLE_B
+from .stability import ANTIPODAL, CUBIC, KAPPA, VARIANCE, silenced_output_loss, stored_output_loss, σ, τ
 
 p = DENSITY
 γ, x, y, u, v = sympy.symbols("gamma x y u v")

@@ -1,8 +1,9 @@
 """What is asked: which features, how often and how large they are, how much each counts, and how much room there is.
 
 A `ToyModel` is a frozen, checked record of sizes, an input law, importances and penalties; leading batch dimensions
-broadcast. `laws`, `groups` and `patterns` hold the input laws, `amplitudes` the size of an active feature; `planes` and
-`families` are models over two parameters and along one. Begin with `model`:
+broadcast. `laws`, `groups` and `patterns` hold the input laws, `amplitudes` the size of an active feature, `strata` how
+samples are shared out among patterns; `planes` and `families` are models over two parameters and along one.
+Begin with `model`:
 
     >>> from tegum.theory.models import IndependentFeatures, ToyModel
     >>> model = ToyModel(3, 2, IndependentFeatures([0.1, 0.2, 0.2]), importance=(1.0, 0.5, 0.25))
@@ -17,6 +18,7 @@ from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
+from .strata import stratified_counts
 
 __all__ = [
     "AMPLITUDES",
@@ -44,4 +46,5 @@ __all__ = [
     "diagram_plane",
     "one_denser",
     "one_more_important",
+    "stratified_counts",
 ]

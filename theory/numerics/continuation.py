@@ -24,6 +24,7 @@ DIFFERENCE = 1e-6
 RANK = 1e-9
 # Points in which a curve has to get on by a step that counts.
 PATIENCE, PROGRESS = 40, 1e-2
+# Equations that are as small as this are solved.
 RESIDUAL = 1e-11
 CORRECTIONS = 12
 LONGEST_CORRECTION = 1.0

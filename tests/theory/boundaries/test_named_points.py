@@ -24,14 +24,14 @@ STRONG, WEAK = (7, 7), (7, 8)
 WINDOWS = {
     "sparse": ([0.49, 0.512, 0.53], [0.53, 0.565, 0.6]),
     "equal": ([0.69, 0.705, 0.72], [0.98, 1.0, 1.02]),
-    "dense": ([0.81, 0.84, 0.87], [0.87, 0.9, 0.93]),
 }
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 
 
 @pytest.fixture(scope="module")
-def maps() -> dict[str, BoundaryMap]:
-    return {name: boundary_map(diagram_minima(*window, starts=16)) for name, window in WINDOWS.items()}
+def maps(tricritical_map: BoundaryMap) -> dict[str, BoundaryMap]:
+    traced = {name: boundary_map(diagram_minima(*window, starts=16)) for name, window in WINDOWS.items()}
+    return traced | {"dense": tricritical_map}
 
 
 def only(found: BoundaryMap, kind: str, phases: tuple[str, ...]) -> SpecialPoint:

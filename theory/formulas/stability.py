@@ -184,7 +184,7 @@ def _tricritical(name: str, words: str, low: float, high: float) -> Formula:
 
 
 # Records repeat each other's parts: a formula is data that is read by itself, and says everything once more.
-BOUNDARY_FORMULAS = (
+STABILITY_FORMULAS = (
     Formula(
         "stored-output",
         GROUP,
