@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory.models import FeatureLaw, IndependentFeatures, ToyModel
+from tegum.theory.models import PENALTIES, FeatureLaw, IndependentFeatures, ToyModel
 from tegum.theory.numerics import check_choice, check_count
 
 # A function of densities, shape (models, 1), to the input law of that many models.
 LawOfDensity = Callable[[NDArray[np.float64]], FeatureLaw]
 
-PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
 # A unit has one value of each of the first, and a block of the second and of the seeds.
 SHARED = ("law", "n_features", "n_hidden")
 BATCHED = ("density", "importance", *PENALTIES)

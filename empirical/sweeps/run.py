@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from tegum.theory.models import PENALTIES
 from tegum.theory.numerics import check_count
 
 from ..training import train
@@ -218,7 +219,7 @@ def _rehearse(grid: Grid, options: Mapping[str, Any]) -> set[str]:
         brief["steps"] = 0
     reported: set[str] = set()
     for model in grid.samples():
-        penalties = (model.interference_penalty, model.weight_decay, model.activation_penalty)
+        penalties = [getattr(model, name) for name in PENALTIES]
         rows = sorted({0, model.batch_shape[0] - 1, *(int(penalty.argmax()) for penalty in penalties)})
         trained = train(model.take(np.array(rows)), seeds=[grid.values["seed"][0]], **brief)
         reported |= {field.name for field in fields(trained) if getattr(trained, field.name) is not None}

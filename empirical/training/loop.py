@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.models import ToyModel
+from tegum.theory.models import PENALTIES, ToyModel
 from tegum.theory.numerics import check_choice, check_count, check_kind
 
 from ..inputs import initial_weights, input_table
@@ -184,7 +184,7 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
 
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
-    penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
+    penalties = [getattr(model, name) for name in PENALTIES]
     patterns = list(islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY))
     chances = [chance for _, chance in patterns]
     arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *chances)

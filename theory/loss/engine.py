@@ -20,11 +20,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import check_choice, check_kind
+from ..numerics import Array, check_choice, check_kind
 from .adaptive import AdaptiveEngine
 from .arrays import ArrayEngine
 from .compiled import CompiledEngine
-from .evaluation import Array, Engine, Evaluation
+from .evaluation import Engine, Evaluation
 from .inverted import SpectralEngine
 
 Method = Literal["auto", "enumeration", "spectral"]

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from ..models import ToyModel
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
+from ..numerics import Array
 
 
 class Evaluation(NamedTuple):

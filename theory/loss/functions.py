@@ -6,10 +6,9 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import check_kind
+from ..numerics import Array, check_kind
 from .autograd import differentiable_gradient, differentiable_loss, needs_gradient
 from .engine import ExactLoss, Method
-from .evaluation import Array
 
 
 def checked_parameters(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:

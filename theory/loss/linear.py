@@ -12,18 +12,14 @@ proofs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import FloatArray, check_kind
+from ..numerics import Array, FloatArray, check_kind
 from .functions import checked_parameters
-
-# NumPy's or torch's, whichever the caller brought.
-Array = Any
 
 # Correlations and differences of importances below this are rounding.
 ROUNDING = 1e-12

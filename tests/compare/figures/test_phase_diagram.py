@@ -224,7 +224,7 @@ def test_several_minima_nowhere_or_everywhere_are_hatched(dataset: xr.Dataset, w
     on = figures.draw_disagreement(axes(), dataset.assign(changed))
     canvas_of(on.figure).draw()
     (hatched,) = (drawn for drawn in on.collections if isinstance(drawn, ContourSet))
-    areas = [path.get_extents() for path in hatched.get_paths() if len(path.vertices)]
+    areas = [path.get_extents() for path in hatched.get_paths() if np.size(path.vertices)]
     if which == "nowhere":
         assert areas == []
     else:

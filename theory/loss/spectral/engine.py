@@ -20,15 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ToyModel
-from ...numerics import FloatArray, as_numpy, check_count, check_rate, gamma
+from ...numerics import Array, FloatArray, as_numpy, check_count, check_rate, gamma
 from .blocks import BlockLaw
 from .contour import NODES
 from .errors import mean_square, provable
 from .inversion import integrate
 from .rows import Rows, Terms
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
 
 # Sums grow with n² nodes; so may they where n is small.
 MAX_WORK = 1 << 24

@@ -76,7 +76,8 @@ def certify_triple(
         'box budget spent'
     """
     exact = certified_model(model, 3, 2)
-    density, importance, _ = exact
+    density, (one, two, three), _ = exact
+    importance = one, two, three
     if not (isinstance(gap, (int, float)) and gap >= 0):
         raise ValueError(f"gap must be a number, at least 0, got {gap!r}")
     check_count("max_boxes", max_boxes)
