@@ -1,4 +1,4 @@
-"""Optimal arrangements of nine and ten charges on a sphere, whose corners are of two kinds: rows of the table of data."""
+"""Optimal arrangements of nine and ten charges on a sphere, with corners of two kinds: rows of the table of data."""
 
 from __future__ import annotations
 
