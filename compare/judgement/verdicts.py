@@ -85,7 +85,7 @@ def judge(
     Raises:
         ValueError: as `Recipe.noise`.
     """
-    finite = np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1)
+    finite = np.asarray(np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1))
     weights, bias = np.where(finite[:, None, None], weights, 0.0), np.where(finite[:, None], bias, 0.0)
     landscape = Landscape(model)
     losses = landscape.losses(landscape.join(weights, bias))
