@@ -51,7 +51,7 @@ def test_ctrl_c_in_training_leaves_the_minima(tegum_: Any, tmp_path: Path, monke
         (["correlated", "--law", "independent"], "--law must be 'correlated' or 'anticorrelated'"),
         (["correlated", "--pairs", "4"], "--pairs must lie in 2 to 3"),
         (["correlated", "--law", "anticorrelated", "--high", "0.7"], "(0, 1/2]"),
-        (["correlated", "--starts", "0"], "--starts must be an integer of at least 1"),
+        (["correlated", "--starts", "0"], "--starts must be positive"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
