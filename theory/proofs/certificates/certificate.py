@@ -91,6 +91,7 @@ def joined_phase(minimisers: tuple[EnclosedMinimum, ...]) -> str:
 
 # Sizes (n, m) that are covered, with the penalties that a model of them may have.
 COVERED: dict[tuple[int, int], tuple[str, ...]] = {(2, 1): ("interference_penalty",), (3, 2): ()}
+COVERED_IN_WORDS = "certificates cover two features in one dimension and three in two"
 
 
 def certified_model(model: ToyModel, n_features: int, n_hidden: int) -> CertifiedModel:
@@ -107,9 +108,10 @@ def certified_model(model: ToyModel, n_features: int, n_hidden: int) -> Certifie
     """
     check_kind("model", model, ToyModel)
     if (model.n_features, model.n_hidden) != (n_features, n_hidden):
+        covered = (model.n_features, model.n_hidden) in COVERED
+        wanted = f"n_features={n_features}, n_hidden={n_hidden}"
         raise ValueError(
-            "certificates cover two features in one dimension and three in two; expected "
-            f"n_features={n_features}, n_hidden={n_hidden}, got "
+            f"{f'this proof is of {wanted}' if covered else COVERED_IN_WORDS}, got "
             f"n_features={model.n_features}, n_hidden={model.n_hidden}"
         )
     if model.batch_shape != ():
