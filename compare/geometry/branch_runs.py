@@ -14,6 +14,7 @@ from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
 from tegum.theory.minima import SAME_LOSS, pack, polish
+from tegum.theory.numerics import check_count, check_kind
 
 from ..judgement import LEAST_DISTANCE
 
@@ -86,12 +87,12 @@ def train_along(
         ValueError: if the parameters aren't a line within the family's range, or as `train`.
         KeyboardInterrupt: if training was interrupted.
     """
+    check_kind("diagram", diagram, BranchDiagram)
     family, parameters = diagram.family, np.asarray(parameters, dtype=np.float64)
     inside = (parameters >= family.low) & (parameters <= family.high)
     if parameters.ndim != 1 or not len(parameters) or not inside.all():
         raise ValueError(f"expected a line of parameters from {family.low:g} to {family.high:g}, got {parameters}")
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a positive integer, got {seeds!r}")
+    check_count("seeds", seeds)
     model = family.models(np.log(parameters))
     exact = objective == "exact"
     trained = train(

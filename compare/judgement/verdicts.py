@@ -20,6 +20,7 @@ from tegum.theory.numerics import FloatArray
 from .recipes import Recipe
 from .saddles import saddles_at
 
+# Where a run is by its own weights, in words and by their numbers.
 VERDICTS = ("in", "on the way", "at a saddle", "elsewhere")
 IN, ON_THE_WAY, AT_A_SADDLE, ELSEWHERE = range(4)
 # How many times the predicted mean an excess loss, and a squared distance, may be: a normal variable's square exceeds
