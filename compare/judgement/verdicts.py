@@ -84,7 +84,7 @@ def judge(
     Raises:
         ValueError: as `Recipe.noise`.
     """
-    finite = np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1)
+    finite = np.asarray(np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1))
     weights, bias = np.where(finite[:, None, None], weights, 0.0), np.where(finite[:, None], bias, 0.0)
     landscape = Landscape(model)
     losses = landscape.losses(landscape.join(weights, bias))
@@ -151,6 +151,8 @@ def _allowed(
     where = np.array([place[key] for key in keys], dtype=np.int64)
     second = float(model.features.amplitude.second_moment)
     scale = (part.importances() * part.densities()).sum(axis=-1) * second
-    allowed = TIMES_MEAN * np.nan_to_num(excess, nan=0.0) + LEAST_EXCESS * scale
-    reach = np.sqrt(TIMES_MEAN * np.nan_to_num(squares, nan=0.0)) + LEAST_DISTANCE
+    # Noise that grows without bound explains nothing.
+    excess, squares = (np.nan_to_num(mean, nan=0.0, posinf=0.0) for mean in (excess, squares))
+    allowed = TIMES_MEAN * excess + LEAST_EXCESS * scale
+    reach = np.sqrt(TIMES_MEAN * squares) + LEAST_DISTANCE
     return allowed[where], reach[where]
