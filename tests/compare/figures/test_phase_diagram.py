@@ -338,7 +338,8 @@ def test_seeds_that_are_in_no_minimum_are_shaded(dataset: xr.Dataset) -> None:
         np.asarray(mesh(figures.draw_disagreement(axes(), runs)).get_array()).reshape(2, 3).T
         for runs in (dataset, moved)
     )
-    assert (before[0, 1], after[0, 1]) == (0.0, 1.0)
+    # One of two seeds is in the cheapest minimum, then neither.
+    assert (before[0, 1], after[0, 1]) == (0.5, 1.0)
     changed = before != after
     assert changed.sum() == 1
 
