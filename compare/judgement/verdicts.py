@@ -152,6 +152,8 @@ def _allowed(
     where = np.array([place[key] for key in keys], dtype=np.int64)
     second = float(model.features.amplitude.second_moment)
     scale = (part.importances() * part.densities()).sum(axis=-1) * second
-    allowed = TIMES_MEAN * np.nan_to_num(excess, nan=0.0) + LEAST_EXCESS * scale
-    reach = np.sqrt(TIMES_MEAN * np.nan_to_num(squares, nan=0.0)) + LEAST_DISTANCE
+    # Noise that grows without bound explains nothing.
+    excess, squares = (np.nan_to_num(mean, nan=0.0, posinf=0.0) for mean in (excess, squares))
+    allowed = TIMES_MEAN * excess + LEAST_EXCESS * scale
+    reach = np.sqrt(TIMES_MEAN * squares) + LEAST_DISTANCE
     return allowed[where], reach[where]
