@@ -13,12 +13,14 @@ diagram: $(STAMP)
 
 # A file's tests go to one worker, so that what its fixtures compute is computed once. (Groups of tests, by xdist's mark
 # of that name, are silently ignored: pytest-xdist 3.8 doesn't know them under pytest 9.2.)
+# Bytecode is kept, even where the environment says otherwise (an empty value unsets that): workers, and the hundred
+# processes that tests start, would each compile all sources again.
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist loadfile --durations=30
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist loadfile --durations=30
 
 # The tests of numbers as other x86-64 machines would run them; CONTRIBUTING.md names the settings.
 portable: $(STAMP)
-	$(BIN)/python .ci/portable.py --pytest "-n auto --dist loadfile"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python .ci/portable.py --pytest "-n auto --dist loadfile"
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

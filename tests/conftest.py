@@ -1,4 +1,4 @@
-"""What all tests run under: profiles of Hypothesis, and threads of linear algebra.
+"""What all tests run under: profiles of Hypothesis, threads of linear algebra, and what files of tests share.
 
 The profile "ci", the default, draws the same examples in every run and times none of them.
 """
@@ -23,3 +23,6 @@ for library in ("OPENBLAS", "OMP", "MKL"):
 # looks at this when a process starts: the workers of xdist and what tests start.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
+
+# Loaded after the settings above, which NumPy looks at.
+pytest_plugins = ["tests.support.shared"]

@@ -21,12 +21,16 @@ from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.numerics import check_count, check_kind, check_rate, numbers
 
-from ..diagrams import DENSITY_RANGE, IMPORTANCE_RANGE, RUN, exact_part, model_of, runs_dataset
+from ..diagrams import RUN, exact_part, model_of, runs_dataset
+from ..judgement import Recipe
 from ..progress import InterruptedRunError, quiet
 
 FORMAT = "tegum basin shares 1"
 DATASET_NAME, MINIMA_NAME, CHECKPOINT_NAME = "basins.zarr", "minima.zarr", "training.npz"
+# How runs are trained.
 OBJECTIVES = ("exact", "sampled")
 # Ends that are none of the listed minima.
 SADDLE, UNEXPLAINED, DIVERGED = "saddle", "unexplained", "diverged"
@@ -34,6 +38,8 @@ NOT_MINIMA = (SADDLE, UNEXPLAINED, DIVERGED)
 BLOCK = ("objective", "initial_scale")
 # Coordinates that are texts.
 TEXTS = ("objective", "phase")
+# What is kept of each run.
+RUN_FIELDS = ("ended_in", "outcome", "verdict", "excess", "distance", "escapes", "polish_distance")
 # Two-sided quantile of the normal law for 95 %.
 QUANTILE = 1.959963984540054
 # Grid of the main job, along both axes of the plane.
@@ -74,7 +80,7 @@ class BasinSettings:
     def __post_init__(self) -> None:
         """Raise `ValueError` where no shares come out."""
         for name, least in (("density", 2), ("importance", 2), ("initial_scale", 1)):
-            values = np.asarray(getattr(self, name), dtype=np.float64)
+            values = numbers(name, getattr(self, name)).astype(np.float64)
             good = values.ndim == 1 and len(values) >= least and np.isfinite(values).all() and (values > 0).all()
             if not (good and (np.diff(values) > 0).all()):
                 raise ValueError(
@@ -84,11 +90,10 @@ class BasinSettings:
         if self.density[-1] > 1:
             raise ValueError(f"density must lie in (0, 1], got {self.density[-1]}")
         for name, least in (("seeds", 1), ("steps", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
+            check_count(name, getattr(self, name), least)
+            # Settings are kept as JSON, which has no numbers of NumPy's.
+            object.__setattr__(self, name, int(getattr(self, name)))
+        check_rate("learning_rate", self.learning_rate)
         resolve_device(self.device)
 
 
@@ -110,7 +115,8 @@ def wilson_interval(count: ArrayLike, total: ArrayLike) -> tuple[NDArray[np.floa
         >>> round(float(low), 4), round(float(high), 4)
         (0.0, 0.2775)
     """
-    k, n = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
+    of_both = (numbers(*given).astype(np.float64) for given in (("count", count), ("total", total)))
+    k, n = np.broadcast_arrays(*of_both)
     if not ((n >= 1) & (k >= 0) & (k <= n)).all():
         raise ValueError(f"counts must lie between 0 and their totals, totals at 1 or more, got {count!r} of {total!r}")
     z = QUANTILE**2
@@ -141,14 +147,16 @@ def basin_shares(
     Returns:
         Variables `count`, `share`, `share_low`, `share_high` (Wilson, 95 %) by objective, initial_scale, density,
         importance and phase; `listed`, whether a phase is a minimum of a cell; each run's `ending` (index of its
-        phase), `ended_in` (of its minimum, −1 for none), `outcome`, `escapes` and `polish_distance`; the minima and
+        phase), `ended_in` (of its minimum, −1 for none), `outcome`, `escapes` and `polish_distance`, and by its own
+        weights `verdict`, `excess` and `distance`; the minima and
         boundary curves as in docs/dataset.md.
 
     Raises:
         ValueError: if `out` holds shares of other settings, or something else.
         InterruptedRunError: if sampled training was stopped with Ctrl-C; the same call goes on from there.
     """
-    settings = settings or BasinSettings()
+    settings = BasinSettings() if settings is None else settings
+    check_kind("settings", settings, BasinSettings)
     folder = None if out is None else Path(out)
     dataset = _begun(settings, folder, report)
     blocks = [(o, s) for o in range(len(OBJECTIVES)) for s in range(len(settings.initial_scale))]
@@ -210,6 +218,9 @@ def _begun(settings: BasinSettings, folder: Path | None, report: Report) -> xr.D
         ("ending", np.int16, -1),
         ("ended_in", np.int16, -1),
         ("outcome", np.int8, -1),
+        ("verdict", np.int8, -1),
+        ("excess", np.float64, np.nan),
+        ("distance", np.float64, np.nan),
         ("escapes", np.int64, 0),
         ("polish_distance", np.float64, np.nan),
     ):
@@ -236,7 +247,7 @@ def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], 
         flat = model.take(tuple(index.ravel() for index in np.indices(shape)[:2]))
         flow = gradient_flow(flat, begin.weights.reshape(-1, 1, 2), begin.bias.reshape(-1, 2))
         ends = (flow.weights.reshape(*shape, 1, 2), flow.bias.reshape(*shape, 2), flow.loss.reshape(shape))
-        return runs_dataset(dataset, *ends, begin.seeds)
+        return runs_dataset(dataset, *ends, begin.seeds, Recipe(1.0, 0, 1, objective="exact"))
     trained = train(
         model,
         seeds=seeds,
@@ -249,7 +260,8 @@ def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], 
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)
-    return runs_dataset(dataset, trained.weights, trained.bias, trained.loss, trained.seeds)
+    recipe = Recipe(settings.learning_rate, settings.steps, settings.batch_size, optimisation=begun)
+    return runs_dataset(dataset, trained.weights, trained.bias, trained.loss, trained.seeds, recipe)
 
 
 def _enter(dataset: xr.Dataset, block: tuple[int, int], runs: xr.Dataset) -> None:
@@ -266,6 +278,6 @@ def _enter(dataset: xr.Dataset, block: tuple[int, int], runs: xr.Dataset) -> Non
     total = ending.shape[-1]
     low, high = wilson_interval(count, total)
     entries = {"ending": ending, "count": count, "share": count / total, "share_low": low, "share_high": high}
-    entries |= {name: runs[name].values for name in ("ended_in", "outcome", "escapes", "polish_distance")}
+    entries |= {name: runs[name].values for name in RUN_FIELDS}
     for name, values in (entries | {"done": True}).items():
         dataset[name].values[block] = values

@@ -12,30 +12,64 @@ if TYPE_CHECKING:
 
 
 def print_ledger(ledger: Ledger) -> None:
-    """Print where trained runs ended, and how that agrees with theory."""
-    meaning = {
-        "global": "ended in the cheapest minimum",
-        "other": "ended in another minimum that theory lists",
-        "unexplained": "ended in none",
+    """Print where trained runs are, beside controls, in whose basin they are, and how that agrees with theory."""
+    from ..diagrams import CONTROLS, UNSEEN
+
+    account = ledger.account
+    kinds = {
+        "in_a_minimum": "in a minimum",
+        "in_the_cheapest_minimum": "  in the cheapest one",
+        "on_the_way": "on the way to one",
+        "at_a_saddle": "at a saddle",
+        "elsewhere": "elsewhere",
     }
-    rows = [[meaning[name], f"{count}", f"{ledger.share(name):.2%}"] for name, count in ledger.outcomes.items()]
+    rows = [[text, f"{getattr(account, name)}", f"{account.share(name):.2%}"] for name, text in kinds.items()]
+    title = f"{account.runs} trained runs in {ledger.cells} cells, by their own weights"
+    print_table(title, ["", "runs", "share"], rows)
+    texts = {control.name: control.text + " *" * (control.name in UNSEEN) for control in CONTROLS}
+    sets = {"these runs": account} | {texts[name]: control for name, control in ledger.controls.items()}
+    if ledger.controls:
+        counts = ("in_a_minimum", "on_the_way", "at_a_saddle")
+        rows = [
+            [text, f"{a.runs}", *(_share(a.share(name)) for name in counts), _share(a.best_seed_in_global_phase)]
+            for text, a in sets.items()
+        ]
+        columns = ["", "runs", "in", "on the way", "saddle", "best right"]
+        print_table("Controls, which the account has to reject: % of runs", columns, rows)
+        if any(name in ledger.controls for name in UNSEEN):
+            console().print(
+                "* Moves no minimum by more than noise: the account can't see it. Best right: % of cells off a "
+                "boundary whose best seed is in a minimum of the global phase."
+            )
+    rows = []
+    for row in ledger.phases:
+        sizes = (row.excess_median, row.excess_99, row.distance_median, row.distance_99)
+        rows.append([row.phase, f"{row.runs}", f"{row.in_it}", *(f"{size:.1e}" for size in sizes)])
+    columns = ["nearest minimum", "runs", "in it", "excess", "99 %", "distance", "99 %"]
+    print_table("Relative excess loss, and distance in (W^T W, b): median and 99 %", columns, rows)
+    for saddle in ledger.saddles:
+        losses = f"{saddle.loss_low:.4g} to {saddle.loss_high:.4g}"
+        console().print(f"At the saddle {saddle.phase}, index {saddle.index}, loss {losses}: {saddle.runs} runs.")
+    meaning = {
+        "global": "of the cheapest minimum",
+        "other": "of another minimum that theory lists",
+        "unexplained": "of none",
+    }
+    rows = [[meaning[name], f"{count}", f"{count / account.runs:.2%}"] for name, count in ledger.basins.items()]
     rows += [
-        [f"  of the others: {phase}", f"{count}", f"{count / ledger.runs:.2%}"]
+        [f"  of the others: {phase}", f"{count}", f"{count / account.runs:.2%}"]
         for phase, count in ledger.other_endings.items()
     ]
-    print_table(f"{ledger.runs} trained runs in {ledger.cells} cells", ["", "runs", "share"], rows)
+    print_table("In whose basin they are: where polishing leads", ["", "runs", "share"], rows)
+    right = f"{_share(account.best_seed_in_global_phase)} % of {account.cells}"
     facts = [
-        [
-            "best seed in the cheapest phase, cells off a boundary",
-            f"{ledger.best_agreement:.2%} of {ledger.best_cells}",
-        ],
+        ["best seed in a minimum of the global phase, cells off a boundary", right],
         ["published candidates name another phase", f"{ledger.published_wrong:.2%} of cells"],
-        ["polishing moved a run by (median, 99 %)", f"{ledger.distance_median:.2g}, {ledger.distance_99:.2g}"],
         [
-            "excess loss before polishing (median, 99 %)",
-            f"{ledger.excess_loss_median:.2g}, {ledger.excess_loss_99:.2g}",
+            "polishing moves a run by (median, 99 %)",
+            f"{ledger.polish_distance_median:.2g}, {ledger.polish_distance_99:.2g}",
         ],
-        ["runs that polishing led through a saddle", f"{ledger.escapes}"],
+        ["runs that polishing leads through a saddle", f"{ledger.escapes}"],
     ]
     for omission in ledger.omissions:
         at = f"{omission.density:.3g}, {omission.importance:.3g}"
@@ -43,6 +77,11 @@ def print_ledger(ledger: Ledger) -> None:
         facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
         facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
     print_table("Agreement of training with theory", ["", "value"], facts)
+
+
+def _share(value: float) -> str:
+    """Return a share in percent, a dash for that of nothing."""
+    return "-" if value != value else f"{value:.2%}".removesuffix("%")
 
 
 def print_cells(account: TableAccount) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .accounts import print_cells, print_ledger
-from .console import console, print_json
+from .console import complain, console, print_json
 from .groups import with_groups
 from .options import Features, Hidden, Json, Layout
 from .stages import Stages
@@ -40,6 +40,9 @@ class GridOptions:
     batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled"
     device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto"
+    controls: Annotated[
+        bool, typer.Option(help="Train runs beside them that the account has to reject: untrained, wrong models.")
+    ] = True
 
     def settings(self) -> DiagramSettings:
         """Return them as `phase_diagram` takes them.
@@ -58,6 +61,7 @@ class GridOptions:
             batch_size=self.batch,
             objective=self.objective,
             device=self.device,
+            controls=self.controls,
         )
 
 
@@ -107,9 +111,11 @@ def diagram(
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
     if source is None:
-        from ..diagrams import DATASET_NAME, phase_diagram
+        from ..diagrams import DATASET_NAME, STEPS, phase_diagram
 
         settings = grid.settings()
+        if settings.steps < STEPS:
+            complain(f"warning: in {settings.steps} steps, fewer than {STEPS}, many runs don't come to rest")
         with Stages() as stages:
             dataset = phase_diagram(settings, out=out, report=stages.report)
         _show(dataset, out, kept=out / DATASET_NAME, as_json=as_json)

@@ -6,6 +6,9 @@ from typing import Any
 
 from .console import console
 
+# Stages that say how far they are from the beginning.
+COUNTED = ("training", "controls")
+
 
 class Stages:
     """A bar for each stage."""
@@ -25,7 +28,8 @@ class Stages:
         self._bars.start()
         if stage not in self._tasks:
             self._finish()
-            self._tasks[stage] = self._bars.add_task(stage, total=None if share == 0.0 and stage != "training" else 1.0)
+            unknown = share == 0.0 and stage not in COUNTED
+            self._tasks[stage] = self._bars.add_task(stage, total=None if unknown else 1.0)
         self._bars.update(self._tasks[stage], completed=share)
 
     def _finish(self) -> None:

@@ -1,8 +1,8 @@
 """The phase diagram three times over, published, exact and trained, as one dataset, with an account of every run.
 
-`diagram` makes it, `dataset` says how it is laid out, saved and loaded, `ledger` accounts for the runs, `published`
-says what the candidates of 2022 cost, and `certified` has the proofs over cells. Begin with `diagram`, and
-docs/dataset.md:
+`diagram` makes it, `dataset` says how it is laid out, saved and loaded, `ledger` and `account` account for the runs,
+`controls` trains runs that the account has to reject, `published` says what the candidates of 2022 cost, and
+`certified` has the proofs over cells. Begin with `diagram`, and docs/dataset.md:
 
     >>> from tegum.compare.diagrams import DiagramSettings
     >>> settings = DiagramSettings(n_features=3, n_hidden=2, cells=4, seeds=2)
@@ -10,28 +10,49 @@ docs/dataset.md:
     (32, 'sampled')
 """
 
+from .account import Account, account_of
 from .certified import CertifiedRow, certified_columns, crossed
-from .dataset import OUTCOMES, RUN, curves_of, load, minima_of, model_of, runs_dataset, save, theory_dataset
-from .diagram import DATASET_NAME, DENSITY_RANGE, IMPORTANCE_RANGE, DiagramSettings, exact_part, merged, phase_diagram
-from .ledger import Ledger, Omission, agreement, as_cheap, cheapest_phases, phase_classes
+from .controls import CONTROLS, UNSEEN, Control, control_accounts
+from .dataset import OUTCOMES, RUN, curves_of, judge_runs, load, minima_of, model_of, runs_dataset, save, theory_dataset
+from .diagram import DATASET_NAME, STEPS, DiagramSettings, exact_part, merged, phase_diagram
+from .ledger import (
+    Ledger,
+    Omission,
+    PhaseRow,
+    Saddle,
+    agreement,
+    as_cheap,
+    cheapest_phases,
+    grid_account,
+    phase_classes,
+)
 
 __all__ = [
+    "CONTROLS",
     "DATASET_NAME",
-    "DENSITY_RANGE",
-    "IMPORTANCE_RANGE",
     "OUTCOMES",
     "RUN",
+    "STEPS",
+    "UNSEEN",
+    "Account",
     "CertifiedRow",
+    "Control",
     "DiagramSettings",
     "Ledger",
     "Omission",
+    "PhaseRow",
+    "Saddle",
+    "account_of",
     "agreement",
     "as_cheap",
     "certified_columns",
     "cheapest_phases",
+    "control_accounts",
     "crossed",
     "curves_of",
     "exact_part",
+    "grid_account",
+    "judge_runs",
     "load",
     "merged",
     "minima_of",

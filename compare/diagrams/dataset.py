@@ -13,14 +13,18 @@ from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import TrainedModels
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import phase, published_candidates
-from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, match, polish
+from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima
 from tegum.theory.models import ToyModel, diagram_model, diagram_plane
+from tegum.theory.numerics import check_kind
 
+from ..judgement import Recipe, Verdicts, judge
 from .published import published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")
+# Dimensions of what was trained.
 RUN = (*CELL, "seed")
+# Where a run ended: in the cheapest minimum, in another one, or in none that theory lists.
 OUTCOMES = ("global", "other", "unexplained")
 # Curves are cut to sheets of equal length; the rest is NaN.
 CURVE_FIELDS = ("density", "importance", "residual", "error")
@@ -47,6 +51,7 @@ class PhaseNames:
 
 def model_of(dataset: xr.Dataset) -> ToyModel:
     """Return the models of a phase diagram's cells, batch shape (density, importance)."""
+    check_kind("dataset", dataset, xr.Dataset)
     density, importance = dataset["density"].values[:, None], dataset["importance"].values
     return diagram_model(int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"]), density, importance)
 
@@ -96,6 +101,7 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
 
 def minima_of(dataset: xr.Dataset) -> DiagramMinima:
     """Return the minima that a dataset holds, the inverse of `theory_dataset`."""
+    check_kind("dataset", dataset, xr.Dataset)
     names = dataset.attrs["phases"]
     arrays = {name: dataset[name].values for name in dataset if str(name).startswith("minimum_")}
 
@@ -143,6 +149,7 @@ def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
 
 def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
     """Return the boundary curves that a dataset holds, the inverse of `curves_dataset`."""
+    check_kind("dataset", dataset, xr.Dataset)
     curves = []
     for k, labels in enumerate(dataset.attrs.get("curves", [])):
         rows = {name: dataset[f"curve_{name}"].values[k] for name in (*CURVE_FIELDS, "cheapest")}
@@ -153,9 +160,9 @@ def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
     return tuple(curves)
 
 
-def trained_dataset(theory: xr.Dataset, trained: TrainedModels) -> xr.Dataset:
-    """Return the trained runs of a phase diagram, polished on the exact loss and looked up among its minima."""
-    dataset = runs_dataset(theory, trained.weights, trained.bias, trained.loss, trained.seeds)
+def trained_dataset(theory: xr.Dataset, trained: TrainedModels, recipe: Recipe) -> xr.Dataset:
+    """Return the trained runs of a phase diagram, judged by their own weights and looked up after polishing."""
+    dataset = runs_dataset(theory, trained.weights, trained.bias, trained.loss, trained.seeds, recipe)
     dataset = dataset.assign_coords(record=trained.history_steps)
     dataset["loss_history"] = (("record", *RUN), trained.loss_history)
     return dataset
@@ -167,8 +174,9 @@ def runs_dataset(
     bias: NDArray[np.float64],
     loss: NDArray[np.float64],
     seeds: NDArray[np.int64],
+    recipe: Recipe,
 ) -> xr.Dataset:
-    """Return runs of whatever origin, polished on the exact loss and looked up among the minima of their cells.
+    """Return runs of whatever origin: where each is by its own weights, and where polishing leads it.
 
     Args:
         theory: the exact part of a phase diagram.
@@ -176,44 +184,59 @@ def runs_dataset(
         bias: b, shape (density, importance, seed, n_features).
         loss: exact loss, NaN for runs that diverged, shape (density, importance, seed).
         seeds: labels of the runs of a cell, shape (seed,).
+        recipe: how they were trained.
     """
     cells = loss.shape
-    count = int(np.prod(cells))
     n_hidden, n_features = weights.shape[-2:]
-    index = np.unravel_index(np.arange(count), cells)
-    model = model_of(theory).take(index[:2])
-    given_weights, given_bias = weights, bias
-    weights, bias = weights.reshape(count, n_hidden, n_features), bias.reshape(count, n_features)
-    finite = np.isfinite(loss.ravel())
-    # A run that diverged is polished from zero, and entered as unexplained.
-    polished = polish(model, np.where(finite[:, None, None], weights, 0), np.where(finite[:, None], bias, 0))
-    minima = minima_of(theory).minima
-    which = match([minima[i][j] for i, j in zip(*index[:2], strict=True)], polished)
-    which = np.where(finite, which, -1).reshape(cells)
+    finite = np.isfinite(loss)
+    own = np.where(finite[..., None, None], weights, np.nan)
+    found = judge_runs(theory, own, bias, recipe)
+    which, polished = found.ended_in.reshape(cells), found.polished
     losses = theory["minimum_loss"].values
     # Copies of one minimum under exchanges of equal features cost the same but for rounding.
     cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1] + SAME_LOSS
     outcome = np.where(which < 0, OUTCOMES.index("unexplained"), np.where(cheapest, 0, OUTCOMES.index("other")))
     names = PhaseNames(theory.attrs["phases"])
     labels = np.array([phase(w, b) for w, b in zip(polished.weights, polished.bias, strict=True)], dtype=object)
+    saddles = np.array([names.code(label) if label else -1 for label in found.saddle_phase], dtype=np.int16)
     run: dict[str, NDArray[np.generic]] = {
         "trained_loss": loss,
-        "polished_loss": polished.loss.reshape(cells),
-        "polish_distance": np.where(finite, polished.moved, np.nan).reshape(cells),
-        "escapes": polished.escapes.reshape(cells),
-        "trained_phase": names.codes(labels).reshape(cells),
+        "verdict": found.verdict,
+        "nearest": found.nearest,
+        "excess": found.excess,
+        "distance": found.distance,
+        "excess_allowed": found.excess_allowed,
+        "distance_allowed": found.distance_allowed,
+        "saddle_loss": found.saddle_loss,
+        "saddle_index": found.saddle_index.astype(np.int8),
+        "saddle_phase": saddles,
+        "polished_loss": polished.loss,
+        "polish_distance": np.where(finite.ravel(), polished.moved, np.nan),
+        "escapes": polished.escapes,
+        "trained_phase": names.codes(labels),
         "outcome": outcome.astype(np.int8),
         "ended_in": which.astype(np.int16),
     }
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
-    variables |= {name: (RUN, array) for name, array in run.items()}
-    for name, (matrix, vector) in {
-        "trained": (given_weights, given_bias),
-        "polished": (polished.weights, polished.bias),
-    }.items():
+    variables |= {name: (RUN, array.reshape(cells)) for name, array in run.items()}
+    for name, (matrix, vector) in {"trained": (weights, bias), "polished": (polished.weights, polished.bias)}.items():
         variables[f"{name}_weights"] = ((*RUN, "hidden", "feature"), matrix.reshape(*cells, n_hidden, n_features))
         variables[f"{name}_bias"] = ((*RUN, "feature"), vector.reshape(*cells, n_features))
     return xr.Dataset(variables, coords={"seed": seeds}, attrs=theory.attrs | {"phases": names.names})
+
+
+def judge_runs(theory: xr.Dataset, weights: NDArray[np.float64], bias: NDArray[np.float64], recipe: Recipe) -> Verdicts:
+    """Return where runs are in a phase diagram, by their own weights; arguments as `runs_dataset`, results flat."""
+    cells = weights.shape[:-2]
+    index = np.unravel_index(np.arange(int(np.prod(cells))), cells)
+    minima = minima_of(theory).minima
+    return judge(
+        model_of(theory).take(index[:2]),
+        [minima[i][j] for i, j in zip(*index[:2], strict=True)],
+        weights.reshape(-1, *weights.shape[-2:]),
+        bias.reshape(-1, bias.shape[-1]),
+        recipe,
+    )
 
 
 def save(dataset: xr.Dataset, path: Path) -> None:

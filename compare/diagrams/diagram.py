@@ -7,7 +7,6 @@ stays when a later stage fails or is stopped.
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,17 +15,22 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.empirical.runs import Session
+from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.numerics import check_count, check_kind, check_rate
 
+from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
+from .controls import control_accounts
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
-DENSITY_RANGE = (0.01, 1.0)
-IMPORTANCE_RANGE = (0.1, 10.0)
+# Steps of the default: with fewer, fewer runs come to rest (docs/judgement.md).
+STEPS = 3000
+# Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 
 
@@ -41,20 +45,22 @@ class DiagramSettings:
         seeds: trained runs in each cell.
         steps: optimiser steps of each run.
         batch_size: inputs for each step of the sampled objective.
-        learning_rate: Adam's.
-        objective: "sampled" or "exact".
+        learning_rate: Adam's, at the first step; it falls to 0 as a cosine.
+        objective: "sampled", stratified by activity pattern with x = 0 added exactly; or "exact".
         device: "auto", "cpu" or "cuda".
+        controls: whether runs that the account has to reject are trained beside them (`controls.py`).
     """
 
     n_features: int = 2
     n_hidden: int = 1
     cells: int = 28
     seeds: int = 8
-    steps: int = 3000
+    steps: int = STEPS
     batch_size: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 2e-2
     objective: str = "sampled"
     device: str = "auto"
+    controls: bool = True
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
@@ -64,13 +70,22 @@ class DiagramSettings:
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)
         for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
+            check_count(name, getattr(self, name), least)
+            # Settings are kept as JSON, which has no numbers of NumPy's.
+            object.__setattr__(self, name, int(getattr(self, name)))
+        check_rate("learning_rate", self.learning_rate)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the runs are trained."""
+        return Recipe(
+            learning_rate=self.learning_rate,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            objective=self.objective,
+            optimisation=Optimisation(schedule="cosine"),
+            sampling=Sampling("stratified", "exact") if self.objective == "sampled" else Sampling(),
+        )
 
 
 def phase_diagram(
@@ -94,7 +109,8 @@ def phase_diagram(
         ValueError: if a setting is out of range, or `out` holds something else than a phase diagram.
         InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
     """
-    settings = settings or DiagramSettings()
+    settings = DiagramSettings() if settings is None else settings
+    check_kind("settings", settings, DiagramSettings)
     folder = None if out is None else Path(out)
     store = None if folder is None else folder / DATASET_NAME
     density, importance = (np.geomspace(*ends, settings.cells) for ends in (DENSITY_RANGE, IMPORTANCE_RANGE))
@@ -102,6 +118,7 @@ def phase_diagram(
     dataset = exact_part(density, importance, n, m, store=store, report=report)
     dataset.attrs["settings"] = asdict(settings)
     report("training", 0.0)
+    recipe = settings.recipe
     trained = train(
         model_of(dataset),
         seeds=settings.seeds,
@@ -110,6 +127,8 @@ def phase_diagram(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         device=settings.device,
+        optimisation=recipe.optimisation,
+        sampling=recipe.sampling,
         session=Session(
             checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
             on_progress=lambda done, total: report("training", done / max(total, 1)),
@@ -117,9 +136,17 @@ def phase_diagram(
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)
-    report("polishing", 0.0)
-    dataset = merged(dataset, trained_dataset(dataset, trained))
+    report("judging", 0.0)
+    dataset = merged(dataset, trained_dataset(dataset, trained, recipe))
     _keep(dataset, store)
+    if settings.controls:
+        report("controls", 0.0)
+        try:
+            accounts = control_accounts(dataset, recipe, report=report)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("the runs are kept, without their controls") from None
+        dataset.attrs["controls"] = {name: account.as_json() for name, account in accounts.items()}
+        _keep(dataset, store)
     return dataset
 
 

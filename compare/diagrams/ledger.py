@@ -1,8 +1,9 @@
-"""The account of every trained run: in which of theory's minima did it end?
+"""The account of every trained run: where it is by its own weights, and in whose basin.
 
-A run is polished on the exact loss, which moves it by what sampling noise and unfinished training left, and then looked
-up among the minima of its cell. It is entered as "global" (the cheapest), "other" (another minimum that theory lists)
-or "unexplained".
+A run is *in* a minimum that theory lists, *on the way* to one, *at a saddle* or *elsewhere*, judged by its weights as
+training left them (`judgement`). Beside that stands where polishing on the exact loss leads it: "global" (the cheapest
+minimum of its cell), "other" (another that theory lists) or "unexplained". The second column alone says that theory's
+list is complete, not that training has come to an end: any start ends in some minimum when it is polished.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 
 from tegum.theory.geometry import published_candidates, representative
 from tegum.theory.minima import SAME_LOSS
+from tegum.theory.numerics import check_kind
 
+from ..judgement import IN, VERDICTS
+from .account import Account, account_of
 from .dataset import OUTCOMES, curves_of
 
 # Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.
@@ -54,51 +58,103 @@ class Omission:
 
 
 @dataclass(frozen=True)
+class Saddle:
+    """A kind of saddle that runs are at.
+
+    Attributes:
+        phase: label of the critical point.
+        index: how many directions go down from it.
+        runs: at it.
+        loss_low: smallest loss of it in their cells.
+        loss_high: largest.
+    """
+
+    phase: str
+    index: int
+    runs: int
+    loss_low: float
+    loss_high: float
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """The runs nearest to minima of one phase.
+
+    Attributes:
+        phase: its label.
+        runs: whose nearest minimum, by distance in (WᵀW, b), is of this phase.
+        in_it: of these, in the minimum.
+        excess_median: median of (loss − the minimum's) / the minimum's, of all these runs.
+        excess_99: its 99th percentile.
+        distance_median: median Euclidean distance in (WᵀW, b), of all these runs.
+        distance_99: its 99th percentile.
+    """
+
+    phase: str
+    runs: int
+    in_it: int
+    excess_median: float
+    excess_99: float
+    distance_median: float
+    distance_99: float
+
+
+@dataclass(frozen=True)
 class Ledger:
     """Counts and distances over all runs of a phase diagram.
 
     Attributes:
-        runs: number of trained runs, cells times seeds.
+        account: of the runs, by their own weights.
+        controls: the same of runs that it has to reject (`controls.py`), by name.
         cells: number of cells.
-        outcomes: runs for each outcome of `OUTCOMES`.
-        endings: runs for each phase label they ended in after polishing.
+        phases: for each phase the runs nearest to it, most first.
+        saddles: at which saddles runs are, most first.
+        excess_median: median of (loss − the nearest minimum's) / the nearest minimum's, of all runs.
+        excess_99: its 99th percentile.
+        distance_median: median distance from the nearest minimum in (WᵀW, b).
+        distance_99: its 99th percentile.
+        basins: runs for each outcome of `OUTCOMES`: where polishing leads.
+        endings: runs for each phase label they were polished to.
         other_endings: runs for each label of a minimum that isn't the global one.
         escapes: runs that polishing led through a saddle.
-        distance_median: median Euclidean distance in (W, b) that polishing moved a run.
-        distance_99: its 99th percentile.
-        excess_loss_median: median of (trained − polished) / polished exact loss.
-        excess_loss_99: its 99th percentile.
-        best_agreement: share of the cells away from a boundary whose best seed is in the global phase.
-        best_cells: how many cells that is a share of.
-        best_disagreements: (density, importance, phase of the best seed, global phase) of those that disagree.
+        polish_distance_median: median Euclidean distance in (W, b) that polishing moved a run.
+        polish_distance_99: its 99th percentile.
+        best_disagreements: of cells off a boundary whose best seed isn't in a minimum of the global phase: density,
+            importance, phase of the minimum nearest to it, what it is there, and the global phase.
         published_wrong: share of cells where the published candidates name another phase than the global one.
         omissions: phases that are the cheapest somewhere and that no candidate stands for.
     """
 
-    runs: int
+    account: Account
+    controls: dict[str, Account]
     cells: int
-    outcomes: dict[str, int]
+    phases: list[PhaseRow]
+    saddles: list[Saddle]
+    excess_median: float
+    excess_99: float
+    distance_median: float
+    distance_99: float
+    basins: dict[str, int]
     endings: dict[str, int]
     other_endings: dict[str, int]
     escapes: int
-    distance_median: float
-    distance_99: float
-    excess_loss_median: float
-    excess_loss_99: float
-    best_agreement: float
-    best_cells: int
-    best_disagreements: list[tuple[float, float, str, str]]
+    polish_distance_median: float
+    polish_distance_99: float
+    best_disagreements: list[tuple[float, float, str, str, str]]
     published_wrong: float
     omissions: list[Omission]
 
-    def share(self, outcome: str) -> float:
-        """Return the share of runs with this outcome."""
-        return self.outcomes[outcome] / self.runs
+    @property
+    def runs(self) -> int:
+        """Number of trained runs, cells times seeds."""
+        return self.account.runs
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values, None for those that aren't defined, with the shares of the outcomes added."""
-        plain = asdict(self) | {"shares": {outcome: self.share(outcome) for outcome in OUTCOMES}}
-        return {name: _plain(value) for name, value in plain.items()}
+        """Return plain values, None for those that aren't defined: the account's at the top, like those of controls."""
+        plain = asdict(self)
+        del plain["account"]
+        plain |= {"controls": {name: control.as_json() for name, control in self.controls.items()}}
+        return self.account.as_json() | {name: _plain(value) for name, value in plain.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -120,43 +176,116 @@ def agreement(dataset: xr.Dataset) -> Ledger:
         The ledger.
 
     Raises:
-        ValueError: if the dataset holds no trained runs.
+        ValueError: if it is no dataset, or one that holds no trained runs, or runs that weren't judged by their own
+            weights yet.
     """
+    check_kind("dataset", dataset, xr.Dataset)
     if "outcome" not in dataset:
         raise ValueError("a ledger needs a phase diagram with trained runs, got one without")
+    if "verdict" not in dataset:
+        raise ValueError(
+            "a ledger needs runs judged by their own weights, got a phase diagram of an earlier version: compute it "
+            "anew in the same folder, where its exact part is used again"
+        )
     # Features 1 … n − 1 are equally important: states that differ by an exchange of them are one phase.
     names = phase_classes(dataset)
     outcome, ended = dataset["outcome"].values, names[dataset["trained_phase"].values]
-    exact = cheapest_phases(dataset)
-    best = dataset["polished_loss"].values.argmin(axis=-1)
-    best_phase = np.take_along_axis(ended, best[..., None], axis=-1)[..., 0]
-    best_loss = dataset["polished_loss"].values.min(axis=-1)
-    agrees = (best_phase == exact) | (best_loss <= dataset["minimum_loss"].values[..., 0] + SAME_LOSS)
-    away = ~near_boundary(dataset)
-    wrong = np.argwhere(away & ~agrees)
+    verdict, loss = dataset["verdict"].values, dataset["trained_loss"].values
+    nearest, near_loss = _nearest(dataset, dataset["nearest"].values)
+    exact, away = cheapest_phases(dataset), ~near_boundary(dataset)
+    best = np.where(np.isfinite(loss), loss, np.inf).argmin(axis=-1)[..., None]
+    best_phase, best_verdict = (np.take_along_axis(x, best, axis=-1)[..., 0] for x in (nearest, verdict))
+    wrong = np.argwhere(away & ~((best_verdict == IN) & as_cheap(dataset, best_phase)))
     density, importance = dataset["density"].values, dataset["importance"].values
-    excess = dataset["trained_loss"].values / dataset["polished_loss"].values - 1
-    distance = dataset["polish_distance"].values
-    counts = {name: int((outcome == k).sum()) for k, name in enumerate(OUTCOMES)}
+    excess, distance = dataset["excess"].values / near_loss, dataset["distance"].values
+    moved = dataset["polish_distance"].values
     return Ledger(
-        runs=int(outcome.size),
+        account=grid_account(dataset, verdict, dataset["nearest"].values, loss),
+        controls={name: Account.from_json(plain) for name, plain in dataset.attrs.get("controls", {}).items()},
         cells=int(exact.size),
-        outcomes=counts,
+        phases=_phase_rows(nearest, verdict, excess, distance),
+        saddles=_saddles(dataset, names),
+        excess_median=_percentile(excess, 50),
+        excess_99=_percentile(excess, 99),
+        distance_median=_percentile(distance, 50),
+        distance_99=_percentile(distance, 99),
+        basins={name: int((outcome == k).sum()) for k, name in enumerate(OUTCOMES)},
         endings=_counted(ended.ravel()),
         other_endings=_counted(ended[outcome == OUTCOMES.index("other")]),
         escapes=int((dataset["escapes"].values > 0).sum()),
-        distance_median=_percentile(distance, 50),
-        distance_99=_percentile(distance, 99),
-        excess_loss_median=_percentile(excess, 50),
-        excess_loss_99=_percentile(excess, 99),
-        best_agreement=float(agrees[away].mean()) if away.any() else float("nan"),
-        best_cells=int(away.sum()),
+        polish_distance_median=_percentile(moved, 50),
+        polish_distance_99=_percentile(moved, 99),
         best_disagreements=[
-            (float(density[i]), float(importance[j]), str(best_phase[i, j]), str(exact[i, j])) for i, j in wrong
+            (
+                float(density[i]),
+                float(importance[j]),
+                str(best_phase[i, j]),
+                VERDICTS[best_verdict[i, j]],
+                str(exact[i, j]),
+            )
+            for i, j in wrong
         ],
         published_wrong=float(1 - as_cheap(dataset, names[dataset["published_phase"].values]).mean()),
         omissions=omissions(dataset),
     )
+
+
+def grid_account(
+    dataset: xr.Dataset, verdict: NDArray[np.int8], nearest: NDArray[np.int16], loss: NDArray[np.float64]
+) -> Account:
+    """Return the account of runs on the grid of a phase diagram.
+
+    Args:
+        dataset: its exact part, with curves.
+        verdict: of each run, shape (density, importance, seed).
+        nearest: number of the minimum nearest to it, −1 for none, same shape.
+        loss: exact loss of its weights, NaN where they aren't finite, same shape.
+    """
+    phases, losses = _nearest(dataset, nearest)
+    cheapest = losses <= dataset["minimum_loss"].values[..., :1] + SAME_LOSS
+    agrees = np.stack([as_cheap(dataset, phases[..., k]) for k in range(phases.shape[-1])], axis=-1)
+    return account_of(verdict, cheapest, agrees, loss, ~near_boundary(dataset))
+
+
+def _nearest(dataset: xr.Dataset, nearest: NDArray[np.int16]) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
+    """Return phase and loss of the minimum nearest to each run; NaN for runs that have none."""
+    index = np.maximum(nearest, 0)
+    codes = np.take_along_axis(dataset["minimum_phase"].values, index, axis=-1)
+    losses = np.take_along_axis(dataset["minimum_loss"].values, index, axis=-1)
+    return phase_classes(dataset)[codes], np.where(nearest >= 0, losses, np.nan)
+
+
+def _phase_rows(
+    nearest: NDArray[np.str_],
+    verdict: NDArray[np.int8],
+    excess: NDArray[np.float64],
+    distance: NDArray[np.float64],
+) -> list[PhaseRow]:
+    rows = []
+    for label, runs in _counted(nearest.ravel()).items():
+        here = nearest == label
+        rows.append(
+            PhaseRow(
+                phase=label,
+                runs=runs,
+                in_it=int((here & (verdict == IN)).sum()),
+                excess_median=_percentile(excess[here], 50),
+                excess_99=_percentile(excess[here], 99),
+                distance_median=_percentile(distance[here], 50),
+                distance_99=_percentile(distance[here], 99),
+            )
+        )
+    return rows
+
+
+def _saddles(dataset: xr.Dataset, names: NDArray[np.str_]) -> list[Saddle]:
+    codes, index, losses = (dataset[f"saddle_{name}"].values.ravel() for name in ("phase", "index", "loss"))
+    at = np.flatnonzero(codes >= 0)
+    groups: dict[tuple[str, int], list[float]] = {}
+    for run in at:
+        groups.setdefault((str(names[codes[run]]), int(index[run])), []).append(float(losses[run]))
+    found = [Saddle(*kind, len(values), min(values), max(values)) for kind, values in groups.items()]
+    return sorted(found, key=lambda saddle: -saddle.runs)
 
 
 def cheapest_phases(dataset: xr.Dataset) -> NDArray[np.str_]:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import SAME_LOSS
 
-from ..diagrams import OUTCOMES, Ledger, Omission, agreement, as_cheap, cheapest_phases, curves_of, phase_classes
-from .style import CURVE_STYLES, DENSITY_LABEL, SHORT_AXIS, STYLE, colour, draw_line, shade
+from ..diagrams import Ledger, Omission, agreement, as_cheap, cheapest_phases, curves_of, phase_classes
+from ..judgement import IN
+from .style import CURVE_STYLES, DENSITY_LABEL, NO_MINIMUM, SHORT_AXIS, STYLE, colour, draw_line, shade
 
 # Characters in a line of notes over the panels.
 NOTE_WIDTH = 120
@@ -100,9 +101,11 @@ def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes
 
 
 def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
-    """Shade the share of seeds that ended outside the cheapest minimum; hatch cells with several exact minima."""
+    """Shade the share of seeds that aren't in the cheapest minimum; hatch cells with several exact minima."""
     names = phase_classes(dataset)
-    share = (dataset["outcome"].values != OUTCOMES.index("global")).mean(axis=-1)
+    near = np.take_along_axis(dataset["minimum_loss"].values, np.maximum(dataset["nearest"].values, 0), axis=-1)
+    cheap = near <= dataset["minimum_loss"].values[..., :1] + SAME_LOSS
+    share = 1 - ((dataset["verdict"].values == IN) & cheap).mean(axis=-1)
     mesh = draw_cells(axes, dataset, share, cmap="Greys", vmin=0.0, vmax=1.0)
     codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
     live = (codes >= 0) & (np.char.find(names[codes], "dead") < 0)
@@ -112,8 +115,20 @@ def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
     with mpl.rc_context({"hatch.linewidth": 0.4, "hatch.color": "#0072B2"}):
         axes.contourf(x, y, several.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9)  # type: ignore[arg-type]
-    bar.set_label("share of seeds in another minimum")
+    bar.set_label("share of seeds not in the cheapest minimum")
     return plane(axes, dataset)
+
+
+def _best_phases(dataset: xr.Dataset) -> NDArray[np.str_]:
+    """Return the phase of the minimum that each cell's best seed is in, by its own weights, or that it is in none."""
+    loss = np.where(np.isfinite(dataset["trained_loss"].values), dataset["trained_loss"].values, np.inf)
+    best = loss.argmin(axis=-1)[..., None]
+    nearest, verdict = (np.take_along_axis(dataset[name].values, best, axis=-1) for name in ("nearest", "verdict"))
+    codes = np.take_along_axis(dataset["minimum_phase"].values, np.maximum(nearest, 0), axis=-1)[..., 0]
+    labels = phase_classes(dataset)[codes]
+    # Of phases that cost the same one is shown.
+    labels = np.where(as_cheap(dataset, labels), cheapest_phases(dataset), labels)
+    return np.where(verdict[..., 0] == IN, labels, NO_MINIMUM)
 
 
 def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
@@ -155,11 +170,8 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
     """
     ledger = ledger or agreement(dataset)
     names = phase_classes(dataset)
-    best_seed = dataset["polished_loss"].values.argmin(axis=-1)
-    best = names[np.take_along_axis(dataset["trained_phase"].values, best_seed[..., None], axis=-1)[..., 0]]
+    best = _best_phases(dataset)
     exact, published = cheapest_phases(dataset), names[dataset["published_phase"].values]
-    # Of phases that cost the same one is shown.
-    best = np.where(as_cheap(dataset, best), exact, best)
     n, m = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 6.9), layout="constrained")
@@ -173,10 +185,11 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         draw_phases(c, dataset, best)
         draw_boundaries(c, dataset, stability=False)
         seeds = dataset.sizes["seed"]
-        c.set_title(f"(c) trained: best of {seeds} seeds, {ledger.best_agreement:.1%} as in (b)")
+        same = ledger.account.best_seed_in_global_phase
+        c.set_title(f"(c) best of {seeds} seeds as trained: {same:.1%} as in (b)")
         draw_disagreement(d, dataset)
         draw_boundaries(d, dataset, stability=True)
-        d.set_title(f"(d) seeds elsewhere; {ledger.share('unexplained'):.1%} of {ledger.runs} unexplained")
+        d.set_title(f"(d) {ledger.account.share('in_a_minimum'):.1%} of {ledger.runs} runs are in a minimum")
         _legend(figure, dataset, set(map(str, np.unique([published, exact, best]))))
         dimensions = "dimension" if m == 1 else "dimensions"
         title = f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden {dimensions}"

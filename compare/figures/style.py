@@ -30,6 +30,9 @@ PHASE_COLOURS = {
 }
 
 OTHER_COLOUR = "#999999"
+# Where the best run is in no minimum.
+NO_MINIMUM = "in no minimum"
+NO_MINIMUM_COLOUR = "#FFFFFF"
 
 STYLE: Any = {
     "font.size": 8,
@@ -57,6 +60,8 @@ CURVE_STYLES: dict[str, tuple[Any, float]] = {
 
 def colour(label: str) -> str:
     """Return the colour of a phase."""
+    if label == NO_MINIMUM:
+        return NO_MINIMUM_COLOUR
     return next((colours[label] for colours in PHASE_COLOURS.values() if label in colours), OTHER_COLOUR)
 
 

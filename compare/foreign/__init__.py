@@ -1,7 +1,8 @@
 """Other people's results held against theory: whole weights, or a table of two numbers for each cell.
 
-`weights` reads W and b from the files of the field, `report` says what their loss is and which minimum lies below,
-`comparison` makes diagrams of them, and `cell_table` reads tables. Begin with `weights`, and docs/foreign.md:
+`weights` reads W and b from the files of the field, `report` says what their loss is and which minimum lies below, and
+`grids` makes phase diagrams of them; `cell_table` reads tables, and `comparison` holds them against the exact minima.
+Begin with `weights`, and docs/foreign.md:
 
     >>> from tegum.compare.foreign import ColumnMeaning
     >>> ColumnMeaning().overlap
@@ -9,7 +10,8 @@
 """
 
 from .cell_table import CellTable, ColumnMeaning, read_table
-from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, foreign_diagram, table_account
+from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, table_account
+from .grids import foreign_diagram
 from .report import batch_report, model_of_weights
 from .weights import WeightBatch, read_many, read_weights
 

@@ -1,8 +1,7 @@
-"""Other people's phase diagrams beside exact theory: whole weights, or two numbers for each cell.
+"""A table of two numbers for each cell of a phase diagram, held against the pairs that exact minima predict.
 
-Whole weights become the same dataset as our own runs, and get the same ledger. A table of two numbers for each cell,
-the last feature's length and its overlap with the others, can only be held against the pairs that the minima of the
-cell predict (docs/foreign.md).
+The two numbers are the last feature's length and its overlap with the others: for each cell, near which of its minima
+they lie (docs/foreign.md).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,90 +16,21 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tegum.theory.geometry import dead_outputs, published_candidates, representative
-from tegum.theory.loss import expected_loss
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
-from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_kind, check_rate
 
-from ..diagrams import exact_part, merged, model_of, runs_dataset, theory_dataset
-from ..progress import Report, quiet
+from ..diagrams import theory_dataset
 from .cell_table import CellTable
-from .weights import WeightBatch
 
+# What a cell of a table is near: the cheapest minimum, another, a mean of several minima, or none of these.
 TABLE_OUTCOMES = ("global", "other", "between", "none")
 CELL = ("density", "importance")
 # Distance in (norm, overlap) up to which a cell is near a minimum.
 TOLERANCE = 0.05
 # Columns of W shorter than this aren't stored.
 STORED = 1e-6
-# Densities and importances of one cell, in float32, agree to so many decimals of their logarithm.
-DECIMALS = 5
 # Pairs that differ by less can't be told apart by a measurement.
 SAME_PAIR = 1e-3
-
-
-def foreign_diagram(
-    batch: WeightBatch, model: ToyModel, *, store: Path | None = None, report: Report = quiet
-) -> xr.Dataset:
-    """Return the phase diagram of somebody's trained models: exact minima, boundaries, and each run looked up.
-
-    Args:
-        batch: weights, several for each cell of a grid over density and relative importance, in any order.
-        model: what they were trained for, of the batch's shape: one density for all features, and one importance for
-            all but the last.
-        store: zarr store in which the exact part is kept and looked for.
-        report: called with the name of each stage.
-
-    Returns:
-        A dataset as `phase_diagram` returns, without a history of the loss.
-
-    Raises:
-        ValueError: if the models aren't a grid with as many runs in each cell, or not of a published size.
-    """
-    m, n = batch.weights.shape[-2:]
-    published_candidates(n, m)
-    order, density, importance = _grid(model)
-    weights, bias = batch.weights.reshape(-1, m, n)[order], batch.bias.reshape(-1, n)[order]
-    dataset = exact_part(density, importance, n, m, store=store, report=report)
-    report("polishing", 0.0)
-    finite = batch.finite.reshape(-1)[order]
-    there = finite[..., None]
-    losses = expected_loss(
-        model_of(dataset).take((..., np.newaxis)), np.where(there[..., None], weights, 0), np.where(there, bias, 0)
-    )
-    seeds = np.arange(order.shape[-1])
-    return merged(dataset, runs_dataset(dataset, weights, bias, np.where(finite, losses, np.nan), seeds))
-
-
-def _grid(model: ToyModel) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Return which models are in each cell, shape (D, R, seeds), and the grid's densities and relative importances."""
-    n = model.n_features
-    densities, importances = model.densities().reshape(-1, n), model.importances().reshape(-1, n)
-    for name, values in (("density", densities), ("importance", importances[:, :-1])):
-        unlike = np.abs(np.log(values / values[:, :1])).max(axis=-1) > 10.0**-DECIMALS
-        if unlike.any():
-            raise ValueError(
-                f"a phase diagram needs one {name} for all features{' but the last' * (name == 'importance')}, got "
-                f"{values[unlike][0].tolist()}"
-            )
-    axes, places = [], []
-    for values in (densities[:, 0], importances[:, -1] / importances[:, 0]):
-        _, first, place = np.unique(np.round(np.log(values), DECIMALS), return_index=True, return_inverse=True)
-        axes.append(values[first])
-        places.append(place.ravel())
-    shape = len(axes[0]), len(axes[1])
-    if min(shape) < 2:
-        raise ValueError(f"a phase diagram needs at least 2 densities and 2 importances, got {shape[0]} and {shape[1]}")
-    cells = np.ravel_multi_index((places[0], places[1]), shape)
-    counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-    if (counts != counts.max()).any():
-        i, j = np.unravel_index(int(counts.argmin()), shape)
-        raise ValueError(
-            f"a phase diagram needs as many runs in each of its {shape[0]} × {shape[1]} cells, got {counts.max()} in "
-            f"some and {counts[i, j]} at density {axes[0][i]:.6g}, importance {axes[1][j]:.6g}"
-        )
-    order = np.argsort(cells, kind="stable").reshape(*shape, int(counts.max()))
-    return order, axes[0], axes[1]
 
 
 @dataclass(frozen=True)
@@ -186,10 +115,10 @@ def compare_table(
         number of `TABLE_OUTCOMES`, "foreign_undecided", and "foreign_single", whether theory predicts one pair only.
 
     Raises:
-        ValueError: if the tolerance isn't positive and finite, or the sizes aren't published ones.
+        ValueError: if the table is none, the tolerance isn't positive and finite, or the sizes aren't published ones.
     """
-    if not (np.isfinite(tolerance) and tolerance > 0):
-        raise ValueError(f"tolerance must be positive and finite, got {tolerance!r}")
+    check_kind("table", table, CellTable)
+    check_rate("tolerance", tolerance)
     published_candidates(n_features, n_hidden)
     diagram = diagram_minima(table.density, table.importance, n_features=n_features, n_hidden=n_hidden)
     shape = table.norm.shape
@@ -282,6 +211,7 @@ def _hull_distance(point: FloatArray, corners: FloatArray) -> float:
 
 def table_account(dataset: xr.Dataset) -> TableAccount:
     """Draw up the account of a table that `compare_table` compared."""
+    check_kind("dataset", dataset, xr.Dataset)
     outcome, distance = dataset["foreign_outcome"].values, dataset["foreign_distance"].values
     codes = np.take_along_axis(dataset["minimum_phase"].values, dataset["foreign_nearest"].values[..., None], axis=-1)
     n_equal = int(dataset.attrs["n_features"]) - 1

@@ -14,6 +14,9 @@ from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
 from tegum.theory.minima import SAME_LOSS, pack, polish
+from tegum.theory.numerics import check_count, check_kind
+
+from ..judgement import LEAST_DISTANCE
 
 # A state is on an arc if its loss is the same, and overlaps and biases agree to this.
 SAME_STATE = 1e-5
@@ -50,6 +53,14 @@ class BranchRuns:
     moved: NDArray[np.float64]
     objective: str
 
+    @property
+    def in_a_minimum(self) -> NDArray[np.bool_]:
+        """Which runs are in a minimum by their own weights: polishing hardly moves them. Shape (K, seeds).
+
+        That is for the exact objective, which has no noise.
+        """
+        return np.asarray((self.arc != NOWHERE) & (self.moved <= LEAST_DISTANCE))
+
     def share(self, arc: int) -> float:
         """Return the share of all runs that ended on an arc, or in one of `ENDINGS`."""
         return float((self.arc == arc).mean())
@@ -76,12 +87,12 @@ def train_along(
         ValueError: if the parameters aren't a line within the family's range, or as `train`.
         KeyboardInterrupt: if training was interrupted.
     """
+    check_kind("diagram", diagram, BranchDiagram)
     family, parameters = diagram.family, np.asarray(parameters, dtype=np.float64)
     inside = (parameters >= family.low) & (parameters <= family.high)
     if parameters.ndim != 1 or not len(parameters) or not inside.all():
         raise ValueError(f"expected a line of parameters from {family.low:g} to {family.high:g}, got {parameters}")
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a positive integer, got {seeds!r}")
+    check_count("seeds", seeds)
     model = family.models(np.log(parameters))
     exact = objective == "exact"
     trained = train(
@@ -184,7 +195,10 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
             "endings": [
                 {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
             ],
+            "in_a_minimum": int(runs.in_a_minimum.sum()) if runs.objective == "exact" else None,
             "furthest_from_its_minimum": float(runs.moved.max()),
+            "distance_99": float(np.percentile(runs.moved, 99)),
+            "excess_99": float(np.percentile(runs.loss - runs.polished, 99)),
             "median_distance": float(sorted(runs.moved.ravel())[runs.moved.size // 2]),
         }
     return account

@@ -1,7 +1,7 @@
 """Trained models in files: safetensors or zarr, and as labelled datasets.
 
-`models` writes and reads `TrainedModels` with the model that they are of, `datasets` any dataset as a zarr store that
-is replaced in one step. Begin with `models`:
+`models` writes and reads `TrainedModels` with the model that they are of, of which `descriptions` says what is kept;
+`datasets` writes any dataset as a zarr store that is replaced in one step. Begin with `models`:
 
     >>> from tegum.empirical.files import to_dataset
     >>> from tegum.empirical import train

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.models import Amplitude, IndependentFeatures, ToyModel
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import check_kind
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
+from .descriptions import MODEL_NAMES, described, model_arrays
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,8 +46,6 @@ LAYOUTS = ((), ("hidden", "feature"), ("feature", "hidden"), ("feature",), ("hid
 LABELS = {"seeds": "seed", "history_steps": "record"}
 # A recording is a dataset of its own.
 APART = ("recorded",)
-# What a file may hold besides the record: the models that were trained.
-MODEL_NAMES = ("feature_density", "feature_importance", "active_probability")
 
 
 def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: ToyModel | None = None) -> None:
@@ -82,7 +82,7 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     arrays, words = _parts(trained)
     _axes(arrays)
     # A length of 1 along the seeds, so that parameters broadcast against weights.
-    models = {name: array[..., None, :] for name, array in _model_arrays(trained, model).items()}
+    models = {name: array[..., None, :] for name, array in model_arrays(trained, model).items()}
     arrays |= models
     attributes = _attributes(arrays, words, model)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -143,7 +143,7 @@ def to_dataset(
     taken = {"seed", "hidden", "feature", "record"}
     if len(batch) != count or len(set(batch)) != count or set(batch) & taken:
         raise ValueError(f"expected {count} different names for the batch dimensions, got {batch}")
-    models = _model_arrays(trained, model)
+    models = model_arrays(trained, model)
     variables: dict[str, Any] = {
         LABELS.get(name, name): (tuple(_expanded(axes[name], batch)), array) for name, array in arrays.items()
     }
@@ -163,6 +163,8 @@ def from_dataset(dataset: xr.Dataset, *, where: str = "the dataset") -> TrainedM
     Raises:
         ValueError: if it is of another kind, of a newer format, was changed, or lacks arrays or dimensions.
     """
+    if not hasattr(dataset, "attrs"):
+        raise ValueError(f"expected a dataset in {where}, got {type(dataset).__name__}")
     _check_format(dataset.attrs, where)
     batch = tuple(dataset.attrs.get("batch_dims", ()))
     backwards = {dimension: name for name, dimension in LABELS.items()}
@@ -187,8 +189,7 @@ def _check_suffix(path: Path) -> None:
 
 def _parts(trained: TrainedModels) -> tuple[Arrays, dict[str, str]]:
     """Return the record's arrays and its words; optional fields that are None are left out."""
-    if not isinstance(trained, TrainedModels):
-        raise ValueError(f"expected TrainedModels, got {type(trained).__name__}")
+    check_kind("trained", trained, TrainedModels)
     values = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name not in APART}
     values = {name: value for name, value in values.items() if value is not None}
     words = {name: value for name, value in values.items() if isinstance(value, str)}
@@ -232,45 +233,6 @@ def _axes(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _model_arrays(trained: TrainedModels, model: ToyModel | None) -> Arrays:
-    """Return a model's densities and importances, shape (*batch, n_features)."""
-    if model is None:
-        return {}
-    batch, (m, n) = trained.loss.shape[:-1], trained.weights.shape[-2:]
-    if (model.n_features, model.n_hidden, model.batch_shape) != (n, m, batch):
-        raise ValueError(
-            f"expected the model that was trained: n_features={n}, n_hidden={m}, batch shape {batch}; got "
-            f"n_features={model.n_features}, n_hidden={model.n_hidden}, batch shape {model.batch_shape}"
-        )
-    # Only a law that the density says all about may be read as one.
-    density = "feature_density" if _is_plain(model) else "active_probability"
-    return {density: model.densities(), "feature_importance": model.importances()}
-
-
-def _is_plain(model: ToyModel) -> bool:
-    """Whether densities and importances say all about a model: independent features, uniform on [0, 1]."""
-    law = model.features
-    return isinstance(law, IndependentFeatures) and law.amplitude == Amplitude(0, 1) and not model.has_penalty
-
-
-def _described(model: ToyModel) -> dict[str, Any]:
-    """Return a model's law and penalties as plain values."""
-    law = model.features
-    described: dict[str, Any] = {
-        "law": type(law).__name__,
-        "amplitude": [float(law.amplitude.low), float(law.amplitude.high)],
-    }
-    if hasattr(law, "groups"):
-        described["groups"] = [list(map(int, group)) for group in law.groups]
-    if hasattr(law, "active"):
-        described["active"] = int(law.active)
-    if hasattr(law, "table"):
-        described["table"] = [[list(map(int, on)), np.asarray(p, float).tolist()] for on, p in law.table.items()]
-    for name in ("interference_penalty", "weight_decay", "activation_penalty"):
-        described[name] = np.asarray(getattr(model, name)).tolist()
-    return described
-
-
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return a checksum of names, types, shapes and bits."""
     content = hashlib.sha256()
@@ -289,7 +251,7 @@ def _attributes(arrays: Arrays, words: dict[str, str], model: ToyModel | None) -
         "tegum_version": version("tegum"),
         "n_features": n,
         "n_hidden": m,
-        "model": None if model is None else _described(model),
+        "model": None if model is None else described(model),
         "digest": _digest(arrays),
         **words,
     }

@@ -2,8 +2,9 @@
 
 `paths` follows minima from cell to cell of a plane, `equations` says what holds on a boundary, `curves` traces each
 once with the help of `atlas`; `meetings`, `precise_meetings` and `degenerate` solve for the points where several meet
-or a transition changes its nature, `named_points`, `segments` and `exponents` say what they are, and `map` holds it
-all. `pair_penalty` is the surface that ends the storage of a pair. Begin with `map`, and docs/boundaries.md:
+or a transition changes its nature, which `third_derivatives` tell; `named_points`, `segments` and `exponents` say what
+they are, and `map` holds it all. `pair_penalty` is the surface that ends the storage of a pair. Begin with `map`, and
+docs/boundaries.md:
 
     >>> from tegum.theory.boundaries import critical_penalty
     >>> str(critical_penalty(0.1, 1.0).status)

@@ -26,7 +26,8 @@ from ..minima import (
 from ..numerics import FloatArray
 from .atlas import Atlas, TracedCurve, add_coexistence, states_of
 from .equations import Equations
-from .meetings import Meeting, limit_piece, meet, third_derivative
+from .meetings import Meeting, limit_piece, meet
+from .third_derivatives import third_derivative
 
 # Sizes of the perturbations from which the state that grows is looked for.
 GROWN = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -71,7 +72,7 @@ def flat_directions(curve: TracedCurve, equations: Equations) -> tuple[FloatArra
     return theta, equations.place(curve.found.points[:, size:-2], frame), frame
 
 
-def third_derivatives(curve: TracedCurve, equations: Equations) -> FloatArray:
+def third_along(curve: TracedCurve, equations: Equations) -> FloatArray:
     """Return the third derivative along the flat direction at every point of a fold or a kink, shape (points,)."""
     theta, v, _ = flat_directions(curve, equations)
     return third_derivative(equations, theta, v, curve.found.points[:, -2:], one_sided=curve.key[0] == "kink")
@@ -84,7 +85,7 @@ def degeneracies(equations: Equations, atlas: Atlas) -> list[Degeneracy]:
         if curve.key[0] not in ("kink", "fold"):
             continue
         theta, v, frame = flat_directions(curve, equations)
-        third, q = third_derivatives(curve, equations), curve.found.points[:, -2:]
+        third, q = third_along(curve, equations), curve.found.points[:, -2:]
         # The direction of a fold has no sign of its own; the tracer keeps it continuous.
         for k in np.flatnonzero((third[:-1] * third[1:] < 0) & (np.minimum(abs(third[:-1]), abs(third[1:])) > NOTHING)):
             near = k if abs(third[k]) < abs(third[k + 1]) else k + 1
@@ -103,7 +104,7 @@ def sprout(equations: Equations, atlas: Atlas) -> None:
             _sprout_from_cusp(equations, atlas, point)
             continue
         theta, v, _ = flat_directions(point.curve, equations)
-        third, q = third_derivatives(point.curve, equations), point.curve.found.points[:, -2:]
+        third, q = third_along(point.curve, equations), point.curve.found.points[:, -2:]
         numbers = range(point.before, -1, -1) if point.jumps_before else range(point.before + 1, len(q))
         # Far from the tricritical point the equations are better conditioned.
         positive = [count for count, k in enumerate(numbers) if third[k] > 0]

@@ -22,7 +22,9 @@ from ..minima import (
     SMALL,
     Landscape,
     descend,
+    fold_system,
     one_sided_hessians,
+    placed,
     smallest_curvature,
     snap,
     unpack,
@@ -86,9 +88,7 @@ class Equations:
 
     def place(self, free: FloatArray, held: FloatArray) -> FloatArray:
         """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`."""
-        theta = np.broadcast_to(held, (len(free), self.size)).copy()
-        theta[:, np.isnan(held)] = free
-        return theta
+        return placed(free, held)
 
     def coexistence(self, first: FloatArray, second: FloatArray) -> System:
         """Return F(θ, θ', q) = (∇L(θ), ∇L(θ'), L(θ) − L(θ')) over the coordinates that aren't held (`hold`)."""
@@ -112,16 +112,7 @@ class Equations:
 
     def fold(self, frame: FloatArray) -> System:
         """Return F(θ, v, q) = (∇L(θ), H(θ) v, ‖v‖² − 1) over what the frame leaves free (`hold_frame`)."""
-        free = np.isnan(frame)
-        size = int(free.sum())
-
-        def system(y: FloatArray) -> FloatArray:
-            theta, v = self.place(y[:, :size], frame), y[:, size : 2 * size]
-            _, gradient, hessian = self.expand(theta, y[:, 2 * size :])
-            flat = (hessian[:, free][:, :, free] @ v[..., None])[..., 0]
-            return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
-
-        return system
+        return fold_system(self.landscape, frame)
 
     def kink(self, held: FloatArray, frame: FloatArray) -> System:
         """Return F(θ, v, q) = (∇L(θ), H(θ + 0v) v, ‖v‖² − 1) for θ on a kink, with its zeros held (`hold`).

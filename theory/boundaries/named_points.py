@@ -30,7 +30,8 @@ from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses
 from .degenerate import MOST_GROWN, degeneracies, flat_directions, grown_states
 from .equations import Equations
 from .exponents import Exponents, measured_exponents
-from .meetings import Meeting, Piece, limit_piece, meet, minimum_piece, third_derivative
+from .meetings import Meeting, Piece, limit_piece, meet, minimum_piece
+from .third_derivatives import third_derivative
 
 RESIDUAL = 2e-12
 # A special point farther than this from where it was suspected is another one.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..minima import distance
 from ..numerics import FloatArray
 from .atlas import TracedCurve, states_of
-from .degenerate import NOTHING, flat_directions, third_derivatives
+from .degenerate import NOTHING, flat_directions, third_along
 from .equations import Equations
 from .exponents import Exponents, measured_exponents
 from .named_points import SpecialPoint
@@ -81,7 +81,7 @@ def boundary_segments(
         if curve.key[0] == "coexistence":
             allowed = flags
         elif curve.key[0] == "kink":
-            allowed = flags & (third_derivatives(curve, equations) > NOTHING)
+            allowed = flags & (third_along(curve, equations) > NOTHING)
         else:
             continue
         for run in _runs(allowed):

@@ -1,8 +1,9 @@
 """Critical points followed along a family of models, through folds, to where they cross and where they end.
 
-`branch` follows one, `limits` says where it stops being a minimum and why, and `diagram` finds all minima of a family,
-follows each, and lists where the cheapest changes. A `Family` is made in `models`. Begin with `diagram`, and
-docs/deformation.md for what comes of it:
+`equations` says what holds on a branch, `branch` follows one, `limits` says where it stops being a minimum and why, and
+`arcs` are its parts that are minima. `diagram` finds all minima of a family and follows each, and `changes` lists where
+the cheapest changes. A `Family` is made in `models`. Begin with `diagram`, and docs/deformation.md for what comes of
+it:
 
     >>> from tegum.theory.branches import branch_diagram
     >>> from tegum.theory.models import one_more_important
@@ -11,8 +12,10 @@ docs/deformation.md for what comes of it:
     0
 """
 
+from .arcs import Arc, apart
 from .branch import Branch, follow_branches
-from .diagram import Arc, BranchDiagram, Change, apart, branch_diagram
+from .changes import Change
+from .diagram import BranchDiagram, branch_diagram
 from .limits import Limit
 
 __all__ = [

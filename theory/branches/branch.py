@@ -5,6 +5,11 @@ are followed at once, each by steps of its own along its tangent and Newton corr
 (pseudo-arclength continuation: E. L. Allgower and K. Georg, Numerical Continuation Methods, chapter 6,
 doi:10.1007/978-3-642-61257-2). Coordinates that are exactly zero in the frame of the first point (`minima/frames.py`),
 which uses up the rotations of the hidden space, stay zero. docs/deformation.md has the mathematics.
+
+`numerics/continuation.py` follows curves too, but not these: it takes any equations, one curve at a time, with two
+positions in a box, Jacobians by differences and Broyden's corrections. Here each step is one batch of exact Hessians
+over all branches, there is one parameter, whose turns take steps of their own, and saddles are followed as far as
+they fall along one direction only.
 """
 
 from __future__ import annotations
@@ -17,27 +22,19 @@ from numpy.typing import NDArray
 
 from ..minima import CriticalPoint, Landscape, hold, pack, smallest_curvature
 from ..models import Family
-from ..numerics import HOPS, SMALLEST_STEP, STRAIGHT, FloatArray
+from ..numerics import HOPS, RESIDUAL, SMALLEST_STEP, STRAIGHT, FloatArray
+from .equations import Curve, loss_slope, tangents
 
 # Longest step in (W, b, log t), and most steps each way.
 STEP, MOST = 0.05, 600
-# Newton corrections of a step, and the gradient that counts as zero.
-CORRECTIONS, CONVERGED = 8, 1e-13
-RESIDUAL = 1e-11
 # A correction may move a point by this many times its step.
 FARTHEST = 2.0
-# Step in log t of derivatives in it.
-DIFFERENCE = 1e-4
 # A saddle with more falling directions than this isn't followed on, nor a branch that has turned more often in t.
 FALLING, TURNS = 1, 2
 # Longest step across a turn in t.
 TURNING = 4e-3
-# A curvature below zero by less counts as none: that of a fold.
-LEVEL = 1e-6
 # Coordinates of a critical point below this are zero.
 ZERO = 1e-9
-# Of two states at a larger distance one isn't the continuation of the other.
-FAR = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,89 +96,6 @@ class Branch:
         return [np.array(r) for r in runs if len(r) > 1]
 
 
-def corrected(
-    family: Family, guess: FloatArray, logarithm: float, held: FloatArray, *, minimum: bool = False
-) -> tuple[FloatArray, float] | None:
-    """Return the critical point that Newton's method finds at a fixed t, and its loss; None if it finds none close by.
-
-    Args:
-        family: of models.
-        guess: packed parameters near it, shape (P,).
-        logarithm: log t.
-        held: as `Branch.held`.
-        minimum: whether a saddle counts as none.
-    """
-    curve = _Curve(family, held[None])
-    row = np.zeros((1, len(held) + 1))
-    row[0, -1] = 1.0
-    y, residual, matrix = curve.correct(np.append(guess, logarithm)[None], row)
-    theta = y[0, :-1]
-    if not residual[0] < RESIDUAL or np.linalg.norm(theta - guess) > FAR:
-        return None
-    if minimum and np.linalg.eigvalsh(matrix[0, :, :-1])[0] < -LEVEL:
-        return None
-    return theta, float(Landscape(family.models(y[:, -1])).losses(theta[None])[0])
-
-
-class _Curve:
-    """The equations ∇L = 0 of many branches in y = (W, b, log t), a row each."""
-
-    def __init__(self, family: Family, held: FloatArray) -> None:
-        self.family, self.fixed = family, ~np.isnan(held)
-        self.held = np.where(self.fixed, held, 0.0)
-
-    def take(self, rows: NDArray[np.int64]) -> _Curve:
-        return _Curve(self.family, np.where(self.fixed[rows], self.held[rows], np.nan))
-
-    def linear(self, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the equations' values, shape (R, P), and derivatives in y, shape (R, P, P + 1)."""
-        family, x = self.family, y[:, -1]
-        low, high = np.log([family.low, family.high])
-        ahead, behind = np.clip(x + DIFFERENCE, low, high), np.clip(x - DIFFERENCE, low, high)
-        _, gradient, hessian = Landscape(family.models(x)).expand(y[:, :-1])
-        both = np.concatenate([y[:, :-1], y[:, :-1]])
-        beside = Landscape(family.models(np.concatenate([ahead, behind])))
-        rise, fall = np.split(beside.gradients(both), 2)
-        # Beyond the range nothing changes.
-        turn = (rise - fall) / np.maximum(ahead - behind, DIFFERENCE)[:, None]
-        hessian = np.where(self.fixed[:, :, None] | self.fixed[:, None, :], np.eye(y.shape[1] - 1), hessian)
-        value, turn = np.where(self.fixed, 0.0, gradient), np.where(self.fixed, 0.0, turn)
-        return value, np.concatenate([hessian, turn[..., None]], axis=-1)
-
-    def correct(self, y: FloatArray, row: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the solutions in the planes through y with normals `row`, their residuals and derivatives."""
-        y = y.copy()
-        y[:, :-1] = np.where(self.fixed, self.held, y[:, :-1])
-        residual, matrix = np.full(len(y), np.inf), np.zeros((len(y), y.shape[1] - 1, y.shape[1]))
-        going = np.arange(len(y))
-        for left in range(CORRECTIONS, -1, -1):
-            value, matrix[going] = self.take(going).linear(y[going])
-            residual[going] = np.linalg.norm(value, axis=-1)
-            more = (residual[going] > CONVERGED) & np.isfinite(residual[going])
-            going = going[more]
-            if not len(going) or not left:
-                break
-            y[going] -= _solve(matrix[going], row[going], np.append(value[more], np.zeros((len(going), 1)), axis=-1))
-        return y, residual, matrix
-
-
-def _solve(matrix: FloatArray, row: FloatArray, right: FloatArray) -> FloatArray:
-    """Solve the derivatives bordered by a row; the least-squares solution where they are singular."""
-    bordered = np.concatenate([matrix, row[:, None]], axis=1)
-    try:
-        return np.asarray(np.linalg.solve(bordered, right[..., None])[..., 0])
-    except np.linalg.LinAlgError:
-        return np.asarray((np.linalg.pinv(bordered) @ right[..., None])[..., 0])
-
-
-def _tangent(matrix: FloatArray, like: FloatArray) -> FloatArray:
-    """Return unit tangents that point the same way as `like`."""
-    right = np.zeros_like(like)
-    right[:, -1] = 1.0
-    tangent = _solve(matrix, like, right)
-    return np.asarray(tangent / np.linalg.norm(tangent, axis=-1, keepdims=True))
-
-
 @dataclass(frozen=True, eq=False)
 class _Attempt:
     """One step each of several branches: where it leads, the tangent there, and what is to be said about it."""
@@ -195,7 +109,7 @@ class _Attempt:
 
 
 def _attempt(
-    curve: _Curve, old: FloatArray, along: FloatArray, length: FloatArray, hopping: NDArray[np.bool_]
+    curve: Curve, old: FloatArray, along: FloatArray, length: FloatArray, hopping: NDArray[np.bool_]
 ) -> _Attempt:
     """Try a step of each branch along its tangent; a hop may land past a kink, where the tangent is another one."""
     low, high = np.log([curve.family.low, curve.family.high])
@@ -206,7 +120,7 @@ def _attempt(
     guess = old + np.where(on_edge, to_edge, length)[:, None] * along
     row = np.where(on_edge[:, None], np.eye(guess.shape[1])[-1], along)
     y, residual, matrix = curve.correct(guess, row)
-    ahead = _tangent(matrix, along)
+    ahead = tangents(matrix, along)
     turned = ahead[:, -1] * along[:, -1] < 0
     good = (residual < RESIDUAL) & (np.linalg.norm(y - guess, axis=-1) <= FARTHEST * length)
     good &= ((y - old) * along).sum(-1) > 0
@@ -248,7 +162,7 @@ class _Walk:
             self.hop = int(self.length < SMALLEST_STEP)
 
 
-def _walk(curve: _Curve, start: FloatArray, tangent: FloatArray, step: float, most: int) -> list[_Walk]:
+def _walk(curve: Curve, start: FloatArray, tangent: FloatArray, step: float, most: int) -> list[_Walk]:
     """Follow branches from rows of `start` along `tangent` until each has ended."""
     low, high = np.log([curve.family.low, curve.family.high])
     walks = [_Walk(y, along, step / 4) for y, along in zip(start, tangent, strict=True)]
@@ -312,9 +226,9 @@ def follow_branches(
     worst = np.linalg.norm(gradient, axis=-1).max()
     if worst > 1e-9:
         raise ValueError(f"points must be critical, got one with a gradient of {worst:.1e}")
-    curve = _Curve(family, held)
+    curve = Curve(family, held)
     _, matrix = curve.linear(y)
-    forwards = _tangent(matrix, np.broadcast_to(np.eye(y.shape[1])[-1], y.shape))
+    forwards = tangents(matrix, np.broadcast_to(np.eye(y.shape[1])[-1], y.shape))
     twice = curve.take(np.tile(np.arange(len(y)), 2))
     walks = _walk(twice, np.concatenate([y, y]), np.concatenate([forwards, -forwards]), step, most)
     branches = []
@@ -360,11 +274,3 @@ def curvatures(landscape: Landscape, states: FloatArray) -> tuple[FloatArray, Fl
         states: packed parameters, shape (K, P).
     """
     return smallest_curvature(landscape, np.where(np.abs(states) < ZERO, 0.0, states))
-
-
-def loss_slope(family: Family, states: FloatArray, logarithm: FloatArray) -> FloatArray:
-    """Return ∂L/∂ log t at fixed (W, b), by central differences, one-sided at the ends of the range."""
-    low, high = np.log([family.low, family.high])
-    ahead, behind = np.minimum(logarithm + DIFFERENCE, high), np.maximum(logarithm - DIFFERENCE, low)
-    rise = Landscape(family.models(ahead)).losses(states) - Landscape(family.models(behind)).losses(states)
-    return np.asarray(rise / (ahead - behind))

@@ -1,6 +1,6 @@
 """Where branches stop being minima: located on exact equations.
 
-- Fold, where a minimum meets a saddle: ∇L = 0, H v = 0, ‖v‖ = 1 (G. Moore and A. Spence 1980, doi:10.1137/0717048).
+- Fold, where a minimum meets a saddle: ∇L = 0, H v = 0, ‖v‖ = 1 (`minima/folds.py`).
 - Anywhere else a curvature passes through zero, or jumps below it at a kink: located by bisection.
 """
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..minima import Landscape, copies
-from ..numerics import FloatArray, System, correct, first_order, jacobian
-from .branch import Branch, corrected, curvatures
+from ..minima import Landscape, copies, fold_system
+from ..numerics import RESIDUAL, FloatArray, System, correct, first_order, jacobian
+from .branch import Branch, curvatures
+from .equations import corrected
 
 HALVINGS = 45
 # Curvatures along a branch are off by less: by rounding, and by what is left of gradients.
 ROUNDING = 1e-13
-RESIDUAL = 1e-11
 # Points before and after a change of stability among which t has to turn at a fold.
 AROUND = 2
 # Share of ∂∇L/∂ log t along the flat direction of a fold, at least.
@@ -79,19 +79,8 @@ def _turns(branch: Branch, inside: int, outside: int) -> bool:
 
 
 def _fold_system(branch: Branch) -> System:
-    """Return F(θ, v, x) = (∇L, H v, ‖v‖² − 1) over the coordinates that aren't held: as many equations as unknowns."""
-    family, free = branch.family, np.isnan(branch.held)
-    size = int(free.sum())
-
-    def system(y: FloatArray) -> FloatArray:
-        theta = np.broadcast_to(np.where(free, 0.0, branch.held), (len(y), len(free))).copy()
-        theta[:, free] = y[:, :size]
-        v = y[:, size : 2 * size]
-        _, gradient, hessian = Landscape(family.models(y[:, -1])).expand(theta)
-        flat = (hessian[:, free][:, :, free] @ v[..., None])[..., 0]
-        return np.concatenate([gradient[:, free], flat, (v * v).sum(axis=-1, keepdims=True) - 1], axis=-1)
-
-    return system
+    """Return F(θ, v, x) = (∇L, H v, ‖v‖² − 1), x = log t, over the coordinates that the branch doesn't hold."""
+    return fold_system(lambda x: Landscape(branch.family.models(x[:, 0])), branch.held)
 
 
 def _fold(branch: Branch, inside: int, outside: int) -> Limit | None:

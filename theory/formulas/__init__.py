@@ -1,9 +1,8 @@
 """What is known in closed form, as records: statement, assumptions, source, and a measurement that tests them.
 
-`record` says what a closed form is; `pairs`, `shapes`, `polygons`, `boundaries`, `identities` and `noise` hold those
+`record` says what a closed form is; `pairs`, `shapes`, `polygons`, `stability`, `identities` and `noise` hold those
 that are known, `published` those of 2022, `catalogue` all of them, from which docs/formulas.md is written; `expansions`
-are for small density, and `elimination` finds the polynomials whose roots are special densities.
-Begin with `catalogue`:
+are for small density, `elimination` finds the polynomials whose roots are special densities. Begin with `catalogue`:
 
     >>> from tegum.theory.formulas import FORMULAS, PUBLISHED_LOSSES
     >>> str(PUBLISHED_LOSSES[0].loss)

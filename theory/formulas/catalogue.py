@@ -5,7 +5,6 @@ from __future__ import annotations
 import sympy
 
 from ..derivation import Expression
-from .boundaries import BOUNDARY_FORMULAS
 from .expansions import EXPANSIONS, Expansion
 from .identities import IDENTITIES
 from .noise import NOISE_FORMULAS
@@ -13,7 +12,9 @@ from .pairs import PAIR_FORMULAS, SINGLE_FORMULAS
 from .polygons import OVERLAP_FORMULAS, POLYGON_FORMULAS
 from .record import Definition, Formula, Root, Variable
 from .shapes import ONE_ACTIVE_FORMULAS, SHAPE_FORMULAS
+from .stability import STABILITY_FORMULAS
 
+# All of them, in the order of docs/formulas.md.
 FORMULAS: tuple[Formula, ...] = (
     *SINGLE_FORMULAS,
     *PAIR_FORMULAS,
@@ -21,7 +22,7 @@ FORMULAS: tuple[Formula, ...] = (
     *POLYGON_FORMULAS,
     *ONE_ACTIVE_FORMULAS,
     *OVERLAP_FORMULAS,
-    *BOUNDARY_FORMULAS,
+    *STABILITY_FORMULAS,
     *IDENTITIES,
     *NOISE_FORMULAS,
 )

@@ -19,9 +19,9 @@ from flint import fmpq, fmpz_mpoly_ctx, fmpz_poly, nmod_mpoly_ctx, nmod_poly
 
 from ..derivation import DENSITY, Expression
 from ..numerics import Interval
-from .boundaries import ANTIPODAL, CUBIC, KAPPA, VARIANCE, silenced_output_loss, stored_output_loss, σ, τ
 from .pairs import PAIR_A, PAIR_B, c, r, s
 from .shapes import TRIANGLE_A, TRIANGLE_B
+from .stability import ANTIPODAL, CUBIC, KAPPA, VARIANCE, silenced_output_loss, stored_output_loss, σ, τ
 
 p = DENSITY
 γ, x, y, u, v = sympy.symbols("gamma x y u v")
@@ -211,6 +211,8 @@ def coexistence_degrees(density: Expression, prime: int = PRIME) -> tuple[int, .
     On the part of the boundary where the second output is silent when feature 1 is fully on, at one rational density.
     Importances at which the two cost the same are critical values of E(s, γ, b) / (ℓ₀ − E₂(h, γ, b₂)), h = γ²/s: five
     equations in s, γ, b, b₂ and r. It takes ten seconds. Degrees over the rational numbers are sums of those returned.
+
+    No record is made of it: it is how docs/boundary-forms.md knows that the curve has no simple form, and tests run it.
 
     Args:
         density: p, rational.

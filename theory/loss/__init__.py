@@ -1,6 +1,6 @@
 """The exact expected loss of x' = ReLU(WᵀWx + b), with gradient and Hessian: where it is integrated.
 
-`moments` integrates over the part of a cube on which a ReLU is on, from its `faces`; `signed_sums` takes expectations
+`moments` integrates over the part of a cube on which a ReLU is on, from its `cells`; `signed_sums` takes expectations
 over the input law, `chain_rule` makes loss and derivatives of them. That is the engine of `arrays`; that of `compiled`
 code goes through the same steps, written down as a `schedule`, and `inverted` transforms (`spectral`) reach hundreds of
 features. All give an `evaluation`, with its error; `engine` chooses one, and `functions` checks arguments. `linear` is
@@ -16,7 +16,7 @@ from .arrays import ArrayEngine
 from .compiled import CompiledEngine
 from .engine import ExactLoss, engine_for
 from .evaluation import Engine, Evaluation
-from .functions import expected_loss, loss_gradient, loss_hessian
+from .functions import checked_parameters, expected_loss, loss_gradient, loss_hessian
 from .inverted import SpectralEngine
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .rounding import loss_rounding, mean_square
@@ -29,6 +29,7 @@ __all__ = [
     "ExactLoss",
     "LinearOptimum",
     "SpectralEngine",
+    "checked_parameters",
     "engine_for",
     "expected_loss",
     "linear_gradient",

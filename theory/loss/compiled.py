@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import FloatArray, over_slices
+from ..numerics import Array, FloatArray, over_slices
 from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
-from .evaluation import Array, Evaluation, Expectations
+from .evaluation import Evaluation, Expectations
 from .rounding import MAX_FEATURES
 from .schedule import Pattern, Schedule, schedule
 
@@ -134,7 +134,7 @@ class CompiledEngine:
     ) -> Evaluation:
         """Evaluate NumPy's arrays, without the penalty on activations; `batch` is the broadcast of all batch shapes."""
         # Compiles, or loads what has been compiled before.
-        from . import kernel as compiled
+        from . import kernel
 
         m, n = self._sizes
         if order not in self._schedules:
@@ -152,9 +152,9 @@ class CompiledEngine:
         models, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
         for_each = max(THREAD_NUMBERS // (operations * n), 1)
         if 0 < count <= 2 * for_each:
-            compiled.evaluate(*tables, models, 0, count, results)
+            kernel.evaluate(*tables, models, 0, count, results)
         elif count:
-            over_slices(lambda s: compiled.evaluate(*tables, models, s.start, s.stop, results), count, for_each)
+            over_slices(lambda s: kernel.evaluate(*tables, models, s.start, s.stop, results), count, for_each)
         return Evaluation(
             # Without a batch a number, instead of an array without dimensions.
             loss.reshape(batch) if batch else loss[0],
@@ -193,7 +193,7 @@ def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], Pl
 
 @lru_cache(maxsize=64)
 def _as_arguments(work: Schedule) -> tuple[Any, ...]:
-    """Return a schedule as `compiled.evaluate` takes it."""
+    """Return a schedule as `kernel.evaluate` takes it."""
     layout = Layout(work.order, work.n_rows, *work.inputs, work.results, work.begins)
     steps = Steps(*work.constants, work.operations, work.scales, work.corners, work.cells)
     return tuple(layout), tuple(steps), work.ends, work.from_zero

@@ -30,10 +30,8 @@ from typing import Any
 import array_api_compat
 
 from ..models import Amplitude
-from .faces import Group, PatternGroup, cell_table
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
+from ..numerics import Array
+from .cells import Group, PatternGroup, cube_table
 
 # Intervals of z shorter than this count as a point: their δ would overflow.
 SHORTEST = 1e-300
@@ -89,7 +87,7 @@ class Moments:
     ) -> None:
         """Look up the table of cells."""
         has_low = not amplitude.is_constant and amplitude.low != 0
-        self.table = cell_table(n_coordinates, patterns, order, has_low, amplitude.is_constant)
+        self.table = cube_table(n_coordinates, patterns, order, has_low, amplitude.is_constant)
         self._xp, self._order, self._device = xp, order, device
         self._low, self._high = float(amplitude.low), float(amplitude.high)
         self._is_unit = self._low == 0 and self._high == 1

@@ -1,6 +1,6 @@
 """The recursion over a cube's faces as one list of operations on rows of numbers, for compiled code.
 
-`moments.py` runs through the groups of a `CellTable` with array operations. Here the same table is written out: every
+`moments.py` runs through the groups of a `CubeTable` with array operations. Here the same table is written out: every
 row (a corner's z, a moment, a sum over patterns) is a sum of products of two earlier rows, times a constant,
 
     row ← (row or 0 + row_a row_b + row_c row_d) · scale .
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import Amplitude
-from .faces import HIGH, LOW, CellTable, Group, Monomial, PatternGroup, cell_table
+from .cells import HIGH, LOW, CubeTable, Group, Monomial, PatternGroup, cube_table
 
 Index = NDArray[np.int64]
 Pattern = tuple[int, ...]
@@ -117,7 +117,7 @@ class _Rows:
 class _Builder:
     """Writes out one table."""
 
-    def __init__(self, table: CellTable, amplitude: Amplitude, n: int, patterns: tuple[Pattern, ...], order: int):
+    def __init__(self, table: CubeTable, amplitude: Amplitude, n: int, patterns: tuple[Pattern, ...], order: int):
         self._table, self._n, self._order = table, n, order
         self._low, self._high = float(amplitude.low), float(amplitude.high)
         self._from_zero = order == 2 and self._low < 0 < self._high
@@ -275,5 +275,5 @@ def schedule(n_coordinates: int, patterns: tuple[Pattern, ...], order: int, ampl
         amplitude: law of each active feature.
     """
     has_low = not amplitude.is_constant and amplitude.low != 0
-    table = cell_table(n_coordinates, patterns, order, has_low, amplitude.is_constant)
+    table = cube_table(n_coordinates, patterns, order, has_low, amplitude.is_constant)
     return _Builder(table, amplitude, n_coordinates, patterns, order).build()

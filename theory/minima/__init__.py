@@ -3,7 +3,7 @@
 A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
 goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
 ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
-would take too long, and `polishing` leads trained weights downhill.
+would take too long, and `polishing` leads trained weights downhill. `folds` says where a minimum ends in a saddle.
 Begin with `local`, and docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
@@ -15,7 +15,8 @@ from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, exami
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
-from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, turned_towards
+from .folds import fold_system
+from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
@@ -45,6 +46,7 @@ __all__ = [
     "diagram_minima",
     "distance",
     "examine",
+    "fold_system",
     "frame_zeros",
     "global_minimum",
     "hold",
@@ -56,6 +58,7 @@ __all__ = [
     "one_sided_hessians",
     "orbit_projector",
     "pack",
+    "placed",
     "plane_minima",
     "polish",
     "random_minima",

@@ -112,6 +112,18 @@ def hold(theta: FloatArray) -> FloatArray:
     return np.where(theta == 0, 0.0, np.nan)
 
 
+def placed(free: FloatArray, held: FloatArray) -> FloatArray:
+    """Return packed parameters with the coordinates that are NaN in `held` taken from the rows of `free`.
+
+    Args:
+        free: shape (rows, number of NaNs).
+        held: as `hold` and `hold_frame` return it, shape (P,).
+    """
+    theta = np.broadcast_to(held, (len(free), len(held))).copy()
+    theta[:, np.isnan(held)] = free
+    return theta
+
+
 def hold_frame(weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Return packed zeros where the frame of a model (`in_frame`) sets zeros, and NaN elsewhere.
 

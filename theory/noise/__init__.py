@@ -2,7 +2,8 @@
 
 `cells` averages products of one input's gradient exactly over each activity pattern, `covariance` makes of them the
 covariance of a batch's gradient, `dynamics` follows second moments of weights through SGD and Adam, and `prediction`
-puts them together. Begin with `prediction`, and docs/sampling-noise.md for the derivation and measurements:
+puts them together; `batches` does so for many minima. Begin with `prediction`, and docs/sampling-noise.md for the
+derivation and measurements:
 
     >>> from tegum.theory import diagram_model, global_minimum
     >>> model = diagram_model(2, 1, 0.3, 1.0)
@@ -10,6 +11,7 @@ puts them together. Begin with `prediction`, and docs/sampling-noise.md for the 
     '1.0e-04'
 """
 
+from .batches import spreads_after
 from .cells import MAX_FEATURES
 from .covariance import GradientNoise, Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, spread_after, spread_at_rest, spread_of_steps
@@ -28,4 +30,5 @@ __all__ = [
     "spread_after",
     "spread_at_rest",
     "spread_of_steps",
+    "spreads_after",
 ]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar, cast
+
+try:
+    import fcntl
+except ImportError:  # Not a Unix.
+    locks: ModuleType | None = None
+else:
+    locks = fcntl
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,6 +34,8 @@ def compiled(function: Function) -> Function:
 def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -> Any:
     """Return a function compiled for one signature; later processes load what this one compiled.
 
+    Of processes that come at the same time one compiles, and the others wait for it.
+
     What is kept is named after the sources of the function and of all compiled functions that it calls: a change of any
     of them makes it anew. (numba by itself looks at the function's own file only.)
 
@@ -41,11 +52,35 @@ def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -
     assert isinstance(function, FunctionType)
     named = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
     named.__doc__, named.__qualname__ = function.__doc__, f"{function.__qualname__}_{_stamp(function)}"
+    with _in_turn(function.__code__.co_filename):
+        try:
+            return numba.njit(signature, cache=True, **options)(named)
+        except (RuntimeError, OSError):
+            # Nowhere to write.
+            return numba.njit(signature, **options)(named)
+
+
+@contextmanager
+def _in_turn(path: str) -> Iterator[None]:
+    """Let one process at a time go on that names this source, where the system has locks.
+
+    The source is locked itself: it is there, and a lock needs no right to write. The lock ends with its process,
+    however that ends.
+    """
+    held = None
+    # Without a file, or on a file system without locks, processes go on side by side.
+    with suppress(OSError):
+        if locks is not None:
+            held = os.open(path, os.O_RDONLY)
+            locks.flock(held, locks.LOCK_EX)
     try:
-        return numba.njit(signature, cache=True, **options)(named)
-    except (RuntimeError, OSError):
-        # Nowhere to write.
-        return numba.njit(signature, **options)(named)
+        yield
+    finally:
+        if locks is not None and held is not None:
+            with suppress(OSError):
+                # A process that was forked meanwhile would hold it further.
+                locks.flock(held, locks.LOCK_UN)
+            os.close(held)
 
 
 def type_of(example: Any) -> Any:

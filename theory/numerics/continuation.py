@@ -18,11 +18,13 @@ from .arrays import FloatArray
 System = Callable[[FloatArray], FloatArray]
 Predicate = Callable[[FloatArray], bool]
 
+# Step of central differences.
 DIFFERENCE = 1e-6
 # Singular values below this fraction of the largest count as zero.
 RANK = 1e-9
 # Points in which a curve has to get on by a step that counts.
 PATIENCE, PROGRESS = 40, 1e-2
+# Equations that are as small as this are solved.
 RESIDUAL = 1e-11
 CORRECTIONS = 12
 LONGEST_CORRECTION = 1.0

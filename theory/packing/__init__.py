@@ -1,9 +1,9 @@
 """Which polytopes many equal features form: the best use of hidden dimensions at each density.
 
-`polytope` finds the best scale and bias of one polytope, `best` compares an atlas of them, `transitions` says where
-along the densities the best changes; `finite` packs given sizes, `classes` features of several importances, `free` a
-few points with all weights free, and `shared_axis` lets features share one axis. Begin with `best`, and
-docs/packing.md:
+`polytope` finds the best scale and bias of one of the `shapes` by its `losses`, some from `counted_patterns`; `best`
+compares an atlas of them, `transitions` says where along the densities the best changes; `finite` packs given sizes,
+`classes` features of several importances, `free` a few points with all weights free, and `shared_axis` lets features
+share one axis. Begin with `best`, and docs/packing.md:
 
     >>> from tegum.theory.packing import packed
     >>> pair = packed("digon", 0.1)

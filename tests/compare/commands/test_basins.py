@@ -7,10 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-# Behind the face: planes are made coarse, and printing is tested by itself.
+from tegum.theory import BoundaryMap
+from tegum.theory.boundaries import BoundaryCurve
+from tegum.theory.minima import DiagramMinima
+
+# Behind the face: planes are made coarse, printing is tested by itself, and boundaries have been traced.
 command: Any = import_module("tegum.compare.commands.basins")
+stages: Any = import_module("tegum.compare.diagrams.diagram")
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +26,20 @@ def few_planes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PLANE_POINTS", 4)
 
 
+@pytest.fixture
+def traced(default_map: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the boundaries of the default diagram, and of no other, traced already."""
+
+    def known(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
+        for given, expected in ((diagram.x, default_map.diagram.x), (diagram.y, default_map.diagram.y)):
+            np.testing.assert_array_equal(given, expected)
+        assert (diagram.n_features, diagram.n_hidden) == (2, 1)
+        return default_map.curves
+
+    monkeypatch.setattr(stages, "phase_boundaries", known)
+
+
+@pytest.mark.usefixtures("traced")
 def test_the_command_writes_and_prints_the_account(tegum_: Any, tmp_path: Path) -> None:
     words = "basins --density 0.3,0.8 --importance 0.5:2:3 --scales 0.5 --seeds 2 --steps 20"
     account = tegum_(f"{words} --out {tmp_path} --json").json()

@@ -76,32 +76,26 @@ def test_an_unknown_phase_is_named_with_the_known_ones(tegum_: Any) -> None:
         assert "'digon(1,2)'" in outcome.err
 
 
-@pytest.fixture(scope="module")
-def small() -> BoundaryMap:
-    """The boundaries around the point where the continuous transition becomes a jump."""
-    return boundary_map(diagram_minima([0.81, 0.84, 0.87], [0.87, 0.9, 0.93], starts=16))
-
-
 @pytest.fixture
-def command(small: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`tegum boundary` with the small map for the whole one, and the options that it was asked with."""
+def command(tricritical_map: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`tegum boundary` with a small map for the whole one, and the options that it was asked with."""
     asked: list[Any] = []
 
     def stand_in(**options: Any) -> BoundaryMap:
         asked.append(options)
-        return small
+        return tricritical_map
 
     monkeypatch.setattr("tegum.theory.boundaries.boundary_map", stand_in)
     monkeypatch.setattr("tegum.compare.figures.boundaries.PIXELS", PIXELS)
     return asked
 
 
-def test_all_boundaries_are_printed_as_json(tegum_: Any, command: list[Any], small: BoundaryMap) -> None:
+def test_all_boundaries_are_printed_as_json(tegum_: Any, command: list[Any], tricritical_map: BoundaryMap) -> None:
     printed = tegum_("boundary --json").json()
     assert command == [{"plane": None, "n_features": 2, "n_hidden": 1}]
     assert printed["axes"] == ["density", "importance"]
-    assert len(printed["curves"]) == len(small.curves)
-    for entry, point in zip(printed["special_points"], small.special_points, strict=True):
+    assert len(printed["curves"]) == len(tricritical_map.curves)
+    for entry, point in zip(printed["special_points"], tricritical_map.special_points, strict=True):
         assert (entry["kind"], entry["density"], entry["importance"]) == (point.kind, point.x, point.y)
         assert entry["residual"] <= 1e-10
         assert max(entry["error"]) <= 1e-8

@@ -45,7 +45,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "seed_diagram", no_seeds)
         patch.setattr(stages, "phase_boundaries", no_curves)
-        settings = stages.DiagramSettings(cells=3, seeds=2, steps=64, batch_size=16, device="cpu")
+        settings = stages.DiagramSettings(cells=3, seeds=2, steps=64, batch_size=16, device="cpu", controls=False)
         stages.phase_diagram(settings, out=folder)
     return folder / "diagram.zarr"
 
@@ -64,7 +64,9 @@ def test_a_saved_diagram_is_redrawn(tegum_: Any, saved: Path, tmp_path: Path) ->
 def test_a_ledger_is_printed_as_json(tegum_: Any, saved: Path, tmp_path: Path) -> None:
     printed = tegum_("diagram", "--from", str(saved), "--out", str(tmp_path), "--json").json()
     assert printed == json.loads((tmp_path / "ledger.json").read_text())
-    assert sum(printed["outcomes"].values()) == printed["runs"] == 18
+    verdicts = [printed[name] for name in ("in_a_minimum", "on_the_way", "at_a_saddle", "elsewhere")]
+    assert sum(printed["basins"].values()) == sum(verdicts) == printed["runs"] == 18
+    assert printed["controls"] == {}
 
 
 def test_a_diagram_of_another_model_is_refused(tegum_: Any, saved: Path, tmp_path: Path) -> None:
@@ -85,19 +87,23 @@ def test_a_diagram_without_runs_is_refused(tegum_: Any, saved: Path, tmp_path: P
 
 @pytest.mark.usefixtures("quick")
 def test_a_diagram_is_computed_with_what_was_asked_for(tegum_: Any, tmp_path: Path) -> None:
-    words = "diagram --cells 2 --seeds 3 --steps 16 --batch 8 --objective exact --device cpu --json --out"
+    words = "diagram --cells 2 --seeds 3 --steps 16 --batch 8 --objective exact --device cpu --no-controls --json --out"
     printed = tegum_(*words.split(), str(tmp_path)).json()
     assert (printed["cells"], printed["runs"]) == (4, 12)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["diagram.png", "diagram.zarr", "ledger.json"]
     settings = load(tmp_path / "diagram.zarr").attrs["settings"]
     asked = {"cells": 2, "seeds": 3, "steps": 16, "batch_size": 8, "objective": "exact", "device": "cpu"}
+    asked |= {"controls": False}
     assert {name: settings[name] for name in asked} == asked
 
 
 @pytest.mark.usefixtures("quick")
 def test_the_stages_of_a_diagram_are_shown_beside_its_output(tegum_: Any, tmp_path: Path) -> None:
-    shown = tegum_("diagram", "--cells", "2", "--seeds", "1", "--steps", "8", "--device", "cpu", "--out", str(tmp_path))
+    words = "diagram --cells 2 --seeds 1 --steps 8 --device cpu --no-controls --out"
+    shown = tegum_(*words.split(), str(tmp_path))
     assert shown.code == 0
+    # Steps that are too few are said before anything else.
+    assert shown.err.startswith("tegum: warning: in 8 steps, fewer than 3000, many runs don't come to rest")
     assert "4 trained runs in 4 cells" in shown.out
     assert str(tmp_path / "diagram.png") in shown.out.replace("\n", "")
     assert "training" not in shown.out.partition("4 trained runs")[0]
@@ -117,8 +123,7 @@ def test_an_interrupted_diagram_says_how_to_go_on(tegum_: Any, tmp_path: Path, m
 
 @pytest.mark.usefixtures("quick")
 def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("diagram", "--cells", "2", "--seeds", "2", "--steps", "40", "--batch", "16", "--device", "cpu", "--out")
-
+    words = "diagram --cells 2 --seeds 2 --steps 40 --batch 16 --device cpu --no-controls --out".split()
     wait, presses = training.wait, iter([KeyboardInterrupt])
 
     def pressed_at_once(*arguments: Any, **options: Any) -> Any:

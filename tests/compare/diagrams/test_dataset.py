@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from tegum.compare.diagrams import curves_of, load, minima_of, model_of, save
+from tegum.compare.judgement import ELSEWHERE, IN, ON_THE_WAY, Recipe
 from tegum.empirical.runs import TrainedModels
 from tegum.theory import CriticalPoint, expected_loss
 from tegum.theory.boundaries import BoundaryCurve
@@ -27,6 +28,9 @@ published: Any = import_module("tegum.compare.diagrams.published")
 DENSITY, IMPORTANCE = np.array([0.1, 0.5]), np.array([0.5, 1.5])
 # How far a run is put from the minimum that it has to be polished to.
 OFF = 1e-3
+# Of runs that are put there by hand no noise has to be explained; by the second recipe, more than `OFF` is.
+EXACT = Recipe(learning_rate=1.0, steps=0, batch_size=1, objective="exact")
+NOISY = Recipe(learning_rate=0.01, steps=3000, batch_size=256)
 # Rounding of a minimum that is found again by Newton's method.
 FOUND_AGAIN = 1e-9
 
@@ -264,7 +268,7 @@ def live(theory: xr.Dataset) -> np.ndarray[Any, Any]:
 
 
 def test_a_run_is_entered_under_the_minimum_it_came_from(theory: xr.Dataset, live: np.ndarray[Any, Any]) -> None:
-    runs = parts.trained_dataset(theory, trained_at(theory, live, OFF))
+    runs = parts.trained_dataset(theory, trained_at(theory, live, OFF), EXACT)
     np.testing.assert_array_equal(runs["ended_in"], live)
     outcome = np.where(live < 0, "unexplained", np.where(live == 0, "global", "other"))
     np.testing.assert_array_equal(np.array(parts.OUTCOMES)[runs["outcome"].values], outcome)
@@ -277,7 +281,7 @@ def test_a_run_is_entered_under_the_minimum_it_came_from(theory: xr.Dataset, liv
 
 def test_polishing_ends_at_the_minimum_and_its_length_is_kept(theory: xr.Dataset, live: np.ndarray[Any, Any]) -> None:
     trained = trained_at(theory, live, OFF)
-    runs, there = parts.trained_dataset(theory, trained), live >= 0
+    runs, there = parts.trained_dataset(theory, trained, EXACT), live >= 0
     losses = np.take_along_axis(theory["minimum_loss"].values, np.maximum(live, 0), axis=-1)
     np.testing.assert_allclose(runs["polished_loss"].values[there], losses[there], rtol=0, atol=FOUND_AGAIN)
     assert (runs["trained_loss"].values > runs["polished_loss"].values)[there].all()
@@ -288,10 +292,32 @@ def test_polishing_ends_at_the_minimum_and_its_length_is_kept(theory: xr.Dataset
     assert 0 < runs["polish_distance"].values[there].max() < 10 * OFF
 
 
+@pytest.mark.parametrize(
+    ("recipe", "off", "verdict"),
+    [(EXACT, 0.0, IN), (EXACT, OFF, ON_THE_WAY), (NOISY, OFF, IN)],
+    ids=["the minimum itself", "beside it", "beside it, by noise"],
+)
+def test_a_run_is_judged_by_its_own_weights(
+    theory: xr.Dataset, live: np.ndarray[Any, Any], recipe: Recipe, off: float, verdict: int
+) -> None:
+    trained = trained_at(theory, live, off)
+    runs, there = parts.trained_dataset(theory, trained, recipe), live >= 0
+    np.testing.assert_array_equal(runs["verdict"], np.where(there, verdict, ELSEWHERE))
+    np.testing.assert_array_equal(runs["nearest"], live)
+    lowest = np.take_along_axis(theory["minimum_loss"].values, np.maximum(live, 0), axis=-1)
+    np.testing.assert_allclose(
+        runs["excess"].values[there], (trained.loss - lowest)[there], rtol=0, atol=tolerance("loss")
+    )
+    np.testing.assert_array_equal(np.isnan(runs["distance"].values), ~there)
+
+
 def test_runs_have_the_dimensions_of_the_documentation(theory: xr.Dataset, live: np.ndarray[Any, Any]) -> None:
-    runs = parts.trained_dataset(theory, trained_at(theory, live, OFF))
+    runs = parts.trained_dataset(theory, trained_at(theory, live, OFF), EXACT)
     cell = ("density", "importance", "seed")
-    for name in ("trained_loss", "polished_loss", "polish_distance", "escapes", "trained_phase", "outcome", "ended_in"):
+    own = ("verdict", "nearest", "excess", "distance", "excess_allowed", "distance_allowed")
+    saddles = ("saddle_loss", "saddle_index", "saddle_phase")
+    polished = ("polished_loss", "polish_distance", "escapes", "trained_phase", "outcome", "ended_in")
+    for name in ("trained_loss", *own, *saddles, *polished):
         assert runs[name].dims == cell
     for side in ("trained", "polished"):
         assert runs[f"{side}_weights"].dims == (*cell, "hidden", "feature")

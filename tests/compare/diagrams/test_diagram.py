@@ -14,8 +14,9 @@ import pytest
 import xarray as xr
 
 from tegum.compare.diagrams import DiagramSettings, agreement, curves_of, load, minima_of, model_of, phase_diagram, save
+from tegum.compare.judgement import AT_A_SADDLE, IN
 from tegum.compare.progress import InterruptedRunError
-from tegum.empirical.runs import TrainedModels
+from tegum.empirical.runs import Optimisation, Sampling, TrainedModels
 from tegum.empirical.training import train
 from tegum.theory import expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
@@ -31,7 +32,7 @@ training: Any = import_module("tegum.empirical.training.running")
 # Behind the face: the layout itself is tested, part by part.
 OUTCOMES: Any = import_module("tegum.compare.diagrams.dataset").OUTCOMES
 
-SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu")
+SETTINGS = DiagramSettings(cells=4, seeds=2, steps=200, batch_size=64, device="cpu", controls=False)
 GRADIENT_BAR = 1e-12
 CURVE = BoundaryCurve(
     kind="coexistence",
@@ -129,6 +130,15 @@ def test_every_variable_has_its_dimensions(dataset: xr.Dataset) -> None:
         "trained_bias": (*run, "feature"),
         "trained_loss": run,
         "trained_phase": run,
+        "verdict": run,
+        "nearest": run,
+        "excess": run,
+        "distance": run,
+        "excess_allowed": run,
+        "distance_allowed": run,
+        "saddle_loss": run,
+        "saddle_index": run,
+        "saddle_phase": run,
         "polished_weights": (*run, "hidden", "feature"),
         "polished_bias": (*run, "feature"),
         "polished_loss": run,
@@ -196,7 +206,24 @@ def test_every_run_has_an_outcome_that_its_own_numbers_bear_out(dataset: xr.Data
         label = phase(dataset["polished_weights"].values[i, j, k], dataset["polished_bias"].values[i, j, k])
         assert names[dataset["trained_phase"].values[i, j, k]] == label
         assert names[dataset["minimum_phase"].values[i, j, which[i, j, k]]] == label
-    assert sum(agreement(dataset).outcomes.values()) == 4 * 4 * 2
+    assert sum(agreement(dataset).basins.values()) == 4 * 4 * 2
+
+
+def test_every_run_has_a_verdict_that_its_own_numbers_bear_out(dataset: xr.Dataset) -> None:
+    verdict, nearest = dataset["verdict"].values, dataset["nearest"].values
+    inside = dataset["excess"].values <= dataset["excess_allowed"].values
+    inside &= dataset["distance"].values <= dataset["distance_allowed"].values
+    np.testing.assert_array_equal(verdict == IN, inside)
+    saddle = verdict == AT_A_SADDLE
+    np.testing.assert_array_equal(dataset["saddle_index"].values > 0, saddle)
+    np.testing.assert_array_equal(np.isfinite(dataset["saddle_loss"].values), saddle)
+    reached = np.take_along_axis(dataset["minimum_loss"].values, nearest, axis=-1)
+    np.testing.assert_allclose(
+        dataset["excess"], dataset["trained_loss"].values - reached, rtol=0, atol=tolerance("loss")
+    )
+    account = agreement(dataset).account
+    # 200 steps are too few for all runs, and enough for some.
+    assert 0 < account.in_a_minimum < account.runs == 4 * 4 * 2
 
 
 def test_losses_of_the_runs_are_exact_and_polishing_lowers_them(dataset: xr.Dataset) -> None:
@@ -208,7 +235,16 @@ def test_losses_of_the_runs_are_exact_and_polishing_lowers_them(dataset: xr.Data
 
 
 def test_the_runs_are_those_of_the_trainer(dataset: xr.Dataset) -> None:
-    again = train(model_of(dataset), seeds=2, steps=200, batch_size=64, learning_rate=2e-3, device="cpu")
+    again = train(
+        model_of(dataset),
+        seeds=2,
+        steps=200,
+        batch_size=64,
+        learning_rate=2e-2,
+        device="cpu",
+        optimisation=Optimisation(schedule="cosine"),
+        sampling=Sampling("stratified", "exact"),
+    )
     np.testing.assert_array_equal(dataset["trained_weights"], again.weights)
     np.testing.assert_array_equal(dataset["trained_bias"], again.bias)
     np.testing.assert_array_equal(dataset["loss_history"], again.loss_history)
@@ -227,7 +263,7 @@ def test_what_is_on_disk_is_what_was_returned(dataset: xr.Dataset, folder: Path)
 def test_the_stages_are_reported_in_order(dataset: xr.Dataset, reports: list[tuple[str, float]]) -> None:
     assert "outcome" in dataset
     order = list(dict.fromkeys(stage for stage, _ in reports))
-    assert order == ["exact minima", "exact boundaries", "training", "polishing"]
+    assert order == ["exact minima", "exact boundaries", "training", "judging"]
     shares = [share for stage, share in reports if stage == "training"]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
@@ -373,11 +409,11 @@ def test_a_failure_in_a_second_run_keeps_the_first(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"cells": 1}, "cells must be at least 2, got 1", id="one cell"),
-        pytest.param({"cells": -4}, "cells must be at least 2, got -4", id="negative cells"),
-        pytest.param({"seeds": 0}, "seeds must be at least 1, got 0", id="no seeds"),
-        pytest.param({"steps": -1}, "steps must be at least 0, got -1", id="negative steps"),
-        pytest.param({"batch_size": 0}, "batch_size must be at least 1, got 0", id="empty batch"),
+        pytest.param({"cells": 1}, "cells must be an integer of at least 2, got 1", id="one cell"),
+        pytest.param({"cells": -4}, "cells must be an integer of at least 2, got -4", id="negative cells"),
+        pytest.param({"seeds": 0}, "seeds must be an integer of at least 1, got 0", id="no seeds"),
+        pytest.param({"steps": -1}, "steps must be an integer of at least 0, got -1", id="negative steps"),
+        pytest.param({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0", id="empty batch"),
         pytest.param({"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"),
         pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
         pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),

@@ -10,21 +10,14 @@ from tegum.compare.figures import boundary_figure
 
 # Behind the face: a map is drawn with few pixels, and labels by themselves.
 from tegum.compare.figures.boundaries import parameter_label
-from tegum.theory import BoundaryMap, boundary_map
-from tegum.theory.minima import diagram_minima
+from tegum.theory import BoundaryMap
 
 AXIS, DIGON = "axis(1) + drop(2)", "digon(1,2)"
 PIXELS = 4
 
 
-@pytest.fixture(scope="module")
-def small() -> BoundaryMap:
-    """The boundaries around the point where the continuous transition becomes a jump."""
-    return boundary_map(diagram_minima([0.81, 0.84, 0.87], [0.87, 0.9, 0.93], starts=16))
-
-
-def test_the_figure_shows_lines_points_and_names(small: BoundaryMap) -> None:
-    figure: Figure = boundary_figure(small, pixels=PIXELS)
+def test_the_figure_shows_lines_points_and_names(tricritical_map: BoundaryMap) -> None:
+    figure: Figure = boundary_figure(tricritical_map, pixels=PIXELS)
     axes = figure.axes[-1]
     assert axes.get_xlabel() == "feature density 1−S"
     styles = {str(line.get_linestyle()) for line in axes.get_lines() if len(np.atleast_1d(line.get_xdata())) > 1}

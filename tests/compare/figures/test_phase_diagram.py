@@ -19,10 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tegum.compare.diagrams import agreement, minima_of, model_of
+from tegum.compare.judgement import ON_THE_WAY, Recipe
 from tegum.theory import expected_loss
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import diagram_minima
@@ -42,6 +44,8 @@ LIGHTNESS_STEP = 8.0
 # Channels of a rendered pixel are bytes.
 PIXEL = 1 / 255 + 1e-9
 PHASES = ["digon(1,2)", "axis(1) + drop(2)", "drop(1) + axis(2)", "merged(1,2)", "cluster(1,2)"]
+# Of runs that are put into minima by hand no noise has to be explained.
+EXACT = Recipe(learning_rate=1.0, steps=0, batch_size=1, objective="exact")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -105,7 +109,7 @@ def dataset() -> xr.Dataset:
         curve("stability", ("merged(1,2)",), "fold", [False] * 3),
         curve("stability", ("digon(1,2)",), "kink", [False, True, True]),
     )
-    parts = (datasets.curves_dataset(curves), datasets.trained_dataset(theory, trained))
+    parts = (datasets.curves_dataset(curves), datasets.trained_dataset(theory, trained, EXACT))
     whole: xr.Dataset = theory.merge(parts[0]).merge(parts[1])
     whole.attrs = theory.attrs | parts[0].attrs | parts[1].attrs
     # A verdict that differs from the exact one, so that the panels can be told apart.
@@ -211,13 +215,25 @@ def test_disagreement_is_shaded_in_its_cell(dataset: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("which", ["nowhere", "everywhere"])
-def test_several_minima_nowhere_or_everywhere_can_be_drawn(dataset: xr.Dataset, which: str) -> None:
-    codes = dataset["minimum_phase"].values.copy()
+def test_several_minima_nowhere_or_everywhere_are_hatched(dataset: xr.Dataset, which: str) -> None:
+    codes, losses = dataset["minimum_phase"].values.copy(), dataset["minimum_loss"].values.copy()
     codes[..., 1:] = -1
     if which == "everywhere":
-        codes[..., 1] = codes[..., 0]
-    on = figures.draw_disagreement(axes(), dataset.assign(minimum_phase=(dataset["minimum_phase"].dims, codes)))
+        codes[..., 1], losses[..., 1] = codes[..., 0], losses[..., 0] + 1.0
+    changed = {
+        "minimum_phase": (dataset["minimum_phase"].dims, codes),
+        "minimum_loss": (dataset["minimum_loss"].dims, losses),
+    }
+    on = figures.draw_disagreement(axes(), dataset.assign(changed))
     canvas_of(on.figure).draw()
+    (hatched,) = (drawn for drawn in on.collections if isinstance(drawn, ContourSet))
+    areas = [path.get_extents() for path in hatched.get_paths() if np.size(path.vertices)]
+    if which == "nowhere":
+        assert areas == []
+    else:
+        (area,) = areas
+        x, y = dataset["density"].values, dataset["importance"].values
+        np.testing.assert_allclose(area.get_points(), [[x[0], y[0]], [x[-1], y[-1]]])
 
 
 def test_limits_of_stability_are_drawn_on_request(dataset: xr.Dataset) -> None:
@@ -284,12 +300,14 @@ def test_the_main_figure_has_four_panels_and_a_colour_bar(figure: Figure, datase
 
 
 def test_panels_show_published_exact_and_best_trained_phases(figure: Figure, dataset: xr.Dataset) -> None:
-    best = dataset["polished_loss"].values.argmin(axis=-1)
+    # Runs are minima themselves: the best one is in the minimum that it is nearest to.
+    best = dataset["trained_loss"].values.argmin(axis=-1)
     assert len(set(best.ravel())) > 1
+    near = np.take_along_axis(dataset["nearest"].values, best[..., None], axis=-1)
     shown = (
         dataset["published_phase"].values,
         dataset["minimum_phase"].values[..., 0],
-        np.take_along_axis(dataset["trained_phase"].values, best[..., None], axis=-1)[..., 0],
+        np.take_along_axis(dataset["minimum_phase"].values, near, axis=-1)[..., 0],
     )
     assert not np.array_equal(shown[0], shown[1])
     names = np.array(dataset.attrs["phases"])
@@ -305,12 +323,38 @@ def test_panels_show_published_exact_and_best_trained_phases(figure: Figure, dat
 
 
 def test_titles_carry_the_ledger(dataset: xr.Dataset) -> None:
-    ledger = replace(agreement(dataset), published_wrong=0.375, best_agreement=0.625)
+    account = replace(agreement(dataset).account, in_a_minimum=9, best_seed_in_global_phase=0.625)
+    ledger = replace(agreement(dataset), published_wrong=0.375, account=account)
     titles = [panel.get_title(loc="left") for panel in figures.phase_diagram_figure(dataset, ledger).axes[:4]]
     assert "37.5%" in titles[0]
     assert "62.5%" in titles[2]
     assert "2 seeds" in titles[2]
-    assert "0.0% of 12 unexplained" in titles[3]
+    assert "75.0% of 12 runs are in a minimum" in titles[3]
+
+
+def test_a_best_seed_in_no_minimum_has_no_phase(dataset: xr.Dataset) -> None:
+    moved = dataset.copy(deep=True)
+    best = int(moved["trained_loss"].values[0, 1].argmin())
+    moved["verdict"][0, 1, best] = ON_THE_WAY
+    drawn = figures.phase_diagram_figure(moved)
+    # A little inside the cell, which is cut at its centre.
+    place = (0.11, 1.4)
+    np.testing.assert_array_equal(colour_at(drawn.axes[2], *place), to_rgba(style.colour(style.NO_MINIMUM)))
+    (legend,) = drawn.legends
+    assert style.NO_MINIMUM in [text.get_text() for text in legend.get_texts()]
+
+
+def test_seeds_that_are_in_no_minimum_are_shaded(dataset: xr.Dataset) -> None:
+    moved = dataset.copy(deep=True)
+    moved["verdict"][0, 1] = ON_THE_WAY
+    before, after = (
+        np.asarray(mesh(figures.draw_disagreement(axes(), runs)).get_array()).reshape(2, 3).T
+        for runs in (dataset, moved)
+    )
+    # One of two seeds is in the cheapest minimum, then neither.
+    assert (before[0, 1], after[0, 1]) == (0.5, 1.0)
+    changed = before != after
+    assert changed.sum() == 1
 
 
 def test_the_legend_names_what_is_shown(figure: Figure, dataset: xr.Dataset) -> None:
@@ -338,7 +382,9 @@ def test_no_text_runs_out_of_the_figure(figure: Figure) -> None:
 
 def test_titles_of_neighbouring_panels_do_not_touch(dataset: xr.Dataset) -> None:
     # As many digits as those of the main job.
-    ledger = replace(agreement(dataset), runs=4608, published_wrong=0.1234, best_agreement=1.0)
+    found = agreement(dataset)
+    account = replace(found.account, runs=4608, in_a_minimum=4608, best_seed_in_global_phase=1.0)
+    ledger = replace(found, account=account, published_wrong=0.1234)
     drawn: Figure = figures.phase_diagram_figure(dataset, ledger)
     canvas_of(drawn).draw()
     titles = [title for panel in drawn.axes[:4] for title in panel.findobj(is_title)]

@@ -1,11 +1,9 @@
-"""Foreign phase diagrams: tables of cells read and judged, and whole weights that get our own ledger."""
+"""Tables of cells read, judged and drawn."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,12 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from tegum.compare.commands import main
-from tegum.compare.diagrams import load
-from tegum.compare.foreign import ColumnMeaning, WeightBatch, compare_table, foreign_diagram, read_table, table_account
-from tegum.theory import ToyModel, diagram_model
-from tegum.theory.boundaries import BoundaryCurve
+from tegum.compare.foreign import ColumnMeaning, compare_table, read_table, table_account
 from tegum.theory.minima import DiagramMinima, diagram_minima
 from tests.support.tolerances import tolerance
 
-# Behind the face: one judgement by itself, and stages that are replaced.
+# Behind the face: one judgement by itself.
 foreign: Any = import_module("tegum.compare.foreign.comparison")
-# Behind the face: stages are replaced, to stop a run between them.
-stages: Any = import_module("tegum.compare.diagrams.diagram")
 # Behind the face: the figure is measured.
 figures: Any = import_module("tegum.compare.figures.foreign")
 
@@ -271,8 +263,8 @@ def test_the_tolerance_decides(tmp_path: Path, exact: DiagramMinima) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tolerance": 0.0}, "tolerance must be positive and finite"),
-        ({"tolerance": float("nan")}, "tolerance must be positive and finite"),
+        ({"tolerance": 0.0}, "tolerance must be finite and positive"),
+        ({"tolerance": float("nan")}, "tolerance must be finite and positive"),
         ({"n_features": 5, "n_hidden": 2}, "published candidates are known for"),
     ],
 )
@@ -302,69 +294,6 @@ def test_distance_from_a_hull(point: Any, distance: float) -> None:
     assert foreign._hull_distance(np.array(point), triangle) == pytest.approx(distance, abs=tolerance("rounding"))
 
 
-# --- Weights -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the tracing of boundaries, which has tests of its own."""
-
-    def no_curves(_: None) -> tuple[BoundaryCurve, ...]:
-        return ()
-
-    monkeypatch.setattr(stages, "seed_diagram", lambda *_: None)
-    monkeypatch.setattr(stages, "phase_boundaries", no_curves)
-
-
-def shuffled(exact: DiagramMinima) -> tuple[WeightBatch, ToyModel]:
-    """Return two runs for each cell, in its cheapest and its dearest live minimum, in random order."""
-    cells = [(i, j, k) for i in range(len(DENSITY)) for j in range(len(IMPORTANCE)) for k in (0, -1)]
-    order = np.random.default_rng(3).permutation(len(cells))
-    points = [exact.live(cells[k][0], cells[k][1])[cells[k][2]] for k in order]
-    # As float32 has them.
-    density = np.array([DENSITY[cells[k][0]] for k in order], dtype=np.float32).astype(float)
-    ratio = np.array([IMPORTANCE[cells[k][1]] for k in order], dtype=np.float32).astype(float)
-    weights, bias = np.array([p.weights for p in points]), np.array([p.bias for p in points])
-    return WeightBatch(weights + 1e-4, bias, None, None), diagram_model(2, 1, density, ratio)
-
-
-@pytest.mark.usefixtures("quick")
-def test_foreign_weights_get_our_own_account(exact: DiagramMinima) -> None:
-    batch, model = shuffled(exact)
-    dataset = foreign_diagram(batch, model)
-    assert dict(dataset["outcome"].sizes) == {"density": 3, "importance": 4, "seed": 2}
-    np.testing.assert_allclose(dataset["density"], DENSITY, rtol=tolerance("loss", "float32"))
-    counts = np.bincount(dataset["outcome"].values.ravel(), minlength=3)
-    several = sum(len(exact.live(i, j)) > 1 for i, j in np.ndindex(3, 4))
-    assert counts.tolist() == [24 - several, several, 0]
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_diverged_run_is_unexplained(exact: DiagramMinima) -> None:
-    batch, model = shuffled(exact)
-    batch.weights[0] = np.nan
-    outcome = foreign_diagram(batch, model)["outcome"].values
-    assert (outcome == 2).sum() == 1
-
-
-def test_weights_that_are_no_grid_are_refused(exact: DiagramMinima) -> None:
-    batch, model = shuffled(exact)
-    part = replace(batch, weights=batch.weights[1:], bias=batch.bias[1:])
-    with pytest.raises(ValueError, match=r"as many runs in each of its 3 × 4 cells, got 2 in some and 1 at density"):
-        foreign_diagram(part, model.take(slice(1, None)))
-    one = replace(batch, weights=batch.weights[:2], bias=batch.bias[:2])
-    with pytest.raises(ValueError, match="at least 2 densities and 2 importances, got 1 and 1"):
-        foreign_diagram(one, diagram_model(2, 1, np.array([0.1, 0.1]), 1.0))
-
-
-def test_features_that_differ_are_refused() -> None:
-    batch = WeightBatch(np.ones((4, 2, 3)), np.ones((4, 3)), None, None)
-    law = diagram_model(3, 2, 0.1, np.array([0.1, 1.0, 2.0, 3.0]))
-    uneven = ToyModel(3, 2, law.features, np.array([[1.0, 2.0, 3.0]] * 4))
-    with pytest.raises(ValueError, match="one importance for all features but the last"):
-        foreign_diagram(batch, uneven)
-
-
 # --- Figure and command line ---------------------------------------------------------------------------------------
 
 
@@ -391,19 +320,6 @@ def test_the_figure_names_its_axes(tmp_path: Path, exact: DiagramMinima) -> None
         assert limits[0] == limits[1]
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tegum", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
-
-
 def test_a_table_is_drawn_and_accounted_for(command: Any, tmp_path: Path, exact: DiagramMinima) -> None:
     average = pairs(exact, lambda found: sum(found) / len(found))
     path, out = table_file(tmp_path, text(average)), tmp_path / "out"
@@ -419,23 +335,6 @@ def test_a_table_is_drawn_and_accounted_for(command: Any, tmp_path: Path, exact:
     assert printed["outcomes"]["between"] >= 3
 
 
-@pytest.mark.usefixtures("quick")
-def test_weights_are_drawn_and_accounted_for(command: Any, tmp_path: Path, exact: DiagramMinima) -> None:
-    batch, model = shuffled(exact)
-    path, out = tmp_path / "runs.npz", tmp_path / "out"
-    # The published layout.
-    importance, density = model.importances(), model.densities()[:, :1]
-    np.savez(path, W=batch.weights.mT, b_final=batch.bias, feature_probability=density, importance=importance)
-    code, shown, _ = command("diagram", "--from", str(path), "--out", str(out))
-    assert code == 0
-    assert "24 trained runs in 12 cells" in shown
-    assert sorted(entry.name for entry in out.iterdir()) == ["foreign.json", "foreign.png", "foreign.zarr"]
-    assert load(out / "foreign.zarr").attrs["source"] == "runs.npz"
-    code, again, _ = command("diagram", "--from", str(out / "foreign.zarr"), "--out", str(out))
-    assert code == 0
-    assert "24 trained runs in 12 cells" in again
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -444,7 +343,7 @@ def test_weights_are_drawn_and_accounted_for(command: Any, tmp_path: Path, exact
         pytest.param("--from cells.csv --log-base ten", "base of the logarithms must be a number or e", id="base"),
         pytest.param("--from cells.csv --log-sparsity odd", "log_sparsity must mean one of", id="quantity"),
         pytest.param("--from cells.csv --overlap odd", "overlap must be one of", id="overlap"),
-        pytest.param("--from cells.csv --tolerance -1", "tolerance must be positive", id="tolerance"),
+        pytest.param("--from cells.csv --tolerance -1", "tolerance must be finite and positive", id="tolerance"),
         pytest.param("--from cells.csv --cells 1", "cells must be at least 2", id="cells"),
         pytest.param("--from bare.npz", "a phase diagram needs the density and importance of each model", id="bare"),
         pytest.param("--from bare.npz --layout odd", "layout must be one of", id="layout"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize
 
-from tegum.theory import BoundaryMap, boundary_map, diagram_model, local_minima
+from tegum.theory import BoundaryMap, diagram_model, local_minima
 from tegum.theory.boundaries import BoundaryCurve
 from tests.support.tolerances import assert_bounded
 
@@ -26,13 +26,8 @@ Curves = tuple[BoundaryCurve, ...]
 
 
 @pytest.fixture(scope="module")
-def found() -> BoundaryMap:
-    return boundary_map()
-
-
-@pytest.fixture(scope="module")
-def curves(found: BoundaryMap) -> Curves:
-    return found.curves
+def curves(default_map: BoundaryMap) -> Curves:
+    return default_map.curves
 
 
 def pick(curves: Curves, kind: str, *phases: str, mechanism: str | None = None) -> Curves:
@@ -216,7 +211,7 @@ def test_coexistence_agrees_with_root_finding_on_separate_minima(curves: Curves)
     assert brentq(gap, density * 0.99, density * 1.01, xtol=1e-10) == pytest.approx(density, rel=1e-7)
 
 
-def test_the_map_selects_from_the_curves(found: BoundaryMap, curves: Curves) -> None:
-    both = found.coexistence("digon(1,2)", "axis(1) + drop(2)")
+def test_the_map_selects_from_the_curves(default_map: BoundaryMap, curves: Curves) -> None:
+    both = default_map.coexistence("digon(1,2)", "axis(1) + drop(2)")
     assert both == pick(curves, "coexistence", "axis(1) + drop(2)", "digon(1,2)")
-    assert found.stability("merged(1,2)") == pick(curves, "stability", "merged(1,2)")
+    assert default_map.stability("merged(1,2)") == pick(curves, "stability", "merged(1,2)")

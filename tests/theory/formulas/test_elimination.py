@@ -18,7 +18,7 @@ from tests.support.tolerances import tolerance
 # Behind the face: the elimination behind the records.
 elimination = internals("formulas.elimination")
 # Behind the face: symbols and derivations behind the records.
-forms = internals("formulas.boundaries")
+forms = internals("formulas.stability")
 by_name = {formula.name: formula for formula in FORMULAS}
 COUNT = 5
 

@@ -62,7 +62,7 @@ def test_a_small_bias_is_a_counterexample_at_every_density() -> None:
 
 def test_an_axis_is_no_minimum_of_two_equal_features() -> None:
     # J(σ, τ) < ℓ₀ for 0 < p < 1 at τ = p²/2, σ = 3/4 (p − 2τ), so that κ < ℓ₀: docs/boundary-forms.md.
-    forms = internals("formulas.boundaries")
+    forms = internals("formulas.stability")
     p, τ = forms.p, forms.p**2 / 2
     form = forms.KAPPA.subs({forms.σ: sympy.Rational(3, 4) * (p - 2 * τ)}).subs({forms.τ: τ})
     gap = sympy.Poly(sympy.expand(forms.VARIANCE - form), p)
@@ -121,7 +121,7 @@ def test_distributions_are_the_best_of_all(costs: list[float], n_hidden: int, da
     ("call", "message"),
     [
         (lambda: one_axis(6, 0.5), "count must be an integer from 1 to 5, got 6"),
-        (lambda: one_axis(2, 0.5, starts=0), "starts must be at least 1, got 0"),
+        (lambda: one_axis(2, 0.5, starts=0), "starts must be an integer of at least 1, got 0"),
         (lambda: shared_axes((0.0, 0.1), 3, 2), "2 axes with up to 1 features each can't hold n_features=3"),
     ],
 )

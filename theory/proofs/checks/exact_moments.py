@@ -57,10 +57,12 @@ class ExactMoments:
         return ONE if value > 0 else self._at_zero
 
     def _moment(self, t: fmpq, slopes: Slopes, powers: Powers) -> fmpq:
+        # Hashing rational numbers takes longer than adding them: once to look, once to keep.
         key = t, slopes, powers
-        if key not in self._known:
-            self._known[key] = self._derived(t, slopes, powers)
-        return self._known[key]
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._derived(t, slopes, powers)
+        return known
 
     def _derived(self, t: fmpq, slopes: Slopes, powers: Powers) -> fmpq:
         for j, slope in enumerate(slopes):

@@ -2,8 +2,8 @@
 
 W has three columns in two dimensions, so that W v = 0 for some v; for given v the outputs decouple. `search` goes
 through cells of v, `cells` bounds what a cell costs, `row_search`, `rows` and `moments` one row, `listing` says what a
-certificate lists, `convexity` ends it near the minimum, and `certify` puts it together. Begin with `certify`, and
-docs/proofs-three.md:
+certificate lists, `uniqueness` ends it near the minimum, by `convexity`, and `certify` puts it together. Begin with
+`certify`, and docs/proofs-three.md:
 
     >>> from tegum.theory.proofs.triples import MAX_ROW_BOXES
     >>> MAX_ROW_BOXES > 0

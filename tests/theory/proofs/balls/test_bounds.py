@@ -28,7 +28,7 @@ bounds, bends, boxes_of = (
 # Behind the face: rounding against exact rationals, layer by layer.
 slopes, curved = internals("proofs.floats.slopes"), internals("proofs.floats.curvature")
 # Behind the face: bounds against exact rationals, layer by layer; how one box is settled.
-exclusion, search = internals("proofs.balls.exclusion"), internals("proofs.pairs.search")
+exclusion, squares = internals("proofs.balls.exclusion"), internals("proofs.pairs.squares")
 
 GRID = 2**16
 # Moments by the order of the ReLU and the features that multiply it: y is R_1, y² is 2 R_2.
@@ -239,9 +239,9 @@ def test_boxes_around_minima_are_not_excluded(
     w = point.weights.ravel()
     corner = [round((x - side * k / 16) * 2**20) / 2**20 for x, k in zip(w, (i, j), strict=True)]
     threshold = point.loss * (1 + 1e-9)
-    square = search.Square(*(Span(x, x + side) for x in corner))
-    found = search.settle(square, search.Problem(1.0, importance, 0.0, threshold, density))
-    assert found.argument == search.OPEN
+    square = squares.Square(*(Span(x, x + side) for x in corner))
+    found = squares.settle(square, squares.Problem(1.0, importance, 0.0, threshold, density))
+    assert found.argument == squares.OPEN
     assert found.lower <= threshold
     box = boxes_of.WeightBox(*(boxes_of.Range(exact(Fraction(x)), exact(Fraction(x) + Fraction(side))) for x in corner))
     model = boxes_of.Pair(exact(Fraction(density)), (fmpq(1), exact(Fraction(importance))), fmpq(0))
@@ -267,11 +267,11 @@ def test_a_box_is_above_only_what_its_points_cost(
     # The threshold is no less than what one of its points costs.
     threshold = Fraction(float(upper.upper())) * (1 + Fraction(1, 2**40))
     assert not pair.above(box, exact(threshold))
-    found = search.settle(
-        search.Square(*spans(*ranges)), search.Problem(1.0, importance, 0.1, float(threshold), density)
+    found = squares.settle(
+        squares.Square(*spans(*ranges)), squares.Problem(1.0, importance, 0.1, float(threshold), density)
     )
-    assert found.argument not in (search.ABOVE, search.FAR)
-    if found.argument == search.OPEN:
+    assert found.argument not in (squares.ABOVE, squares.FAR)
+    if found.argument == squares.OPEN:
         assert found.lower <= threshold
 
 

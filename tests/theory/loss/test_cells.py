@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.internals import internals
 
-# Behind the face: tables of faces by themselves.
-cells = internals("loss.faces")
+# Behind the face: tables of cells by themselves.
+cells = internals("loss.cells")
 
 
 def subsets(n: int) -> tuple[tuple[int, ...], ...]:
@@ -22,14 +22,14 @@ def subsets(n: int) -> tuple[tuple[int, ...], ...]:
 @pytest.mark.parametrize("n", range(6))
 def test_all_patterns_share_the_faces_of_one_cube(n: int, order: int) -> None:
     """A coordinate is at 0, at 1 or free; if intervals don't begin at 0 it can also be at their low end."""
-    assert cells.cell_table(n, subsets(n), order, False, False).n_cells == 3**n
-    assert cells.cell_table(n, subsets(n), order, True, False).n_cells == 4**n
-    assert cells.cell_table(n, subsets(n), order, False, True).n_cells == 2**n
+    assert cells.cube_table(n, subsets(n), order, False, False).n_cells == 3**n
+    assert cells.cube_table(n, subsets(n), order, True, False).n_cells == 4**n
+    assert cells.cube_table(n, subsets(n), order, False, True).n_cells == 2**n
 
 
 @pytest.mark.parametrize("n", range(1, 6))
 def test_cells_come_by_dimension(n: int) -> None:
-    table = cells.cell_table(n, subsets(n), 2, False, False)
+    table = cells.cube_table(n, subsets(n), 2, False, False)
     counts: dict[int, int] = {}
     for group in table.groups:
         counts[group.size] = counts.get(group.size, 0) + group.cells.stop - group.cells.start
@@ -41,7 +41,7 @@ def test_cells_come_by_dimension(n: int) -> None:
 
 def test_one_hot_patterns_need_edges_only() -> None:
     n = 50
-    table = cells.cell_table(n, tuple((j,) for j in range(n)), 0, False, False)
+    table = cells.cube_table(n, tuple((j,) for j in range(n)), 0, False, False)
     # n edges, their ends at 1, and the corner that they share.
     assert table.n_cells == 2 * n + 1
 
@@ -50,7 +50,7 @@ def test_one_hot_patterns_need_edges_only() -> None:
 @pytest.mark.parametrize(("has_low", "is_constant"), [(False, False), (True, False), (False, True)])
 def test_every_pattern_is_found_once(n: int, has_low: bool, is_constant: bool) -> None:
     patterns = subsets(n)
-    table = cells.cell_table(n, patterns, 1, has_low, is_constant)
+    table = cells.cube_table(n, patterns, 1, has_low, is_constant)
     places = np.concatenate([group.patterns for group in table.pattern_groups])
     assert sorted(places) == list(range(len(patterns)))
     for group in table.pattern_groups:

@@ -127,7 +127,7 @@ class PatternGroup:
 
 
 @dataclass(frozen=True, eq=False)
-class CellTable:
+class CubeTable:
     """All cells below a set of patterns.
 
     Attributes:
@@ -188,7 +188,45 @@ def _without(monomial: Monomial, place: int) -> Monomial:
     return tuple(t - (t > place) for t in monomial if t != place)
 
 
+def _facets(
+    cells: list[Cell], coordinates: list[int], low: int, where: dict[Cell, tuple[Group, int]]
+) -> tuple[Group, Index, Index]:
+    """Return the group of the facets on which each cell's coordinate is at an end, and the places of both in it.
+
+    Args:
+        cells: of one group.
+        coordinates: one free coordinate of each cell.
+        low: the state at the low end.
+        where: group and place of each cell of lower dimension.
+    """
+    sides = [
+        [where[(*cell[:j], state, *cell[j + 1 :])] for cell, j in zip(cells, coordinates, strict=True)]
+        for state in (low, HIGH)
+    ]
+    low_places, high_places = (np.array([place for _, place in side]) for side in sides)
+    return sides[1][0][0], low_places, high_places
+
+
 def _steps(
+    q: int, carried: dict[int, tuple[Monomial, ...]], facets: list[tuple[Group, Index, Index]], has_low: bool
+) -> tuple[Step, ...]:
+    """Return the steps of one group, not of corners, for one q.
+
+    Args:
+        q: index of R_q.
+        carried: the group's monomials for each q.
+        facets: for each free coordinate, as `_facets` gives them.
+        has_low: whether an amplitude's low end differs from 0.
+    """
+    if q < 0 and len(facets) == 1:
+        # δ vanishes on corners: its moments on edges have no facets.
+        alone = _steps_by_degree(q, carried[q], None, [], has_low)
+        return tuple(Step(s.rows, (), s.factors, None, max(s.divisor + 1, 1)) for s in alone)
+    sides = [((g.monomials[q], g.offsets[q], g.cells.stop - g.cells.start), low, high) for g, low, high in facets]
+    return _steps_by_degree(q, carried[q], carried.get(q - 1) if q > 0 else None, sides, has_low)
+
+
+def _steps_by_degree(
     q: int,
     here: tuple[Monomial, ...],
     below: tuple[Monomial, ...] | None,
@@ -230,9 +268,9 @@ def _steps(
 
 
 @lru_cache(maxsize=256)
-def cell_table(
+def cube_table(
     n_coordinates: int, patterns: tuple[tuple[int, ...], ...], order: int, has_low: bool, is_constant: bool
-) -> CellTable:
+) -> CubeTable:
     """Return the table of all cells below a set of patterns.
 
     Args:
@@ -258,37 +296,9 @@ def cell_table(
                 continue
             carried = {q: () if q < 0 and not size else monomials(size, own, q, order) for q in qs}
             free = np.array([[j for j, state in enumerate(cell) if state == FREE] for cell in cells], dtype=np.int64)
-            facets: list[tuple[Group, Index, Index]] = []
-            ends = np.empty((2, 0), dtype=np.int64)
-            for place in range(size):
-                sides: list[Index] = []
-                for state in (low, HIGH):
-                    faces = [
-                        (*cell[:j], state, *cell[j + 1 :])
-                        for cell, j in zip(cells, free[:, place].tolist(), strict=True)
-                    ]
-                    found = [where[face] for face in faces]
-                    sides.append(np.array([position for _, position in found]))
-                    group = found[0][0]
-                facets.append((group, sides[0], sides[1]))
-            if size:
-                group = facets[0][0]
-                ends = np.stack(facets[0][1:]) + group.cells.start
-            steps: dict[int, tuple[Step, ...]] = {}
-            for q in qs:
-                if not size:
-                    steps[q] = ()
-                    continue
-                sides_of_q = [
-                    ((g.monomials[q], g.offsets[q], g.cells.stop - g.cells.start), lo, hi) for g, lo, hi in facets
-                ]
-                # δ vanishes on corners: its moments on edges have no facets.
-                sides_of_q = [] if q < 0 and size == 1 else sides_of_q
-                below = carried.get(q - 1) if q > 0 else None
-                made = _steps(q, carried[q], below, sides_of_q, has_low)
-                if q < 0 and size == 1:
-                    made = tuple(Step(s.rows, (), s.factors, None, max(s.divisor + 1, 1)) for s in made)
-                steps[q] = made
+            facets = [_facets(cells, free[:, place].tolist(), low, where) for place in range(size)]
+            ends = np.stack(facets[0][1:]) + facets[0][0].cells.start if size else np.empty((2, 0), dtype=np.int64)
+            steps = {q: _steps(q, carried, facets, has_low) if size else () for q in qs}
             offsets = dict(rows)
             group = Group(size, own, slice(n_cells, n_cells + len(cells)), free.T, ends, offsets, carried, steps)
             n_cells += len(cells)
@@ -297,7 +307,7 @@ def cell_table(
                 rows[q] += len(carried[q]) * len(cells)
             where |= {cell: (group, position) for position, cell in enumerate(cells)}
             groups.append(group)
-    return CellTable(
+    return CubeTable(
         _fixed_steps(ordered), tuple(groups), _pattern_groups(patterns, tops, where), rows, n_cells, qs, is_constant
     )
 

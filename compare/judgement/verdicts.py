@@ -1,0 +1,159 @@
+"""Where a run is, by its own weights: in a minimum, on the way to one, at a saddle, or elsewhere.
+
+A run is *in* a minimum if its exact loss is above that of the minimum, and its (WᵀW, b) away from it, by no more than
+the noise of its recipe explains. Nothing is polished for that. Where polishing leads a run is told beside it: that is
+in whose basin it is, which says nothing about how far training has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tegum.theory.minima import SAME_LOSS, CriticalPoint, Landscape, Polished, invariants, match, polish
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import FloatArray
+
+from .recipes import Recipe
+from .saddles import saddles_at
+
+# Where a run is by its own weights, in words and by their numbers.
+VERDICTS = ("in", "on the way", "at a saddle", "elsewhere")
+IN, ON_THE_WAY, AT_A_SADDLE, ELSEWHERE = range(4)
+# How many times the predicted mean an excess loss, and a squared distance, may be: a normal variable's square exceeds
+# ten times its mean with probability 0.0016, and a sum of several more rarely.
+TIMES_MEAN = 10.0
+# What is allowed beside noise, for weights in float32 and a loss without noise: of Σ_i I_i E[x_i²], and in (WᵀW, b).
+LEAST_EXCESS, LEAST_DISTANCE = 1e-9, 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """The account of K runs.
+
+    Attributes:
+        verdict: number of a word of `VERDICTS`, shape (K,).
+        nearest: which listed minimum of its cell is nearest in (WᵀW, b), shape (K,); −1 for weights that aren't finite.
+        excess: exact loss of the run above that of the nearest minimum, in units of the loss, shape (K,).
+        distance: Euclidean distance from it in (WᵀW, b), outputs that are off left out, shape (K,).
+        excess_allowed: what noise explains, shape (K,).
+        distance_allowed: likewise.
+        ended_in: the listed minimum to which polishing leads, −1 for none, shape (K,).
+        polished: where polishing leads.
+        saddle_loss: of the saddle that the run is at, NaN elsewhere, shape (K,).
+        saddle_index: directions that go down from there, 0 elsewhere, shape (K,).
+        saddle_phase: its label, "" elsewhere.
+    """
+
+    verdict: NDArray[np.int8]
+    nearest: NDArray[np.int16]
+    excess: FloatArray
+    distance: FloatArray
+    excess_allowed: FloatArray
+    distance_allowed: FloatArray
+    ended_in: NDArray[np.int64]
+    polished: Polished
+    saddle_loss: FloatArray
+    saddle_index: NDArray[np.int64]
+    saddle_phase: list[str]
+
+    def cheapest(self, minima: Sequence[tuple[CriticalPoint, ...]]) -> NDArray[np.bool_]:
+        """Return which runs are in a minimum that costs no more than the cheapest of their cell, shape (K,)."""
+        gaps = [p[k].loss - p[0].loss if k >= 0 else np.inf for p, k in zip(minima, self.nearest, strict=True)]
+        return np.asarray((self.verdict == IN) & (np.array(gaps) <= SAME_LOSS))
+
+
+def judge(
+    model: ToyModel,
+    minima: Sequence[tuple[CriticalPoint, ...]],
+    weights: FloatArray,
+    bias: FloatArray,
+    recipe: Recipe,
+) -> Verdicts:
+    """Return where each run is.
+
+    Args:
+        model: batch shape (K,).
+        minima: those of each run's cell, cheapest first; cells that are the same may share a tuple.
+        weights: W, shape (K, n_hidden, n_features); rows that aren't finite are elsewhere.
+        bias: b, shape (K, n_features).
+        recipe: how they were trained.
+
+    Raises:
+        ValueError: as `Recipe.noise`.
+    """
+    finite = np.asarray(np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1))
+    weights, bias = np.where(finite[:, None, None], weights, 0.0), np.where(finite[:, None], bias, 0.0)
+    landscape = Landscape(model)
+    losses = landscape.losses(landscape.join(weights, bias))
+    nearest, distance = _nearest(minima, weights, bias)
+    points = [cell[k] for cell, k in zip(minima, nearest, strict=True)]
+    excess = losses - np.array([point.loss for point in points])
+    excess_allowed, distance_allowed = _allowed(model, minima, nearest, recipe)
+    inside = finite & (excess <= excess_allowed) & (distance <= distance_allowed)
+    polished = polish(model, weights, bias)
+    ended_in = np.where(finite, match(minima, polished), -1)
+    verdict = np.where(inside, IN, np.where(ended_in >= 0, ON_THE_WAY, ELSEWHERE)).astype(np.int8)
+    saddle_loss, saddle_index = np.full(len(losses), np.nan), np.zeros(len(losses), dtype=np.int64)
+    saddle_phase = [""] * len(losses)
+    rest = np.flatnonzero(finite & ~inside)
+    if len(rest):
+        saddles = saddles_at(model.take(rest), weights[rest], bias[rest])
+        verdict[rest[saddles.there]] = AT_A_SADDLE
+        saddle_loss[rest], saddle_index[rest] = saddles.loss, saddles.index
+        for row, label in zip(rest, saddles.phase, strict=True):
+            saddle_phase[row] = label
+    return Verdicts(
+        verdict=verdict,
+        nearest=np.where(finite, nearest, -1).astype(np.int16),
+        excess=np.where(finite, excess, np.nan),
+        distance=np.where(finite, distance, np.nan),
+        excess_allowed=excess_allowed,
+        distance_allowed=distance_allowed,
+        ended_in=ended_in,
+        polished=polished,
+        saddle_loss=saddle_loss,
+        saddle_index=saddle_index,
+        saddle_phase=saddle_phase,
+    )
+
+
+def _nearest(
+    minima: Sequence[tuple[CriticalPoint, ...]], weights: FloatArray, bias: FloatArray
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Return the nearest of each run's minima in (WᵀW, b), and how far it is."""
+    own = invariants(weights, bias)
+    known: dict[int, FloatArray] = {}
+    nearest, distance = np.empty(len(own), dtype=np.int64), np.empty(len(own))
+    for row, cell in enumerate(minima):
+        if id(cell) not in known:
+            known[id(cell)] = invariants(np.stack([p.weights for p in cell]), np.stack([p.bias for p in cell]))
+        apart = np.linalg.norm(known[id(cell)] - own[row], axis=-1)
+        nearest[row] = apart.argmin()
+        distance[row] = apart[nearest[row]]
+    return nearest, distance
+
+
+def _allowed(
+    model: ToyModel, minima: Sequence[tuple[CriticalPoint, ...]], nearest: NDArray[np.int64], recipe: Recipe
+) -> tuple[FloatArray, FloatArray]:
+    """Return how far above and away from its nearest minimum noise may leave each run."""
+    # Runs of a cell share minima: each is looked at once.
+    keys = [(id(cell), int(k)) for cell, k in zip(minima, nearest, strict=True)]
+    rows = {key: row for row, key in enumerate(keys)}
+    chosen = np.array(list(rows.values()), dtype=np.int64)
+    points = [minima[row][nearest[row]] for row in chosen]
+    part = model.take(chosen)
+    excess, squares = recipe.noise(part, np.stack([p.weights for p in points]), np.stack([p.bias for p in points]))
+    place = {key: number for number, key in enumerate(rows)}
+    where = np.array([place[key] for key in keys], dtype=np.int64)
+    second = float(model.features.amplitude.second_moment)
+    scale = (part.importances() * part.densities()).sum(axis=-1) * second
+    # Noise that grows without bound explains nothing.
+    excess, squares = (np.nan_to_num(mean, nan=0.0, posinf=0.0) for mean in (excess, squares))
+    allowed = TIMES_MEAN * excess + LEAST_EXCESS * scale
+    reach = np.sqrt(TIMES_MEAN * squares) + LEAST_DISTANCE
+    return allowed[where], reach[where]

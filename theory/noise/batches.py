@@ -1,0 +1,81 @@
+"""The spread that a schedule leaves around each of many minima, to leading order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..minima import Landscape, one_sided_hessians
+from ..models import ToyModel
+from ..numerics import FloatArray, over_slices
+from .covariance import Sampling, ZeroInputs, gradient_noise
+from .dynamics import OptimiserRule, spread_after
+
+# Directions in which a Hessian that jumps is looked at.
+SECTORS = 32
+# One-sided Hessians that differ by less, against the largest entry, are the same.
+SAME = 1e-9
+# Minima that one thread looks at before it is asked again.
+CHUNK = 16
+
+
+def spreads_after(
+    model: ToyModel,
+    weights: FloatArray,
+    bias: FloatArray,
+    rates: FloatArray,
+    rule: OptimiserRule,
+    batch_size: int,
+    *,
+    sampling: Sampling = "plain",
+    zero_inputs: ZeroInputs = "sampled",
+) -> tuple[FloatArray, FloatArray]:
+    """Return the excess loss and the spread E[δ δᵀ] that training leaves around minima, to leading order.
+
+    At a kink the Hessian is another on each side, and weights spread furthest on the softest side. So both are those of
+    a loss that is as soft on all sides: the largest trace of the spread over the one-sided Hessians, and over their
+    mean. Where the Hessian doesn't jump, that is the prediction of `sampling_noise`; at a kink it lies above.
+
+    Args:
+        model: batch shape (K,), at most four features active at once.
+        weights: W of each minimum, shape (K, n_hidden, n_features), with exact zeros where it has them.
+        bias: b, shape (K, n_features).
+        rates: learning rate of each step, shape (T,).
+        rule: the optimiser.
+        batch_size: B.
+        sampling: see `GradientNoise.covariance`.
+        zero_inputs: see there.
+
+    Returns:
+        Shapes (K,) and (K, P, P).
+
+    Raises:
+        ValueError: as `gradient_noise` and `GradientNoise.covariance`.
+    """
+    landscape = Landscape(model)
+    theta = landscape.join(weights, bias)
+    noise = gradient_noise(model, weights, bias).covariance(batch_size, sampling=sampling, zero_inputs=zero_inputs)
+    directions = np.random.default_rng(0).normal(size=(1, SECTORS, theta.shape[-1]))
+
+    def work(part: slice) -> tuple[FloatArray, FloatArray]:
+        each = np.broadcast_to(directions, (len(theta[part]), *directions.shape[1:]))
+        sides = one_sided_hessians(landscape.take(part), theta[part], each)
+        excess, spread = np.empty(len(sides)), np.empty((len(sides), *theta.shape[-1:] * 2))
+        for k, (hessians, covariance) in enumerate(zip(sides, noise[part], strict=True)):
+            spreads = [(h, spread_after(h, covariance, rates, rule)) for h in _distinct(hessians)]
+            excess[k] = max(np.einsum("pq,qp->", h, s) / 2 for h, s in spreads)
+            spread[k] = max((s for _, s in spreads), key=np.trace)
+        return excess, spread
+
+    parts = over_slices(work, len(theta), CHUNK)
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _distinct(hessians: FloatArray) -> list[FloatArray]:
+    """Return the mean of one-sided Hessians, shape (D, P, P), and those of them that differ and bend up everywhere."""
+    mean = hessians.mean(axis=0)
+    found, same = [mean], SAME * np.abs(hessians).max()
+    for hessian in hessians:
+        # Where one bends down, outside of its own sector, no weights are led by it.
+        if np.linalg.eigvalsh(hessian)[0] >= -same and all(np.abs(hessian - other).max() > same for other in found):
+            found.append(hessian)
+    return found
