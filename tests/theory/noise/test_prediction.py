@@ -66,7 +66,7 @@ def test_runs_of_training_have_the_predicted_excess(name: str) -> None:
     density, importance, phase, rate, batch, order, options = RUNS[name]
     model = diagram_model(2, 1, density, importance)
     point = minimum(model, phase)
-    found, error, late = excess_of_runs(model, point, rate, batch, steps=7000, seeds=160, **options)
+    found, error, late = excess_of_runs(model, point, rate, batch, steps=7000, seeds=128, **options)
     drawn = options.get("sampling", Sampling())
     predicted = sampling_noise(
         model, point, rate, batch, options["optimiser"], momentum=options.get("momentum"),
