@@ -142,9 +142,7 @@ def _print(account: dict[str, Any], out: Path) -> None:
         rows.append(
             [f"{block['objective']} {block['initial_scale']:g}", *(f"{share:.2f}" for share in shares.values())]
         )
-    title = (
-        f"Percent of {account['blocks'][0]['runs']} runs of all cells, polished: where they end"
-    )
+    title = f"Percent of {account['blocks'][0]['runs']} runs of all cells, polished: where they end"
     print_table(title, ["", *KINDS], rows)
     rows = []
     for block in account["blocks"]:

@@ -224,10 +224,7 @@ def _print(account: dict[str, Any]) -> None:
     shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
     console().print(f"Of {runs['number']} runs ({runs['objective']}), polished: {shares}.", soft_wrap=True)
     far = f"polishing moves them by {runs['median_distance']:.1e} (median) and {runs['distance_99']:.1e} (99 %)"
-    if runs["in_a_minimum"] is None:
-        own = f"How far noise leaves sampled runs of so many features isn't predicted; {far}."
-    else:
-        own = f"By their own weights {runs['in_a_minimum']} of {runs['number']} are in a minimum; {far}."
+    own = f"By their own weights {runs['in_a_minimum']} of {runs['number']} are in a minimum; {far}."
     console().print(own, soft_wrap=True)
     reached = runs["values_with_a_run_on_the_cheapest"]
     console().print(f"At {reached} of {runs['values']} values some run reached the cheapest minimum.", soft_wrap=True)

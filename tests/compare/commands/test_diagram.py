@@ -123,7 +123,21 @@ def test_an_interrupted_diagram_says_how_to_go_on(tegum_: Any, tmp_path: Path, m
 
 @pytest.mark.usefixtures("quick")
 def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = "diagram --cells 2 --seeds 2 --steps 40 --batch 16 --device cpu --no-controls --out".split()
+    words = [
+        "diagram",
+        "--cells",
+        "2",
+        "--seeds",
+        "2",
+        "--steps",
+        "40",
+        "--batch",
+        "16",
+        "--device",
+        "cpu",
+        "--no-controls",
+        "--out",
+    ]
     wait, presses = training.wait, iter([KeyboardInterrupt])
 
     def pressed_at_once(*arguments: Any, **options: Any) -> Any:
