@@ -1,4 +1,4 @@
-"""Train runs until they are at rest, hold their excess loss against the prediction, and draw docs/sampling-noise.png.
+"""Hold the excess loss of runs at rest against its prediction, and draw docs/sampling-noise.png: five minutes.
 
 Models of two features in one dimension and of three in two are trained from many seeds at constant rates by SGD and
 Adam. A run counts for a minimum if its weights lie in that minimum's basin (`polish` and `match`) half way and at the
