@@ -2,7 +2,7 @@
 
 `arrays` has the one array type, `checks` what single arguments must be, `intervals` proven intervals of exact
 rationals, `compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds,
-`lbfgs` minimises for many starts at once, `threads` splits rows over all cores, and `replacing` saves files in one
+`lbfgs` minimises for many starts at once, `threads` splits rows over all cores, and `saving` puts files in place in one
 step. Nothing here imports anything else of ours.
 Begin with `continuation`:
 
@@ -34,8 +34,8 @@ from .continuation import (
 )
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
-from .replacing import recover, replacing, write_whole
 from .rounding import UNIT, gamma
+from .saving import recover, replacing, write_whole
 from .threads import cores, even_size, over_slices, slices
 
 __all__ = [

@@ -13,7 +13,7 @@ from tegum.theory.numerics import recover, replacing, write_whole
 from tests.support.internals import internals
 
 # Behind the face: systems without an exchange of names.
-module = internals("numerics.replacing")
+module = internals("numerics.saving")
 KILLED = 9
 # More operations than a save has.
 MOST = 200
