@@ -6,7 +6,6 @@ from typing import Any
 
 from .console import console
 
-
 # Stages that say how far they are from the beginning.
 COUNTED = ("training", "controls")
 
