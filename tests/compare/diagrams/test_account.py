@@ -62,5 +62,5 @@ def test_only_cells_off_a_boundary_count_for_the_best_seed(counted: list[list[bo
 def test_an_account_comes_out_of_json_as_it_went_in(counted: np.ndarray) -> None:
     found = account(counted=counted)
     plain = json.loads(json.dumps(found.as_json(), allow_nan=False))
-    assert (plain["best_seed_in_global_phase"] is None) is not counted.any()
+    assert (plain["best_seed_in_global_phase"] is None) == (not counted.any())
     assert Account.from_json(plain).as_json() == plain
