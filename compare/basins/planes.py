@@ -9,6 +9,7 @@ from tegum.theory.flow import gradient_flow
 from tegum.theory.geometry import phase
 from tegum.theory.minima import polish
 from tegum.theory.models import diagram_model
+from tegum.theory.numerics import check_count, check_rate
 
 from .shares import SADDLE, UNEXPLAINED
 
@@ -29,9 +30,9 @@ def basin_plane(density: float, importance: float, *, extent: float = 2.5, point
     Raises:
         ValueError: if a number is out of range.
     """
-    if not (np.isfinite(extent) and extent > 0):
-        raise ValueError(f"extent must be positive, got {extent!r}")
-    if isinstance(points, bool) or not isinstance(points, int) or points < 2 or points % 2:
+    check_rate("extent", extent)
+    check_count("points", points, 2)
+    if points % 2:
         raise ValueError(f"points must be an even integer of at least 2, got {points!r}")
     axis = (np.arange(points) + 0.5) * 2 * extent / points - extent
     # The loss doesn't change under W → −W: half of the plane says it all.

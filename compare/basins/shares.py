@@ -21,13 +21,16 @@ from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.numerics import check_count, check_kind, check_rate, numbers
 
-from ..diagrams import DENSITY_RANGE, IMPORTANCE_RANGE, RUN, exact_part, model_of, runs_dataset
+from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, quiet
 
 FORMAT = "tegum basin shares 1"
 DATASET_NAME, MINIMA_NAME, CHECKPOINT_NAME = "basins.zarr", "minima.zarr", "training.npz"
+# How runs are trained.
 OBJECTIVES = ("exact", "sampled")
 # Ends that are none of the listed minima.
 SADDLE, UNEXPLAINED, DIVERGED = "saddle", "unexplained", "diverged"
@@ -77,7 +80,7 @@ class BasinSettings:
     def __post_init__(self) -> None:
         """Raise `ValueError` where no shares come out."""
         for name, least in (("density", 2), ("importance", 2), ("initial_scale", 1)):
-            values = np.asarray(getattr(self, name), dtype=np.float64)
+            values = numbers(name, getattr(self, name)).astype(np.float64)
             good = values.ndim == 1 and len(values) >= least and np.isfinite(values).all() and (values > 0).all()
             if not (good and (np.diff(values) > 0).all()):
                 raise ValueError(
@@ -87,11 +90,10 @@ class BasinSettings:
         if self.density[-1] > 1:
             raise ValueError(f"density must lie in (0, 1], got {self.density[-1]}")
         for name, least in (("seeds", 1), ("steps", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
+            check_count(name, getattr(self, name), least)
+            # Settings are kept as JSON, which has no numbers of NumPy's.
+            object.__setattr__(self, name, int(getattr(self, name)))
+        check_rate("learning_rate", self.learning_rate)
         resolve_device(self.device)
 
 
@@ -113,7 +115,8 @@ def wilson_interval(count: ArrayLike, total: ArrayLike) -> tuple[NDArray[np.floa
         >>> round(float(low), 4), round(float(high), 4)
         (0.0, 0.2775)
     """
-    k, n = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
+    of_both = (numbers(*given).astype(np.float64) for given in (("count", count), ("total", total)))
+    k, n = np.broadcast_arrays(*of_both)
     if not ((n >= 1) & (k >= 0) & (k <= n)).all():
         raise ValueError(f"counts must lie between 0 and their totals, totals at 1 or more, got {count!r} of {total!r}")
     z = QUANTILE**2
@@ -152,7 +155,8 @@ def basin_shares(
         ValueError: if `out` holds shares of other settings, or something else.
         InterruptedRunError: if sampled training was stopped with Ctrl-C; the same call goes on from there.
     """
-    settings = settings or BasinSettings()
+    settings = BasinSettings() if settings is None else settings
+    check_kind("settings", settings, BasinSettings)
     folder = None if out is None else Path(out)
     dataset = _begun(settings, folder, report)
     blocks = [(o, s) for o in range(len(OBJECTIVES)) for s in range(len(settings.initial_scale))]

@@ -108,8 +108,9 @@ def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) 
 
 
 def _account(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return plain values: over all cells how many runs ended in each phase, by objective and initial scale."""
+    """Return plain values: over all cells how many runs are where, and end in each phase when polished, by block."""
     from ..basins import wilson_interval
+    from ..judgement import VERDICTS
 
     blocks = []
     counts = dataset["count"].sum(("density", "importance")).values
@@ -124,7 +125,11 @@ def _account(dataset: xr.Dataset) -> dict[str, Any]:
                     "share": float(counts[i, j, k] / runs),
                     "interval": [float(low), float(high)],
                 }
-            blocks.append({"objective": objective, "initial_scale": scale, "runs": runs, "ends": ends})
+            verdict = dataset["verdict"].values[i, j]
+            own = {word: int((verdict == k).sum()) for k, word in enumerate(VERDICTS)}
+            blocks.append(
+                {"objective": objective, "initial_scale": scale, "runs": runs, "by_own_weights": own, "ends": ends}
+            )
     return {"settings": dataset.attrs["settings"], "blocks": blocks}
 
 
@@ -137,8 +142,14 @@ def _print(account: dict[str, Any], out: Path) -> None:
         rows.append(
             [f"{block['objective']} {block['initial_scale']:g}", *(f"{share:.2f}" for share in shares.values())]
         )
-    title = f"Percent of {account['blocks'][0]['runs']} runs of all cells, by objective and initial scale"
+    title = f"Percent of {account['blocks'][0]['runs']} runs of all cells, polished: where they end"
     print_table(title, ["", *KINDS], rows)
+    rows = []
+    for block in account["blocks"]:
+        own = [f"{100 * count / block['runs']:.2f}" for count in block["by_own_weights"].values()]
+        rows.append([f"{block['objective']} {block['initial_scale']:g}", *own])
+    columns = ["", *(f"{word} a minimum" if word == "in" else word for word in account["blocks"][0]["by_own_weights"])]
+    print_table("The same runs by their own weights, not polished: percent", columns, rows)
     files = ", ".join(str(out / name) for name in ("basins.png", "basin-planes.png", "basins.json", "basins.zarr"))
     console().print(f"Wrote {files}.", soft_wrap=True)
 

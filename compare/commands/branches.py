@@ -222,7 +222,10 @@ def _print(account: dict[str, Any]) -> None:
     if runs is None:
         return
     shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
-    console().print(f"Of {runs['number']} runs ({runs['objective']}): {shares}.", soft_wrap=True)
+    console().print(f"Of {runs['number']} runs ({runs['objective']}), polished: {shares}.", soft_wrap=True)
+    far = f"polishing moves them by {runs['median_distance']:.1e} (median) and {runs['distance_99']:.1e} (99 %)"
+    own = f"By their own weights {runs['in_a_minimum']} of {runs['number']} are in a minimum; {far}."
+    console().print(own, soft_wrap=True)
     reached = runs["values_with_a_run_on_the_cheapest"]
     console().print(f"At {reached} of {runs['values']} values some run reached the cheapest minimum.", soft_wrap=True)
 

@@ -14,6 +14,7 @@ import typer
 from .console import FAILED, console, print_json
 from .groups import with_groups
 from .options import Features, Hidden, Json
+from .places import check_writable
 from .stages import Stages
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def certify(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Save the certificate as JSON.")] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Verify a saved certificate instead, by other code than the search's.")
+        Path | None,
+        typer.Option(help="Verify a saved certificate instead, by other code than the search's but for cores."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -88,6 +90,10 @@ def certify(
 def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, *, as_json: bool) -> None:
     from tegum.theory.proofs import certify
 
+    new = ""
+    if out is not None:
+        check_writable(out)
+        new = "" if out.parent.exists() else ", in a new folder"
     with Stages() as stages:
         if (model.n_features, model.n_hidden) == TRIPLE:
             # Minutes, of which no one knows how many.
@@ -102,7 +108,7 @@ def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, 
     else:
         _print_certificate(certificate)
         if out is not None:
-            console().print(f"Wrote {out}.", soft_wrap=True)
+            console().print(f"Wrote {out}{new}.", soft_wrap=True)
     if not certificate.proved:
         raise typer.Exit(FAILED)
 

@@ -39,8 +39,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
-        words = column in ("", "phase", "nearest minimum", "status", "curve", "ends", "ended in")
-        whole = column in ("phase", "nearest minimum", "loss", "gradient", "status", "ended in")
+        words = column in ("", "phase", "nearest minimum", "status", "curve", "ends", "basin of", "is")
+        whole = column in ("phase", "nearest minimum", "loss", "gradient", "status", "basin of")
         table.add_column(column, justify="left" if words else "right", no_wrap=whole)
     for row in rows:
         table.add_row(*row)

@@ -14,10 +14,16 @@ from .options import Json, Layout
 # Models that a table shows; JSON has all.
 SHOWN = 20
 SHORT = {"unexplained": "none"}
+BY_WEIGHTS = {
+    "in": "are in a minimum",
+    "on the way": "are on the way to one",
+    "at a saddle": "are at a saddle",
+    "elsewhere": "are elsewhere",
+}
 MEANING = {
-    "global": "end in the cheapest minimum",
-    "other": "end in another minimum that theory lists",
-    "unexplained": "end in none",
+    "global": "in the basin of the cheapest minimum",
+    "other": "in the basin of another one that theory lists",
+    "unexplained": "in the basin of none",
     "diverged": "have weights that aren't finite",
 }
 
@@ -61,6 +67,32 @@ def _show_model(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
         ]
     title = f"{path} at density {_number(at['density'])}, relative importance {_relative(at['importance'])}"
     print_table(title, ["", "phase", "loss", "gradient", "distance"], rows)
+    if "verdict" in model:
+        console().print(_sentence(model))
+
+
+def _sentence(model: dict[str, Any]) -> str:
+    """Return what is said of one model's own weights."""
+    beside = model["beside"]
+    numbers = (
+        f"loss {beside['excess']:.2e} above it (noise explains {beside['excess_allowed']:.1e}), distance in (W^T W, b) "
+        f"{beside['distance']:.2e} ({beside['distance_allowed']:.1e})"
+    )
+    texts = {
+        "in": f"The weights are in the minimum {beside['phase']}: {numbers}.",
+        "on the way": f"The weights are on the way, in no minimum. Nearest is {beside['phase']}: {numbers}.",
+        "elsewhere": f"The weights are in no minimum and no basin of one. Nearest is {beside['phase']}: {numbers}.",
+    }
+    if "saddle" in model:
+        saddle = model["saddle"]
+        texts["at a saddle"] = (
+            f"The weights are at a saddle, {saddle['phase']}, of loss {saddle['loss']:.10g} and index "
+            f"{saddle['index']}. The nearest minimum is {beside['phase']}: {numbers}."
+        )
+    assumed = (
+        "What noise explains is that of 10,000 steps of Adam at 1e-3 with 1,024 inputs; the file doesn't say more."
+    )
+    return f"{texts[model['verdict']]} {assumed}"
 
 
 def _show_batch(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
@@ -76,19 +108,18 @@ def _show_batch(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
         if "nearest_minimum" in model:
             near = model["nearest_minimum"]
             row += [near["phase"], f"{near['distance']:.2g}", SHORT.get(model["outcome"], model["outcome"])]
+            row += [model["verdict"]]
         else:
-            row += [model["phase"] or "", *(["", "diverged"] if searched else [])]
+            row += [model["phase"] or "", *(["", "diverged", ""] if searched else [])]
         rows.append(row)
     count = report["count"]
     shown = "" if count <= SHOWN else f", the first {SHOWN}; --json has all"
-    columns = ["model", "1-S", "r", "loss", *(["ended in", "moved", "account"] if searched else ["phase"])]
+    columns = ["model", "1-S", "r", "loss", *(["basin of", "moved", "account", "is"] if searched else ["phase"])]
     print_table(f"{count} models of {path}{shown}", columns, rows)
     outcomes = report["outcomes"]
-    accounts = [
-        [text, f"{outcomes[name]}", f"{outcomes[name] / count:.2%}"]
-        for name, text in MEANING.items()
-        if outcomes.get(name)
-    ]
+    told = [(text, report["verdicts"].get(name)) for name, text in BY_WEIGHTS.items()]
+    told += [(text, outcomes.get(name)) for name, text in MEANING.items()]
+    accounts = [[text, f"{number}", f"{number / count:.2%}"] for text, number in told if number]
     phases = Counter(model["phase"] or "diverged" for model in report["models"])
     accounts += [[f"  look like {label}", f"{k}", f"{k / count:.2%}"] for label, k in phases.most_common()]
     print_table("What becomes of them on the exact loss", ["", "models", "share"], accounts)

@@ -52,6 +52,8 @@ def packing(
     """Find which polytopes use the hidden space best for many equal features, and where that changes."""
     if (features is None) != (hidden is None) or (features is not None and density is None):
         raise ValueError("a finite packing needs --density, --features and --hidden together")
+    if density is not None and not 0 < density < 1:
+        raise ValueError(f"--density must lie in (0, 1), got {density}; without it, all densities are gone through")
     if free is not None and density is not None:
         raise ValueError("--free goes through densities of its own and takes no --density")
     if free is not None and amplitude != "uniform":

@@ -13,6 +13,7 @@ from .groups import with_groups
 from .interruptions import keeping
 from .laws import COUNTED, LawOptions
 from .options import Features, Hidden, Json, Seeds, whole_numbers
+from .places import check_writable
 from .training import TrainingOptions
 
 if TYPE_CHECKING:
@@ -97,8 +98,10 @@ def train(
     Ctrl-C saves the state beside --out, and the same command goes on from there.
     """
     chosen = whole_numbers("seeds", seeds)
-    _check_place(out, force=force)
     model = problem.model(law)
+    # Options that are wrong in any case come before what is wrong with a file.
+    training.arguments()
+    _check_place(out, force=force)
     trained = _trained(model, chosen, out.with_name(out.name + ".checkpoint"), training)
     summary = _summary(trained, model, out)
     summary["path"] = _saved(trained, model, out)
@@ -177,14 +180,7 @@ def _check_place(out: Path, *, force: bool) -> None:
 
         # A folder of anything else isn't ours to delete.
         load_models(out)
-    from tempfile import TemporaryFile
-
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"can't write to {folder}: {error.strerror or error}") from None
+    check_writable(out)
 
 
 def _summary(trained: TrainedModels, model: ToyModel, out: Path) -> dict[str, Any]:

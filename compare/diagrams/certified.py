@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.boundaries import BoundarySegment
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
-DENSITY_RANGE, IMPORTANCE_RANGE = (0.01, 1.0), (0.1, 10.0)
 # Points of a curve between which it counts as straight, in units of a cell.
 FINE = 1 / 50
 

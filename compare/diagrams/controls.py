@@ -124,6 +124,7 @@ def _published(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
     return np.broadcast_to(weights, (*biases.shape[:-1], *weights.shape[1:])).copy(), biases
 
 
+# Mistakes on purpose, each of which the account has to notice, but for those below.
 CONTROLS: tuple[Control, ...] = (
     Control("untrained", "untrained", _untrained),
     Control("a_tenth_of_the_steps", "a tenth of the steps", _early),

@@ -15,13 +15,16 @@ from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import phase, published_candidates
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima
 from tegum.theory.models import ToyModel, diagram_model, diagram_plane
+from tegum.theory.numerics import check_kind
 
 from ..judgement import Recipe, Verdicts, judge
 from .published import published_losses
 
 FORMAT = "tegum phase diagram 1"
 CELL = ("density", "importance")
+# Dimensions of what was trained.
 RUN = (*CELL, "seed")
+# Where a run ended: in the cheapest minimum, in another one, or in none that theory lists.
 OUTCOMES = ("global", "other", "unexplained")
 # Curves are cut to sheets of equal length; the rest is NaN.
 CURVE_FIELDS = ("density", "importance", "residual", "error")
@@ -48,6 +51,7 @@ class PhaseNames:
 
 def model_of(dataset: xr.Dataset) -> ToyModel:
     """Return the models of a phase diagram's cells, batch shape (density, importance)."""
+    check_kind("dataset", dataset, xr.Dataset)
     density, importance = dataset["density"].values[:, None], dataset["importance"].values
     return diagram_model(int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"]), density, importance)
 
@@ -97,6 +101,7 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
 
 def minima_of(dataset: xr.Dataset) -> DiagramMinima:
     """Return the minima that a dataset holds, the inverse of `theory_dataset`."""
+    check_kind("dataset", dataset, xr.Dataset)
     names = dataset.attrs["phases"]
     arrays = {name: dataset[name].values for name in dataset if str(name).startswith("minimum_")}
 
@@ -144,6 +149,7 @@ def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
 
 def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
     """Return the boundary curves that a dataset holds, the inverse of `curves_dataset`."""
+    check_kind("dataset", dataset, xr.Dataset)
     curves = []
     for k, labels in enumerate(dataset.attrs.get("curves", [])):
         rows = {name: dataset[f"curve_{name}"].values[k] for name in (*CURVE_FIELDS, "cheapest")}

@@ -7,7 +7,6 @@ stays when a later stage fails or is stopped.
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,16 +20,17 @@ from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.numerics import check_count, check_kind, check_rate
 
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
 from .controls import control_accounts
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
-DENSITY_RANGE = (0.01, 1.0)
-IMPORTANCE_RANGE = (0.1, 10.0)
 # Steps of the default: with fewer, fewer runs come to rest (docs/judgement.md).
 STEPS = 3000
+# Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 
 
@@ -70,13 +70,10 @@ class DiagramSettings:
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)
         for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate!r}")
+            check_count(name, getattr(self, name), least)
+            # Settings are kept as JSON, which has no numbers of NumPy's.
+            object.__setattr__(self, name, int(getattr(self, name)))
+        check_rate("learning_rate", self.learning_rate)
 
     @property
     def recipe(self) -> Recipe:
@@ -112,7 +109,8 @@ def phase_diagram(
         ValueError: if a setting is out of range, or `out` holds something else than a phase diagram.
         InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
     """
-    settings = settings or DiagramSettings()
+    settings = DiagramSettings() if settings is None else settings
+    check_kind("settings", settings, DiagramSettings)
     folder = None if out is None else Path(out)
     store = None if folder is None else folder / DATASET_NAME
     density, importance = (np.geomspace(*ends, settings.cells) for ends in (DENSITY_RANGE, IMPORTANCE_RANGE))

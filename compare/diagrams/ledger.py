@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.geometry import published_candidates, representative
 from tegum.theory.minima import SAME_LOSS
+from tegum.theory.numerics import check_kind
 
 from ..judgement import IN, VERDICTS
 from .account import Account, account_of
@@ -175,8 +176,10 @@ def agreement(dataset: xr.Dataset) -> Ledger:
         The ledger.
 
     Raises:
-        ValueError: if the dataset holds no trained runs, or runs that weren't judged by their own weights yet.
+        ValueError: if it is no dataset, or one that holds no trained runs, or runs that weren't judged by their own
+            weights yet.
     """
+    check_kind("dataset", dataset, xr.Dataset)
     if "outcome" not in dataset:
         raise ValueError("a ledger needs a phase diagram with trained runs, got one without")
     if "verdict" not in dataset:

@@ -22,7 +22,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.geometry import feature_norms, gram, interference_graph
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, numbers
 from tegum.theory.spheres import SAME, hull_edges, rotation_axes, symmetries
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def in_three_dimensions(points: ArrayLike) -> FloatArray:
     Raises:
         ValueError: if the shape is another, a number isn't finite, or the points span more than three dimensions.
     """
-    found = np.asarray(points, dtype=np.float64)
+    found = numbers("points", points).astype(np.float64)
     if found.ndim != 2 or 0 in found.shape or not np.isfinite(found).all():
         raise ValueError(f"points to draw must be finite numbers of shape (n, d), got shape {found.shape}")
     if found.shape[1] > 3:
@@ -196,7 +196,7 @@ def draw_features(axes: Axes, weights: ArrayLike, *, tolerance: float = 0.05, **
     Raises:
         ValueError: as `in_three_dimensions`.
     """
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = numbers("weights", weights).astype(np.float64)
     in_three_dimensions(weights.T)
     edges, styles = interference_edges(weights, tolerance)
     lengths = feature_norms(weights)
@@ -212,7 +212,7 @@ def interference_edges(weights: ArrayLike, tolerance: float) -> tuple[NDArray[np
         weights: W, shape (n_hidden, n_features).
         tolerance: as in `draw_features`.
     """
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = numbers("weights", weights).astype(np.float64)
     overlaps, edges = gram(weights), np.argwhere(np.triu(interference_graph(weights, tolerance)))
     lengths, styles = feature_norms(weights), []
     for i, j in edges:

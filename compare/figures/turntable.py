@@ -39,6 +39,7 @@ def save_turntable(
     Raises:
         ValueError: if the file's name doesn't end in .gif.
     """
+    path = Path(path)
     check_turntable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from tegum.theory.geometry import dead_outputs, published_candidates, representative
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_kind, check_rate
 
 from ..diagrams import theory_dataset
 from .cell_table import CellTable
 
+# What a cell of a table is near: the cheapest minimum, another, a mean of several minima, or none of these.
 TABLE_OUTCOMES = ("global", "other", "between", "none")
 CELL = ("density", "importance")
 # Distance in (norm, overlap) up to which a cell is near a minimum.
@@ -114,10 +115,10 @@ def compare_table(
         number of `TABLE_OUTCOMES`, "foreign_undecided", and "foreign_single", whether theory predicts one pair only.
 
     Raises:
-        ValueError: if the tolerance isn't positive and finite, or the sizes aren't published ones.
+        ValueError: if the table is none, the tolerance isn't positive and finite, or the sizes aren't published ones.
     """
-    if not (np.isfinite(tolerance) and tolerance > 0):
-        raise ValueError(f"tolerance must be positive and finite, got {tolerance!r}")
+    check_kind("table", table, CellTable)
+    check_rate("tolerance", tolerance)
     published_candidates(n_features, n_hidden)
     diagram = diagram_minima(table.density, table.importance, n_features=n_features, n_hidden=n_hidden)
     shape = table.norm.shape
@@ -210,6 +211,7 @@ def _hull_distance(point: FloatArray, corners: FloatArray) -> float:
 
 def table_account(dataset: xr.Dataset) -> TableAccount:
     """Draw up the account of a table that `compare_table` compared."""
+    check_kind("dataset", dataset, xr.Dataset)
     outcome, distance = dataset["foreign_outcome"].values, dataset["foreign_distance"].values
     codes = np.take_along_axis(dataset["minimum_phase"].values, dataset["foreign_nearest"].values[..., None], axis=-1)
     n_equal = int(dataset.attrs["n_features"]) - 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tegum.theory.geometry import published_candidates
 from tegum.theory.loss import expected_loss
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_kind
 
 from ..diagrams import exact_part, merged, model_of, runs_dataset
 from ..judgement import PAPER_RECIPE, Recipe
@@ -47,6 +47,8 @@ def foreign_diagram(
     Raises:
         ValueError: if the models aren't a grid with as many runs in each cell, or not of a published size.
     """
+    check_kind("batch", batch, WeightBatch)
+    check_kind("model", model, ToyModel)
     m, n = batch.weights.shape[-2:]
     published_candidates(n, m)
     order, density, importance = _grid(model)

@@ -16,13 +16,12 @@ from tegum.theory.minima import (
     Polished,
     census,
     local_minima,
-    match,
-    polish,
 )
 from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import FloatArray
 
 from ..diagrams import OUTCOMES
+from ..judgement import AT_A_SADDLE, PAPER_RECIPE, VERDICTS, Recipe, Verdicts, judge
 from .weights import WeightBatch
 
 
@@ -53,16 +52,20 @@ def model_of_weights(batch: WeightBatch, density: float | None = None, importanc
     return ToyModel(n, m, IndependentFeatures(densities), importances)
 
 
-def weight_report(model: ToyModel, weights: FloatArray, bias: FloatArray) -> list[dict[str, Any]]:
-    """Return loss, gradient norm and phase of each model, and up to four features the minimum below it.
+def weight_report(
+    model: ToyModel, weights: FloatArray, bias: FloatArray, recipe: Recipe = PAPER_RECIPE
+) -> list[dict[str, Any]]:
+    """Return loss, gradient norm and phase of each model, and up to four features where it is among the minima.
 
     Args:
         model: batch shape (K,).
         weights: W, shape (K, n_hidden, n_features); models with a NaN or infinity are reported as diverged.
         bias: b, shape (K, n_features).
+        recipe: how they were trained, which says how far from a minimum noise may leave them; default the paper's.
 
     Returns:
-        Plain values for each model, by name; "outcome" is one of `OUTCOMES`, or "diverged".
+        Plain values for each model, by name; "verdict" is one of `VERDICTS` and judges the weights as they are,
+        "outcome" is one of `OUTCOMES`, or "diverged", and says in whose basin they are.
     """
     finite = np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1)
     rows: list[dict[str, Any]] = [
@@ -80,10 +83,11 @@ def weight_report(model: ToyModel, weights: FloatArray, bias: FloatArray) -> lis
     ]
     # Minima are searched for in small models only.
     if model.n_features <= MAX_SEARCHED_FEATURES:
-        below, points = polish(model, weights, bias), _minima(model)
-        listed = match(points, below)
+        points = _minima(model)
+        verdicts = judge(model, points, weights, bias, recipe)
         for k, row in enumerate(found):
-            row.update(_place(points[k], below, int(listed[k]), k))
+            row.update(_place(points[k], verdicts.polished, int(verdicts.ended_in[k]), k))
+            row.update(_verdict(points[k], verdicts, k))
     for place, row in zip(there, found, strict=True):
         rows[place] = row
     return rows
@@ -117,6 +121,29 @@ def _place(points: tuple[CriticalPoint, ...], below: Polished, listed: int, k: i
     return {"nearest_minimum": near, "global_minimum": best, "outcome": outcome}
 
 
+def _verdict(points: tuple[CriticalPoint, ...], verdicts: Verdicts, k: int) -> dict[str, Any]:
+    """Return where model k is by its own weights."""
+    nearest = points[int(verdicts.nearest[k])]
+    told: dict[str, Any] = {
+        "verdict": VERDICTS[verdicts.verdict[k]],
+        "beside": {
+            "phase": nearest.phase,
+            "loss": nearest.loss,
+            "excess": float(verdicts.excess[k]),
+            "excess_allowed": float(verdicts.excess_allowed[k]),
+            "distance": float(verdicts.distance[k]),
+            "distance_allowed": float(verdicts.distance_allowed[k]),
+        },
+    }
+    if verdicts.verdict[k] == AT_A_SADDLE:
+        told["saddle"] = {
+            "phase": verdicts.saddle_phase[k],
+            "loss": float(verdicts.saddle_loss[k]),
+            "index": int(verdicts.saddle_index[k]),
+        }
+    return told
+
+
 def batch_report(batch: WeightBatch, model: ToyModel) -> dict[str, Any]:
     """Return `weight_report` of every model of a batch, with its place in the batch, and the counts of the outcomes.
 
@@ -134,8 +161,8 @@ def batch_report(batch: WeightBatch, model: ToyModel) -> dict[str, Any]:
         {"index": list(place), "density": _plain(density), "importance": _plain(importance), **row}
         for place, density, importance, row in zip(places, densities, importances, rows, strict=True)
     ]
-    outcomes = Counter(row["outcome"] for row in rows if "outcome" in row)
-    return {"count": count, "batch_shape": list(batch.batch_shape), "outcomes": dict(outcomes), "models": models}
+    told = {f"{name}s": dict(Counter(row[name] for row in rows if name in row)) for name in ("verdict", "outcome")}
+    return {"count": count, "batch_shape": list(batch.batch_shape), **told, "models": models}
 
 
 def _plain(values: FloatArray) -> float | list[float]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +30,29 @@ PER_MODEL = ("feature_density", "feature_importance")
 SAME_DENSITY = 1e-6
 
 
+# What libraries advise is to load such a file all the same.
+UNSAFE = "it holds Python objects, which run code when they are loaded; expected arrays of numbers only"
+
+
 def _npz(path: Path) -> dict[str, Any]:
+    if not is_zipfile(path):
+        raise ValueError("it isn't an .npz archive, or is damaged")
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return dict(file.items())
+        try:
+            return dict(file.items())
+        except ValueError as error:
+            raise ValueError(UNSAFE if "pickle" in str(error) else str(error)) from None
 
 
 def _pt(path: Path) -> dict[str, Any]:
     import torch
 
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        # Warnings are about protocols of pickles, and ask for reports to torch.
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise ValueError(f"{UNSAFE}, or it is damaged") from None
     if not isinstance(content, Mapping):
         raise ValueError(f"holds a {type(content).__name__}, not a state dictionary")
     return {str(name): value.detach().numpy() for name, value in content.items() if isinstance(value, torch.Tensor)}

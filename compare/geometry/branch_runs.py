@@ -13,7 +13,10 @@ from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
-from tegum.theory.minima import SAME_LOSS, pack, polish
+from tegum.theory.minima import SAME_LOSS, invariants, pack, polish
+from tegum.theory.numerics import check_count, check_kind
+
+from ..judgement import Recipe, allowances
 
 # A state is on an arc if its loss is the same, and overlaps and biases agree to this.
 SAME_STATE = 1e-5
@@ -26,6 +29,7 @@ ENDINGS = {
 }
 EXACT_STEPS, SAMPLED_STEPS = 1500, 8000
 SAMPLED_RATE = 3e-3
+SAMPLED_BATCH = 1024
 VANISHED = 1e-10
 
 
@@ -40,6 +44,9 @@ class BranchRuns:
         loss: exact loss as trained, shape (K, seeds).
         polished: exact loss of the minimum below it, shape (K, seeds).
         moved: distance of (W, b) to that minimum, rotations left out, shape (K, seeds).
+        distance: distance of (WᵀW, b) to it, outputs that are off left out, shape (K, seeds).
+        excess_allowed: by how much noise explains that the loss is above the minimum's, shape (K, seeds).
+        distance_allowed: how far away it explains, shape (K, seeds).
         objective: "exact" or "sampled".
     """
 
@@ -48,7 +55,16 @@ class BranchRuns:
     loss: NDArray[np.float64]
     polished: NDArray[np.float64]
     moved: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    excess_allowed: NDArray[np.float64]
+    distance_allowed: NDArray[np.float64]
     objective: str
+
+    @property
+    def in_a_minimum(self) -> NDArray[np.bool_]:
+        """Which runs are in a minimum by their own weights, up to what noise explains, shape (K, seeds)."""
+        near = (self.loss - self.polished <= self.excess_allowed) & (self.distance <= self.distance_allowed)
+        return np.asarray((self.arc != NOWHERE) & near)
 
     def share(self, arc: int) -> float:
         """Return the share of all runs that ended on an arc, or in one of `ENDINGS`."""
@@ -76,22 +92,26 @@ def train_along(
         ValueError: if the parameters aren't a line within the family's range, or as `train`.
         KeyboardInterrupt: if training was interrupted.
     """
+    check_kind("diagram", diagram, BranchDiagram)
     family, parameters = diagram.family, np.asarray(parameters, dtype=np.float64)
     inside = (parameters >= family.low) & (parameters <= family.high)
     if parameters.ndim != 1 or not len(parameters) or not inside.all():
         raise ValueError(f"expected a line of parameters from {family.low:g} to {family.high:g}, got {parameters}")
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a positive integer, got {seeds!r}")
+    check_count("seeds", seeds)
     model = family.models(np.log(parameters))
     exact = objective == "exact"
+    optimisation = Optimisation("lbfgs", tolerance=VANISHED) if exact else Optimisation(schedule="linear")
+    steps = EXACT_STEPS if exact else SAMPLED_STEPS
+    recipe = Recipe(SAMPLED_RATE, steps, SAMPLED_BATCH, objective, optimisation)
     trained = train(
         model,
         seeds=seeds,
-        steps=EXACT_STEPS if exact else SAMPLED_STEPS,
+        steps=steps,
+        batch_size=SAMPLED_BATCH,
         learning_rate=None if exact else SAMPLED_RATE,
         objective=objective,  # type: ignore[arg-type]
         device="cpu",
-        optimisation=Optimisation("lbfgs", tolerance=VANISHED) if exact else Optimisation(schedule="linear"),
+        optimisation=optimisation,
         session=Session(on_progress=on_progress),
     )
     if trained.status == "interrupted":
@@ -116,12 +136,20 @@ def train_along(
                     arcs[row] = number
                     break
     shape = (len(parameters), seeds)
+    # Runs at one t that were polished to one state are compared with one minimum.
+    kinds = np.stack([rows, arcs, np.round(found.loss / SAME_LOSS)])
+    _, chosen, where = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    excess, reach = allowances(model.take(rows[chosen]), found.weights[chosen], found.bias[chosen], recipe)
+    own, ends = invariants(weights.reshape(-1, m, n), bias.reshape(-1, n)), invariants(found.weights, found.bias)
     return BranchRuns(
         parameter=parameters,
         arc=arcs.reshape(shape),
         loss=np.asarray(trained.loss, dtype=np.float64).reshape(shape),
         polished=found.loss.reshape(shape),
         moved=found.moved.reshape(shape),
+        distance=np.linalg.norm(own - ends, axis=-1).reshape(shape),
+        excess_allowed=excess[where.ravel()].reshape(shape),
+        distance_allowed=reach[where.ravel()].reshape(shape),
         objective=objective,
     )
 
@@ -184,7 +212,10 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
             "endings": [
                 {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
             ],
+            "in_a_minimum": int(runs.in_a_minimum.sum()),
             "furthest_from_its_minimum": float(runs.moved.max()),
+            "distance_99": float(np.percentile(runs.moved, 99)),
+            "excess_99": float(np.percentile(runs.loss - runs.polished, 99)),
             "median_distance": float(sorted(runs.moved.ravel())[runs.moved.size // 2]),
         }
     return account

@@ -38,7 +38,7 @@ class FreeRow:
         seed: of the starts.
         gain: the best found, for each dimension; the product of the atlas, moved a little, was a start too.
         random_gain: the best found from random starts alone.
-        error: bound on its loss's error (`FreePacking`).
+        error: of its loss (`FreePacking`).
         slope: the largest derivative of the loss there, in units of E[x²].
         same: of the random starts, how many ended at the lowest loss over the quasi-random inputs.
         shape: its tegum factors.

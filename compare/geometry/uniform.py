@@ -22,7 +22,7 @@ from tegum.empirical.training import train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_count, check_kind
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
 
@@ -136,8 +136,7 @@ def train_uniform(
             other settings.
     """
     out = Path(out)
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    check_count("steps", steps)
     for n, m in sizes:
         if not 1 <= m <= n:
             raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")
@@ -197,6 +196,7 @@ def uniform_run(
     Raises:
         ValueError: if a weight isn't finite.
     """
+    check_kind("trained", trained, TrainedModels)
     weights, bias = trained.weights[:, 0], trained.bias[:, 0]
     count, m, n = weights.shape
     loss, error = np.zeros(count), np.zeros(count)

@@ -11,7 +11,7 @@ docs/judgement.md:
 
 from .recipes import PAPER_RECIPE, Recipe
 from .saddles import Saddles, saddles_at
-from .verdicts import AT_A_SADDLE, ELSEWHERE, IN, ON_THE_WAY, VERDICTS, Verdicts, judge
+from .verdicts import AT_A_SADDLE, ELSEWHERE, IN, ON_THE_WAY, VERDICTS, Verdicts, allowances, judge
 
 __all__ = [
     "AT_A_SADDLE",
@@ -23,6 +23,7 @@ __all__ = [
     "Recipe",
     "Saddles",
     "Verdicts",
+    "allowances",
     "judge",
     "saddles_at",
 ]

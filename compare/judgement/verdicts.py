@@ -20,6 +20,7 @@ from tegum.theory.numerics import FloatArray
 from .recipes import Recipe
 from .saddles import saddles_at
 
+# Where a run is by its own weights, in words and by their numbers.
 VERDICTS = ("in", "on the way", "at a saddle", "elsewhere")
 IN, ON_THE_WAY, AT_A_SADDLE, ELSEWHERE = range(4)
 # How many times the predicted mean an excess loss, and a squared distance, may be: a normal variable's square exceeds
@@ -145,14 +146,30 @@ def _allowed(
     rows = {key: row for row, key in enumerate(keys)}
     chosen = np.array(list(rows.values()), dtype=np.int64)
     points = [minima[row][nearest[row]] for row in chosen]
-    part = model.take(chosen)
-    excess, squares = recipe.noise(part, np.stack([p.weights for p in points]), np.stack([p.bias for p in points]))
     place = {key: number for number, key in enumerate(rows)}
     where = np.array([place[key] for key in keys], dtype=np.int64)
-    second = float(model.features.amplitude.second_moment)
-    scale = (part.importances() * part.densities()).sum(axis=-1) * second
+    weights, bias = np.stack([p.weights for p in points]), np.stack([p.bias for p in points])
+    allowed, reach = allowances(model.take(chosen), weights, bias, recipe)
+    return allowed[where], reach[where]
+
+
+def allowances(model: ToyModel, weights: FloatArray, bias: FloatArray, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
+    """Return how far above minima, and away from them in (WᵀW, b), runs are that are in them.
+
+    Args:
+        model: batch shape (K,).
+        weights: W of the minima, shape (K, n_hidden, n_features), with exact zeros where they have them.
+        bias: b, shape (K, n_features).
+        recipe: how runs were trained.
+
+    Returns:
+        The allowed excess loss and the allowed distance, each shape (K,).
+
+    Raises:
+        ValueError: as `Recipe.noise`.
+    """
+    excess, squares = recipe.noise(model, weights, bias)
+    scale = (model.importances() * model.densities()).sum(axis=-1) * float(model.features.amplitude.second_moment)
     # Noise that grows without bound explains nothing.
     excess, squares = (np.nan_to_num(mean, nan=0.0, posinf=0.0) for mean in (excess, squares))
-    allowed = TIMES_MEAN * excess + LEAST_EXCESS * scale
-    reach = np.sqrt(TIMES_MEAN * squares) + LEAST_DISTANCE
-    return allowed[where], reach[where]
+    return TIMES_MEAN * excess + LEAST_EXCESS * scale, np.sqrt(TIMES_MEAN * squares) + LEAST_DISTANCE

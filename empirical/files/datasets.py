@@ -8,14 +8,23 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tegum.theory.numerics import check_kind
+
 if TYPE_CHECKING:
     import xarray as xr
 
 
 def write_zarr(dataset: xr.Dataset, path: Path) -> None:
-    """Write a dataset to a zarr store, replacing what is there only when all is written; attributes become JSON."""
+    """Write a dataset to a zarr store, replacing what is there only when all is written; attributes become JSON.
+
+    Raises:
+        ValueError: if it is no dataset.
+    """
+    import xarray as xr
     import zarr
 
+    check_kind("dataset", dataset, xr.Dataset)
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
     for leftover in (partial, old):

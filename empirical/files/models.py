@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
+from tegum.theory.numerics import check_kind
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
@@ -162,6 +163,8 @@ def from_dataset(dataset: xr.Dataset, *, where: str = "the dataset") -> TrainedM
     Raises:
         ValueError: if it is of another kind, of a newer format, was changed, or lacks arrays or dimensions.
     """
+    if not hasattr(dataset, "attrs"):
+        raise ValueError(f"expected a dataset in {where}, got {type(dataset).__name__}")
     _check_format(dataset.attrs, where)
     batch = tuple(dataset.attrs.get("batch_dims", ()))
     backwards = {dimension: name for name, dimension in LABELS.items()}
@@ -186,8 +189,7 @@ def _check_suffix(path: Path) -> None:
 
 def _parts(trained: TrainedModels) -> tuple[Arrays, dict[str, str]]:
     """Return the record's arrays and its words; optional fields that are None are left out."""
-    if not isinstance(trained, TrainedModels):
-        raise ValueError(f"expected TrainedModels, got {type(trained).__name__}")
+    check_kind("trained", trained, TrainedModels)
     values = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name not in APART}
     values = {name: value for name, value in values.items() if value is not None}
     words = {name: value for name, value in values.items() if isinstance(value, str)}

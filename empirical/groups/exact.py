@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 
 from tegum.theory.loss import ExactLoss
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import Lbfgs
+from tegum.theory.numerics import Array, Lbfgs
 
 from ..runs import CONVERGED, RUNNING, Rule, Settings, TrainingState
 from .group import finite_rows, settle
-
-# NumPy arrays or torch tensors.
-Array = Any
 
 # Steps between looks at the stop flag and at what has converged.
 BLOCK = 16

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from ..inputs import InputTable
 from ..kernels import fused_few, fused_many
 from ..runs import BETAS, EPSILON, Settings
 from .group import WINDOW, penalties_of
+from .replayed import Replayed
 
 # Entries of W in a model whose loops are unrolled, and in each lane's share of it; more don't fit into registers.
 MOST_UNROLLED, MOST_IN_LANE = 128, 32
@@ -42,7 +42,7 @@ def fusible(model: ToyModel, table: InputTable, settings: Settings) -> bool:
     )
 
 
-class FusedSteps:
+class FusedSteps(Replayed):
     """`Steps` in a launch for a whole block of steps, or three launches for each that a CUDA graph replays."""
 
     block = WINDOW
@@ -57,21 +57,18 @@ class FusedSteps:
         settings: Settings,
     ) -> None:
         """Move what a step needs to the device."""
-        self.parameters, self.moments, self._settings = parameters, moments, settings
+        super().__init__(parameters, moments, settings)
         device, rule = settings.device, settings.rule
         self._n, self._m, self._count = model.n_features, model.n_hidden, len(parameters)
 
-        def place(array: NDArray[Any]) -> Tensor:
-            return torch.tensor(array, dtype=torch.float32, device=device)
-
         size, width = table.amplitude
-        self._size, self._high = float(size), place(table.high)
-        self._slope = place(width / np.where(table.high > 0, table.high, 1))
-        self._importance = place(np.ascontiguousarray(model.importances()))
+        self._size, self._high = float(size), self._place(table.high)
+        self._slope = self._place(width / np.where(table.high > 0, table.high, 1))
+        self._importance = self._place(np.ascontiguousarray(model.importances()))
         self._seeds = torch.as_tensor(np.asarray(seeds, dtype=np.int64), device=device)
         step = np.arange(1, len(settings.rates) + 1)
         adam = rule.kind == "adam"
-        self._schedule = place(
+        self._schedule = self._place(
             np.stack(
                 [
                     1 - settings.rates * rule.decay,
@@ -107,16 +104,7 @@ class FusedSteps:
         self._active.copy_(active)
         if self._unrolled:
             return self._unrolled_steps(step, count)
-        self._at.fill_(step)
-        if self._graph is None and self._settings.device.type == "cuda":
-            self._capture()
-        for _ in range(count):
-            if self._graph is None:
-                self._advance()
-            else:
-                self._graph.replay()
-        first = step % self.block
-        return self._losses[:, first : first + count]
+        return self._replay(step, count)
 
     def _unrolled_steps(self, step: int, count: int) -> Tensor:
         losses = torch.zeros(self._count, count, device=self.parameters.device)
@@ -146,11 +134,8 @@ class FusedSteps:
         self._partial = torch.empty(self._count, self._splits, wide, device=device)
         self._tile_losses = torch.empty(self._count, self._tiles, device=device)
         self._losses = torch.zeros(self._count, self.block, device=device)
-        self._at = torch.zeros((), dtype=torch.int64, device=device)
-        self._graph: Any = None
 
     def _advance(self) -> None:
-        """Take one step."""
         wide, shape = self._m * self._n + self._n, dict(self._shape)
         drawn = self._seeds, self._active, self._at, self._high, self._slope, self._importance
         common = {"quarter": self._quarter, "room": self._room, "size": self._size, "depth": self._depth}
@@ -169,17 +154,10 @@ class FusedSteps:
         )  # fmt: skip
         self._at += 1
 
-    def _capture(self) -> None:
-        """Record one step as a CUDA graph, after one that compiles."""
-        changing = self.parameters, *self.moments, self._at, self._losses
-        kept = [tensor.clone() for tensor in changing]
+    def _warm_up(self) -> None:
+        # Compiles the kernels.
         self._advance()
         torch.cuda.synchronize()
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._advance()
-        for tensor, before in zip(changing, kept, strict=True):
-            tensor.copy_(before)
 
 
 def _power(count: int) -> int:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.models import ToyModel
+from tegum.theory.models import PENALTIES, ToyModel
 
 from ..runs import CONVERGED, DIVERGED, FINISHED, RUNNING, Settings, TrainingState
 
@@ -86,5 +86,5 @@ def follow_losses(
 
 def penalties_of(model: ToyModel) -> NDArray[np.float64]:
     """Return λ_I, λ_W, λ_A of a flat batch, shape (R, 3)."""
-    given = (model.interference_penalty, model.weight_decay, model.activation_penalty)
-    return np.stack([np.broadcast_to(value, model.batch_shape) for value in given], axis=-1).astype(np.float64)
+    given = [np.broadcast_to(getattr(model, name), model.batch_shape) for name in PENALTIES]
+    return np.stack(given, axis=-1).astype(np.float64)

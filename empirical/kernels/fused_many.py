@@ -15,7 +15,7 @@ from .fused_parts import PER_STEP, amplitude, moved
 
 @triton.jit
 def _drawn(seed, position, channel, step, high, slope, size, rows: tl.constexpr, columns: tl.constexpr):
-    """Return inputs of shape (4 rows, columns); row 4 p + w is the sample of position p and word `_word(w)`."""
+    """Return inputs of shape (4 rows, columns); row 4 p + 2 i + o has position p and word 2 o + i."""
     # All of one shape, as the random numbers are made in place.
     counter = position[:, None] + tl.zeros([rows, columns], tl.int32)
     across = channel[None, :] + tl.zeros([rows, columns], tl.int32)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_count, check_rate
 
 # Jumps smaller than this fraction of the largest value drown in the rounding of means and sums of squares.
 ROUNDING = 1e-12
@@ -89,15 +89,13 @@ def _checked(steps: Any, values: Any, smallest_jump: float, shortest: int) -> tu
         raise ValueError("steps and values must be finite, got NaN or infinite entries")
     if (steps[1:] <= steps[:-1]).any():
         raise ValueError("steps must increase from record to record")
-    if not (np.isfinite(smallest_jump) and smallest_jump > 0):
-        raise ValueError(f"smallest_jump must be positive and finite, got {smallest_jump}")
+    check_rate("smallest_jump", smallest_jump)
     largest = float(np.abs(values).max(initial=0.0))
     if smallest_jump <= ROUNDING * largest:
         raise ValueError(
             f"smallest_jump must be above the rounding of values as large as {largest:g}, got {smallest_jump}"
         )
-    if isinstance(shortest, bool) or not isinstance(shortest, int | np.integer) or shortest < 2:
-        raise ValueError(f"shortest must be a whole number of at least 2 records, got {shortest!r}")
+    check_count("shortest", shortest, 2)
     return steps, values
 
 

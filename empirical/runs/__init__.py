@@ -10,7 +10,6 @@ the series that were asked for. Begin with `results`:
 """
 
 from .architectures import ARCHITECTURES, Architecture, SampledLoss
-from .checks import check_choice, check_count, check_kind, check_rate
 from .optimisers import BETAS, EPSILON, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
 from .options import LEARNING_RATE, Optimisation, Sampling, Session
 from .recorded import METRICS, Recorded, Recorder
@@ -44,9 +43,5 @@ __all__ = [
     "Settings",
     "TrainedModels",
     "TrainingState",
-    "check_choice",
-    "check_count",
-    "check_kind",
-    "check_rate",
     "learning_rates",
 ]

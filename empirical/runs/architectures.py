@@ -63,6 +63,7 @@ class Architecture:
         return inputs.abs() if self.absolute else inputs
 
 
+# All models that can be trained, by name.
 ARCHITECTURES = {
     a.name: a
     for a in (

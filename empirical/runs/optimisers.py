@@ -8,17 +8,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import Lbfgs
+from tegum.theory.numerics import Array, Lbfgs
 
+# Names as they are given to `train`.
 Optimiser = Literal["adam", "adamw", "sgd", "lbfgs"]
 Schedule = Literal["constant", "linear", "cosine"]
 
+# The same for checks when programs run.
 OPTIMISERS = ("adam", "adamw", "sgd", "lbfgs")
 SCHEDULES = ("constant", "linear", "cosine")
+# Decay of Adam's averages, and what its denominator is kept from zero by: torch's defaults.
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
-# NumPy arrays or torch tensors.
-Array = Any
 
 
 @dataclass(frozen=True)

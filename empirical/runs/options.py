@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .checks import check_choice, check_rate
+from tegum.theory.numerics import check_choice, check_rate
+
 from .optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
 
+# Of the first step, by default.
 LEARNING_RATE = 1e-3
 Draw = Literal["plain", "stratified"]
 ZeroInputs = Literal["sampled", "exact"]

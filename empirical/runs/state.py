@@ -91,7 +91,9 @@ class TrainingState:
                 state = cls(**{field.name: file[field.name] for field in fields(cls)})
         # A hostile or truncated file can fail in any way its reader knows.
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            # The advice of NumPy's on objects is to load them all the same.
+            objects = "pickle" in str(error)
+            reason = "it isn't one" if objects else (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(
                 f"checkpoint must be one that train saved, can't read {path}: {reason}; remove it to begin a new run"
             ) from None

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tegum.theory.models import FeatureLaw, IndependentFeatures, ToyModel
+from tegum.theory.models import PENALTIES, FeatureLaw, IndependentFeatures, ToyModel
+from tegum.theory.numerics import check_choice, check_count
 
 # A function of densities, shape (models, 1), to the input law of that many models.
 LawOfDensity = Callable[[NDArray[np.float64]], FeatureLaw]
 
-PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
 # A unit has one value of each of the first, and a block of the second and of the seeds.
 SHARED = ("law", "n_features", "n_hidden")
 BATCHED = ("density", "importance", *PENALTIES)
@@ -221,13 +221,11 @@ def _chunk(lengths: dict[str, int], chunk: Any, default: int) -> dict[str, int]:
     divided = (*BATCHED, "seed")
     if isinstance(chunk, Mapping):
         for axis, size in chunk.items():
-            if axis not in divided or isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(
-                    f"chunk must map axes among {', '.join(divided)} to positive integers, got {axis!r}: {size!r}"
-                )
+            check_choice("an axis of chunk", axis, divided)
+            check_count(f"chunk of {axis}", size)
         return sizes | {axis: min(chunk.get(axis, lengths[axis]), lengths[axis]) for axis in divided}
-    if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
-        raise ValueError(f"chunk must be a positive number of models, or a mapping from axes to numbers, got {chunk!r}")
+    if chunk is not None:
+        check_count("chunk, if it isn't a mapping from axes,", chunk)
     room = chunk or default
     for axis in reversed(divided):
         # As even as it goes: 9 values in rooms of 8 are 5 and 4, not 8 and 1.

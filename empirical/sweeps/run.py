@@ -12,6 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from tegum.theory.models import PENALTIES
+from tegum.theory.numerics import check_count
+
 from ..training import train
 from .grid import Grid, LawOfDensity, make_grid
 from .rounds import Rounds, SweepBar
@@ -119,8 +122,8 @@ def sweep(
     where = Path(path)
     check_main_process()
     check_executor(executor)
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise ValueError(f"workers must be a positive integer, got {workers!r}")
+    if workers is not None:
+        check_count("workers", workers)
     axes = {
         "n_features": n_features,
         "n_hidden": n_hidden,
@@ -216,7 +219,7 @@ def _rehearse(grid: Grid, options: Mapping[str, Any]) -> set[str]:
         brief["steps"] = 0
     reported: set[str] = set()
     for model in grid.samples():
-        penalties = (model.interference_penalty, model.weight_decay, model.activation_penalty)
+        penalties = [getattr(model, name) for name in PENALTIES]
         rows = sorted({0, model.batch_shape[0] - 1, *(int(penalty.argmax()) for penalty in penalties)})
         trained = train(model.take(np.array(rows)), seeds=[grid.values["seed"][0]], **brief)
         reported |= {field.name for field in fields(trained) if getattr(trained, field.name) is not None}

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from tegum.theory.models import FeatureLaw
+from tegum.theory.numerics import check_kind
 
-from ..runs import LEARNING_RATE, Optimisation, Sampling, check_kind
+from ..runs import LEARNING_RATE, Optimisation, Sampling
 from ..training import resolve_device, train
 from .grid import AXES, Grid
 

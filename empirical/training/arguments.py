@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
+from tegum.theory.numerics import check_count
 
-from ..runs import ARCHITECTURES, Optimisation, Sampling, check_count
+from ..runs import ARCHITECTURES, Optimisation, Sampling
 
 
 def seed_numbers(seeds: int | Sequence[int]) -> NDArray[np.int64]:
@@ -20,6 +21,9 @@ def seed_numbers(seeds: int | Sequence[int]) -> NDArray[np.int64]:
     chosen = np.asarray(seeds)
     if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu" or (chosen < 0).any():
         raise ValueError(f"seeds must be a number of seeds or a list of non-negative integers, got {seeds!r}")
+    if len(np.unique(chosen)) < len(chosen):
+        twice = next(seed for seed in chosen.tolist() if (chosen == seed).sum() > 1)
+        raise ValueError(f"seeds must not hold a seed twice, got {twice} more than once")
     return chosen.astype(np.int64)
 
 

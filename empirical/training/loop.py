@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.models import ToyModel
+from tegum.theory.models import PENALTIES, ToyModel
+from tegum.theory.numerics import check_choice, check_count, check_kind
 
 from ..inputs import initial_weights, input_table
 from ..recording import Film, losses_of
@@ -32,9 +33,6 @@ from ..runs import (
     Settings,
     TrainedModels,
     TrainingState,
-    check_choice,
-    check_count,
-    check_kind,
 )
 from .arguments import check_together, seed_numbers
 from .running import resolve_device, run_groups
@@ -98,8 +96,7 @@ def train(
         MemoryError: if a single model doesn't fit on the device; groups that don't are halved. What was trained is in
             the checkpoint.
     """
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    check_kind("model", model, ToyModel)
     optimisation = Optimisation() if optimisation is None else optimisation
     sampling = Sampling() if sampling is None else sampling
     session = Session() if session is None else session
@@ -187,7 +184,7 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
 
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
-    penalties = model.interference_penalty, model.weight_decay, model.activation_penalty
+    penalties = [getattr(model, name) for name in PENALTIES]
     patterns = list(islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY))
     chances = [chance for _, chance in patterns]
     arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *chances)

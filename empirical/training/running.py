@@ -37,7 +37,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}") from None
     if resolved.type not in EXACT_GROUP:
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")

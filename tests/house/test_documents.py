@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.house.test_layers import FOLDERS
 from tests.support.places import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -132,3 +135,67 @@ def test_the_reference_says_where_each_name_is() -> None:
 def test_documents_named_in_the_code_exist(module: Path) -> None:
     named = re.findall(r"\b(?:docs|tests|benchmarks|examples)/[\w./-]*\w", module.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def used_names(tree: ast.AST) -> set[str]:
+    """Return every name that a source defines, takes, imports or looks up, and its strings of one word."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Name(id=name) | ast.arg(arg=name):
+                found.add(name)
+            case ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+                found.add(name)
+            case ast.alias(name=name):
+                found |= set(name.split("."))
+            case ast.Constant(value=str(name)) if re.fullmatch(r"[\w.-]+", name):
+                found.add(name)
+            case _:
+                pass
+    return found
+
+
+@cache
+def names_of_the_code() -> set[str]:
+    scripts = [path for folder in ("docs", "benchmarks", "examples") for path in (ROOT / folder).glob("*.py")]
+    found = {part for path in SOURCES + scripts for part in (*path.relative_to(ROOT).parts, path.stem)}
+    stubs = [path for package in PACKAGES for path in (ROOT / package).rglob("*.pyi")]
+    return found.union(*(used_names(ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES + stubs))
+
+
+def unknown_names(text: str) -> list[str]:
+    """Return the words in single backticks that nothing in the code is called by; of longer code, those with a _."""
+    quoted = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    words = [(code, word) for code in quoted for word in re.findall(r"[A-Za-z_]\w+", code)]
+    return [word for code, word in words if ("_" in word or code == word) and word not in names_of_the_code()]
+
+
+@pytest.mark.parametrize("module", SOURCES, ids=name_of)
+def test_names_that_docstrings_and_comments_quote_exist(module: Path) -> None:
+    assert unknown_names(module.read_text(encoding="utf-8")) == []
+
+
+def test_the_page_of_errors_names_what_is_at_a_face() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    offered = {
+        name: value
+        for folder in FOLDERS
+        for name, value in vars(import_module(f"tegum.{folder}")).items()
+        if isinstance(value, type)
+    }
+    named = [match for row in rows for match in re.findall(r"`([A-Z]\w+)(?:\.(\w+))?`", row)]
+    assert len(named) > len(rows) / 2
+    lost = [
+        (name, field)
+        for name, field in named
+        if name not in offered
+        or (field and not (field in offered[name].__annotations__ or hasattr(offered[name], field)))
+    ]
+    assert lost == []
+
+
+def test_a_stale_name_is_found() -> None:
+    assert unknown_names("`certify` does it again, as `ball_loss(model)` and `ballcurvature` do") == [
+        "ball_loss",
+        "ballcurvature",
+    ]

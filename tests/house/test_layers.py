@@ -63,6 +63,8 @@ INDEPENDENT = [
     ),
     ("theory.loss", "theory.minima"),
 ]
+# What a search for proofs may share with what checks them: records of what is proved, and the proof of a core.
+SHARED_WITH_CHECKS = {"as_box", "as_minimum", "as_pair", "proved_core"}
 # Packages that a layer doesn't load when it is imported; functions may, when they are called.
 HEAVY = {"theory": {"torch", "matplotlib"}, "empirical": {"matplotlib"}}
 
@@ -223,6 +225,18 @@ def test_modules_import_in_no_circle(layer: str) -> None:
 @pytest.mark.parametrize(("room", "other"), INDEPENDENT)
 def test_a_folder_never_reaches_what_it_must_not_know(room: str, other: str) -> None:
     assert other not in reached(room)
+
+
+def test_a_search_shares_nothing_with_its_check_but_cores() -> None:
+    searches = ("theory.proofs.point", "theory.proofs.pairs", "theory.proofs.triples", "theory.proofs.cells")
+    shared = {
+        (folder_of(module), name)
+        for search, path in MODULES.items()
+        if search.startswith(searches)
+        for module, name in imports(path)
+        if folder_of(module) == "theory.proofs.checks"
+    }
+    assert shared == {("theory.proofs.checks", name) for name in SHARED_WITH_CHECKS}
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)

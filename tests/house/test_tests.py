@@ -13,7 +13,8 @@ from tests.support.places import ROOT
 
 TESTS = [path for path in sorted((ROOT / "tests").rglob("*.py")) if "house" not in path.parts]
 BY_NAME = re.compile(r"""(?:import_module\("tegum\.([\w.]+)"\)|internals\("([\w.]+)"\))""")
-REASON = re.compile(r"# \w+")
+# What switches off a rule is no reason.
+REASON = re.compile(r"# (?!noqa\b|type: ?ignore\b|fmt:|pragma\b|pyright:)\w+")
 
 
 def behind(path: Path) -> list[int]:
@@ -43,6 +44,12 @@ def test_what_reaches_behind_a_face_says_why(path: Path) -> None:
         # One reason may stand above several imports.
         while above >= 0 and BY_NAME.search(lines[above]):
             above -= 1
-        if not REASON.search(lines[number - 1]) and not (above >= 0 and lines[above].lstrip().startswith("# ")):
+        if not REASON.search(lines[number - 1]) and not (above >= 0 and REASON.match(lines[above].lstrip())):
             silent.append(f"{number}: {lines[number - 1].strip()}")
     assert silent == []
+
+
+@pytest.mark.parametrize("comment", ["# noqa: F401", "# type: ignore[misc]", "#", "import x"])
+def test_what_silences_a_checker_is_no_reason(comment: str) -> None:
+    assert not REASON.search(comment)
+    assert REASON.search(f"{comment}  # Behind the face: a part by itself.")

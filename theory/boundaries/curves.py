@@ -22,8 +22,6 @@ from .degenerate import sprout
 from .equations import Equations
 from .paths import cheapest_near, follow
 
-DENSITY_RANGE = (0.01, 1.0)
-IMPORTANCE_RANGE = (0.1, 10.0)
 # Grid of the census that finds the curves' first points, and steps from a cell to the next.
 SEED_CELLS = 12
 DENSE = (0.7, 0.74, 0.77, 0.81, 0.85, 0.91, 0.95, 0.98)
@@ -240,7 +238,7 @@ def seed_diagram(n_features: int = 2, n_hidden: int = 1, *, plane: Plane | None 
     if plane is not None:
         return plane_minima(plane, *(_seeds(axis) for axis in (plane.x, plane.y)))
     check_superposition(n_features, n_hidden)
-    plane = diagram_plane(n_features, n_hidden, DENSITY_RANGE, IMPORTANCE_RANGE)
+    plane = diagram_plane(n_features, n_hidden)
     return plane_minima(
         plane, _seeds(plane.x), np.union1d(_seeds(plane.y), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)])
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..minima import descend
+from ..minima import GRADIENT_TOLERANCE, descend
 from ..numerics import FloatArray
 from .degenerate import ROUNDING, beside, critical_states, directions_beside, into_stability
 from .equations import Equations
@@ -107,10 +107,12 @@ def _grown(
     starts = (bases[:, None] + (np.geomspace(*REACHES)[:, None, None] * along).reshape(-1, len(v))).reshape(-1, len(v))
     ends = descend(equations.landscape(np.repeat(places, len(starts) // len(places), axis=0)), starts)
     losses, found = ends.loss.reshape(len(deltas), -1), ends.parameters.reshape(len(deltas), -1, len(v))
+    rested = (ends.gradient_norm <= GRADIENT_TOLERANCE).reshape(losses.shape)
     own = equations.slope(bases, places)[0]
     size, saved, states = np.zeros(len(deltas)), np.zeros(len(deltas)), bases.copy()
     for k in range(len(deltas)):
-        lower = np.flatnonzero(losses[k] < own[k] - ROUNDING)
+        # A descent that gave up on the way out, where the loss is flat to its fourth power, has found no state.
+        lower = np.flatnonzero((losses[k] < own[k] - ROUNDING) & rested[k])
         if not len(lower):
             continue
         turned = np.array([beside(equations, row, bases[k]) for row in found[k][lower]])

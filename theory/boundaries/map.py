@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..minima import DiagramMinima
 from ..models import Plane
+from ..numerics import check_kind
 from .atlas import Atlas
 from .curves import BoundaryCurve, KnownLosses, recorded, seed_diagram, traced
 from .equations import Equations
@@ -154,7 +155,7 @@ def boundary_map(
         n_hidden: number of hidden dimensions m of the default diagram.
 
     Raises:
-        ValueError: if both diagram and plane are given, or n_hidden ≥ n_features.
+        ValueError: if both diagram and plane are given, one of them is something else, or n_hidden ≥ n_features.
     """
     if diagram is not None and plane is not None:
         raise ValueError("expected a diagram or a plane, got both")
@@ -162,6 +163,7 @@ def boundary_map(
         return diagram
     if diagram is None:
         diagram = seed_diagram(n_features, n_hidden) if plane is None else seed_diagram(plane=plane)
+    check_kind("diagram", diagram, DiagramMinima)
     return BoundaryMap(diagram)
 
 

@@ -2,7 +2,7 @@
 
 A minimum's loss L*(q) over a plane of models has the derivative ∂L/∂q at fixed parameters, for ∂L/∂θ = 0 there. So
 only the minima themselves are followed by Newton's method with the exact Hessian, and the differences of their losses
-are two equations for the two unknowns of q. All is computed with the rational numbers and balls of `ball_loss`.
+are two equations for the two unknowns of q. All is computed with the rational numbers and balls of `BallLoss`.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ Corner = frozenset[int]
 
 MAX_DERIVED_FEATURES = 3
 
+# p = 1 − S, and r, the importance of a feature against the others'.
 DENSITY = sympy.Symbol("p", positive=True)
 RELATIVE_IMPORTANCE = sympy.Symbol("r", positive=True)
 BIAS = sympy.Symbol("b", real=True)

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from ..numerics import check_count
 from .box_differences import (
     BIAS,
     DENSITY,
@@ -276,11 +277,13 @@ def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
         ((w1, w2, b1, b2, p, r), [9, 9])
     """
     for name, size, limit in (("n_features", n_features, MAX_DERIVED_FEATURES), ("n_hidden", n_hidden, n_features)):
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= limit:
-            reason = ""
-            if name == "n_features" and isinstance(size, (int, np.integer)) and size > limit:
-                reason = " (four have 993 regions per output; expected_loss gives numbers)"
-            raise ValueError(f"{name} must be an integer from 1 to {limit} for a derived formula{reason}, got {size!r}")
+        # Why there is a limit is said to whom it meets.
+        if name == "n_features" and isinstance(size, (int, np.integer)) and size > limit:
+            raise ValueError(
+                f"{name} must be an integer from 1 to {limit} for a derived formula (four have 993 regions per output; "
+                f"expected_loss gives numbers), got {size!r}"
+            )
+        check_count(name, size, 1, limit)
     return _derive(int(n_features), int(n_hidden))
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from flint import arb, fmpq
 
+# Numbers of features, in ascending order.
 Features = tuple[int, ...]
 # A polynomial in the shift X, which turns R_q into R_{q+1}.
 Shifts = list[arb]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, rational
+from ..numerics import Interval, check_count, check_kind, rational
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -125,8 +125,7 @@ def enclosure(
         >>> proof.loss.contains("19079/248832"), proof.loss.midpoint, proof.status
         (True, 0.07667422196502058, 'narrow')
     """
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    check_kind("model", model, ToyModel)
     if model.batch_shape != ():
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
     W = _rationals("weights", weights, (model.n_hidden, model.n_features))
@@ -136,8 +135,7 @@ def enclosure(
     bar = rational("width", width)
     if bar <= 0:
         raise ValueError(f"width must be positive, got {width!r}")
-    if isinstance(max_precision, bool) or not isinstance(max_precision, (int, np.integer)) or max_precision < 2:
-        raise ValueError(f"max_precision must be an integer, at least 2 bits, got {max_precision!r}")
+    check_count("max_precision", max_precision, 2)
     _check_work(model)
     return _search(BallLoss(model, W, b), int(order), bar, int(max_precision))
 

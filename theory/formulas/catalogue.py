@@ -13,6 +13,7 @@ from .record import Definition, Formula, Root, Variable
 from .shapes import ONE_ACTIVE_FORMULAS, SHAPE_FORMULAS
 from .stability import STABILITY_FORMULAS
 
+# All of them, in the order of docs/formulas.md.
 FORMULAS: tuple[Formula, ...] = (
     *SINGLE_FORMULAS,
     *PAIR_FORMULAS,

@@ -212,6 +212,8 @@ def coexistence_degrees(density: Expression, prime: int = PRIME) -> tuple[int, .
     Importances at which the two cost the same are critical values of E(s, γ, b) / (ℓ₀ − E₂(h, γ, b₂)), h = γ²/s: five
     equations in s, γ, b, b₂ and r. It takes ten seconds. Degrees over the rational numbers are sums of those returned.
 
+    No record is made of it: it is how docs/boundary-forms.md knows that the curve has no simple form, and tests run it.
+
     Args:
         density: p, rational.
         prime: a prime below 2^31.

@@ -83,6 +83,7 @@ def _critical(density: float, ratio: float) -> float:
     return float(critical_penalty(density, ratio).penalty)
 
 
+# All of them.
 EXPANSIONS = (
     Expansion(
         "sparse-digon-loss",

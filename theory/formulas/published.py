@@ -38,6 +38,7 @@ def _published(phase: str, loss: Expression, remark: str = "", r: Expression = R
 
 
 _DROPPED = DENSITY / 3 - DENSITY**2 / 4
+# Of two features in one dimension.
 PUBLISHED_LOSSES = (
     _published("drop(1) + axis(2)", _DROPPED),
     _published("axis(1) + drop(2)", RELATIVE_IMPORTANCE * _DROPPED),

@@ -60,7 +60,10 @@ def stored_output_loss(square: Expression, overlap: Expression, offset: Expressi
 
 
 def silenced_output_loss(square: Expression, overlap: Expression, offset: Expression) -> Expression:
-    """Return what such an output costs if the other feature at 1 switches it off altogether; 0 ≤ b ≤ γ − s."""
+    """Return what such an output costs if the other feature at 1 switches it off altogether; 0 ≤ b ≤ γ − s.
+
+    `elimination.coexistence_degrees` needs it; no record does.
+    """
     alone = offset**2 - p * (1 - square) * offset + p * (1 - square) ** 2 / 3
     together = (
         offset**3 / 3

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..numerics import numbers
 from .phases import phase
 
 POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon"}
@@ -21,7 +22,7 @@ def arrangement(weights: Any, bias: Any) -> str:
     """Return a phase label in which clusters in a line or a plane are named.
 
     `line` is a cluster in one dimension. In two dimensions features of one direction are joined by "=", and what is
-    left is a polygon if it surrounds the origin with every corner on its hull, else a `fan` if a half-plane holds it.
+    left is a polygon if it surrounds the origin with every corner on its hull, else a fan if a half-plane holds it.
 
     Args:
         weights: W, shape (n_hidden, n_features).
@@ -32,7 +33,7 @@ def arrangement(weights: Any, bias: Any) -> str:
         >>> arrangement([np.cos(angles), np.sin(angles)], np.zeros(4))
         'triangle(1=2,3,4)'
     """
-    weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    weights, bias = (numbers(*given).astype(np.float64) for given in (("weights", weights), ("bias", bias)))
 
     def named(found: re.Match[str]) -> str:
         features = [int(number) - 1 for number in found[1].split(",")]

@@ -11,7 +11,8 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from .measures import Array, checked_weights, norms_and_directions
+from ..numerics import Array
+from .measures import checked_weights, norms_and_directions
 
 # Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest or of 1, count as zero.
 TOLERANCE = 1e-3

@@ -13,8 +13,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
+from ..numerics import Array
 
 
 def checked_weights(weights: Array) -> tuple[Any, Array]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, numbers
 from .factors import TOLERANCE, negligible_columns, tegum_factors
 
 
@@ -29,7 +29,7 @@ def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.boo
     Returns:
         Shape (..., n_features), true for outputs that no input in [0, 1]^n switches on.
     """
-    weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    weights, bias = (numbers(*given).astype(np.float64) for given in (("weights", weights), ("bias", bias)))
     largest = bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1)
     return np.asarray(largest <= -margin)
 
@@ -108,7 +108,7 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         >>> phase([[1.0, 0.0]], [0.0, 0.25])
         'axis(1) + drop(2)'
     """
-    weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    weights, bias = (numbers(*given).astype(np.float64) for given in (("weights", weights), ("bias", bias)))
     if weights.ndim != 2 or bias.shape != weights.shape[1:]:
         raise ValueError(
             "phase labels one model: weights must have shape (n_hidden, n_features) and bias (n_features,), got "

@@ -16,7 +16,7 @@ from .arrays import ArrayEngine
 from .compiled import CompiledEngine
 from .engine import ExactLoss, engine_for
 from .evaluation import Engine, Evaluation
-from .functions import expected_loss, loss_gradient, loss_hessian
+from .functions import checked_parameters, expected_loss, loss_gradient, loss_hessian
 from .inverted import SpectralEngine
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .rounding import loss_rounding, mean_square
@@ -29,6 +29,7 @@ __all__ = [
     "ExactLoss",
     "LinearOptimum",
     "SpectralEngine",
+    "checked_parameters",
     "engine_for",
     "expected_loss",
     "linear_gradient",

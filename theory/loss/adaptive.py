@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..models import ToyModel
+from ..numerics import Array
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
-from .evaluation import Array, Evaluation, Expectations
+from .evaluation import Evaluation, Expectations
 from .inverted import SpectralEngine
 from .signed_sums import Refusal
 

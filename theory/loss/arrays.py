@@ -14,8 +14,9 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
+from ..numerics import Array
 from .chain_rule import ChainRule, columns, common_batch, rows
-from .evaluation import Array, Evaluation, Expectations
+from .evaluation import Evaluation, Expectations
 from .moments import PatternMoments
 from .penalties import positive_part
 from .signed_sums import Integrand, Refusal, SignedSums, TooManyPatternsError

@@ -13,8 +13,8 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import FloatArray, as_numpy, gamma
-from .evaluation import Array, Evaluation, Expectations
+from ..numerics import Array, FloatArray, as_numpy, gamma
+from .evaluation import Evaluation, Expectations
 from .penalties import gram_penalty
 from .rounding import activations_rounding, gram_rounding, outputs_rounding
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import FloatArray, over_slices
+from ..numerics import Array, FloatArray, over_slices
 from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
-from .evaluation import Array, Evaluation, Expectations
+from .evaluation import Evaluation, Expectations
 from .rounding import MAX_FEATURES
 from .schedule import Pattern, Schedule, schedule
 

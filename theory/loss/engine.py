@@ -20,10 +20,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ..models import ToyModel
+from ..numerics import Array, check_choice, check_kind
 from .adaptive import AdaptiveEngine
 from .arrays import ArrayEngine
 from .compiled import CompiledEngine
-from .evaluation import Array, Engine
+from .evaluation import Engine, Evaluation
 from .inverted import SpectralEngine
 
 Method = Literal["auto", "enumeration", "spectral"]
@@ -40,11 +41,11 @@ def engine_for(model: ToyModel, like: Array | None = None, method: Method = "aut
             features; or "auto", which enumerates unless more features interact than that can do.
 
     Raises:
-        ValueError: if the method is unknown, or spectral evaluation is asked for and the law isn't one of independent
-            blocks of features.
+        ValueError: if the model isn't a `ToyModel`, the method is unknown, or spectral evaluation is asked for and the
+            law isn't one of independent blocks of features.
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    check_kind("model", model, ToyModel)
+    check_choice("method", method, METHODS)
     like = np.zeros(()) if like is None else like
     if method == "spectral":
         return SpectralEngine(model, like)
@@ -57,7 +58,8 @@ class ExactLoss:
     """The exact loss of one `ToyModel`, penalties included, prepared for many evaluations in one array namespace.
 
     The functions `expected_loss`, `loss_gradient` and `loss_hessian` are made of it. Use it directly in loops: it
-    converts the model's parameters once and doesn't check its arguments. Threads can share it.
+    converts the model's parameters once, and of its arguments it checks only that they are arrays whose last axes fit.
+    Threads can share it.
 
     Args:
         model: what is being asked. Its batch dimensions broadcast against those of the weights.
@@ -93,18 +95,28 @@ class ExactLoss:
 
     def loss(self, weights: Array, bias: Array) -> Array:
         """Return L, shape (...); see `expected_loss`."""
-        return self.engine.evaluate(weights, bias, 0).loss
+        return self._evaluate(weights, bias, 0).loss
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
         """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
-        return self.engine.evaluate(weights, bias, 0, outputs=True).output_losses
+        return self._evaluate(weights, bias, 0, outputs=True).output_losses
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
         """Return L and its derivatives in the weights and the bias; see `loss_gradient`."""
-        found = self.engine.evaluate(weights, bias, 1)
+        found = self._evaluate(weights, bias, 1)
         return found.loss, found.d_weights, found.d_bias
 
     def loss_gradient_hessian(self, weights: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
         """Return L, its derivatives in the weights and the bias, and its Hessian; see `loss_hessian`."""
-        found = self.engine.evaluate(weights, bias, 2)
+        found = self._evaluate(weights, bias, 2)
         return found.loss, found.d_weights, found.d_bias, found.hessian
+
+    def _evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
+        n, m = self.model.n_features, self.model.n_hidden
+        of_both = tuple(getattr(weights, "shape", ())[-2:]), tuple(getattr(bias, "shape", ())[-1:])
+        if of_both != ((m, n), (n,)):
+            raise ValueError(
+                f"expected arrays of weights, shape (..., {m}, {n}), and of biases, shape (..., {n}), got "
+                f"{type(weights).__name__} and {type(bias).__name__} with last axes {of_both[0]} and {of_both[1]}"
+            )
+        return self.engine.evaluate(weights, bias, order, outputs=outputs)

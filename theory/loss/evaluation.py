@@ -10,9 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from ..models import ToyModel
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
+from ..numerics import Array
 
 
 class Evaluation(NamedTuple):
@@ -51,7 +49,8 @@ class Expectations(NamedTuple):
         value: E(x_i − x'_i)², shape (..., n), or Σ_h E|h|, shape (...).
         first: derivatives in (G_i·, b_i), outputs last, shape (..., n + 1, n), or in W, shape (..., m, n), or None.
         second: shape (..., n + 1, n + 1, n), or (..., m, n, n), or None.
-        error: absolute errors, NumPy's, with the shape of `value`; None where there is rounding only.
+        error: absolute errors, NumPy's, with the shape of `value`; None where patterns were enumerated: there is
+            rounding only, and `ChainRule.error` adds a bound of it to the `Evaluation`.
     """
 
     value: Array

@@ -8,8 +8,9 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
+from ..numerics import Array
 from .chain_rule import ChainRule
-from .evaluation import Array, Evaluation, Expectations
+from .evaluation import Evaluation, Expectations
 from .spectral import SpectralLoss
 
 

@@ -12,18 +12,14 @@ proofs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import FloatArray
-from .functions import _checked
-
-# NumPy's or torch's, whichever the caller brought.
-Array = Any
+from ..numerics import Array, FloatArray, check_kind
+from .functions import checked_parameters
 
 # Correlations and differences of importances below this are rounding.
 ROUNDING = 1e-12
@@ -141,8 +137,7 @@ def linear_optimum(model: ToyModel) -> LinearOptimum:
 
 def _moments(model: ToyModel) -> tuple[FloatArray, FloatArray]:
     """Return the input's mean and covariance, shapes (*batch_shape, n) and (*batch_shape, n, n)."""
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    check_kind("model", model, ToyModel)
     if model.has_penalty:
         raise ValueError("the linear model's closed form has no penalties, got a model that has some")
     n, amplitude = model.n_features, model.features.amplitude
@@ -161,7 +156,7 @@ def _moments(model: ToyModel) -> tuple[FloatArray, FloatArray]:
 def _evaluated(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
     """Return L, ∂L/∂W and ∂L/∂b."""
     moments = _moments(model)
-    W, b = _checked(model, weights, bias)
+    W, b = checked_parameters(model, weights, bias)
     xp = array_api_compat.array_namespace(W)
     placement = {"dtype": W.dtype, "device": array_api_compat.device(W)}
     μ, C, importance = (xp.asarray(np.array(array), **placement) for array in (*moments, model.importances()))

@@ -30,10 +30,8 @@ from typing import Any
 import array_api_compat
 
 from ..models import Amplitude
+from ..numerics import Array
 from .cells import Group, PatternGroup, cube_table
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
 
 # Intervals of z shorter than this count as a point: their δ would overflow.
 SHORTEST = 1e-300

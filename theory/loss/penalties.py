@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..numerics import Array
 from .moments import PatternMoments
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
 
 
 def positive_part(moments: PatternMoments, order: int) -> tuple[Array, Array | None, Array | None]:

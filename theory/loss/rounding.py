@@ -16,8 +16,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import FeatureLaw, IndependentFeatures, ToyModel
-from ..numerics import UNIT, FloatArray, as_numpy, gamma
-from .evaluation import Array
+from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma
 from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
 
 # Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import FeatureLaw
+from ..numerics import Array
 from .moments import Moments, PatternMoments
 
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
 # Returns a pattern's value, its derivatives in ũ = (slopes, offset), shape (active + 1, ...), and second derivatives.
 Integrand = Callable[[PatternMoments, int], tuple[Array, Array | None, Array | None]]
 

@@ -15,6 +15,7 @@ from .frames import SMALL, in_frame
 from .landscape import Landscape
 from .parameters import pack
 
+# Gradients up to this, in float64, are rounding: the point is critical.
 GRADIENT_TOLERANCE = 1e-12
 # Losses of one minimum, found twice, agree to this. A gradient of that size g leaves g²/2κ of loss, κ being the
 # curvature: less than 1e-15 for κ > `FLAT`, and along directions that are flat altogether the loss is constant. The

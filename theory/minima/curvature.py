@@ -15,6 +15,7 @@ from ..numerics import FloatArray
 from .frames import orbit_projector
 from .landscape import Landscape
 
+# A step that changes no digit of what isn't 0, and tells on which side of a kink a point is.
 INFINITESIMAL = 1e-100
 # Each model of a batch, for many points at once.
 EACH = (slice(None), None)

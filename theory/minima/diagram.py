@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import Plane, ToyModel, diagram_plane
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count
 from .critical_points import CriticalPoint
 from .local import census, check_searchable
 
@@ -73,6 +73,8 @@ def _axis(name: str, values: ArrayLike) -> FloatArray:
 
 def check_superposition(n_features: int, n_hidden: int) -> None:
     """Raise `ValueError` unless there are more features than hidden dimensions."""
+    for name, size in (("n_features", n_features), ("n_hidden", n_hidden)):
+        check_count(name, size, 0)
     if not 1 <= n_hidden < n_features:
         raise ValueError(
             "a phase diagram needs fewer hidden dimensions than features, got "

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray, over_slices
+from ..numerics import FloatArray, check_count, check_kind, over_slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .descent import descend
 from .landscape import Landscape
@@ -182,8 +182,7 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         >>> best.phase, round(best.loss, 10)
         ('digon(1,2)', 0.003319484)
     """
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
+    check_kind("model", model, ToyModel)
     if model.batch_shape != ():
         raise ValueError(f"local_minima takes a single model, got batch shape {model.batch_shape}")
     if model.n_hidden > model.n_features:
@@ -191,8 +190,10 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
             f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
         )
     check_searchable(model)
-    if starts is not None and (starts < 1 or starts & (starts - 1)):
-        raise ValueError(f"starts must be a power of two, got {starts}")
+    if starts is not None:
+        check_count("starts", starts)
+        if starts & (starts - 1):
+            raise ValueError(f"starts must be a power of two, got {starts}")
     return census(model.take((None,)), starts=starts)[0]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import phase
+from ..loss import checked_parameters
 from ..models import ToyModel
 from ..numerics import FloatArray, over_slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, below, flatness, invariants, snap
@@ -58,7 +59,17 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
 
     Returns:
         The record of where each ended.
+
+    Raises:
+        ValueError: if the model isn't a line of them, shapes don't fit, or an entry isn't a finite number.
     """
+    weights, bias = checked_parameters(model, weights, bias)
+    expected = (*model.batch_shape, model.n_hidden, model.n_features), (*model.batch_shape, model.n_features)
+    if len(model.batch_shape) != 1 or (weights.shape, bias.shape) != expected:
+        raise ValueError(
+            "expected models of batch shape (K,), weights (K, n_hidden, n_features) and bias (K, n_features), got "
+            f"{model.batch_shape}, {weights.shape} and {bias.shape}"
+        )
     landscape = Landscape(model)
     parameters, escapes = landscape.join(weights, bias), np.zeros(len(weights), dtype=np.int64)
     losses, norms = np.empty(len(weights)), np.full(len(weights), np.inf)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, snap
 from .descent import descend
 from .landscape import Landscape
@@ -70,8 +70,7 @@ def random_minima(
     """
     if model.batch_shape != ():
         raise ValueError(f"random_minima takes a single model, got batch shape {model.batch_shape}")
-    if starts < 1:
-        raise ValueError(f"starts must be positive, got {starts}")
+    check_count("starts", starts)
     landscape = Landscape(model)
     n, rng = landscape.n_features, np.random.default_rng(seed)
     exchanges = np.arange(n)[None] if exchanges is None else exchanges

@@ -17,11 +17,13 @@ from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
-from .planes import Plane, PlaneAxis, diagram_plane
+from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
 from .strata import stratified_counts
 
 __all__ = [
     "AMPLITUDES",
+    "DENSITY_RANGE",
+    "IMPORTANCE_RANGE",
     "PENALTIES",
     "ActivePattern",
     "Amplitude",

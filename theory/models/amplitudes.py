@@ -59,6 +59,7 @@ class Amplitude:
         return (self.low * self.low + self.low * self.high + self.high * self.high) / 3
 
 
+# By name.
 AMPLITUDES = {"uniform": Amplitude(0, 1), "symmetric": Amplitude(-1, 1), "constant": Amplitude(1, 1)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count
 from .laws import NORMALISATION, ActivePattern, DensityLaw
 
 
@@ -25,8 +25,7 @@ def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:
         if not group:
             raise ValueError(f"groups must not be empty, got {groups!r}")
         for i in group:
-            if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0:
-                raise ValueError(f"groups must hold features, numbered from 0, got {i!r}")
+            check_count("a feature in groups, numbered from 0,", i, 0)
             if i in seen:
                 raise ValueError(f"groups must not overlap, got feature {i} twice")
             seen.add(int(i))

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..numerics import FloatArray, exactly, numbers
 from .amplitudes import as_amplitude
 
+# The numbers of the features that are on, from 0.
 ActivePattern = tuple[int, ...]
 
 # How far from 1 the probabilities of a table may sum.
@@ -27,7 +28,10 @@ NORMALISATION = 1e-12
 
 def per_feature(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return `numbers` with a trailing feature axis; a scalar gets shape (1,)."""
-    return np.atleast_1d(numbers(name, values))
+    array = np.atleast_1d(numbers(name, values))
+    if not array.size:
+        raise ValueError(f"{name} must hold at least one number, got shape {array.shape}")
+    return array
 
 
 def check_feature_axis(name: str, array: NDArray[Any], n_features: int) -> None:

@@ -8,15 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray, numbers
+from ..numerics import FloatArray, check_count, numbers
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
+# Fields of `ToyModel` that add to its loss.
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
-
-
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +60,8 @@ class ToyModel:
 
     def __post_init__(self) -> None:
         """Validate everything at the door, so that the code behind can be pure."""
-        _check_count("n_features", self.n_features)
-        _check_count("n_hidden", self.n_hidden)
+        check_count("n_features", self.n_features)
+        check_count("n_hidden", self.n_hidden)
         if not isinstance(self.features, FeatureLaw):
             raise ValueError(f"features must be an input law such as IndependentFeatures, got {self.features!r}")
         self.features.check(self.n_features)
@@ -137,8 +133,9 @@ def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_i
     Raises:
         ValueError: as `ToyModel` and `IndependentFeatures`.
     """
-    _check_count("n_features", n_features)
-    density, ratio = np.asarray(density, dtype=np.float64), np.asarray(relative_importance, dtype=np.float64)
+    check_count("n_features", n_features)
+    given = {"density": density, "relative_importance": relative_importance}
+    density, ratio = (numbers(name, values).astype(np.float64) for name, values in given.items())
     importance = np.ones((*ratio.shape, n_features))
     importance[..., -1] = ratio
     return ToyModel(n_features, n_hidden, IndependentFeatures(density[..., None]), importance)

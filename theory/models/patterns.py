@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import exactly, numbers
+from ..numerics import check_count, exactly, numbers
 from .groups import checked_groups
 from .laws import NORMALISATION, ActivePattern, FeatureLaw
 
@@ -38,8 +38,7 @@ class KHotFeatures(FeatureLaw):
     def __post_init__(self) -> None:
         """Validate."""
         super().__post_init__()
-        if isinstance(self.active, bool) or not isinstance(self.active, (int, np.integer)) or self.active < 1:
-            raise ValueError(f"active must be a positive integer, got {self.active!r}")
+        check_count("active", self.active)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

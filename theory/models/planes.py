@@ -20,6 +20,8 @@ from ..numerics import FloatArray
 from .laws import DensityLaw
 from .model import PENALTIES, ToyModel, diagram_model
 
+# The published phase diagrams: 1 − S, and the last feature's importance against the others'.
+DENSITY_RANGE, IMPORTANCE_RANGE = (0.01, 1.0), (0.1, 10.0)
 SCALES = ("log", "linear")
 SMALLEST = 1e-300
 # Places at which models are compared with their relabelled copies, as shares of the ranges.
@@ -171,8 +173,8 @@ class Plane:
 def diagram_plane(
     n_features: int,
     n_hidden: int,
-    density: tuple[float, float] = (0.01, 1.0),
-    importance: tuple[float, float] = (0.1, 10.0),
+    density: tuple[float, float] = DENSITY_RANGE,
+    importance: tuple[float, float] = IMPORTANCE_RANGE,
 ) -> Plane:
     """Return the plane of a published phase diagram: density and the last feature's importance, on log axes.
 

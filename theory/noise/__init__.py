@@ -2,7 +2,8 @@
 
 `cells` averages products of one input's gradient exactly over each activity pattern, `covariance` makes of them the
 covariance of a batch's gradient, `dynamics` follows second moments of weights through SGD and Adam, and `prediction`
-puts them together; `batches` does so for many minima. Begin with `prediction`, and docs/sampling-noise.md for the
+puts them together; `batches` does so for many minima, of more than four features with
+the help of `sampled`. Begin with `prediction`, and docs/sampling-noise.md for the
 derivation and measurements:
 
     >>> from tegum.theory import diagram_model, global_minimum

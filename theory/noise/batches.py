@@ -7,15 +7,29 @@ import numpy as np
 from ..minima import Landscape, one_sided_hessians
 from ..models import ToyModel
 from ..numerics import FloatArray, over_slices
+from .cells import MAX_FEATURES
 from .covariance import Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, spread_after
+from .sampled import sampled_covariance
 
 # Directions in which a Hessian that jumps is looked at.
 SECTORS = 32
 # One-sided Hessians that differ by less, against the largest entry, are the same.
 SAME = 1e-9
+# Features whose patterns are enumerated where amplitudes are constant.
+MOST_ENUMERATED = 12
 # Minima that one thread looks at before it is asked again.
 CHUNK = 16
+
+
+def is_exact(model: ToyModel) -> bool:
+    """Return whether few enough features can be active at once for the exact covariance of gradients."""
+    if model.features.amplitude.is_constant:
+        return model.n_features <= MOST_ENUMERATED
+    if model.n_features <= MAX_FEATURES:
+        return True
+    patterns = model.features.patterns(model.n_features)
+    return all(len(active) <= MAX_FEATURES for active, _ in patterns)
 
 
 def spreads_after(
@@ -36,7 +50,8 @@ def spreads_after(
     mean. Where the Hessian doesn't jump, that is the prediction of `sampling_noise`; at a kink it lies above.
 
     Args:
-        model: batch shape (K,), at most four features active at once.
+        model: batch shape (K,). With more than four features active at once the covariance of gradients is estimated
+            from inputs that are drawn, else exact.
         weights: W of each minimum, shape (K, n_hidden, n_features), with exact zeros where it has them.
         bias: b, shape (K, n_features).
         rates: learning rate of each step, shape (T,).
@@ -49,11 +64,20 @@ def spreads_after(
         Shapes (K,) and (K, P, P).
 
     Raises:
-        ValueError: as `gradient_noise` and `GradientNoise.covariance`.
+        ValueError: as `gradient_noise`, `sampled_covariance` and `GradientNoise.covariance`; or for stratified samples
+            with more than four features active at once.
     """
     landscape = Landscape(model)
     theta = landscape.join(weights, bias)
-    noise = gradient_noise(model, weights, bias).covariance(batch_size, sampling=sampling, zero_inputs=zero_inputs)
+    if is_exact(model):
+        noise = gradient_noise(model, weights, bias).covariance(batch_size, sampling=sampling, zero_inputs=zero_inputs)
+    elif (sampling, zero_inputs) == ("plain", "sampled"):
+        noise = sampled_covariance(model, weights, bias) / batch_size
+    else:
+        raise ValueError(
+            f"with more than {MAX_FEATURES} features active at once noise is predicted for plain samples only, got "
+            f"sampling={sampling!r}, zero_inputs={zero_inputs!r}"
+        )
     directions = np.random.default_rng(0).normal(size=(1, SECTORS, theta.shape[-1]))
 
     def work(part: slice) -> tuple[FloatArray, FloatArray]:

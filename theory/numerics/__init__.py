@@ -1,8 +1,9 @@
 """Numerical methods that know nothing of toy models, and what all of `tegum.theory` is written in.
 
-`arrays` has the one array type and the checks of numbers at the door, `intervals` proven intervals of exact rationals,
-`compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds, `lbfgs`
-minimises for many starts at once, and `threads` splits rows over all cores. Nothing here imports anything else of ours.
+`arrays` has the one array type, `checks` what single arguments must be, `intervals` proven intervals of exact
+rationals, `compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds,
+`lbfgs` minimises for many starts at once, and `threads` splits rows over all cores. Nothing here imports anything else
+of ours.
 Begin with `continuation`:
 
     >>> import numpy as np
@@ -12,7 +13,8 @@ Begin with `continuation`:
     True
 """
 
-from .arrays import FloatArray, as_numpy, exactly, numbers
+from .arrays import Array, FloatArray, as_numpy, exactly, numbers
+from .checks import check_choice, check_count, check_kind, check_rate, is_real
 from .compilation import compiled, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
@@ -46,6 +48,7 @@ __all__ = [
     "THIRD",
     "UNIT",
     "ZERO",
+    "Array",
     "FloatArray",
     "Interval",
     "Lbfgs",
@@ -59,6 +62,10 @@ __all__ = [
     "as_interval",
     "as_numpy",
     "between",
+    "check_choice",
+    "check_count",
+    "check_kind",
+    "check_rate",
     "compiled",
     "cores",
     "correct",
@@ -66,6 +73,7 @@ __all__ = [
     "exactly",
     "first_order",
     "gamma",
+    "is_real",
     "jacobian",
     "machine_code",
     "numbers",

@@ -9,7 +9,10 @@ import array_api_compat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# What exact mathematics computes with.
 FloatArray = NDArray[np.float64]
+# NumPy's or torch's, whichever the caller brought.
+Array = Any
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from .arrays import FloatArray
 System = Callable[[FloatArray], FloatArray]
 Predicate = Callable[[FloatArray], bool]
 
+# Step of central differences.
 DIFFERENCE = 1e-6
 # Singular values below this fraction of the largest count as zero.
 RANK = 1e-9

@@ -56,6 +56,7 @@ def rational(name: str, value: Any, kind: str = "a rational number") -> Fraction
         raise ValueError(f"{name} must be {kind}, got {value!r}") from None
 
 
+# In flint's rational numbers.
 ZERO, HALF, THIRD = fmpq(0), fmpq(1, 2), fmpq(1, 3)
 
 

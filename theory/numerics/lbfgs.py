@@ -16,8 +16,7 @@ from typing import Any
 
 import array_api_compat
 
-# NumPy arrays or torch tensors.
-Array = Any
+from .arrays import Array
 
 # Pairs of changes in parameters and gradient that are remembered.
 HISTORY = 8

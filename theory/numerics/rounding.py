@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import FloatArray
 
+# Relative error u of one float64 operation.
 UNIT = 2.0**-53
 
 

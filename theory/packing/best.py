@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models import Amplitude, as_amplitude
-from .polytope import Packed, packed
+from .polytope import Packed, check_density, packed
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.
 ATLAS = (
@@ -95,6 +95,7 @@ def best_packing(
     """
     if not among:
         raise ValueError("expected polytopes to choose from, got none")
+    check_density(density)
     known = close_packing(near, density)
     found = [packed(name, density, amplitude=amplitude, near=known.get(name)) for name in among]
     top = max(one.gain for one in found)

@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from ..loss import Engine, SpectralEngine, engine_for
 from ..minima import pack, unpack
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray, Lbfgs
+from ..numerics import FloatArray, Lbfgs, check_count, is_real
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
 MOST_ENUMERATED, MAX_CORNERS = 5, 16
@@ -108,9 +108,8 @@ def free_packing(
         0.003319484
     """
     for name, value, most in (("corners", corners, MAX_CORNERS), ("dim", dim, MAX_CORNERS)):
-        if not 1 <= value <= most:
-            raise ValueError(f"{name} must be from 1 to {most}, got {value!r}")
-    if not 0 < density < 1:
+        check_count(name, value, 1, most)
+    if not (is_real(density) and 0 < density < 1):
         raise ValueError(f"density must lie in (0, 1), got {density!r}")
     if not 1 <= polished <= starts:
         raise ValueError(f"at least one start must be polished and no more than there are, got {polished} of {starts}")
@@ -225,7 +224,7 @@ class _Exact:
         return float(found.fun), np.asarray(found.x)
 
     def judge(self, point: FloatArray) -> tuple[float, float, float]:
-        """Return loss, slope in units of E[x²], and a bound on the loss's error."""
+        """Return loss, slope in units of E[x²], and the loss's error."""
         engine = self._engine
         if not self._few:
             proved = not self._model.features.amplitude.is_constant

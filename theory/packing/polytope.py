@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 from ..models import Amplitude, as_amplitude
-from ..numerics import FloatArray
+from ..numerics import FloatArray, is_real
 from ..polytopes import SAME, Polytope, polytope
 from .losses import Losses, losses_of
 from .shapes import Shape, corners
@@ -51,8 +51,8 @@ class Packed:
         loss: Σ_i E(x_i − x'_i)² of its features.
         gain: (k ℓ₀ − loss) / d.
         error: bound on how far `loss` is from that at `weights` and `bias`, by rounding and truncation, and what is
-            left to gain to second order (docs/errors.md). Its truncation is an estimate for more than five corners of
-            a constant amplitude that aren't alike.
+            left to gain to second order (docs/errors.md). Its truncation is an estimate for a constant amplitude where
+            more than five corners interfere that aren't all alike.
         status: "optimal" where the gradient in scale, bias and height has vanished and the curvature is positive,
             "dropped" where no positive scale costs less than dropping the features, or "failed".
     """
@@ -157,6 +157,12 @@ class _Task:
         return found.loss, loss.rounding(x) + found.truncation
 
 
+def check_density(density: Any) -> None:
+    """Raise `ValueError` unless a density is within (0, 1), or None."""
+    if density is not None and not (is_real(density) and 0 < density < 1):
+        raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
+
+
 def packed(
     shape: str | Polytope, density: float | None, *, amplitude: Any = "uniform", near: Packed | None = None
 ) -> Packed:
@@ -181,8 +187,7 @@ def packed(
         >>> round(pair.loss, 10), round(pair.scale, 4)    # the global minimum of two features in one dimension
         (0.003319484, 1.0116)
     """
-    if density is not None and not 0 < density < 1:
-        raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
+    check_density(density)
     form, size = Shape.of(shape), as_amplitude(amplitude)
     solid = form.solid
     if not form.alike and (isinstance(shape, str) or density is None):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..minima import Landscape, descend
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count
 
 # Features that share an axis at most, random starts, and their spread.
 MAX_SHARING, STARTS, WEIGHT_SPREAD, BIAS_SPREAD = 5, 1500, 0.8, 0.5
@@ -65,10 +65,8 @@ def one_axis(count: int, density: float, *, starts: int = STARTS, seed: int = 0)
         >>> round(three.loss, 8), three.stored
         (0.03391857, 3)
     """
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or not 1 <= count <= MAX_SHARING:
-        raise ValueError(f"count must be an integer from 1 to {MAX_SHARING}, got {count!r}")
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
+    check_count("count", count, 1, MAX_SHARING)
+    check_count("starts", starts)
     landscape = Landscape(ToyModel(int(count), 1, IndependentFeatures(np.full((starts, 1), density))))
     rng = np.random.default_rng(seed)
     begin = np.concatenate(

@@ -99,7 +99,10 @@ class Polytope:
 
     @property
     def union_of_tight_frames(self) -> bool:
-        """Whether each tegum factor is a tight frame of its span, which is when Σ D_i = d."""
+        """Whether each tegum factor is a tight frame of its span, which is when Σ D_i = d.
+
+        Part of the account of a polytope for its readers, as the Welch bound is; nothing is computed from either.
+        """
         return bool(all(self._factor(factor).tight for factor in self.factors))
 
     def _factor(self, corners: Sequence[int]) -> Polytope:

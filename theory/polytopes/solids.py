@@ -208,23 +208,6 @@ def gosset(d: int) -> Polytope:
     return _columns(f"{d - 4}_21", corners, "DOI 10.1090/S0894-0347-06-00546-7")
 
 
-def triaugmented_prism(u: Any) -> Polytope:
-    """Return a triangular prism of squared half height u with a corner outside each of its squares."""
-    u = sympy.sympify(u)
-    triangle = [[cos(2 * pi * j / 3), sin(2 * pi * j / 3)] for j in range(3)]
-    flat = sqrt(1 - u)
-    corners = [[flat * x, flat * y, sign * sqrt(u)] for sign in (1, -1) for x, y in triangle]
-    corners += [[-x, -y, 0] for x, y in triangle]
-    return Polytope("triaugmented prism", sympy.ImmutableMatrix(sympy.Matrix(corners).T))
-
-
-def gyroelongated_bipyramid(u: Any) -> Polytope:
-    """Return a square antiprism of squared height u with a corner at each pole."""
-    ring = square_antiprism(u).vertices
-    poles = sympy.Matrix([[0, 0], [0, 0], [1, -1]])
-    return Polytope("gyroelongated bipyramid", sympy.ImmutableMatrix(poles.row_join(sympy.Matrix(ring))))
-
-
 NAMED: dict[str, Callable[[], Polytope]] = {
     "axis": lambda: Polytope("axis", sympy.ImmutableMatrix([[1]]), PAPER),
     "digon": lambda: simplex(1),

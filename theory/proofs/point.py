@@ -5,12 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import numpy as np
 from flint import arb, ctx, fmpq
 
 from ..minima import CriticalPoint, local_minima
 from ..models import ToyModel
-from ..numerics import Interval, as_fmpq, as_fraction
+from ..numerics import Interval, as_fmpq, as_fraction, check_count
 from .balls import PairBounds, above_on_grid
 from .certificates import (
     NOT_PROVED,
@@ -63,11 +62,10 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
     triple = isinstance(model, ToyModel) and (model.n_features, model.n_hidden) == (3, 2)
     if max_boxes is None:
         max_boxes = MAX_BOXES[3 if triple else 2]
-    if isinstance(max_boxes, bool) or not isinstance(max_boxes, (int, np.integer)) or max_boxes < 1:
-        raise ValueError(f"max_boxes must be a positive integer, got {max_boxes!r}")
+    check_count("max_boxes", max_boxes)
     if triple:
         return certify_triple(model, max_boxes=max_boxes)
-    exact = certified_model(model)
+    exact = certified_model(model, 2, 1)
     # Loads numba.
     from .pairs import search_boxes
 

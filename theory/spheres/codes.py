@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count
 
 STARTS, AGREE, ITERATIONS = 60, 3, 400
 # Largest overlaps of one optimum, found twice, agree to this; ones that break a constraint by more don't count.
@@ -67,8 +67,7 @@ def spherical_code(n: int, dim: int = 3, *, seed: int = 0) -> SphericalCode:
         0.333333333
     """
     for name, value in (("n", n), ("dim", dim)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 2:
-            raise ValueError(f"{name} must be an integer of at least 2, got {value!r}")
+        check_count(name, value, 2)
     rng = np.random.default_rng([seed, n, dim])
     best, points, agreed = np.inf, np.empty((n, dim)), 0
     for _ in range(STARTS):

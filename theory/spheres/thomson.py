@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from ..numerics import FloatArray, over_slices
+from ..numerics import FloatArray, check_count, over_slices
 from .coulomb import tangent_expansion
 from .hulls import THIN, hull_edges
 from .kernels import descend, energies_and_gradients
@@ -108,8 +108,7 @@ def thomson_minimum(
         (3.674234614175, 'Td')
     """
     for name, value, least in (("n", n, 2), ("dim", dim, 2), ("agree", agree, 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        check_count(name, value, least)
     if target is not None and not target > 0:
         raise ValueError(f"target must be a positive energy, got {target!r}")
     low_enough = 0.0 if target is None else float(target)

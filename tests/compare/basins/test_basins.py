@@ -238,7 +238,7 @@ def test_the_plane_has_its_quadrants() -> None:
     assert (names == np.where(np.outer(x, y) > 0, MERGED, PAIR)).all()
     with pytest.raises(ValueError, match="points must be an even"):
         basin_plane(0.1, 0.8, points=5)
-    with pytest.raises(ValueError, match="extent must be positive"):
+    with pytest.raises(ValueError, match="extent must be finite and positive"):
         basin_plane(0.1, 0.8, extent=0.0)
 
 

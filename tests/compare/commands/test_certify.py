@@ -17,6 +17,7 @@ def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
     proved = tegum_(f"certify --density 0.375 --importance 1/4 --penalty 0.1 --out {file}")
     assert proved.code == 0
     assert proved.out.startswith("proved: axis(1) + drop(2)\nglobal minimum 23/1024 exactly\n")
+    assert proved.out.endswith(f"Wrote {file}, in a new folder.\n")
     assert tegum_(f"certify --check {file} --json").json()["status"] == "proved"
     # A claim that is too good.
     data = json.loads(file.read_text())

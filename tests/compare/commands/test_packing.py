@@ -107,7 +107,7 @@ def test_an_interrupted_search_says_what_is_kept(tegum_: Any, monkeypatch: pytes
     [
         ("packing --features 5 --hidden 3", "needs --density, --features and --hidden together"),
         ("packing --density 0.5 --features 5", "needs --density, --features and --hidden together"),
-        ("packing --density 1.5", "density must lie in (0, 1)"),
+        ("packing --density 1.5", "--density must lie in (0, 1), got 1.5; without it, all densities"),
         ("packing --density 0.5 --amplitude loud", "amplitude must be"),
         ("packing --free 4 --density 0.1", "takes no --density"),
         ("packing --free 4 --amplitude constant", "for uniform amplitudes, got 'constant'"),

@@ -91,7 +91,7 @@ def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, m
         pytest.param("--density 0.1 --features 0", "n_features must be a whole number of at least 1", id="features"),
         pytest.param("--density 0.1 --features 3:2", "got an empty one", id="empty axis"),
         pytest.param("--density 0.1 --objective guess", "objective must be", id="objective"),
-        pytest.param("--density 0.1 --workers 0", "workers must be a positive integer", id="workers"),
+        pytest.param("--density 0.1 --workers 0", "workers must be an integer of at least 1", id="workers"),
         pytest.param("", "Missing option '--density'", id="no density"),
     ],
 )

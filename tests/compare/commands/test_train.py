@@ -444,7 +444,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
         pytest.param("", "--law independent needs a --density, got none", id="no density"),
         pytest.param("--density 0.1 --importance 1,2,3", "--importance must be a number, or 2", id="importances"),
         pytest.param("--density 0.1 --importance -1", "importance must be positive", id="importance"),
-        pytest.param("--density 0.1 --features 0", "n_features must be a positive integer", id="features"),
+        pytest.param("--density 0.1 --features 0", "n_features must be an integer of at least 1", id="features"),
         pytest.param("--density 0.1 --law zipf", "--law must be one of independent, correlated, ", id="law"),
         pytest.param("--density 0.1 --law correlated", "got --law correlated and 0 groups", id="no group"),
         pytest.param("--density 0.1 --group 1,2", "got --law independent and 1 groups", id="needless group"),
@@ -467,6 +467,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
         pytest.param("--density 0.1 --weight-penalty -1", "weight_decay must be finite", id="penalty"),
         pytest.param("--density 0.1 --seeds 0", "seeds must be an integer of at least 1, got 0", id="no seeds"),
         pytest.param("--density 0.1 --seeds 1,a", "--seeds must be a number, a list", id="seeds in words"),
+        pytest.param("--density 0.1 --seeds 1,2,1", "seeds must not hold a seed twice, got 1 more", id="a seed twice"),
         pytest.param("--density 0.1 --seeds 3:2", "seeds must be a number of seeds or a list", id="empty range"),
         pytest.param("--density 0.1 --optimiser lion", "optimiser must be one of adam, adamw, sgd", id="optimiser"),
         pytest.param("--density 0.1 --steps many", "Invalid value for '--steps'", id="steps"),
@@ -479,6 +480,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(tegum_: Any, tmp_path: Path, w
     told = tegum_(f"train {words} --out {tmp_path / 'new' / 'a.safetensors'}")
     told.is_misuse(message)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("words", ["--density 0.1 --importance nan", "--density 0.1 --optimiser lion"])
+def test_what_is_wrong_in_any_case_comes_before_a_file_that_exists(tegum_: Any, tmp_path: Path, words: str) -> None:
+    out = tmp_path / "a.safetensors"
+    out.write_bytes(b"mine")
+    told = tegum_(f"train {words} --out {out}")
+    told.is_misuse("must be")
+    assert "exists" not in told.err
+    assert out.read_bytes() == b"mine"
 
 
 def test_bad_input_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -447,11 +447,11 @@ def test_a_failure_in_a_second_run_keeps_the_first(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"cells": 1}, "cells must be at least 2, got 1", id="one cell"),
-        pytest.param({"cells": -4}, "cells must be at least 2, got -4", id="negative cells"),
-        pytest.param({"seeds": 0}, "seeds must be at least 1, got 0", id="no seeds"),
-        pytest.param({"steps": -1}, "steps must be at least 0, got -1", id="negative steps"),
-        pytest.param({"batch_size": 0}, "batch_size must be at least 1, got 0", id="empty batch"),
+        pytest.param({"cells": 1}, "cells must be an integer of at least 2, got 1", id="one cell"),
+        pytest.param({"cells": -4}, "cells must be an integer of at least 2, got -4", id="negative cells"),
+        pytest.param({"seeds": 0}, "seeds must be an integer of at least 1, got 0", id="no seeds"),
+        pytest.param({"steps": -1}, "steps must be an integer of at least 0, got -1", id="negative steps"),
+        pytest.param({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0", id="empty batch"),
         pytest.param({"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"),
         pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
         pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),

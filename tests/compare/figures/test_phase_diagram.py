@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -214,13 +215,25 @@ def test_disagreement_is_shaded_in_its_cell(dataset: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("which", ["nowhere", "everywhere"])
-def test_several_minima_nowhere_or_everywhere_can_be_drawn(dataset: xr.Dataset, which: str) -> None:
-    codes = dataset["minimum_phase"].values.copy()
+def test_several_minima_nowhere_or_everywhere_are_hatched(dataset: xr.Dataset, which: str) -> None:
+    codes, losses = dataset["minimum_phase"].values.copy(), dataset["minimum_loss"].values.copy()
     codes[..., 1:] = -1
     if which == "everywhere":
-        codes[..., 1] = codes[..., 0]
-    on = figures.draw_disagreement(axes(), dataset.assign(minimum_phase=(dataset["minimum_phase"].dims, codes)))
+        codes[..., 1], losses[..., 1] = codes[..., 0], losses[..., 0] + 1.0
+    changed = {
+        "minimum_phase": (dataset["minimum_phase"].dims, codes),
+        "minimum_loss": (dataset["minimum_loss"].dims, losses),
+    }
+    on = figures.draw_disagreement(axes(), dataset.assign(changed))
     canvas_of(on.figure).draw()
+    (hatched,) = (drawn for drawn in on.collections if isinstance(drawn, ContourSet))
+    areas = [path.get_extents() for path in hatched.get_paths() if np.size(path.vertices)]
+    if which == "nowhere":
+        assert areas == []
+    else:
+        (area,) = areas
+        x, y = dataset["density"].values, dataset["importance"].values
+        np.testing.assert_allclose(area.get_points(), [[x[0], y[0]], [x[-1], y[-1]]])
 
 
 def test_limits_of_stability_are_drawn_on_request(dataset: xr.Dataset) -> None:

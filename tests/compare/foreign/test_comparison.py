@@ -263,8 +263,8 @@ def test_the_tolerance_decides(tmp_path: Path, exact: DiagramMinima) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tolerance": 0.0}, "tolerance must be positive and finite"),
-        ({"tolerance": float("nan")}, "tolerance must be positive and finite"),
+        ({"tolerance": 0.0}, "tolerance must be finite and positive"),
+        ({"tolerance": float("nan")}, "tolerance must be finite and positive"),
         ({"n_features": 5, "n_hidden": 2}, "published candidates are known for"),
     ],
 )
@@ -343,7 +343,7 @@ def test_a_table_is_drawn_and_accounted_for(command: Any, tmp_path: Path, exact:
         pytest.param("--from cells.csv --log-base ten", "base of the logarithms must be a number or e", id="base"),
         pytest.param("--from cells.csv --log-sparsity odd", "log_sparsity must mean one of", id="quantity"),
         pytest.param("--from cells.csv --overlap odd", "overlap must be one of", id="overlap"),
-        pytest.param("--from cells.csv --tolerance -1", "tolerance must be positive", id="tolerance"),
+        pytest.param("--from cells.csv --tolerance -1", "tolerance must be finite and positive", id="tolerance"),
         pytest.param("--from cells.csv --cells 1", "cells must be at least 2", id="cells"),
         pytest.param("--from bare.npz", "a phase diagram needs the density and importance of each model", id="bare"),
         pytest.param("--from bare.npz --layout odd", "layout must be one of", id="layout"),

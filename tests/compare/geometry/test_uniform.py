@@ -116,7 +116,7 @@ def test_what_diverges_or_isnt_trained_is_refused_and_not_kept(tmp_path: Path) -
     with pytest.raises(ValueError, match="diverged at 1/"):
         train_uniform([(4, 2)], [2.0, 3.0], steps=50, learning_rate=1e12, **options)
     assert not (tmp_path / "uniform-4-2.safetensors").exists()
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps must be an integer of at least 1, got 0"):
         train_uniform([(4, 2)], [2.0], steps=0, learning_rate=0.1, **options)
     with pytest.raises(ValueError, match="1 ≤ m ≤ n"):
         train_uniform([(2, 4)], [2.0], steps=5, learning_rate=0.1, **options)

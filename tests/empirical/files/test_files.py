@@ -288,5 +288,5 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
 
 def test_only_trained_models_are_saved(tmp_path: Path) -> None:
     runs: Any = {"weights": np.ones((1, 1, 2))}
-    with pytest.raises(ValueError, match="expected TrainedModels, got dict"):
+    with pytest.raises(ValueError, match="trained must be a TrainedModels, got dict"):
         save_models(runs, tmp_path / "runs.zarr")

@@ -273,12 +273,14 @@ STEPS = np.arange(6)
         pytest.param([0, 1, 2, 2, 3, 4], np.zeros(6), {}, "must increase", id="repeated step"),
         pytest.param(list("abcdef"), np.zeros(6), {}, "steps must be real numbers", id="text steps"),
         pytest.param(STEPS, list("abcdef"), {}, "must be arrays of real numbers", id="text"),
-        pytest.param(STEPS, np.zeros(6), {"smallest_jump": 0.0}, "must be positive and finite", id="no jump"),
-        pytest.param(STEPS, np.zeros(6), {"smallest_jump": np.nan}, "must be positive and finite", id="NaN jump"),
+        pytest.param(STEPS, np.zeros(6), {"smallest_jump": 0.0}, "must be finite and positive", id="no jump"),
+        pytest.param(STEPS, np.zeros(6), {"smallest_jump": np.nan}, "must be finite and positive", id="NaN jump"),
         pytest.param(STEPS, np.full(6, 1e9), {"smallest_jump": 1e-6}, "above the rounding", id="lost in rounding"),
-        pytest.param(STEPS, np.zeros(6), {"shortest": 1}, "at least 2 records, got 1", id="too short"),
-        pytest.param(STEPS, np.zeros(6), {"shortest": 2.5}, "whole number .* got 2.5", id="half a record"),
-        pytest.param(STEPS, np.zeros(6), {"shortest": True}, "whole number .* got True", id="truth"),
+        pytest.param(
+            STEPS, np.zeros(6), {"shortest": 1}, "shortest must be an integer of at least 2, got 1", id="too short"
+        ),
+        pytest.param(STEPS, np.zeros(6), {"shortest": 2.5}, "integer .* got 2.5", id="half a record"),
+        pytest.param(STEPS, np.zeros(6), {"shortest": True}, "integer .* got True", id="truth"),
     ],
 )
 def test_misuse_is_named(steps: Any, values: Any, options: dict[str, Any], message: str) -> None:

@@ -265,9 +265,9 @@ def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"optimisation": "sgd"}, "optimisation must be an Optimisation, got 'sgd'"),
-        ({"sampling": "stratified"}, "sampling must be a Sampling, got 'stratified'"),
-        ({"session": "run.npz"}, "session must be a Session, got 'run.npz'"),
+        ({"optimisation": "sgd"}, "optimisation must be an Optimisation, got str"),
+        ({"sampling": "stratified"}, "sampling must be a Sampling, got str"),
+        ({"session": "run.npz"}, "session must be a Session, got str"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

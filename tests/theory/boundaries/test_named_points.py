@@ -12,8 +12,14 @@ import sympy
 
 from tegum.theory import BoundaryMap, boundary_map, derive_loss, diagram_model, local_minima
 from tegum.theory.boundaries import BoundarySegment, SpecialPoint, special_points
-from tegum.theory.minima import diagram_minima
+from tegum.theory.minima import diagram_minima, smallest_curvature
+from tests.support.internals import internals
 from tests.support.tolerances import assert_bounded, tolerance
+
+# Behind the face: what exponents are fitted to.
+exponents = internals("boundaries.exponents")
+Equations = internals("boundaries.equations").Equations
+into_stability = internals("boundaries.degenerate").into_stability
 
 # Bars of the issue: places to 1e-8, residuals to 1e-10.
 PLACE_BAR, RESIDUAL_BAR = 1e-8, 1e-10
@@ -200,6 +206,20 @@ def test_the_exponents_at_a_tricritical_point_are_a_half_and_two(maps: dict[str,
     assert exponents is not None
     assert exponents.order == pytest.approx(1 / 2, abs=1e-4)
     assert exponents.loss == pytest.approx(2, abs=1e-2)
+
+
+def test_what_grows_at_a_tricritical_point_is_at_rest_at_every_distance(maps: dict[str, BoundaryMap]) -> None:
+    point = only(maps["dense"], "tricritical point", (AXIS, DIGON))
+    equations = Equations(maps["dense"].diagram.plane)
+    q = equations.plane.position(point.x, point.y)
+    into = into_stability(equations, point.states[0], q)
+    assert into is not None
+    v = smallest_curvature(equations.landscape(q[None]), point.states[:1])[1][0]
+    deltas = np.geomspace(1e-6, 1e-4, 9)
+    # Behind the face: a descent that gives up on the way out has a size of its own, which no fit would show.
+    size, saved, _ = exponents._grown(equations, point.states[0], v, q, -into[0], deltas)
+    assert size / np.sqrt(deltas) == pytest.approx(size[-1] / np.sqrt(deltas[-1]), rel=0.05)
+    assert saved / deltas**2 == pytest.approx(saved[-1] / deltas[-1] ** 2, rel=0.05)
 
 
 def test_a_first_order_line_jumps_in_weights_and_slopes(maps: dict[str, BoundaryMap]) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tegum.theory import expected_loss, loss_gradient, loss_hessian
+from tegum.theory import IndependentFeatures, ToyModel, expected_loss, loss_gradient, loss_hessian
+from tegum.theory.boundaries import precise_minimum
 from tegum.theory.branches import Arc, BranchDiagram, apart, branch_diagram, follow_branches
 from tegum.theory.loss import linear_optimum
 from tegum.theory.minima import Landscape, descend, random_minima, unpack
 from tegum.theory.models import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
+from tests.support.tolerances import assert_bounded
 
 FloatArray = NDArray[np.float64]
+# Bits of minima that are solved for again, in balls.
+PRECISION = 200
 
 
 def pentagons(low: float = 0.15, high: float = 8.0) -> Family:
@@ -243,11 +248,43 @@ def test_the_pentagon_ends_in_a_fold(density: BranchDiagram) -> None:
     assert apart(density.family, gone, limit.state) > 0.1
 
 
+def test_where_minima_cost_the_same_is_off_by_less_than_the_error(triangle: BranchDiagram) -> None:
+    change = triangle.changes[1]
+    density = Fraction(triangle.family.models(np.array([0.0])).densities().flat[0])
+
+    def difference(ratio: Fraction) -> float:
+        def models(_: Fraction, r: Fraction) -> ToyModel:
+            return ToyModel(3, 2, IndependentFeatures(density), importance=[1, 1, r])
+
+        first, second = (
+            precise_minimum(models, state, (density, ratio), precision=PRECISION) for state in change.states
+        )
+        assert first is not None
+        assert second is not None
+        return float(first.loss - second.loss)
+
+    # Of 60 digits, those of float64 are kept in the difference and in its slope.
+    place, step = Fraction(change.parameter), Fraction(1, 10**6)
+    slope = (difference(place + step) - difference(place)) / float(step)
+    assert_bounded(difference(place) / slope, 0, change.error)
+
+
 def test_a_triangle_opens_continuously(triangle: BranchDiagram) -> None:
     first = triangle.changes[0]
     assert first.kind == "continuous"
     # Where the third feature leaves the origin, the state with it dropped has a flat direction on one side.
     assert first.parameter == pytest.approx(0.7725795305, abs=1e-8)
+    # In closed form: r ℓ₀ = κ, the least value of the loss's second-order part (docs/boundary-forms.md).
+    p = 0.7
+    d = 4 - 7 * p + 4 * p**2
+    t = p**2 / (d + np.sqrt(d**2 + 4 * p**3 * (1 - p)))
+    s = 0.75 * (p - 2 * t)
+    only_first, both = t**3 / 3 + t**2 + t * s + s**2 / 3, t**2 + s**2 / 3 + 1 / 3 + t * s - t - s / 2
+    kappa = (1 - p) ** 2 * t**2 + p * (1 - p) * only_first + p**2 * both
+    limits = [limit for arc in triangle.arcs for limit in (arc.lower, arc.upper) if limit is not None]
+    (opening,) = (limit for limit in limits if limit.parameter == pytest.approx(first.parameter, abs=1e-8))
+    assert opening.mechanism == "bifurcation"
+    assert_bounded(opening.parameter, kappa / (p / 3 - p**2 / 4), opening.error)
     lengths = [
         np.linalg.norm(unpack(minimum(triangle.family, t, 64), 2)[0], axis=0).min() for t in (0.770, 0.775, 0.785)
     ]

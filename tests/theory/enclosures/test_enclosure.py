@@ -458,7 +458,7 @@ MISUSE: dict[str, tuple[dict[str, Any], str]] = {
     "order that is a truth value": ({"order": True}, "order must be 0, 1 or 2, got True"),
     "no width": ({"width": 0}, "width must be positive, got 0"),
     "width that is no number": ({"width": "wide"}, "width must be a rational number, got 'wide'"),
-    "precision": ({"max_precision": 1}, "max_precision must be an integer, at least 2 bits, got 1"),
+    "precision": ({"max_precision": 1}, "max_precision must be an integer of at least 2, got 1"),
     "fractional precision": ({"max_precision": 100.5}, "max_precision must be an integer"),
 }
 

@@ -69,11 +69,11 @@ def test_take_is_indexing_over_the_batch() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"n_features": 0}, "n_features must be a positive integer, got 0", id="no features"),
-        pytest.param({"n_features": 2.0}, r"n_features must be a positive integer, got 2\.0", id="float features"),
-        pytest.param({"n_features": True}, "n_features must be a positive integer, got True", id="boolean features"),
-        pytest.param({"n_hidden": -1}, "n_hidden must be a positive integer, got -1", id="negative hidden"),
-        pytest.param({"n_hidden": "1"}, "n_hidden must be a positive integer, got '1'", id="text hidden"),
+        pytest.param({"n_features": 0}, "n_features must be an integer of at least 1, got 0", id="no features"),
+        pytest.param({"n_features": 2.0}, r"n_features must be an integer of at least 1, got 2\.0", id="float"),
+        pytest.param({"n_features": True}, "n_features must be an integer of at least 1, got True", id="a truth value"),
+        pytest.param({"n_hidden": -1}, "n_hidden must be an integer of at least 1, got -1", id="negative hidden"),
+        pytest.param({"n_hidden": "1"}, "n_hidden must be an integer of at least 1, got '1'", id="text hidden"),
         pytest.param({"features": 0.1}, r"features must be an input law .*, got 0\.1", id="bare density"),
         pytest.param(
             {"features": IndependentFeatures((0.1, 0.2, 0.3))},

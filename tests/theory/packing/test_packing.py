@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 from typing import Any, cast
 
@@ -20,8 +21,10 @@ from tegum.theory import (
     loss_gradient,
     polytope,
 )
+from tegum.theory.boundaries import precise_minimum
 from tegum.theory.loss import loss_rounding
-from tegum.theory.packing import BestPacking, finite_packing, packed, packing_transitions
+from tegum.theory.numerics import as_fmpq
+from tegum.theory.packing import BestPacking, Packed, finite_packing, packed, packing_transitions
 
 # Behind the face: the atlas itself.
 from tegum.theory.packing.best import ATLAS
@@ -29,6 +32,8 @@ from tests.support.oracles import counted_loss
 from tests.support.tolerances import assert_bounded, tolerance
 
 EXACT = 1e-12
+# Bits of minima that are solved for again, in balls.
+PRECISION = 200
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
 
 
@@ -147,6 +152,22 @@ def test_every_polytope_of_the_atlas_has_like_corners_and_an_optimum() -> None:
         assert one.gain > 0
 
 
+def precise_lead(pair: list[Packed], p: Fraction) -> float:
+    """Return by how much the first of two polytopes gains more at density p, with 60 digits of both losses."""
+    leads = []
+    for one in pair:
+        weights, k = one.weights, one.corners
+
+        def models(density: Fraction, _: Fraction, k: int = k, d: int = one.dim) -> ToyModel:
+            return ToyModel(k, d, IndependentFeatures(density))
+
+        state = [*weights.ravel(), *np.full(k, one.bias)]
+        found = precise_minimum(models, state, (p, Fraction(1)), precision=PRECISION)
+        assert found is not None
+        leads.append((as_fmpq(k * (p / 3 - p * p / 4)) - found.loss) / one.dim)
+    return float(leads[0] - leads[1])
+
+
 def test_transitions_are_where_gains_are_equal() -> None:
     _, found = packing_transitions(np.array([1.2, 1.6, 2.0, 4.0, 6.0]), among=SMALL)
     assert [(one.before, one.after) for one in found] == [
@@ -158,6 +179,10 @@ def test_transitions_are_where_gains_are_equal() -> None:
         assert one.error < 1e-8
         pair = [packed(name, 1 / one.inverse_density) for name in (one.before, one.after)]
         assert pair[0].gain == pytest.approx(pair[1].gain, abs=1e-11)
+        # The same with both minima solved for in balls: a step of the secant method leads to the place.
+        step = Fraction(1, 10**6)
+        here, there = (precise_lead(pair, 1 / (Fraction(one.inverse_density) + moved)) for moved in (Fraction(0), step))
+        assert_bounded(here * float(step) / (there - here), 0, one.error)
 
 
 def test_a_polytope_that_is_best_in_between_is_found() -> None:

@@ -24,13 +24,12 @@ from tegum.theory.polytopes.solids import (
     cube,
     duoantiprism,
     gosset,
-    gyroelongated_bipyramid,
     hemicube,
     rectified_simplex,
     simplex,
     square_antiprism,
-    triaugmented_prism,
 )
+from tests.support.solids import gyroelongated_bipyramid, triaugmented_prism
 
 # Names, coordinates, dimensionalities and energies of the superposition literature's polytopes, collected from
 # arXiv:2209.10652 and the works on spherical codes that its column thomson_role names.

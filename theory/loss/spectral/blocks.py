@@ -18,11 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ActivePattern, Amplitude, DensityLaw, FeatureLaw
-from ...numerics import FloatArray
+from ...numerics import Array, FloatArray
 from .transforms import real_transform
-
-# Arrays are NumPy's or torch's.
-Array = Any
 
 # Stands in for a factor that is exactly zero, so that it can be divided by what it was multiplied with.
 TINY = 1e-150

@@ -17,14 +17,11 @@ from typing import Any
 import numpy as np
 from array_api_compat import to_device
 
-from ...numerics import FloatArray
+from ...numerics import Array, FloatArray
 from .blocks import BlockLaw
 from .rows import Rows, Terms, added, chosen
 from .simple_patterns import simple_terms
 from .transforms import amplitude_transforms
-
-# Arrays are NumPy's or torch's.
-Array = Any
 
 # Nodes that are done at once, and the first sum's.
 NODES = 64

@@ -20,15 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ToyModel
-from ...numerics import FloatArray, as_numpy, gamma
+from ...numerics import Array, FloatArray, as_numpy, check_count, check_rate, gamma
 from .blocks import BlockLaw
 from .contour import NODES
 from .errors import mean_square, provable
 from .inversion import integrate
 from .rows import Rows, Terms
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
 
 # Sums grow with n² nodes; so may they where n is small.
 MAX_WORK = 1 << 24
@@ -91,12 +88,10 @@ class SpectralLoss:
         proved: bool = False,
     ) -> None:
         """Look at the law."""
-        if not (np.isfinite(tolerance) and tolerance > 0):
-            raise ValueError(f"tolerance must be positive and finite, got {tolerance!r}")
+        check_rate("tolerance", tolerance)
         if max_nodes is None:
             max_nodes = max(MAX_WORK // model.n_features, FEWEST_MAX_NODES)
-        if max_nodes < 2 * NODES:
-            raise ValueError(f"max_nodes must be at least {2 * NODES}, got {max_nodes!r}")
+        check_count("max_nodes", max_nodes, 2 * NODES)
         law = BlockLaw.of(model.features, np.array(model.densities()).reshape(-1, model.n_features))
         if proved and not provable(law):
             raise ValueError("errors are proved for independent features whose amplitudes vary, got others")

@@ -10,14 +10,11 @@ and from F_k's series where |τ| is small and the differences would cancel.
 from __future__ import annotations
 
 from math import factorial
-from typing import Any
 
 import numpy as np
 
 from ...models import Amplitude
-
-# Arrays are NumPy's or torch's, whichever the caller brought.
-Array = Any
+from ...numerics import Array
 
 # The recursion loses a factor |τ|^{-k} of its digits; below this radius the series takes over.
 SERIES_RADIUS = 0.5

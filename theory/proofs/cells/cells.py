@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...geometry import relabelled
 from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
-from ...numerics import FloatArray
+from ...numerics import FloatArray, check_count
 
 if TYPE_CHECKING:
     from ..floats import Chances
@@ -239,8 +239,7 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
         >>> proof.phase
         'digon(1,2)'
     """
-    if not 0 <= divisions < len(STRIPS):
-        raise ValueError(f"divisions must be an integer from 0 to {len(STRIPS) - 1}, got {divisions!r}")
+    check_count("divisions", divisions, 0, len(STRIPS) - 1)
     for cell in cells:
         _check(cell)
     open_parts = [part for owner, cell in enumerate(cells) for part in _parts(owner, cell)]

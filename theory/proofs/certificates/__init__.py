@@ -8,7 +8,7 @@ has verified it. Begin with `certificate`:
     >>> from fractions import Fraction
     >>> from tegum.theory import IndependentFeatures, ToyModel
     >>> from tegum.theory.proofs.certificates import certified_model
-    >>> certified_model(ToyModel(2, 1, IndependentFeatures(Fraction(1, 10)))).density
+    >>> certified_model(ToyModel(2, 1, IndependentFeatures(Fraction(1, 10))), 2, 1).density
     Fraction(1, 10)
 """
 

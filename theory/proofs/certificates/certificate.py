@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from ...models import AMPLITUDES, IndependentFeatures, ToyModel
-from ...numerics import Interval, exactly
+import numpy as np
+
+from ...models import AMPLITUDES, PENALTIES, IndependentFeatures, ToyModel
+from ...numerics import Interval, check_kind, exactly
 from .file import plain_certificate, read_certificate
 from .records import PROVED, CertifiedModel, EnclosedMinimum, NullProof, WeightProof
 
@@ -87,18 +89,29 @@ def joined_phase(minimisers: tuple[EnclosedMinimum, ...]) -> str:
     return " or ".join(sorted({minimum.phase for minimum in minimisers}))
 
 
-def certified_model(model: ToyModel) -> CertifiedModel:
+# Sizes (n, m) that are covered, with the penalties that a model of them may have.
+COVERED: dict[tuple[int, int], tuple[str, ...]] = {(2, 1): ("interference_penalty",), (3, 2): ()}
+COVERED_IN_WORDS = "certificates cover two features in one dimension and three in two"
+
+
+def certified_model(model: ToyModel, n_features: int, n_hidden: int) -> CertifiedModel:
     """Return a model's exact parameters, if proofs cover it.
 
+    Args:
+        model: to look at.
+        n_features: number n that it must have.
+        n_hidden: number m that it must have.
+
     Raises:
-        ValueError: if it isn't a single model of two features in one dimension, independent with one density and
-            amplitudes uniform on [0, 1], or has a penalty other than that on interference.
+        ValueError: if it isn't a single model of these sizes, independent with one density and amplitudes uniform on
+            [0, 1], or has a penalty that isn't covered.
     """
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
-    if (model.n_features, model.n_hidden) != (2, 1):
+    check_kind("model", model, ToyModel)
+    if (model.n_features, model.n_hidden) != (n_features, n_hidden):
+        covered = (model.n_features, model.n_hidden) in COVERED
+        wanted = f"n_features={n_features}, n_hidden={n_hidden}"
         raise ValueError(
-            "certificates cover two features in one dimension and three in two, got "
+            f"{f'this proof is of {wanted}' if covered else COVERED_IN_WORDS}, got "
             f"n_features={model.n_features}, n_hidden={model.n_hidden}"
         )
     if model.batch_shape != ():
@@ -108,12 +121,17 @@ def certified_model(model: ToyModel) -> CertifiedModel:
         raise ValueError(f"certificates cover IndependentFeatures, got {type(law).__name__}")
     if law.amplitude != AMPLITUDES["uniform"]:
         raise ValueError(f"certificates cover amplitudes that are uniform on [0, 1], got {law.amplitude}")
-    chances = {active: chance.item() for active, chance in law.patterns(2, exact=True)}
-    if chances[0,] != chances[1,]:
+    chances = {active: Fraction(chance.item()) for active, chance in law.patterns(n_features, exact=True)}
+    densities = {sum((p for active, p in chances.items() if i in active), Fraction(0)) for i in range(n_features)}
+    if len(densities) > 1:
         raise ValueError(f"certificates cover features of one density, got {law.density.tolist()}")
-    for name in ("weight_decay", "activation_penalty"):
-        if getattr(model, name).any():
-            raise ValueError(f"certificates cover the interference penalty only, got {name}={getattr(model, name)}")
-    importance = [Fraction(x) for x in exactly(model.exact["importance"]).ravel()] * 2
+    for name in PENALTIES:
+        if name not in COVERED[n_features, n_hidden] and getattr(model, name).any():
+            allowed = " or ".join(COVERED[n_features, n_hidden]) or "none"
+            raise ValueError(
+                f"certificates of {n_features} features cover {allowed} of the penalties, got "
+                f"{name}={getattr(model, name)}"
+            )
+    importance = np.broadcast_to(exactly(model.exact["importance"]), (n_features,))
     penalty = Fraction(exactly(model.exact["interference_penalty"]).item())
-    return CertifiedModel(chances[0,] + chances[0, 1], (importance[0], importance[1]), penalty)
+    return CertifiedModel(densities.pop(), tuple(map(Fraction, importance)), penalty)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...numerics import Interval
 
+# What a certificate's status is, or begins with, and the reason of a search that was stopped.
 PROVED, NOT_PROVED = "proved", "not proved"
 BUDGET_SPENT = "box budget spent"
 # How a box of weights is settled: minimisers aren't so far out; L* is above the threshold; L* isn't stationary; it is

@@ -1,8 +1,8 @@
 """The check of a certificate of two features.
 
 It shares no code with the search for boxes: bounds come from ball arithmetic (`proofs.balls`), values and biases are
-minimised anew. It establishes that the boxes cover the domain, that each argument holds on each of its boxes, and that
-what is claimed follows.
+minimised anew. What proposes cores has proved them by the check's own code (`cores`). It establishes that the boxes
+cover the domain, that each argument holds on each of its boxes, and that what is claimed follows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The check of a certificate that trusts nothing in it (docs/proofs.md, docs/proofs-three.md).
 
-`pairs` verifies those of two features, `triples` those of three, by other code than found them.
+`pairs` verifies those of two features, `triples` those of three, by other code than found them: all but the cores of
+pairs (`cores`), which the search has proved by this code.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...numerics import check_kind
 from ..certificates import NOT_PROVED, PROVED, Certificate, NullProof
 from .account import Account, FailedCheckError, require
 from .pairs import check_weights
@@ -45,7 +47,11 @@ def check_certificate(certificate: Certificate, *, report: Callable[[int], None]
 
     Returns:
         "proved" only if everything that the certificate claims has been established anew.
+
+    Raises:
+        ValueError: if it is something else than a `Certificate`.
     """
+    check_kind("certificate", certificate, Certificate)
     account = Account()
     try:
         require(certificate.proved, f"the certificate itself says {certificate.status!r}")

@@ -2,7 +2,7 @@
 
 ∂²f/∂β² = 2 P(z > 0) − 2 E[x δ(z)], and likewise with factors x and v for s and g. The first part increases in s, g and
 β, so that two corners enclose it. The second is an integral along {z = 0}, where x = −(g v + β)/s lies between two
-lines in v over the whole box (docs/proofs.md). `ball_curvature` has the same in ball arithmetic, written separately.
+lines in v over the whole box (docs/proofs.md). `balls/curvature.py` has the same in balls, written separately.
 """
 
 from __future__ import annotations

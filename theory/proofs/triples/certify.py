@@ -17,21 +17,22 @@ from numpy.typing import NDArray
 from ...enclosures import enclosure
 from ...geometry import phase
 from ...minima import global_minimum
-from ...models import AMPLITUDES, PENALTIES, IndependentFeatures, ToyModel
-from ...numerics import Interval, exactly
+from ...models import ToyModel
+from ...numerics import Interval, check_count
 from ..certificates import (
     BUDGET_SPENT,
     NOT_PROVED,
     PROVED,
     Certificate,
-    CertifiedModel,
     EnclosedMinimum,
     NullCell,
     NullProof,
+    certified_model,
 )
 from .search import TripleBound, TripleSearch
 from .uniqueness import convex_rest, symmetric
 
+# By default: half a minute where a proof is easy.
 MAX_ROW_BOXES = 120_000_000
 # Gaps at which convexity is tried.
 GAPS = (1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-11)
@@ -70,14 +71,16 @@ def certify_triple(
         ValueError: if the model is another one, `gap` is negative or `max_boxes` isn't a positive integer.
 
     Example:
+        >>> from tegum.theory import IndependentFeatures
         >>> certify_triple(ToyModel(3, 2, IndependentFeatures(0.7)), max_boxes=1000).reason
         'box budget spent'
     """
-    density, importance = _parameters(model)
+    exact = certified_model(model, 3, 2)
+    density, (one, two, three), _ = exact
+    importance = one, two, three
     if not (isinstance(gap, (int, float)) and gap >= 0):
         raise ValueError(f"gap must be a number, at least 0, got {gap!r}")
-    if isinstance(max_boxes, bool) or not isinstance(max_boxes, (int, np.integer)) or max_boxes < 1:
-        raise ValueError(f"max_boxes must be a positive integer, got {max_boxes!r}")
+    check_count("max_boxes", max_boxes)
     best = global_minimum(model)
     # Upper triangular but for what rounding leaves.
     W, b = best.weights.copy(), best.bias
@@ -106,7 +109,7 @@ def certify_triple(
     spent = search.rows.spent and not minimisers
     point = (W[0, 0], W[0, 1], W[0, 2], W[1, 1], W[1, 2], *b)
     return Certificate(
-        model=CertifiedModel(density, importance, Fraction(0)),
+        model=exact,
         status=PROVED if minimisers else f"{NOT_PROVED}: {_missing(found, upper - max(wanted, gap), spent)}",
         loss=Interval(min(lower, at.loss.upper), at.loss.upper),
         minimisers=minimisers,
@@ -118,32 +121,6 @@ def certify_triple(
         history=tuple((boxes, bound) for boxes, bound in found.history if bound >= 0),
         proof=NullProof(Fraction(upper), tuple(Fraction(float(x)) for x in point), (*found.closed, *opened)),
     )
-
-
-def _parameters(model: Any) -> tuple[Fraction, tuple[Fraction, Fraction, Fraction]]:
-    """Return density and importances, or raise `ValueError` if the model isn't covered."""
-    if not isinstance(model, ToyModel):
-        raise ValueError(f"model must be a ToyModel, got {type(model).__name__}")
-    if (model.n_features, model.n_hidden) != (3, 2):
-        raise ValueError(
-            f"these proofs cover n_features=3, n_hidden=2, got n_features={model.n_features}, n_hidden={model.n_hidden}"
-        )
-    if model.batch_shape != ():
-        raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
-    law = model.features
-    if type(law) is not IndependentFeatures:
-        raise ValueError(f"these proofs cover IndependentFeatures, got {type(law).__name__}")
-    if law.amplitude != AMPLITUDES["uniform"]:
-        raise ValueError(f"these proofs cover amplitudes that are uniform on [0, 1], got {law.amplitude}")
-    chances = {active: Fraction(chance.item()) for active, chance in law.patterns(3, exact=True)}
-    densities = {sum((chance for active, chance in chances.items() if j in active), Fraction(0)) for j in range(3)}
-    if len(densities) > 1:
-        raise ValueError(f"these proofs cover features of one density, got {np.asarray(law.density).tolist()}")
-    for name in PENALTIES:
-        if getattr(model, name).any():
-            raise ValueError(f"these proofs cover models without penalties, got {name}={getattr(model, name)}")
-    shares = [Fraction(x) for x in np.broadcast_to(exactly(model.exact["importance"]), (3,))]
-    return densities.pop(), (shares[0], shares[1], shares[2])
 
 
 def _missing(found: TripleBound, wanted: float, spent: bool) -> str:

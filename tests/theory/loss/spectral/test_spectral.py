@@ -382,7 +382,7 @@ def test_misuse() -> None:
     with pytest.raises(ValueError, match=r"independent blocks of features.*got TableFeatures"):
         SpectralLoss(ToyModel(3, 2, TableFeatures({(): 0.5, (0, 1): 0.5})))
     for wrong in (0.0, -1e-9, np.nan):
-        with pytest.raises(ValueError, match="tolerance must be positive and finite"):
+        with pytest.raises(ValueError, match="tolerance must be finite and positive"):
             SpectralLoss(model, tolerance=wrong)
-    with pytest.raises(ValueError, match="max_nodes must be at least 128, got 64"):
+    with pytest.raises(ValueError, match="max_nodes must be an integer of at least 128, got 64"):
         SpectralLoss(model, max_nodes=64)

@@ -76,17 +76,24 @@ def test_a_planted_wrong_candidate_is_not_proved(
     assert proof.phase == ""
 
 
-@pytest.mark.parametrize("below", [1e-4, 1e-3])
-def test_a_planted_cheaper_loss_proves_nothing_more(below: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loss of the candidate that is too high can't turn a rival into the minimum."""
-    gaps = module._gaps
+@pytest.mark.parametrize(("left", "phase"), [(0.5, PAIR), (-0.1, "")], ids=["still cheaper", "dearer than a rival"])
+def test_a_candidate_whose_loss_is_planted_too_high_proves_less(
+    left: float, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of what the pair gains on the dropped feature is enough; a pair that gains nothing excludes no rival."""
+    gaps, gained = module._gaps, []
 
     def planted(*arguments: Any) -> Any:
-        return gaps(*arguments) + 10 * below
+        found = gaps(*arguments)
+        gained.append(found.max())
+        return left * found
 
     monkeypatch.setattr(module, "_gaps", planted)
-    (proof,), _ = certified_cells([DiagramCell((0.1, 0.11), (0.04, 0.045))], divisions=0)
-    assert proof.phase in ("", FIRST)
+    (proof,), _ = certified_cells([CASES["antipodal"][0]], divisions=0)
+    assert len(gained) == 1
+    assert gained[0] < 0
+    assert proof.candidate == PAIR
+    assert proof.phase == phase
 
 
 @given(st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 2**32 - 1))

@@ -73,14 +73,18 @@ def test_no_more_boxes_are_looked_at_than_were_asked_for(budget: int, monkeypatc
 
 MISUSE: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": 3}, "model must be a ToyModel, got int"),
-    "size": ({"model": ToyModel(3, 1, TENTHS)}, "cover n_features=3, n_hidden=2, got n_features=3, n_hidden=1"),
+    "size": ({"model": ToyModel(3, 1, TENTHS)}, "three in two, got n_features=3, n_hidden=1"),
+    "size of a pair": ({"model": ToyModel(2, 1, TENTHS)}, "of n_features=3, n_hidden=2, got n_features=2, n_hidden=1"),
     "a batch": ({"model": diagram_model(3, 2, [0.5, 0.6], 1.0)}, "of batch shape"),
     "law": ({"model": ToyModel(3, 2, CorrelatedFeatures(0.5, [(0, 1)]))}, "cover IndependentFeatures"),
     "densities": ({"model": ToyModel(3, 2, IndependentFeatures([0.5, 0.5, 0.6]))}, "one density"),
     "amplitude": ({"model": ToyModel(3, 2, IndependentFeatures(0.5, amplitude="symmetric"))}, "uniform on"),
-    "penalty": ({"model": ToyModel(3, 2, TENTHS, weight_decay=0.1)}, "without penalties, got weight_decay=0.1"),
+    "penalty": (
+        {"model": ToyModel(3, 2, TENTHS, weight_decay=0.1)},
+        "none of the penalties, got weight_decay=0.1",
+    ),
     "gap": ({"gap": -1.0}, "gap must be a number, at least 0"),
-    "budget": ({"max_boxes": 0}, "max_boxes must be a positive integer"),
+    "budget": ({"max_boxes": 0}, "max_boxes must be an integer of at least 1, got 0"),
 }
 
 
