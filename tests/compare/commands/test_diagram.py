@@ -182,8 +182,8 @@ def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch
     [
         pytest.param("--hidden 2", "fewer hidden dimensions than features", id="m = n"),
         pytest.param("--features 3", "published candidates are known for", id="n = 3 and m = 1"),
-        pytest.param("--cells 1", "cells must be at least 2, got 1", id="one cell"),
-        pytest.param("--steps -5", "steps must be at least 0, got -5", id="negative steps"),
+        pytest.param("--cells 1", "cells must be an integer of at least 2, got 1", id="one cell"),
+        pytest.param("--steps -5", "steps must be an integer of at least 0, got -5", id="negative steps"),
         pytest.param("--device tpu", "device must be 'auto', 'cpu' or 'cuda'", id="unknown device"),
         pytest.param("--objective l1", "objective must be 'sampled' or 'exact'", id="objective"),
         pytest.param("--from OUT/no.zarr", "no.zarr doesn't exist", id="no such dataset"),
