@@ -38,9 +38,7 @@ def test_every_run_is_put_on_an_arc_of_its_loss(triangle: BranchDiagram) -> None
     assert sum(runs.share(code) for code in (*range(len(triangle.arcs)), DEAD, ELSEWHERE)) == pytest.approx(1)
 
 
-def test_untrained_runs_are_on_arcs_and_in_no_minimum(
-    triangle: BranchDiagram, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_untrained_runs_are_on_arcs_and_in_no_minimum(triangle: BranchDiagram, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arcs are those of polished runs: of training only the runs' own weights say something."""
     parameters = np.array([0.6, 1.0, 1.7])
     trained = train_along(triangle, parameters, seeds=6)
