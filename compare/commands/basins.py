@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
+from .console import console, print_json, print_table, write_json
 from .groups import with_groups
 from .options import GRID, Json, numbers
 from .stages import Stages
@@ -85,7 +84,7 @@ def basins(
         dataset = basin_shares(settings, out=out, report=stages.report)
         _draw(dataset, out, stages.report)
     account = _account(dataset)
-    (out / "basins.json").write_text(json.dumps(account, indent=2) + "\n")
+    write_json(out / "basins.json", account)
     if as_json:
         print_json(account)
     else:

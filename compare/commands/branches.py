@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
+from .console import console, print_json, print_table, write_json
 from .groups import with_groups
 from .interruptions import keeping
 from .options import Features, Hidden, Json
@@ -195,7 +194,7 @@ def _show_family(
 
 
 def _write(out: Path, account: dict[str, Any]) -> None:
-    (out / TABLE).write_text(json.dumps(account, indent=2) + "\n")
+    write_json(out / TABLE, account)
 
 
 def _print(account: dict[str, Any]) -> None:

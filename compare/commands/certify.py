@@ -101,7 +101,9 @@ def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, 
         certificate = certify(model, max_boxes=max_boxes)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(certificate.to_json(), encoding="utf-8")
+        from tegum.theory.numerics import write_whole
+
+        write_whole(out, certificate.to_json())
     if as_json:
         # The proof itself is long; it is what --out is for.
         print_json({name: value for name, value in json.loads(certificate.to_json()).items() if name != "proof"})

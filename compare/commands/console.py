@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 # Exit codes of a command that couldn't do what it was asked, and of one that was asked something impossible.
@@ -30,6 +32,15 @@ def print_json(value: Any) -> None:
     import json
 
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain values as JSON, in one step."""
+    import json
+
+    from tegum.theory.numerics import write_whole
+
+    write_whole(path, json.dumps(value, indent=2) + "\n")
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

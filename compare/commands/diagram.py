@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .accounts import print_cells, print_ledger
-from .console import complain, console, print_json
+from .console import complain, console, print_json, write_json
 from .groups import with_groups
 from .options import Features, Hidden, Json, Layout
 from .stages import Stages
@@ -185,7 +184,7 @@ def _show(dataset: xr.Dataset, out: Path, *, name: str = "diagram", kept: Path |
     ledger = agreement(dataset)
     picture, book = out / f"{name}.png", out / ("ledger.json" if name == "diagram" else f"{name}.json")
     out.mkdir(parents=True, exist_ok=True)
-    book.write_text(json.dumps(ledger.as_json(), indent=2) + "\n")
+    write_json(book, ledger.as_json())
     save_figure(phase_diagram_figure(dataset, ledger), picture)
     if as_json:
         print_json(ledger.as_json())
@@ -220,7 +219,7 @@ def _show_table(source: Path, out: Path, grid: GridOptions, options: TableOption
     picture, book, store = out / "foreign.png", out / "foreign.json", out / "foreign-table.zarr"
     out.mkdir(parents=True, exist_ok=True)
     save(dataset, store)
-    book.write_text(json.dumps(account.as_json(), indent=2) + "\n")
+    write_json(book, account.as_json())
     save_figure(foreign_figure(dataset, account), picture)
     if as_json:
         print_json(account.as_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
+from .console import console, print_json, print_table, write_json
 from .interruptions import keeping
 from .options import Json
 from .stages import Stages
@@ -109,7 +108,7 @@ def _show_transitions(out: Path, amplitude: str, report: Callable[[str, float], 
         places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
     )
     account = {"amplitude": amplitude, "transitions": [dict(vars(one)) for one in transitions]}
-    (out / "packing.json").write_text(json.dumps(account, indent=2) + "\n")
+    write_json(out / "packing.json", account)
     save_figure(packing_figure(packings, transitions), out / "packing.png")
     if as_json:
         print_json(account)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
+from .console import console, print_json, print_table, write_json
 from .interruptions import keeping
 from .options import Json
 from .stages import Stages
@@ -48,7 +47,7 @@ def uniform(
         sweep = _held(sizes, geomspace(LOWEST, HIGHEST, points), out, training, stages.report)
         _draw(sweep, out, stages.report)
     account = _account(sweep)
-    (out / "uniform.json").write_text(json.dumps(account, indent=2) + "\n")
+    write_json(out / "uniform.json", account)
     if as_json:
         print_json(account)
     else:

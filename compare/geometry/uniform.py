@@ -22,7 +22,7 @@ from tegum.empirical.training import train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray, check_count, check_kind
+from tegum.theory.numerics import FloatArray, check_count, check_kind, write_whole
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
 
@@ -173,7 +173,7 @@ def train_uniform(
         if lost.size:
             places = ", ".join(f"{place:g}" for place in inverse_density[lost])
             raise ValueError(f"training n={n}, m={m} diverged at 1/(1−S) = {places}; a smaller learning rate may help")
-        noted.write_text(json.dumps(asked) + "\n")
+        write_whole(noted, json.dumps(asked) + "\n")
         save_models(trained, kept, model=model)
         found.append(trained)
     return tuple(found)

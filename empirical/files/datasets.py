@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tegum.theory.numerics import check_kind
+from tegum.theory.numerics import check_kind, recover, replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,20 +23,11 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     import zarr
 
     check_kind("dataset", dataset, xr.Dataset)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
     plain = dataset.copy(deep=False)
     plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
     # A chunk that isn't written is one that got lost.
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        plain.to_zarr(partial, mode="w", consolidated=False)
-    if path.exists():
-        path.rename(old)
-    partial.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing(path) as new, zarr.config.set({"array.write_empty_chunks": True}):
+        plain.to_zarr(new, mode="w", consolidated=False)
 
 
 def read_zarr(path: Path, what: str) -> xr.Dataset:
@@ -70,6 +60,7 @@ def read_zarr_of(path: str | os.PathLike[str], what: str, form: str) -> xr.Datas
         ValueError: if there is none, it can't be read, or it is of another format.
     """
     where = Path(path)
+    recover(where)
     if not where.exists():
         raise ValueError(f"expected {what} (a zarr folder), but {where} doesn't exist")
     dataset = read_zarr(where, f"{what} (a zarr folder)")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_kind
+from tegum.theory.numerics import check_kind, recover, replacing
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
@@ -86,10 +86,8 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     arrays |= models
     attributes = _attributes(arrays, words, model)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(whole, partial, metadata={name: json.dumps(value) for name, value in attributes.items()})
-    os.replace(partial, path)
+    with replacing(path) as new:
+        save_file(whole, new, metadata={name: json.dumps(value) for name, value in attributes.items()})
 
 
 def load_models(path: str | os.PathLike[str]) -> TrainedModels:
@@ -100,6 +98,7 @@ def load_models(path: str | os.PathLike[str]) -> TrainedModels:
     """
     path = Path(path)
     _check_suffix(path)
+    recover(path)
     if not path.exists():
         raise ValueError(f"expected trained models at {path}, but it doesn't exist")
     if path.suffix == ".zarr":

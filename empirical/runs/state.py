@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tegum.theory.numerics import replacing
 
 # What became of a model so far.
 RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
@@ -67,11 +68,8 @@ class TrainingState:
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:
         """Write the state and the run's settings, replacing `path` in one step."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with replacing(path) as new, new.open("wb") as file:
             np.savez(file, settings=np.array(json.dumps(settings)), **vars(self))
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: Path, settings: dict[str, Any], fresh: TrainingState) -> TrainingState:
