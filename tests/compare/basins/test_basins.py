@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from tegum.compare.basins import BasinSettings, basin_plane, basin_shares, load_basins, wilson_interval
+from tegum.compare.judgement import IN
 from tegum.empirical.runs import Optimisation
 from tegum.empirical.training import train
 from tegum.theory import diagram_model, phase, polish
@@ -30,6 +31,8 @@ module: Any = import_module("tegum.compare.basins.shares")
 figures: Any = import_module("tegum.compare.figures.basins")
 
 MISUSE = 2
+# Share of flows counted for a minimum that rest in it.
+FLOWS = 0.95
 AXIS, MIRRORED, PAIR, MERGED = "axis(1) + drop(2)", "drop(1) + axis(2)", "digon(1,2)", "merged(1,2)"
 SETTINGS = BasinSettings(
     density=(0.3, 0.8),
@@ -83,6 +86,18 @@ def test_flows_explain_themselves(shares: xr.Dataset) -> None:
     exact = shares["count"].sel(objective="exact")
     for name in ("unexplained", "diverged"):
         assert exact.sel(phase=name).sum() == 0
+
+
+def test_runs_of_a_flow_are_in_the_minimum_that_they_are_counted_for(shares: xr.Dataset) -> None:
+    """By their own weights: a flow comes to rest, 400 steps of training need not."""
+    counted = ~np.isin(shares["phase"].values[shares["ending"].values], module.NOT_MINIMA)
+    inside = shares["verdict"].values == IN
+    assert inside[0][counted[0]].mean() >= FLOWS
+    assert (shares["verdict"].values[0][~counted[0]] != IN).all()
+    assert inside[1].mean() < inside[0].mean()
+    for name in ("excess", "distance"):
+        assert np.isfinite(shares[name]).all()
+    assert np.median(shares["excess"].values[0]) < np.median(shares["excess"].values[1])
 
 
 def test_no_seed_is_in_a_phase_outside_of_its_limits(shares: xr.Dataset) -> None:

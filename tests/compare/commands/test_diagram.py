@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from tegum.compare.diagrams import agreement, load
+from tegum.compare.diagrams import CONTROLS, UNSEEN, Account, agreement, load
 from tegum.compare.progress import InterruptedRunError
 from tegum.theory.boundaries import BoundaryCurve
 from tests.support.command_line import INTERRUPTED, not_json
@@ -67,6 +67,29 @@ def test_a_ledger_is_printed_as_json(tegum_: Any, saved: Path, tmp_path: Path) -
     verdicts = [printed[name] for name in ("in_a_minimum", "on_the_way", "at_a_saddle", "elsewhere")]
     assert sum(printed["basins"].values()) == sum(verdicts) == printed["runs"] == 18
     assert printed["controls"] == {}
+
+
+def test_controls_are_printed_beside_the_runs(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    dataset = load(saved)
+    untrained = Account(8, 0, 0, 7, 1, 0, 0.0, 4).as_json()
+    unseen = Account(8, 8, 7, 0, 0, 0, float("nan"), 0).as_json()
+    dataset.attrs["controls"] = {"untrained": untrained, UNSEEN[0]: unseen}
+    stages.save(dataset, tmp_path / "with.zarr")
+    words = ("diagram", "--from", str(tmp_path / "with.zarr"), "--out", str(tmp_path))
+    shown = tegum_(*words).out
+    rows = {line.split("  ")[0].strip(): line.split()[-5:] for line in shown.splitlines() if line.strip()}
+    assert rows["untrained"] == ["8", "0.00", "87.50", "12.50", "0.00"]
+    (text,) = [control.text for control in CONTROLS if control.name == UNSEEN[0]]
+    assert rows[f"{text} *"] == ["8", "100.00", "0.00", "0.00", "-"]
+    assert "the account can't see it" in " ".join(shown.split())
+    assert tegum_(*words, "--json").json()["controls"] == {"untrained": untrained, UNSEEN[0]: unseen}
+
+
+def test_without_controls_none_are_printed(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    shown = tegum_("diagram", "--from", str(saved), "--out", str(tmp_path)).out
+    assert "which the account has to reject" not in shown
+    for text in ("in a minimum", "on the way to one", "at a saddle", "elsewhere", "of the cheapest minimum"):
+        assert text in shown
 
 
 def test_a_diagram_of_another_model_is_refused(tegum_: Any, saved: Path, tmp_path: Path) -> None:
@@ -159,8 +182,8 @@ def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch
     [
         pytest.param("--hidden 2", "fewer hidden dimensions than features", id="m = n"),
         pytest.param("--features 3", "published candidates are known for", id="n = 3 and m = 1"),
-        pytest.param("--cells 1", "cells must be at least 2, got 1", id="one cell"),
-        pytest.param("--steps -5", "steps must be at least 0, got -5", id="negative steps"),
+        pytest.param("--cells 1", "cells must be an integer of at least 2, got 1", id="one cell"),
+        pytest.param("--steps -5", "steps must be an integer of at least 0, got -5", id="negative steps"),
         pytest.param("--device tpu", "device must be 'auto', 'cpu' or 'cuda'", id="unknown device"),
         pytest.param("--objective l1", "objective must be 'sampled' or 'exact'", id="objective"),
         pytest.param("--from OUT/no.zarr", "no.zarr doesn't exist", id="no such dataset"),

@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tegum.compare.diagrams import DiagramSettings, agreement, curves_of, load, minima_of, model_of, phase_diagram, save
+from tegum.compare.diagrams import (
+    CONTROLS,
+    DiagramSettings,
+    agreement,
+    curves_of,
+    load,
+    minima_of,
+    model_of,
+    phase_diagram,
+    save,
+)
 from tegum.compare.judgement import AT_A_SADDLE, IN
 from tegum.compare.progress import InterruptedRunError
 from tegum.empirical.runs import Optimisation, Sampling, TrainedModels
@@ -267,6 +277,34 @@ def test_the_stages_are_reported_in_order(dataset: xr.Dataset, reports: list[tup
     shares = [share for stage, share in reports if stage == "training"]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train one control only."""
+    monkeypatch.setattr("tegum.compare.diagrams.controls.CONTROLS", CONTROLS[:1])
+
+
+@pytest.mark.usefixtures("few")
+def test_controls_are_kept_beside_the_runs(tmp_path: Path) -> None:
+    reports: list[str] = []
+    settings = replace(SETTINGS, cells=2, steps=16, controls=True)
+    dataset = phase_diagram(settings, out=tmp_path, report=lambda stage, _: reports.append(stage))
+    assert list(dict.fromkeys(reports))[-2:] == ["judging", "controls"]
+    assert list(dataset.attrs["controls"]) == [CONTROLS[0].name]
+    assert on_disk(tmp_path).attrs["controls"] == dataset.attrs["controls"]
+    control = agreement(on_disk(tmp_path)).controls[CONTROLS[0].name]
+    assert (control.runs, control.in_a_minimum) == (4 * 4, 0)
+
+
+def test_ctrl_c_in_the_controls_keeps_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "control_accounts", pressed)
+    with pytest.raises(InterruptedRunError, match="the runs are kept, without their controls"):
+        phase_diagram(replace(SETTINGS, cells=2, steps=16, controls=True), out=tmp_path)
+    assert agreement(on_disk(tmp_path)).controls == {}
 
 
 # --- What is used again ------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.compare.diagrams import load
+from tegum.compare.diagrams import agreement, load
 from tegum.compare.foreign import WeightBatch, foreign_diagram
+from tegum.compare.judgement import IN, ON_THE_WAY, PAPER_RECIPE, Recipe
 from tegum.theory import ToyModel, diagram_model
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
@@ -60,14 +61,40 @@ def test_foreign_weights_get_our_own_account(exact: DiagramMinima) -> None:
     counts = np.bincount(dataset["outcome"].values.ravel(), minlength=3)
     several = sum(len(exact.live(i, j)) > 1 for i, j in np.ndindex(3, 4))
     assert counts.tolist() == [24 - several, several, 0]
+    # Off by less than the noise of the paper's recipe.
+    assert (dataset["verdict"] == IN).all()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("recipe", "verdict"),
+    [(PAPER_RECIPE, IN), (replace(PAPER_RECIPE, objective="exact"), ON_THE_WAY)],
+    ids=["the paper's", "without noise"],
+)
+def test_what_is_allowed_follows_from_the_recipe(exact: DiagramMinima, recipe: Recipe, verdict: int) -> None:
+    batch, model = shuffled(exact)
+    assert (foreign_diagram(batch, model, recipe=recipe)["verdict"] == verdict).all()
+
+
+@pytest.mark.usefixtures("quick")
+def test_untrained_weights_are_in_no_minimum(exact: DiagramMinima) -> None:
+    """They are in somebody's basin all the same."""
+    batch, model = shuffled(exact)
+    batch.weights[:] = np.random.default_rng(0).normal(size=batch.weights.shape)
+    batch.bias[:] = 0
+    dataset = foreign_diagram(batch, model)
+    assert (dataset["outcome"] != 2).all()
+    account = agreement(dataset).account
+    assert (account.in_a_minimum, account.best_seed_in_global_phase) == (0, 0.0)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_diverged_run_is_unexplained(exact: DiagramMinima) -> None:
     batch, model = shuffled(exact)
     batch.weights[0] = np.nan
-    outcome = foreign_diagram(batch, model)["outcome"].values
-    assert (outcome == 2).sum() == 1
+    dataset = foreign_diagram(batch, model)
+    assert (dataset["outcome"] == 2).sum() == 1
+    assert agreement(dataset).account.elsewhere == 1
 
 
 def test_weights_that_are_no_grid_are_refused(exact: DiagramMinima) -> None:

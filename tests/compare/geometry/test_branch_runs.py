@@ -38,6 +38,18 @@ def test_every_run_is_put_on_an_arc_of_its_loss(triangle: BranchDiagram) -> None
     assert sum(runs.share(code) for code in (*range(len(triangle.arcs)), DEAD, ELSEWHERE)) == pytest.approx(1)
 
 
+def test_untrained_runs_are_on_arcs_and_in_no_minimum(triangle: BranchDiagram, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arcs are those of polished runs: of training only the runs' own weights say something."""
+    parameters = np.array([0.6, 1.0, 1.7])
+    trained = train_along(triangle, parameters, seeds=6)
+    monkeypatch.setattr("tegum.compare.geometry.branch_runs.EXACT_STEPS", 0)
+    untrained = train_along(triangle, parameters, seeds=6)
+    assert not (untrained.arc == NOWHERE).any()
+    assert (untrained.arc == trained.arc).mean() > 0.5
+    assert trained.in_a_minimum.all()
+    assert not untrained.in_a_minimum.any()
+
+
 @pytest.mark.parametrize("parameters", [[50.0], 1.0, []])
 def test_runs_outside_the_family_are_refused(triangle: BranchDiagram, parameters: Any) -> None:
     with pytest.raises(ValueError, match="expected a line of parameters from"):
