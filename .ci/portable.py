@@ -29,10 +29,12 @@ FOLDERS = (
     "tests/theory/packing",
     "tests/theory/minima",
     "tests/theory/flow",
+    "tests/theory/noise",
     "tests/theory/branches",
     "tests/theory/boundaries",
     "tests/theory/proofs",
     "tests/compare/geometry",
+    "tests/compare/judgement",
 )
 
 

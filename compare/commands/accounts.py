@@ -61,7 +61,7 @@ def print_ledger(ledger: Ledger) -> None:
         for phase, count in ledger.other_endings.items()
     ]
     print_table("In whose basin they are: where polishing leads", ["", "runs", "share"], rows)
-    right = f"{_share(account.best_seed_in_global_phase)} % of {account.cells}"
+    right = f"{_share(account.best_seed_in_global_phase)} % of {account.cells_off_a_boundary}"
     facts = [
         ["best seed in a minimum of the global phase, cells off a boundary", right],
         ["published candidates name another phase", f"{ledger.published_wrong:.2%} of cells"],

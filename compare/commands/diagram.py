@@ -35,7 +35,9 @@ class GridOptions:
     hidden: Hidden = 1
     cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28
     seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8
-    steps: Annotated[int, typer.Option(help="Optimiser steps of each run.")] = 3000
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of each run; default 3000, of three features 10000.")
+    ] = None
     batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled"
     device: Annotated[str, typer.Option(help="'auto', 'cpu' or 'cuda'.")] = "auto"
@@ -110,11 +112,12 @@ def diagram(
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
     if source is None:
-        from ..diagrams import DATASET_NAME, STEPS, phase_diagram
+        from ..diagrams import DATASET_NAME, TRAINING, phase_diagram
 
         settings = grid.settings()
-        if settings.steps < STEPS:
-            complain(f"warning: in {settings.steps} steps, fewer than {STEPS}, many runs don't come to rest")
+        least, steps = TRAINING[settings.n_features, settings.n_hidden][0], settings.recipe.steps
+        if steps < least:
+            complain(f"warning: in {steps} steps, fewer than {least}, many runs don't come to rest")
         with Stages() as stages:
             dataset = phase_diagram(settings, out=out, report=stages.report)
         _show(dataset, out, kept=out / DATASET_NAME, as_json=as_json)

@@ -14,7 +14,7 @@ from .account import Account, account_of
 from .certified import CertifiedRow, certified_columns, crossed
 from .controls import CONTROLS, UNSEEN, Control, control_accounts
 from .dataset import OUTCOMES, RUN, curves_of, judge_runs, load, minima_of, model_of, runs_dataset, save, theory_dataset
-from .diagram import DATASET_NAME, STEPS, DiagramSettings, exact_part, merged, phase_diagram
+from .diagram import DATASET_NAME, TRAINING, DiagramSettings, exact_part, merged, phase_diagram
 from .ledger import (
     Ledger,
     Omission,
@@ -32,7 +32,7 @@ __all__ = [
     "DATASET_NAME",
     "OUTCOMES",
     "RUN",
-    "STEPS",
+    "TRAINING",
     "UNSEEN",
     "Account",
     "CertifiedRow",

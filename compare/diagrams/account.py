@@ -25,7 +25,7 @@ class Account:
         elsewhere: none of these, runs that diverged included.
         best_seed_in_global_phase: share of the cells off a boundary whose run of smallest loss is in a minimum of the
             global phase; NaN if there is no such cell.
-        cells: how many cells that is a share of.
+        cells_off_a_boundary: how many cells that is a share of.
     """
 
     runs: int
@@ -35,7 +35,7 @@ class Account:
     at_a_saddle: int
     elsewhere: int
     best_seed_in_global_phase: float
-    cells: int
+    cells_off_a_boundary: int
 
     def share(self, count: str) -> float:
         """Return one of the counts as a share of the runs."""
@@ -82,5 +82,5 @@ def account_of(
         at_a_saddle=int((verdict == AT_A_SADDLE).sum()),
         elsewhere=int((verdict == ELSEWHERE).sum()),
         best_seed_in_global_phase=float(right[counted].mean()) if counted.any() else float("nan"),
-        cells=int(counted.sum()),
+        cells_off_a_boundary=int(counted.sum()),
     )

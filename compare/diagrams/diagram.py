@@ -28,8 +28,9 @@ from ..progress import InterruptedRunError, Report, quiet
 from .controls import control_accounts
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
-# Steps of the default: with fewer, fewer runs come to rest (docs/judgement.md).
-STEPS = 3000
+# Optimiser steps and first rate of Adam by default, for each size: with fewer steps fewer runs come to rest
+# (docs/judgement.md).
+TRAINING = {(2, 1): (3000, 2e-2), (3, 2): (10_000, 5e-2)}
 # Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 
@@ -43,9 +44,9 @@ class DiagramSettings:
         n_hidden: number of hidden dimensions m.
         cells: cells along each axis.
         seeds: trained runs in each cell.
-        steps: optimiser steps of each run.
+        steps: optimiser steps of each run; default those of `TRAINING`.
         batch_size: inputs for each step of the sampled objective.
-        learning_rate: Adam's, at the first step; it falls to 0 as a cosine.
+        learning_rate: Adam's, at the first step, default that of `TRAINING`; it falls to 0 as a cosine.
         objective: "sampled", stratified by activity pattern with x = 0 added exactly; or "exact".
         device: "auto", "cpu" or "cuda".
         controls: whether runs that the account has to reject are trained beside them (`controls.py`).
@@ -55,9 +56,9 @@ class DiagramSettings:
     n_hidden: int = 1
     cells: int = 28
     seeds: int = 8
-    steps: int = STEPS
+    steps: int | None = None
     batch_size: int = 256
-    learning_rate: float = 2e-2
+    learning_rate: float | None = None
     objective: str = "sampled"
     device: str = "auto"
     controls: bool = True
@@ -69,6 +70,10 @@ class DiagramSettings:
         if self.objective not in ("sampled", "exact"):
             raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
         resolve_device(self.device)
+        steps, rate = TRAINING[self.n_features, self.n_hidden]
+        for name, default in (("steps", steps), ("learning_rate", rate)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
         for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
             check_count(name, getattr(self, name), least)
             # Settings are kept as JSON, which has no numbers of NumPy's.
@@ -78,6 +83,8 @@ class DiagramSettings:
     @property
     def recipe(self) -> Recipe:
         """How the runs are trained."""
+        assert self.learning_rate is not None
+        assert self.steps is not None
         return Recipe(
             learning_rate=self.learning_rate,
             steps=self.steps,
@@ -123,9 +130,9 @@ def phase_diagram(
         model_of(dataset),
         seeds=settings.seeds,
         objective=settings.objective,  # type: ignore[arg-type]
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
+        steps=recipe.steps,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
         device=settings.device,
         optimisation=recipe.optimisation,
         sampling=recipe.sampling,

@@ -54,7 +54,7 @@ def test_a_run_that_diverged_is_never_the_best() -> None:
 @pytest.mark.parametrize(("counted", "share"), [([[True], [False]], 1.0), ([[False], [True]], 0.0)])
 def test_only_cells_off_a_boundary_count_for_the_best_seed(counted: list[list[bool]], share: float) -> None:
     found = account(counted=np.array(counted))
-    assert (found.best_seed_in_global_phase, found.cells) == (share, 1)
+    assert (found.best_seed_in_global_phase, found.cells_off_a_boundary) == (share, 1)
     assert found.in_a_minimum == 3
 
 

@@ -172,7 +172,7 @@ def test_the_published_verdict_is_compared_with_the_exact_one() -> None:
 def test_the_best_seed_is_the_one_of_least_exact_loss() -> None:
     # A single seed of three in the global minimum is enough: the majority doesn't vote.
     ledger = agreement(by_hand())
-    assert (ledger.account.best_seed_in_global_phase, ledger.account.cells) == (3 / 4, 4)
+    assert (ledger.account.best_seed_in_global_phase, ledger.account.cells_off_a_boundary) == (3 / 4, 4)
     assert ledger.best_disagreements == [(0.4, 0.5, "merged(1,2)", "in", "digon(1,2)")]
 
 
@@ -214,7 +214,7 @@ def test_cells_at_a_boundary_are_left_out_of_best_of_k(side: str, factor: float,
     # The boundary runs at one density through all importances, close to the row with the cell that disagrees.
     boundary = curve([DENSITY[1] * np.exp(shift)] * 3, [0.1, 1.0, 10.0])
     ledger = agreement(with_curves(by_hand(), boundary))
-    assert ledger.account.cells == (2 if excluded else 4)
+    assert ledger.account.cells_off_a_boundary == (2 if excluded else 4)
     assert ledger.account.best_seed_in_global_phase == (1.0 if excluded else 3 / 4)
     assert len(ledger.best_disagreements) == (0 if excluded else 1)
     # Only best-of-k leaves cells out.
@@ -288,7 +288,7 @@ def test_a_diagram_without_verdicts_has_no_ledger() -> None:
 def test_a_ledger_with_nothing_to_agree_on_is_plain_json_too() -> None:
     everywhere = [curve([density] * 2, [0.1, 10.0]) for density in DENSITY]
     ledger = agreement(with_curves(by_hand(), *everywhere))
-    assert ledger.account.cells == 0
+    assert ledger.account.cells_off_a_boundary == 0
     book = json.loads(json.dumps(ledger.as_json(), allow_nan=False))
     assert book["best_seed_in_global_phase"] is None
 
