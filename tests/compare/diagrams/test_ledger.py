@@ -109,7 +109,7 @@ def test_every_run_is_counted_once_under_its_verdict() -> None:
         at_a_saddle=1,
         elsewhere=1,
         best_seed_in_global_phase=3 / 4,
-        cells=4,
+        cells_off_a_boundary=4,
     )
     assert (ledger.runs, ledger.cells) == (12, 4)
     assert ledger.account.share("on_the_way") == 2 / 12
