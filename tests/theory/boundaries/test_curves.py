@@ -27,6 +27,7 @@ Curves = tuple[BoundaryCurve, ...]
 
 @pytest.fixture(scope="module")
 def curves(default_map: BoundaryMap) -> Curves:
+    # Tracing the whole default map takes 20 seconds, once for all workers: the whole map is what these tests are about.
     return default_map.curves
 
 
