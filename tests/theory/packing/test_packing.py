@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from typing import Any, cast
 
@@ -34,6 +35,8 @@ from tests.support.tolerances import assert_bounded, tolerance
 EXACT = 1e-12
 # Bits of minima that are solved for again, in balls.
 PRECISION = 200
+# The same polytopes and packings are looked at in several tests: each is worked out once.
+known_polytope, known_packing = cache(packed), cache(best_packing)
 SMALL = ("axis", "digon", "triangle", "tetrahedron", "pentagon")
 
 
@@ -44,7 +47,7 @@ def test_small_polytopes_are_the_exact_global_minima(name: str, density: float, 
     k, d = polytope(name).n, polytope(name).dim
     best = global_minimum(diagram_model(k, d, density, 1.0))
     assert best.phase == phase
-    assert packed(name, density).loss == pytest.approx(best.loss, abs=EXACT)
+    assert known_polytope(name, density).loss == pytest.approx(best.loss, abs=EXACT)
 
 
 @pytest.mark.parametrize("density", [0.05, 0.2, 0.5])
@@ -52,7 +55,7 @@ def test_small_polytopes_are_the_exact_global_minima(name: str, density: float, 
     "name", ["digon", "triangle", "tetrahedron", "pentagon", "antiprism", "cube", "2-3 duoantiprism"]
 )
 def test_the_best_scale_bias_and_height_are_critical_in_every_direction(name: str, density: float) -> None:
-    one = packed(name, density)
+    one = known_polytope(name, density)
     solid = polytope(name)
     assert (one.weights**2).sum(axis=0) == pytest.approx(np.full(solid.n, one.scale))
     model = ToyModel(solid.n, solid.dim, IndependentFeatures(density))
@@ -65,7 +68,7 @@ def test_the_best_scale_bias_and_height_are_critical_in_every_direction(name: st
 @pytest.mark.parametrize("name", ["digon", "pentagon", "antiprism", "cube", "icosahedron", "2-3 duoantiprism"])
 def test_the_error_of_a_packed_polytope_is_a_bound(name: str, density: float) -> None:
     # Enumerated up to five corners, and inverted from transforms beyond.
-    one = packed(name, density)
+    one = known_polytope(name, density)
     overlaps = (one.weights.T @ one.weights)[0]
     # Equal overlaps differ in their last bits, which moves the loss by less than a thousandth of the error.
     same = np.round(overlaps, 12)
@@ -75,15 +78,15 @@ def test_the_error_of_a_packed_polytope_is_a_bound(name: str, density: float) ->
 
 
 def test_an_axis_is_stored_without_loss() -> None:
-    one = packed("axis", 0.2)
+    one = known_polytope("axis", 0.2)
     assert one.loss == pytest.approx(0, abs=1e-15)
     assert one.gain == pytest.approx(0.2 / 3 - 0.2**2 / 4)
 
 
 @pytest.mark.parametrize("name", ["digon", "pentagon", "antiprism", "icosahedron"])
 def test_one_feature_on_is_the_limit_of_small_densities(name: str) -> None:
-    limit = packed(name, None)
-    near = [abs(packed(name, density).loss / density - limit.loss) for density in (1e-3, 1e-4)]
+    limit = known_polytope(name, None)
+    near = [abs(known_polytope(name, density).loss / density - limit.loss) for density in (1e-3, 1e-4)]
     assert near[0] < 0.05
     assert near[1] == pytest.approx(near[0] / 10, rel=0.2)
 
@@ -91,7 +94,7 @@ def test_one_feature_on_is_the_limit_of_small_densities(name: str) -> None:
 @pytest.mark.parametrize("amplitude", ["uniform", "constant", "symmetric"])
 @pytest.mark.parametrize("name", ["digon", "heptagon", "antiprism", "hemicube"])
 def test_one_feature_on_costs_what_its_law_says(name: str, amplitude: str) -> None:
-    one = packed(name, None, amplitude=amplitude)
+    one = known_polytope(name, None, amplitude=amplitude)
     model = ToyModel(one.corners, one.dim, OneHotFeatures(amplitude=amplitude))
     # Of n → ∞ features, each of the k is on as often as all of one-hot features together.
     bias = np.full(one.corners, one.bias)
@@ -100,34 +103,34 @@ def test_one_feature_on_costs_what_its_law_says(name: str, amplitude: str) -> No
 
 
 def test_constant_features_one_at_a_time_are_stored_without_loss() -> None:
-    found = best_packing(None, amplitude="constant")
+    found = known_packing(None, amplitude="constant")
     for one in found.polytopes:
         assert one.gain == pytest.approx(one.corners / one.dim, abs=1e-6)
 
 
 def test_dense_constant_features_are_a_tie() -> None:
     # Every output is on: the model is linear, and saves what it represents of the variance.
-    found = best_packing(0.9, amplitude="constant", among=SMALL)
+    found = known_packing(0.9, amplitude="constant", among=SMALL)
     assert found.best.name == SMALL[0]
     assert [one.gain for one in found.polytopes] == pytest.approx([0.09] * len(SMALL), abs=1e-11)
 
 
 def test_polytopes_that_the_paper_does_not_name_are_cheaper() -> None:
-    first = {name: packed(name, 1 / 5.28).gain for name in ("antiprism", "2-3 duoantiprism", "hemicube")}
+    first = {name: known_polytope(name, 1 / 5.28).gain for name in ("antiprism", "2-3 duoantiprism", "hemicube")}
     assert max(first, key=lambda name: first[name]) == "2-3 duoantiprism"
-    assert packed("2_21", 1 / 20).gain > 1.1 * packed("hemicube", 1 / 20).gain
+    assert known_polytope("2_21", 1 / 20).gain > 1.1 * known_polytope("hemicube", 1 / 20).gain
 
 
 def test_starting_from_a_neighbour_ends_in_the_same_place() -> None:
-    near = packed("pentagon", 0.22)
-    one, other = packed("pentagon", 0.2), packed("pentagon", 0.2, near=near)
+    near = known_polytope("pentagon", 0.22)
+    one, other = known_polytope("pentagon", 0.2), packed("pentagon", 0.2, near=near)
     assert one.loss == pytest.approx(other.loss, abs=EXACT)
 
 
 @pytest.mark.parametrize("amplitude", ["uniform", "constant"])
 def test_dense_features_are_packed_less_tightly(amplitude: str) -> None:
     # The order that training shows as 1/(1−S) grows: 3/4 or more, 2/3, 1/2, 2/5.
-    found = [best_packing(density, amplitude=amplitude, among=SMALL) for density in (0.95, 0.7, 0.4, 0.15)]
+    found = [known_packing(density, amplitude=amplitude, among=SMALL) for density in (0.95, 0.7, 0.4, 0.15)]
     # Dense features of constant size are packed linearly, and then all polytopes save the same.
     order = [packing.best.name for packing in found if packing.margin > EXACT]
     assert len(order) >= 3
@@ -138,7 +141,7 @@ def test_dense_features_are_packed_less_tightly(amplitude: str) -> None:
 
 
 def test_the_record_is_sorted_and_its_margin_is_that_of_the_best_two() -> None:
-    found = best_packing(0.3, among=SMALL)
+    found = known_packing(0.3, among=SMALL)
     gains = [one.gain for one in found.polytopes]
     assert gains == sorted(gains, reverse=True)
     assert found.margin == gains[0] - gains[1]
@@ -147,7 +150,7 @@ def test_the_record_is_sorted_and_its_margin_is_that_of_the_best_two() -> None:
 
 def test_every_polytope_of_the_atlas_has_like_corners_and_an_optimum() -> None:
     for name in ATLAS:
-        one = packed(name, None)
+        one = known_polytope(name, None)
         assert one.status == "optimal"
         assert one.gain > 0
 
@@ -177,7 +180,7 @@ def test_transitions_are_where_gains_are_equal() -> None:
     ]
     for one in found:
         assert one.error < 1e-8
-        pair = [packed(name, 1 / one.inverse_density) for name in (one.before, one.after)]
+        pair = [known_polytope(name, 1 / one.inverse_density) for name in (one.before, one.after)]
         assert pair[0].gain == pytest.approx(pair[1].gain, abs=1e-11)
         # The same with both minima solved for in balls: a step of the secant method leads to the place.
         step = Fraction(1, 10**6)
@@ -193,7 +196,7 @@ def test_a_polytope_that_is_best_in_between_is_found() -> None:
 
 @pytest.mark.parametrize(("n", "m"), [(5, 3), (7, 4), (4, 4), (12, 4), (3, 5)])
 def test_the_integer_program_finds_what_trying_everything_finds(n: int, m: int) -> None:
-    packing = best_packing(0.6, among=SMALL)
+    packing = known_packing(0.6, among=SMALL)
     shapes = packing.polytopes
     most = 0.0
     for copies in product(*(range(m // one.dim + 1) for one in shapes)):
@@ -210,7 +213,7 @@ def test_the_integer_program_finds_what_trying_everything_finds(n: int, m: int) 
 
 @pytest.mark.parametrize(("n", "m", "copies"), [(5, 3, {"triangle": 1, "digon": 1}), (6, 2, {"digon": 2})])
 def test_a_finite_packing_costs_what_its_model_costs(n: int, m: int, copies: dict[str, int]) -> None:
-    packing: BestPacking = best_packing(0.6, among=SMALL)
+    packing: BestPacking = known_packing(0.6, among=SMALL)
     found = finite_packing(n, m, packing)
     assert found.copies == copies
     model = ToyModel(n, m, IndependentFeatures(0.6))
@@ -241,7 +244,7 @@ def test_bad_input_is_named(make: Any, message: str) -> None:
 @pytest.mark.parametrize("density", [0.05, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["triangle", "pentagon", "antiprism", "cube"])
 def test_counted_patterns_are_all_patterns(name: str, density: float) -> None:
-    one = packed(name, density, amplitude="constant")
+    one = known_polytope(name, density, amplitude="constant")
     model = ToyModel(one.corners, one.dim, IndependentFeatures(density, amplitude="constant"))
     bias = np.full(one.corners, one.bias)
     exact = enclosure(model, one.weights, bias).loss.midpoint
@@ -254,10 +257,10 @@ def test_counted_patterns_are_all_patterns(name: str, density: float) -> None:
 @pytest.mark.parametrize(("n", "m"), [(5.0, 3), ("5", 3), (5, 2.5), (((1, 2), (3, 4)), 3)])
 def test_sizes_of_a_finite_packing_are_integers(n: Any, m: Any) -> None:
     with pytest.raises(ValueError, match="sizes must be integers"):
-        finite_packing(n, m, best_packing(0.7, among=("axis", "digon")))
+        finite_packing(n, m, known_packing(0.7, among=("axis", "digon")))
 
 
 def test_sizes_may_be_those_of_arrays() -> None:
-    atlas = best_packing(0.7, among=("axis", "digon", "triangle"))
+    atlas = known_packing(0.7, among=("axis", "digon", "triangle"))
     n, m = cast(tuple[int, int], np.array([5, 3]))
     assert finite_packing(n, m, atlas).copies == finite_packing(5, 3, atlas).copies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -64,6 +64,20 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         return whole(*arguments) if cell not in cells or cells.index(cell) % SAMPLE == 0 else (True, 0)
 
     monkeypatch.setattr(triples, "rows_verified", sampled)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def known_convexity() -> Iterator[None]:
+    """Show the same box to be convex once: most wrong claims leave it as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, "convexity", cache(place.convexity))
+        yield
+
+
+@pytest.fixture
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the results of few cells at once, where the first of all decides."""
+    monkeypatch.setattr(triples, "AT_ONCE", 1)
 
 
 # --- What was found ----------------------------------------------------------------------------------------------
@@ -381,6 +395,7 @@ def test_a_planted_wrong_claim_is_not_proved(plant: Callable[[Data], None]) -> N
     assert found.parts == 0
 
 
+@pytest.mark.usefixtures("few_at_once")
 @pytest.mark.parametrize("plant", OF_ROWS, ids=lambda plant: plant.__name__)
 def test_a_planted_wrong_bound_of_rows_is_not_proved(plant: Callable[[Data], None]) -> None:
     wrong = data()
@@ -395,6 +410,7 @@ def test_a_wrong_bound_of_the_last_cell_is_found() -> None:
     assert checked(wrong).status.startswith("not proved: a row of cell ")
 
 
+@pytest.mark.usefixtures("few_at_once")
 def test_a_check_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triples, "MOST_OF_ALL", 10)
     assert checked(data()).status == "not proved: the check's budget of 10 boxes is spent"
