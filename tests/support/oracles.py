@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain, combinations, product
-from math import ceil, comb, factorial
+from math import ceil, comb, factorial, prod
 from typing import Any
 
 import mpmath
@@ -354,15 +354,13 @@ def counted_loss(overlaps: ArrayLike, bias: float, density: float) -> Real:
                 chance *= comb(size, m) * p**m * (1 - p) ** (size - m)
                 scale *= a**m
             for high in product(*(range(m + 1) for m in on)):
-                sign = (-1) ** (k - sum(high)) * mpmath.mpf(1)
-                for m, j in zip(on, high, strict=True):
-                    sign *= comb(m, j)
                 t = b + mpmath.fsum(j * a for j, a in zip(high, slopes, strict=True))
-                share = chance * sign / scale
-                end = t + a_0
-                squared = (_ramp(k + 3, end) - _ramp(k + 3, t)) / a_0
-                mixed = _ramp(k + 2, end) / a_0 - (_ramp(k + 3, end) - _ramp(k + 3, t)) / a_0**2
-                total += share * 2 * ((1 - p) * _ramp(k + 2, t) + p * (squared - mixed))
+                if max(t, t + a_0) <= 0:
+                    continue
+                count = (-1) ** (k - sum(high)) * prod(comb(m, j) for m, j in zip(on, high, strict=True))
+                squared = (_ramp(k + 3, t + a_0) - _ramp(k + 3, t)) / a_0
+                mixed = (_ramp(k + 2, t + a_0) - squared) / a_0
+                total += chance * count / scale * 2 * ((1 - p) * _ramp(k + 2, t) + p * (squared - mixed))
         return total
 
 

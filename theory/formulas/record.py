@@ -192,12 +192,19 @@ class Formula:
 
     def _complete(self, point: dict[Expression, Expression]) -> dict[Expression, Expression] | None:
         """Add the definitions' values to a point; None if one has no value or an assumption fails."""
-        for definition in self.definitions:
-            value = definition.solve(point)
-            if value is None:
+        waiting = self.assumptions
+        # Definitions may be costly: none is evaluated where an assumption about those before it fails.
+        for definition in (*self.definitions, None):
+            ready = [assumption for assumption in waiting if assumption.free_symbols <= point.keys()]
+            waiting = tuple(assumption for assumption in waiting if assumption not in ready)
+            if any(assumption.subs(point) != sympy.true for assumption in ready):
                 return None
-            point[definition.symbol] = value
-        return point if all(assumption.subs(point) == sympy.true for assumption in self.assumptions) else None
+            if definition is not None:
+                value = definition.solve(point)
+                if value is None:
+                    return None
+                point[definition.symbol] = value
+        return None if waiting else point
 
     def value(self, point: Point) -> float:
         """Return the closed form's value, computed exactly and rounded once."""
