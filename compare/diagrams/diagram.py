@@ -33,6 +33,8 @@ from .dataset import curves_dataset, load, model_of, save, theory_dataset, train
 TRAINING = {(2, 1): (3000, 2e-2), (3, 2): (10_000, 5e-2)}
 # Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
+# Attributes of a dataset that belong to its runs.
+OF_RUNS = ("settings", "controls", "source")
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,11 @@ def exact_part(
         report("exact boundaries", 0.0)
         dataset = merged(dataset, curves_dataset(phase_boundaries(seed_diagram(n_features, n_hidden))))
         _keep(dataset, store)
-    return dataset.drop_dims(["seed", "record"], errors="ignore")
+    exact = dataset.drop_dims(["seed", "record"], errors="ignore")
+    # What is said there of earlier runs isn't said of those to come.
+    for name in OF_RUNS:
+        exact.attrs.pop(name, None)
+    return exact
 
 
 def merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:

@@ -297,6 +297,16 @@ def test_controls_are_kept_beside_the_runs(tmp_path: Path) -> None:
     assert (control.runs, control.in_a_minimum) == (4 * 4, 0)
 
 
+@pytest.mark.usefixtures("few")
+def test_controls_of_earlier_runs_are_not_said_of_later_ones(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, cells=2, steps=16, controls=True)
+    phase_diagram(settings, out=tmp_path)
+    later = phase_diagram(replace(settings, steps=8, controls=False), out=tmp_path)
+    assert "controls" not in later.attrs
+    assert "controls" not in on_disk(tmp_path).attrs
+    assert later.attrs["settings"]["steps"] == 8
+
+
 def test_ctrl_c_in_the_controls_keeps_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
