@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from ..foreign import TableAccount
 
 
+# Relative losses and distances below this are what is left of rounding.
+ROUNDING = 1e-9
+
+
 def print_ledger(ledger: Ledger) -> None:
     """Print where trained runs are, beside controls, in whose basin they are, and how that agrees with theory."""
     from ..diagrams import CONTROLS, UNSEEN
@@ -44,8 +48,8 @@ def print_ledger(ledger: Ledger) -> None:
     rows = []
     for row in ledger.phases:
         sizes = (row.excess_median, row.excess_99, row.distance_median, row.distance_99)
-        rows.append([row.phase, f"{row.runs}", f"{row.in_it}", *(f"{size:.1e}" for size in sizes)])
-    columns = ["nearest minimum", "runs", "in it", "excess", "99 %", "distance", "99 %"]
+        rows.append([row.phase, f"{row.runs}", f"{row.in_it}", *map(_short, sizes)])
+    columns = ["nearest minimum", "runs", "in it", "excess", "99 %", "apart", "99 %"]
     print_table("Relative excess loss, and distance in (W^T W, b): median and 99 %", columns, rows)
     for saddle in ledger.saddles:
         losses = f"{saddle.loss_low:.4g} to {saddle.loss_high:.4g}"
@@ -77,6 +81,11 @@ def print_ledger(ledger: Ledger) -> None:
         facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
         facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
     print_table("Agreement of training with theory", ["", "value"], facts)
+
+
+def _short(value: float) -> str:
+    """Return a size with an exponent of one digit, so that the widest label leaves room for all of a row."""
+    return "<1e-9" if value < ROUNDING else f"{value:.1e}".replace("e-0", "e-")
 
 
 def _share(value: float) -> str:

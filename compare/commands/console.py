@@ -52,7 +52,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for column in columns:
         words = column in ("", "phase", "nearest minimum", "status", "curve", "ends", "basin of", "is")
         whole = column in ("phase", "nearest minimum", "loss", "gradient", "status", "basin of")
-        table.add_column(column, justify="left" if words else "right", no_wrap=whole)
+        # What doesn't fit goes on in the next line: no number is ever cut.
+        table.add_column(column, justify="left" if words else "right", no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console().print(table)

@@ -18,6 +18,10 @@ SECTORS = 32
 SAME = 1e-9
 # Features whose patterns are enumerated where amplitudes are constant.
 MOST_ENUMERATED = 12
+# With more sides than this, so many are followed of those that spread furthest, and that cost most, by every so many-th
+# rate of the schedule. At 60 random minima of three features, of 20 sides each, that gave the
+# largest spread of all, and of costs at least 99.8 % of the largest.
+SCREENED, THINNED = 2, 10
 # Minima that one thread looks at before it is asked again.
 CHUNK = 16
 
@@ -85,13 +89,31 @@ def spreads_after(
         sides = one_sided_hessians(landscape.take(part), theta[part], each)
         excess, spread = np.empty(len(sides)), np.empty((len(sides), *theta.shape[-1:] * 2))
         for k, (hessians, covariance) in enumerate(zip(sides, noise[part], strict=True)):
-            spreads = [(h, spread_after(h, covariance, rates, rule)) for h in _distinct(hessians)]
-            excess[k] = max(np.einsum("pq,qp->", h, s) / 2 for h, s in spreads)
+            softest = _softest(_distinct(hessians), covariance, rates, rule)
+            spreads = [(h, spread_after(h, covariance, rates, rule)) for h in softest]
+            excess[k] = max(_cost(h, s) for h, s in spreads)
             spread[k] = max((s for _, s in spreads), key=np.trace)
         return excess, spread
 
     parts = over_slices(work, len(theta), CHUNK)
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _cost(hessian: FloatArray, spread: FloatArray) -> float:
+    """Return the mean excess loss of a spread."""
+    return float(np.einsum("pq,qp->", hessian, spread)) / 2
+
+
+def _softest(
+    hessians: list[FloatArray], covariance: FloatArray, rates: FloatArray, rule: OptimiserRule
+) -> list[FloatArray]:
+    """Return the Hessians that a thinned schedule says may spread weights furthest, or cost most: a few of each."""
+    if len(hessians) <= SCREENED:
+        return hessians
+    thin = [spread_after(hessian, covariance, rates[::THINNED], rule) for hessian in hessians]
+    costs = [_cost(hessian, spread) for hessian, spread in zip(hessians, thin, strict=True)]
+    far, dear = (np.argsort(values)[-SCREENED:] for values in ([np.trace(spread) for spread in thin], costs))
+    return [hessians[k] for k in sorted({*far.tolist(), *dear.tolist()})]
 
 
 def _distinct(hessians: FloatArray) -> list[FloatArray]:
