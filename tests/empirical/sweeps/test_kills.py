@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -307,8 +306,7 @@ streams = [(s.isatty(), s.line_buffering, s.encoding, s.errors) for s in (sys.st
 told = sys.stdin.readline()
 print(json.dumps([
     sys.argv, os.getcwd(), sys.path, environment, handlers, sorted(signal.pthread_sigmask(0, ())), files, streams,
-    [os.get_blocking(file) for file in range(3)], os.getpgrp(), os.getsid(0), __name__,
-    sorted(name for name in globals() if name[0] != '_'),
+    [os.get_blocking(file) for file in range(3)], os.getpgrp(), os.getsid(0), __name__, sorted(name for name in globals() if name[0] != '_'),
     len(os.listdir("/proc/self/task")), threading.current_thread() is threading.main_thread(), told,
 ]))
 """
@@ -325,19 +323,16 @@ def answer(process: Process) -> tuple[object, str, str]:
     return process.returncode, out, (err.splitlines() or [""])[-1]
 
 
-@pytest.fixture(scope="module")
-def light() -> Iterator[Nursery]:
-    """A nursery that has loaded next to nothing: taking torch apart at the end takes longer than these processes."""
-    nursery = Nursery(loaded=("json",))
-    yield nursery
-    nursery.close()
+def fork(code: str, *words: str) -> Forked:
+    """Start a process that is forked, and nothing else."""
+    process = start(code, *words)
+    assert isinstance(process, Forked)
+    return process
 
 
 @ONLY_FORKED
 def test_a_forked_process_finds_what_a_fresh_one_does() -> None:
-    process = start(FOUND, "a", "b c")
-    assert isinstance(process, Forked)
-    code, forked, _ = answer(process)
+    code, forked, _ = answer(fork(FOUND, "a", "b c"))
     assert code == 0
     assert json.loads(forked) == json.loads(answer(python(FOUND, "a", "b c"))[1])
 
@@ -358,8 +353,8 @@ def test_a_forked_process_finds_what_a_fresh_one_does() -> None:
         "import sys; sys.stdin.readline(); print('x' * 10 ** 6, file=sys.stderr); print('y' * 10 ** 6)",
     ],
 )
-def test_a_forked_process_ends_as_a_fresh_one_does(light: Nursery, tmp_path: Path, code: str) -> None:
-    process = Forked(light, code, (), str(tmp_path), dict(os.environ))
+def test_a_forked_process_ends_as_a_fresh_one_does(code: str) -> None:
+    process = fork(code)
     assert answer(process) == answer(python(code))
     # Nor is a zombie left.
     assert not Path(f"/proc/{process.pid}").exists()
