@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.forks import Process, start
-
 FAILED, MISUSE, INTERRUPTED = 1, 2, 130
 # Seconds after which a process is taken to hang.
 PATIENCE = 120
@@ -64,23 +62,20 @@ def run_tegum(
     return (stop.value.code, *capsys.readouterr())
 
 
-def started(*words: str, before: str = "", cwd: Path | None = None, fork: bool = False) -> Process:
+def started(*words: str, before: str = "", cwd: Path | None = None) -> subprocess.Popen[str]:
     """Start the command line in a process of its own.
 
     Args:
         words: of the command.
         before: code that is run first.
         cwd: folder that it is run in.
-        fork: from a process that has loaded everything, which is worth it for commands that train.
     """
     code = f"{before}\nfrom tegum.compare.commands.app import main\nmain()"
-    if fork:
-        return start(code, *words, cwd=None if cwd is None else str(cwd))
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", code, *words], stdout=pipe, stderr=pipe, text=True, cwd=cwd)
 
 
-def ended(process: Process) -> Outcome:
+def ended(process: subprocess.Popen[str]) -> Outcome:
     """Return what a process left."""
     out, err = process.communicate(timeout=PATIENCE)
     return Outcome(process.returncode, out, err)

@@ -250,13 +250,13 @@ progress.Bar.show = pressed
 def test_ctrl_c_in_a_process_and_the_same_command_again_end_as_one_run(tegum_: Any, tmp_path: Path) -> None:
     out, whole = tmp_path / "a.safetensors", tmp_path / "whole.safetensors"
     words = f"train --density 0.1 --seeds 3 --learning-rate 0.01 --steps 20000 {EXACT}"
-    stopped = ended(started(*words.split(), "--out", str(out), before=PRESSED, fork=True))
+    stopped = ended(started(*words.split(), "--out", str(out), before=PRESSED))
     assert (stopped.code, stopped.out) == (INTERRUPTED, ""), stopped.err
     assert re.match(r"tegum: interrupted: stopped after \d+ to \d+ of 20000 steps, saved to ", stopped.last)
     assert stopped.last.endswith("a.safetensors.checkpoint; the same command goes on from there")
     assert "Traceback" not in stopped.err
     assert os.listdir(tmp_path) == ["a.safetensors.checkpoint"]
-    resumed = ended(started(*words.split(), "--out", str(out), fork=True))
+    resumed = ended(started(*words.split(), "--out", str(out)))
     assert resumed.code == 0, resumed.err
     assert os.listdir(tmp_path) == ["a.safetensors"]
     assert tegum_(f"{words} --out {whole}").code == 0

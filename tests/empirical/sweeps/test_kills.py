@@ -9,9 +9,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from typing import Any
 import pytest
 
 from tegum.empirical.sweeps import read_sweep
-from tests.support.forks import Forked, Nursery, Process, start
 from tests.support.sweeps import UNITS, contents, marks, output, python, small_sweep
 
 # Behind the face: claims of processes that are killed.
@@ -106,9 +103,9 @@ FEW, MANY = 4, 250_000
 PATIENCE = 120.0
 
 
-def held(path: Path, workers: int, *words: str, marks: int = 1, looks: int = 1) -> Process:
+def held(path: Path, workers: int, *words: str, marks: int = 1, looks: int = 1) -> subprocess.Popen[str]:
     """Start a sweep in another process, and return once it holds still."""
-    process = start(PLAIN, str(path), *map(str, (workers, MANY, marks, looks)), *words)
+    process = python(PLAIN, path, *map(str, (workers, MANY, marks, looks)), *words)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n", process.communicate()
     return process
@@ -143,7 +140,7 @@ def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Pa
     moments += [(files - 2, "unrenamed"), (files - 1, "unrenamed")]
     # In the second unit too, where there is something to lose.
     moments += [(files + 1, "half"), (2 * files - 1, "unrenamed"), (2 * files - 1, "renamed")]
-    output(start(DYING, str(tmp_path), json.dumps(moments)))
+    output(python(DYING, tmp_path, json.dumps(moments)))
     for file, moment in moments:
         path = tmp_path / f"{file} {moment}"
         saved = (file + (moment == "renamed")) // files
@@ -274,7 +271,7 @@ except OSError as error:
 
 
 def test_a_file_that_cannot_grow_is_like_a_full_disk(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
-    said = output(start(FULL, str(tmp_path / "a")))
+    said = output(python(FULL, tmp_path / "a"))
     assert "no space is left" in said
     assert "0 of 4 units are done and saved" in said
     assert small_sweep(tmp_path / "a").trained == UNITS
@@ -291,101 +288,3 @@ def test_ctrl_c_at_a_terminal_reaches_all_processes_and_ends_them(
     assert 1 <= trained == len(marks(path)) < 2 * UNITS
     assert small_sweep(path, steps=MANY, chunk=1).trained == 2 * UNITS - trained
     assert contents(path) == whole[MANY]
-
-
-# --- How these processes are started -----------------------------------------------------------------------------
-
-# What a process finds when it starts, but for its own number and the name of the test.
-FOUND = """
-import json, os, random, signal, sys, threading
-names = {signal.SIGINT: 0, signal.SIGTERM: 0, signal.SIGPIPE: 0, signal.SIGCHLD: 0, signal.SIGHUP: 0}
-handlers = [repr(signal.getsignal(number)).partition(" at ")[0] for number in names]
-environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-files = sorted(os.listdir("/proc/self/fd"))
-streams = [(s.isatty(), s.line_buffering, s.encoding, s.errors) for s in (sys.stdin, sys.stdout, sys.stderr)]
-told = sys.stdin.readline()
-print(json.dumps([
-    sys.argv, os.getcwd(), sys.path, environment, handlers, sorted(signal.pthread_sigmask(0, ())), files, streams,
-    [os.get_blocking(file) for file in range(3)], os.getpgrp(), os.getsid(0), __name__, sorted(name for name in globals() if name[0] != '_'),
-    len(os.listdir("/proc/self/task")), threading.current_thread() is threading.main_thread(), told,
-]))
-"""
-ONLY_FORKED = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere these processes are fresh interpreters")
-
-
-def answer(process: Process) -> tuple[object, str, str]:
-    """Return what a process leaves when it is told something: exit code, output and last line of complaints."""
-    assert process.stdin is not None
-    # It may have ended by now.
-    with suppress(BrokenPipeError):
-        print("something", file=process.stdin, flush=True)
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, out, (err.splitlines() or [""])[-1]
-
-
-def fork(code: str, *words: str) -> Forked:
-    """Start a process that is forked, and nothing else."""
-    process = start(code, *words)
-    assert isinstance(process, Forked)
-    return process
-
-
-@ONLY_FORKED
-def test_a_forked_process_finds_what_a_fresh_one_does() -> None:
-    code, forked, _ = answer(fork(FOUND, "a", "b c"))
-    assert code == 0
-    assert json.loads(forked) == json.loads(answer(python(FOUND, "a", "b c"))[1])
-
-
-@ONLY_FORKED
-@pytest.mark.parametrize(
-    "code",
-    [
-        "print(2)",
-        "raise SystemExit(3)",
-        "raise SystemExit('said')",
-        "1 / 0",
-        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
-        "import os, signal; signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT)",
-        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
-        "import os; print('lost'); os._exit(4)",
-        "import atexit; atexit.register(print, 'at last')",
-        "import sys; sys.stdin.readline(); print('x' * 10 ** 6, file=sys.stderr); print('y' * 10 ** 6)",
-    ],
-)
-def test_a_forked_process_ends_as_a_fresh_one_does(code: str) -> None:
-    process = fork(code)
-    assert answer(process) == answer(python(code))
-    # Nor is a zombie left.
-    assert not Path(f"/proc/{process.pid}").exists()
-
-
-@ONLY_FORKED
-def test_a_forked_process_has_its_own_folder_and_is_a_child_of_nobody_here(tmp_path: Path) -> None:
-    process = start("import os; print(os.getcwd(), os.getppid())", cwd=str(tmp_path))
-    folder, parent = output(process).split()
-    assert (folder, parent) == (str(tmp_path), str(Nursery.get().process.pid))
-
-
-def test_where_the_environment_has_changed_a_fresh_interpreter_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
-    process = start("import os, sys; print(os.environ['NUMBA_CACHE_DIR'], 'numba' in sys.modules)")
-    assert not isinstance(process, Forked)
-    assert output(process) == "elsewhere False\n"
-
-
-@ONLY_FORKED
-def test_what_still_runs_is_killed_when_tests_end(tmp_path: Path) -> None:
-    nursery = Nursery(loaded=("json",))
-    waiting = "import sys; print('here', flush=True); sys.stdin.readline()"
-    running = [Forked(nursery, waiting, (), str(tmp_path), dict(os.environ)) for _ in range(2)]
-    for process in running:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        running[0].wait(timeout=0.01)
-    nursery.close()
-    assert nursery.process.returncode == 0
-    for process in running:
-        assert process.communicate() == ("", "")
-        assert process.returncode == -signal.SIGKILL
