@@ -29,7 +29,8 @@ NORMALISATION = 1e-12
 def per_feature(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return `numbers` with a trailing feature axis; a scalar gets shape (1,)."""
     array = np.atleast_1d(numbers(name, values))
-    if not array.size:
+    # A batch of no models is one; a model of no features isn't.
+    if not array.shape[-1]:
         raise ValueError(f"{name} must hold at least one number, got shape {array.shape}")
     return array
 
