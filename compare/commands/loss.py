@@ -73,6 +73,8 @@ def _show_model(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
 
 def _sentence(model: dict[str, Any]) -> str:
     """Return what is said of one model's own weights."""
+    from ..judgement import PAPER_RECIPE
+
     beside = model["beside"]
     numbers = (
         f"loss {beside['excess']:.2e} above it (noise explains {beside['excess_allowed']:.1e}), distance in (W^T W, b) "
@@ -89,8 +91,9 @@ def _sentence(model: dict[str, Any]) -> str:
             f"The weights are at a saddle, {saddle['phase']}, of loss {saddle['loss']:.10g} and index "
             f"{saddle['index']}. The nearest minimum is {beside['phase']}: {numbers}."
         )
+    recipe = f"{PAPER_RECIPE.steps:,} steps of Adam at {PAPER_RECIPE.learning_rate:g}"
     assumed = (
-        "What noise explains is that of 10,000 steps of Adam at 1e-3 with 1,024 inputs; the file doesn't say more."
+        f"What noise explains is that of {recipe} with {PAPER_RECIPE.batch_size:,} inputs; the file doesn't say more."
     )
     return f"{texts[model['verdict']]} {assumed}"
 

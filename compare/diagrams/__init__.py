@@ -1,8 +1,9 @@
 """The phase diagram three times over, published, exact and trained, as one dataset, with an account of every run.
 
 `diagram` makes it, `dataset` says how it is laid out, saved and loaded, `ledger` and `account` account for the runs,
-`controls` trains runs that the account has to reject, `published` says what the candidates of 2022 cost, and
-`certified` has the proofs over cells. Begin with `diagram`, and docs/dataset.md:
+`controls` trains runs that the account has to reject, `cells` says what theory holds of each cell, `published` and
+`omissions` what the candidates of 2022 cost and leave out, and `certified` has the proofs over cells. Begin with
+`diagram`, and docs/dataset.md:
 
     >>> from tegum.compare.diagrams import DiagramSettings
     >>> settings = DiagramSettings(n_features=3, n_hidden=2, cells=4, seeds=2)
@@ -11,21 +12,13 @@
 """
 
 from .account import Account, account_of
+from .cells import as_cheap, cheapest_phases, phase_classes
 from .certified import CertifiedRow, certified_columns, crossed
 from .controls import CONTROLS, UNSEEN, Control, control_accounts
 from .dataset import OUTCOMES, RUN, curves_of, judge_runs, load, minima_of, model_of, runs_dataset, save, theory_dataset
 from .diagram import DATASET_NAME, TRAINING, DiagramSettings, exact_part, merged, phase_diagram
-from .ledger import (
-    Ledger,
-    Omission,
-    PhaseRow,
-    Saddle,
-    agreement,
-    as_cheap,
-    cheapest_phases,
-    grid_account,
-    phase_classes,
-)
+from .ledger import Ledger, PhaseRow, Saddle, agreement, grid_account
+from .omissions import Omission
 
 __all__ = [
     "CONTROLS",

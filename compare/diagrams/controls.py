@@ -23,7 +23,7 @@ from tegum.theory.models import CorrelatedFeatures, IndependentFeatures, ToyMode
 from ..judgement import Recipe
 from ..progress import Report, quiet
 from .account import Account
-from .dataset import judge_runs, model_of
+from .dataset import CELL, judge_runs, model_of
 from .ledger import grid_account
 
 # Cells along each axis, and seeds in each, that are trained for a control.
@@ -35,8 +35,8 @@ FACTOR, LEAST_DENSITY = 1.5, 1e-3
 SHRUNK = 0.025
 # torch's default for AdamW.
 WEIGHT_DECAY = 0.01
-GRID = ("density", "importance")
 Runs = tuple[NDArray[np.float64], NDArray[np.float64]]
+Trainer = Callable[[ToyModel, Recipe, int], Runs]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Control:
 
     name: str
     text: str
-    runs: Callable[[ToyModel, Recipe, int], Runs]
+    runs: Trainer
 
 
 def _trained(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
@@ -83,7 +83,7 @@ def _early(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
 
 def _of_density(
     change: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-) -> Callable[[ToyModel, Recipe, int], Runs]:
+) -> Trainer:
     def runs(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
         density = np.clip(change(model.densities()), LEAST_DENSITY, 1.0)
         wrong = ToyModel(model.n_features, model.n_hidden, IndependentFeatures(density), model.importances())
@@ -102,7 +102,7 @@ def _together(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
     return _trained(ToyModel(model.n_features, model.n_hidden, law, model.importances()), recipe, seeds)
 
 
-def _optimised(**changed: Any) -> Callable[[ToyModel, Recipe, int], Runs]:
+def _optimised(**changed: Any) -> Trainer:
     def runs(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
         optimisation: Optimisation = replace(recipe.optimisation, **changed)
         return _trained(model, replace(recipe, optimisation=optimisation), seeds)
@@ -155,8 +155,8 @@ def control_accounts(dataset: xr.Dataset, recipe: Recipe, *, report: Report = qu
     Raises:
         KeyboardInterrupt: if training was stopped.
     """
-    picks = [np.unique(np.linspace(0, dataset.sizes[axis] - 1, CELLS).round()).astype(int) for axis in GRID]
-    part = dataset.isel(dict(zip(GRID, picks, strict=True)))
+    picks = [np.unique(np.linspace(0, dataset.sizes[axis] - 1, CELLS).round()).astype(int) for axis in CELL]
+    part = dataset.isel(dict(zip(CELL, picks, strict=True)))
     model = model_of(part)
     accounts = {}
     for done, control in enumerate(CONTROLS):

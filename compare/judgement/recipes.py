@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tegum.empirical.runs import Optimisation, Sampling
-from tegum.theory.minima import pack
 from tegum.theory.models import ToyModel
 from tegum.theory.noise import OptimiserRule, spreads_after
 from tegum.theory.numerics import FloatArray
@@ -80,5 +79,4 @@ def _overlaps_and_biases(weights: FloatArray) -> FloatArray:
     change = np.einsum("kai,paj->kpij", weights, moved)
     change = (change + change.mT).reshape(count, len(units), n * n)
     biases = np.broadcast_to(units[:, m * n :], (count, len(units), n))
-    assert pack(moved[0], units[0, m * n :]).shape == units[0].shape
     return np.concatenate([change, biases], axis=-1).mT

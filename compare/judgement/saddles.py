@@ -12,8 +12,8 @@ from tegum.theory.minima import GRADIENT_TOLERANCE, Landscape, invariants, small
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, over_slices
 
-# A run is at a critical point up to this distance in (WᵀW, b): half of a percent of a stored feature's own overlap 1 in
-# each of a dozen numbers. Runs at rest on a saddle were closer, those that pass one mostly are not.
+# A run is at a critical point up to this distance in (WᵀW, b), where a stored feature's own overlap is about 1. It is a
+# convention: a run that passes a saddle this close counts as at it.
 AT = 0.02
 # Repetitions of the search, and coordinates that are tried as exact zeros: kinks lie there.
 ROUNDS, TINY = 60, 1e-3

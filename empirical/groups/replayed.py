@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from ..runs import Settings
 
 
-class Replayed:
+class Replayed(ABC):
     """What is the same for all such steps; how one is taken, and what comes before it is recorded, is in sub-classes.
 
     Args:
@@ -37,13 +38,13 @@ class Replayed:
         """Return numbers on the device, in the run's precision."""
         return torch.tensor(np.asarray(array), dtype=self._settings.dtype, device=self._settings.device)
 
+    @abstractmethod
     def _advance(self) -> None:
         """Take one step. Everything happens on the device and in place, so that a CUDA graph can replay it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _warm_up(self) -> None:
         """Take a step as often as it needs before it can be recorded; what it changes is put back."""
-        raise NotImplementedError
 
     def _replay(self, step: int, count: int) -> Tensor:
         """Take steps from number `step` on, and return the losses before each, shape (models, count)."""

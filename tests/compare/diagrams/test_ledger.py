@@ -21,7 +21,7 @@ from tests.support.trained import trained_by_hand
 # Behind the face: the layout itself is tested, part by part.
 parts: Any = import_module("tegum.compare.diagrams.dataset")
 # Behind the face: margins of the account are tested at their edge.
-ledgers: Any = import_module("tegum.compare.diagrams.ledger")
+grid: Any = import_module("tegum.compare.diagrams.cells")
 
 PHASES = ["digon(1,2)", "axis(1) + drop(2)", "merged(1,2)", "cluster(1,2)"]
 DIGON, AXIS, MERGED, CLUSTER = range(4)
@@ -191,7 +191,7 @@ def test_a_best_seed_that_is_in_no_minimum_is_not_right(verdict: int, word: str)
 
 @pytest.mark.parametrize(
     ("above", "agrees"),
-    [pytest.param(ledgers.SAME_LOSS / 2, True, id="tie"), pytest.param(2 * ledgers.SAME_LOSS, False, id="dearer")],
+    [pytest.param(grid.SAME_LOSS / 2, True, id="tie"), pytest.param(2 * grid.SAME_LOSS, False, id="dearer")],
 )
 def test_another_structure_at_the_same_cost_agrees(above: float, agrees: bool) -> None:
     dataset = by_hand()
@@ -210,7 +210,7 @@ def test_another_structure_at_the_same_cost_agrees(above: float, agrees: bool) -
     ],
 )
 def test_cells_at_a_boundary_are_left_out_of_best_of_k(side: str, factor: float, excluded: bool) -> None:
-    shift = factor * ledgers.BOUNDARY_MARGIN * (1 if side == "above" else -1)
+    shift = factor * grid.BOUNDARY_MARGIN * (1 if side == "above" else -1)
     # The boundary runs at one density through all importances, close to the row with the cell that disagrees.
     boundary = curve([DENSITY[1] * np.exp(shift)] * 3, [0.1, 1.0, 10.0])
     ledger = agreement(with_curves(by_hand(), boundary))
@@ -225,13 +225,11 @@ def test_cells_at_a_boundary_are_left_out_of_best_of_k(side: str, factor: float,
 def test_nearness_is_measured_in_density_along_a_sloping_boundary() -> None:
     # log density falls from log 0.4 to log 0.1 while log importance rises from log 0.5 to log 2.
     sloping = curve([0.4, 0.1], [0.5, 2.0])
-    np.testing.assert_array_equal(
-        ledgers.near_boundary(with_curves(by_hand(), sloping)), [[False, True], [True, False]]
-    )
+    np.testing.assert_array_equal(grid.near_boundary(with_curves(by_hand(), sloping)), [[False, True], [True, False]])
     # Halfway in log importance is halfway in log density, √(0.8 · 0.05) = 0.2.
     middle = by_hand((0.1, 0.2)).assign_coords(importance=[0.5, 1.0])
     np.testing.assert_array_equal(
-        ledgers.near_boundary(with_curves(middle, curve([0.8, 0.05], [0.25, 4.0]))), [[False, False], [False, True]]
+        grid.near_boundary(with_curves(middle, curve([0.8, 0.05], [0.25, 4.0]))), [[False, False], [False, True]]
     )
 
 
@@ -253,11 +251,11 @@ def test_nearness_is_measured_in_density_along_a_sloping_boundary() -> None:
 def test_only_the_part_of_a_curve_that_bounds_the_global_phase_counts(
     boundary: BoundaryCurve, near: list[list[bool]]
 ) -> None:
-    np.testing.assert_array_equal(ledgers.near_boundary(with_curves(by_hand(), boundary)), near)
+    np.testing.assert_array_equal(grid.near_boundary(with_curves(by_hand(), boundary)), near)
 
 
 def test_without_curves_no_cell_is_near_one() -> None:
-    assert not ledgers.near_boundary(by_hand()).any()
+    assert not grid.near_boundary(by_hand()).any()
 
 
 def test_a_ledger_is_plain_json() -> None:
@@ -361,7 +359,7 @@ def test_copies_under_exchanges_of_equal_features_are_one_phase() -> None:
         "n_hidden": 2,
         "phases": ["axis(1) + digon(2,3)", "digon(1,3) + axis(2)", "digon(1,2) + axis(3)", "triangle(1,2,3)"],
     }
-    assert ledgers.phase_classes(dataset).tolist() == [
+    assert grid.phase_classes(dataset).tolist() == [
         "axis(1) + digon(2,3)",
         "axis(1) + digon(2,3)",
         "digon(1,2) + axis(3)",
