@@ -30,7 +30,7 @@ from .dataset import curves_dataset, load, model_of, save, theory_dataset, train
 
 # Optimiser steps and first rate of Adam by default, for each size: with fewer steps fewer runs come to rest
 # (docs/judgement.md).
-TRAINING = {(2, 1): (3000, 2e-2), (3, 2): (10_000, 5e-2)}
+TRAINING = {(2, 1): (3000, 5e-2), (3, 2): (10_000, 5e-2)}
 # Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 # Attributes of a dataset that belong to its runs.
