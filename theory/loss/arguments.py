@@ -15,11 +15,10 @@ class Layout(NamedTuple):
     Attributes:
         order: derivatives: 0, 1 or 2.
         n_rows: rows that are kept for each output of each model.
-        slopes: row of the first slope.
+        slopes: row of the first slope. What they are short of follows them.
         offset: row of the offset.
         chances: row of the first pattern's probability.
         results: row of the first result.
-        begins: how many operations come before u* is placed.
     """
 
     order: int
@@ -28,7 +27,6 @@ class Layout(NamedTuple):
     offset: int
     chances: int
     results: int
-    begins: int
 
 
 class Steps(NamedTuple):
@@ -38,6 +36,7 @@ class Steps(NamedTuple):
     constants: Any
     operations: Any
     scales: Any
+    origins: Any
     corners: Any
     cells: Any
 

@@ -14,7 +14,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array
+from ..numerics import Array, gram
 from .chain_rule import ChainRule, columns, common_batch, rows
 from .evaluation import Evaluation, Expectations
 from .moments import PatternMoments
@@ -77,8 +77,9 @@ class ArrayEngine:
         """Return each output's E(x_i − x'_i)² and its derivatives, or why they can't be enumerated."""
         xp, n = self._xp, self.model.n_features
         batch = common_batch(self.model, weights.shape[:-2], bias.shape[:-1])
-        slopes, offset = columns(xp, weights.mT @ weights, batch, 2), columns(xp, bias, batch, 1)
-        found = self._evaluated(slopes, offset, range(n), squared_error, order, batch)
+        slopes, short = (columns(xp, part, batch, 2) for part in gram(weights))
+        offset = columns(xp, bias, batch, 1)
+        found = self._evaluated(slopes, offset, range(n), squared_error, order, batch, short)
         if isinstance(found, Refusal):
             return found
         value = rows(xp, found[0], batch) + self._second_moment
@@ -116,12 +117,19 @@ class ArrayEngine:
         return self._xp.asarray(np.array(moments), **self._placement)
 
     def _evaluated(
-        self, slopes: Array, offset: Array, own: Sequence[int | None], integrand: Integrand, order: int, batch: Any
+        self,
+        slopes: Array,
+        offset: Array,
+        own: Sequence[int | None],
+        integrand: Integrand,
+        order: int,
+        batch: Any,
+        short: Array | None = None,
     ) -> tuple[Array, Array | None, Array | None] | Refusal:
         plan = self._sums.plan(slopes, own)
         if isinstance(plan, Refusal):
             return plan
-        return self._sums.evaluate(plan, slopes, offset, integrand, order, batch)
+        return self._sums.evaluate(plan, slopes, offset, integrand, order, batch, short)
 
 
 def _enumerated(found: Expectations | Refusal) -> Expectations:

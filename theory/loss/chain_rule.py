@@ -13,7 +13,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array, FloatArray, as_numpy, gamma
+from ..numerics import Array, FloatArray, as_numpy, gamma, gram
 from .evaluation import Evaluation, Expectations
 from .penalties import gram_penalty
 from .rounding import activations_rounding, gram_rounding, outputs_rounding
@@ -102,8 +102,9 @@ class ChainRule:
         xp, n = self._xp, self.model.n_features
         value, first, second, _ = outputs
         loss = xp.sum(self._importance * value, axis=-1)
-        gram = weights.mT @ weights if self._on_gram else None
-        penalty = None if gram is None else gram_penalty(xp, gram, self._interference, self._decay)
+        penalty = None
+        if self._on_gram:
+            penalty = gram_penalty(xp, gram(weights)[0], self._interference, self._decay)
         if penalty is not None:
             loss = loss + penalty[0]
         bound = partial(self.error, weights, bias, outputs.error, None if activations is None else activations.error)

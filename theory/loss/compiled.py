@@ -194,6 +194,6 @@ def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], Pl
 @lru_cache(maxsize=64)
 def _as_arguments(work: Schedule) -> tuple[Any, ...]:
     """Return a schedule as `kernel.evaluate` takes it."""
-    layout = Layout(work.order, work.n_rows, *work.inputs, work.results, work.begins)
-    steps = Steps(*work.constants, work.operations, work.scales, work.corners, work.cells)
+    layout = Layout(work.order, work.n_rows, *work.inputs, work.results)
+    steps = Steps(*work.constants, work.operations, work.scales, work.origins, work.corners, work.cells)
     return tuple(layout), tuple(steps), work.ends, work.from_zero

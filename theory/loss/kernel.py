@@ -18,13 +18,14 @@ import numba
 import numpy as np
 from numba import boolean, float64, int32, int64, types, void
 
-from ..numerics import machine_code
+from ..numerics import SPLITTER, machine_code, split, two_product, two_sum
 from .arguments import Layout, Models, Places, Results, Steps, Tables
 from .schedule import (
     APEX,
     BEGINS,
     DELTA,
     FIRST_SLOPE,
+    FIRST_TERM,
     HIGH_OF_FIRST,
     HIGH_OF_SECOND,
     HIGHEST,
@@ -33,11 +34,13 @@ from .schedule import (
     LOW_OF_SECOND,
     LOWEST,
     ORIGIN,
+    ORIGIN_ROW,
     ROW,
     SIZE,
     SQUARE,
     START,
     STEP,
+    TERMS,
     WEIGHTS,
     A,
     B,
@@ -47,6 +50,8 @@ from .schedule import (
 )
 
 Function = Callable[..., Any]
+
+add, multiply, divide = (numba.njit(nogil=True)(part) for part in (two_sum, two_product, split))
 
 # Intervals of z shorter than this count as a point, as in `moments.py`.
 SHORTEST = 1e-300
@@ -59,9 +64,9 @@ def _given(dtype: Any, dimensions: int) -> Any:
 
 
 @numba.njit(nogil=True, inline="never")
-def _operate(rows: Any, operations: Any, scales: Any, begin: int, end: int, lanes: int) -> None:
-    """Run through some operations."""
-    for k in range(begin, end):
+def _operate(rows: Any, operations: Any, scales: Any, lanes: int) -> None:
+    """Run through the operations."""
+    for k in range(operations.shape[0]):
         row, a, b, c, d = operations[k, ROW], operations[k, A], operations[k, B], operations[k, C], operations[k, D]
         scale = scales[k]
         if operations[k, BEGINS]:
@@ -70,6 +75,31 @@ def _operate(rows: Any, operations: Any, scales: Any, begin: int, end: int, lane
         else:
             for t in range(lanes):
                 rows[row, t] = (rows[row, t] + (rows[a, t] * rows[b, t] + rows[c, t] * rows[d, t])) * scale
+
+
+@numba.njit(nogil=True, inline="never")
+def _sum_up(rows: Any, origins: Any, ends: Any, offset: int, n: int, lanes: int, short: Any) -> None:
+    """Fill z where free coordinates are 0, summed up with twice the digits."""
+    for k in range(origins.shape[0]):
+        row, count = origins[k, ORIGIN_ROW], origins[k, TERMS]
+        for t in range(lanes):
+            rows[row, t] = rows[offset, t]
+            short[t] = 0.0
+        for term in range(count):
+            slope, end = origins[k, FIRST_TERM + 2 * term], ends[origins[k, FIRST_TERM + 1 + 2 * term]]
+            if end == 1:
+                for t in range(lanes):
+                    total, lost = add(rows[row, t], rows[slope, t])
+                    rows[row, t] = total
+                    short[t] += lost + rows[slope + n, t]
+            else:
+                for t in range(lanes):
+                    product, error = multiply(rows[slope, t], end, SPLITTER)
+                    total, lost = add(rows[row, t], product)
+                    rows[row, t] = total
+                    short[t] += lost + (error + rows[slope + n, t] * end)
+        for t in range(lanes):
+            rows[row, t] += short[t]
 
 
 @numba.njit(nogil=True, inline="never")
@@ -214,27 +244,51 @@ def _pull_back(weights: Any, second: Any, curvature: Any, hessian: Any, towards:
 
 
 @numba.njit(nogil=True, inline="never")
-def _overlaps(weights: Any, gram: Any) -> None:
-    """Fill G = WᵀW of one model."""
-    m, n = weights.shape
+def _overlaps(weights: Any, first: int, count: int, columns: Any, halves: Any, grams: Any, shorts: Any) -> None:
+    """Fill G = WᵀW of some models, and what it is short of; see `gram` in the compensated sums.
+
+    Args:
+        weights: W, shape (models, m, n).
+        first: of the models.
+        count: how many.
+        columns: to work in, shape (m, n, block).
+        halves: to work in, shape (m, n, block): the upper half of each weight's digits.
+        grams: G, shape (n, n, block).
+        shorts: what it is short of, same shape.
+    """
+    _, m, n = weights.shape
+    for h in range(m):
+        for i in range(n):
+            for k in range(count):
+                columns[h, i, k] = weights[first + k, h, i]
+                halves[h, i, k] = divide(columns[h, i, k], SPLITTER)[0]
     for i in range(n):
         for j in range(i + 1):
-            overlap = 0.0
+            total, short = grams[i, j], shorts[i, j]
+            for k in range(count):
+                total[k] = short[k] = 0.0
             for h in range(m):
-                overlap += weights[h, i] * weights[h, j]
-            gram[i, j] = overlap
-            gram[j, i] = overlap
+                a, b, a_half, b_half = columns[h, i], columns[h, j], halves[h, i], halves[h, j]
+                for k in range(count):
+                    product, a_rest, b_rest = a[k] * b[k], a[k] - a_half[k], b[k] - b_half[k]
+                    error = ((a_half[k] * b_half[k] - product) + a_half[k] * b_rest + a_rest * b_half[k]) + a_rest * b_rest
+                    total[k], lost = add(total[k], product)
+                    short[k] += lost + error
+            for k in range(count):
+                total[k], short[k] = add(total[k], short[k])
+                grams[j, i, k] = total[k]
+                shorts[j, i, k] = short[k]
 
 
 @numba.njit(nogil=True, inline="never")
-def _gram_penalty(gram: Any, interference: float, decay: float) -> float:
-    """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ_i G_ii."""
+def _gram_penalty(grams: Any, k: int, interference: float, decay: float) -> float:
+    """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ_i G_ii of one model."""
     apart = size = 0.0
-    for i in range(gram.shape[0]):
-        size += gram[i, i]
-        for j in range(gram.shape[0]):
+    for i in range(grams.shape[0]):
+        size += grams[i, i, k]
+        for j in range(grams.shape[0]):
             if i != j:
-                apart += gram[i, j] * gram[i, j]
+                apart += grams[i, j, k] * grams[i, j, k]
     return interference * apart + decay * size
 
 
@@ -258,7 +312,7 @@ def _tuple_of(*parts: Any) -> Any:
 
 SIGNATURE = void(
     _tuple_of(*[int64] * len(Layout._fields)),
-    _tuple_of(*(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1)), *[_given(int64, 2)] * 2),
+    _tuple_of(*(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1)), *[_given(int64, 2)] * 3),
     *(_tuple_of(float64, float64), boolean),
     _tuple_of(*[_given(int64, 2)] * len(Places._fields)),
     _tuple_of(*[_given(float64, 2)] * len(Tables._fields)),
@@ -305,26 +359,31 @@ def _evaluate(
     for k in range(steps.constant_rows.shape[0]):
         for t in range(block * n):
             rows[steps.constant_rows[k], t] = steps.constants[k]
-    grams, d_gram = np.empty((block, n, n)), np.empty((n, n))
+    grams, shorts, d_gram = np.empty((n, n, block)), np.empty((n, n, block)), np.empty((n, n))
+    columns, halves, short = np.empty((m, n, block)), np.empty((m, n, block)), np.empty(block * n)
     second = np.empty((n, n + 1, n + 1) if layout.order > 1 else (0, 0, 0))
     towards = np.empty((m, n, n))
     for first in range(begin, end, block):
         count = min(block, end - first)
         lanes = count * n
+        _overlaps(weights, first, count, columns, halves, grams, shorts)
+        for i in range(n):
+            for c in range(n):
+                j = features[i, c]
+                for k in range(count):
+                    rows[layout.slopes + c, k * n + i] = grams[i, j, k]
+                    rows[layout.slopes + n + c, k * n + i] = shorts[i, j, k]
         for k in range(count):
             model, parameter = first + k, models.rows[first + k]
-            _overlaps(weights[model], grams[k])
             for i in range(n):
                 t = k * n + i
-                for c in range(n):
-                    rows[layout.slopes + c, t] = grams[k, i, features[i, c]]
                 rows[layout.offset, t] = models.bias[model, i]
                 for p in range(n_patterns):
                     rows[layout.chances + p, t] = tables.chances[parameter, places.pattern_columns[i, p]]
-        _operate(rows, steps.operations, steps.scales, 0, layout.begins, lanes)
+        _sum_up(rows, steps.origins, ends, layout.offset, n, lanes, short)
         _at_corners(rows, steps.corners, lanes)
         _place(rows, steps.cells, ends, from_zero, lanes)
-        _operate(rows, steps.operations, steps.scales, layout.begins, steps.operations.shape[0], lanes)
+        _operate(rows, steps.operations, steps.scales, lanes)
         for k in range(count):
             model, parameter = first + k, models.rows[first + k]
             interference, decay = tables.penalties[parameter, 0], tables.penalties[parameter, 1]
@@ -336,7 +395,7 @@ def _evaluate(
                     results.output_losses[model, i] = value
                 total += importance[parameter, i] * value
             if interference != 0 or decay != 0:
-                total += _gram_penalty(grams[k], interference, decay)
+                total += _gram_penalty(grams, k, interference, decay)
             results.loss[model] = total
             if layout.order == 0:
                 continue
@@ -345,7 +404,7 @@ def _evaluate(
                 for c in range(n):
                     j = features[i, c]
                     slope = importance[parameter, i] * rows[layout.results + 1 + c, t]
-                    d_gram[i, j] = slope + (decay if i == j else 2 * interference * grams[k, i, j])
+                    d_gram[i, j] = slope + (decay if i == j else 2 * interference * grams[i, j, k])
                 results.d_bias[model, i] = importance[parameter, i] * rows[layout.results + 1 + n, t]
             for i in range(n):
                 for j in range(i + 1):

@@ -30,7 +30,7 @@ from typing import Any
 import array_api_compat
 
 from ..models import Amplitude
-from ..numerics import Array
+from ..numerics import Array, splitter, two_product, two_sum
 from .cells import Group, PatternGroup, cube_table
 
 # Intervals of z shorter than this count as a point: their δ would overflow.
@@ -99,20 +99,35 @@ class Moments:
     def _index(self, index: Any) -> Any:
         return index if self._is_numpy else self._xp.asarray(index, device=self._device)
 
-    def _at_origin(self, slopes: Array, offset: Array, cells: int) -> Array:
-        """Return z on the table's first cells where their free coordinates are 0, shape (cells, columns)."""
-        ends = self._xp.stack([self._xp.zeros_like(slopes), self._low * slopes, self._high * slopes])
-        z = offset[None] + self._xp.zeros((cells, 1), dtype=offset.dtype, **self._place)
-        for coordinates, states in self.table.fixed_steps:
-            z += ends[self._index(states[:cells]), self._index(coordinates[:cells])]
-        return z
+    def _at_origin(self, slopes: Array, offset: Array, short: Array | None, cells: int) -> Array:
+        """Return z on the table's first cells where their free coordinates are 0, shape (cells, columns).
 
-    def evaluate(self, slopes: Array, offset: Array) -> list[PatternMoments]:
+        Its terms may cancel, and what is left decides how far a ReLU is on: they are summed up with twice the digits.
+        """
+        xp, factor = self._xp, splitter(self._xp, slopes.dtype)
+        ends, rest = [xp.zeros_like(slopes)], [xp.zeros_like(slopes)]
+        for end in (self._low, self._high):
+            product, error = (end * slopes, xp.zeros_like(slopes))
+            if abs(end) not in (0, 1):
+                product, error = two_product(slopes, end * xp.ones_like(slopes), factor)
+            ends.append(product)
+            rest.append(error if short is None else error + end * short)
+        of_ends, of_rest = xp.stack(ends), xp.stack(rest)
+        z = offset[None] + xp.zeros((cells, 1), dtype=offset.dtype, **self._place)
+        left = xp.zeros_like(z)
+        for coordinates, states in self.table.fixed_steps:
+            at = self._index(states[:cells]), self._index(coordinates[:cells])
+            z, lost = two_sum(z, of_ends[at])
+            left += lost + of_rest[at]
+        return z + left
+
+    def evaluate(self, slopes: Array, offset: Array, short: Array | None = None) -> list[PatternMoments]:
         """Return the moments of every pattern.
 
         Args:
             slopes: a_j, shape (coordinates, columns).
             offset: b, shape (columns,).
+            short: what the slopes are short of, same shape as they; None if they are exact.
         """
         xp, table, columns = self._xp, self.table, offset.shape[0]
         like = {"dtype": offset.dtype, **self._place}
@@ -121,7 +136,7 @@ class Moments:
         for buffer in buffers.values():
             buffer[0] = 0.0
         corners = table.groups[0]
-        origin = self._at_origin(slopes, offset, table.n_cells if self._from_zero else table.n_corners)
+        origin = self._at_origin(slopes, offset, short, table.n_cells if self._from_zero else table.n_corners)
         z = origin[corners.cells]
         lowest[corners.cells] = z
         highest[corners.cells] = z

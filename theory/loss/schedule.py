@@ -5,7 +5,8 @@ row (a corner's z, a moment, a sum over patterns) is a sum of products of two ea
 
     row ← (row or 0 + row_a row_b + row_c row_d) · scale .
 
-Only what isn't a sum of products is left to the code that runs it: R_q at corners, and where u* lies in each cell.
+Only what isn't a sum of products is left to the code that runs it: z at corners, which is summed up with twice the
+digits; R_q there; and where u* lies in each cell.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,9 @@ Term = tuple[int, int]
 
 # The first row is zero.
 ZERO = 0
-# Columns of `Schedule.operations`, of `Schedule.corners`, and of `Schedule.cells`.
+# Columns of `Schedule.operations`, of `Schedule.origins`, of `Schedule.corners`, and of `Schedule.cells`.
 ROW, A, B, C, D, BEGINS = range(6)
+ORIGIN_ROW, TERMS, FIRST_TERM = range(3)
 Z, STEP, LINEAR, SQUARE = range(4)
 LOWEST, HIGHEST, LOW_OF_FIRST, LOW_OF_SECOND, HIGH_OF_FIRST, HIGH_OF_SECOND = range(6)
 START, DELTA, SIZE, WEIGHTS, APEX, ORIGIN, FIRST_SLOPE = range(6, 13)
@@ -41,13 +44,16 @@ class Schedule:
     Attributes:
         order: derivatives: 0, 1 or 2.
         n_rows: rows that are kept for each output of each model.
-        inputs: rows of the first slope, the offset and the first probability.
+        inputs: rows of the first slope, the offset and the first probability. What the slopes are short of follows
+            them.
         results: row of E(ReLU(z) − x_0)² − E[x_0²]. The derivatives in (slopes, offset) follow it, then the second
             derivatives, the upper triangle row by row.
         constants: rows that hold a constant, and its value.
         operations: row, its first pair of factors, its second pair, and whether it begins from 0, shape (K, 6).
         scales: their constant factors, shape (K,).
-        begins: how many operations come before u* is placed.
+        origins: for each corner, and where u* lies on the way from 0 each other cell, the row of z where free
+            coordinates are 0, the number of its terms but the offset, and for each of these the slope's row and 0 for
+            the low, 1 for the high end that it is multiplied with, shape (origins, 2 + 2 terms).
         corners: for each corner the rows of z, R_0(z), R_1(z) and R_2(z), shape (corners, 4).
         cells: for each other cell, from edges up, shape (cells, 12 + coordinates): the rows of its lowest and
             highest z, of the lowest z of two facets, of their highest, of max(lowest z, 0) and of δ (0 if there is
@@ -64,7 +70,7 @@ class Schedule:
     constants: tuple[Index, NDArray[np.float64]]
     operations: NDArray[np.int32]
     scales: NDArray[np.float64]
-    begins: int
+    origins: Index
     corners: Index
     cells: Index
     ends: tuple[float, float]
@@ -122,7 +128,7 @@ class _Builder:
         self._low, self._high = float(amplitude.low), float(amplitude.high)
         self._from_zero = order == 2 and self._low < 0 < self._high
         self._rows = rows = _Rows()
-        self._slopes, self._offset, self._chances = rows.new(n), rows.new(), rows.new(len(patterns))
+        self._slopes, self._offset, self._chances = rows.new(2 * n), rows.new(), rows.new(len(patterns))
         self._moments: dict[int, int] = {q: rows.new(table.rows[q] - 1) - 1 for q in table.qs}
         self._cells: dict[int, list[int]] = {}
 
@@ -130,15 +136,15 @@ class _Builder:
         """Return the row of a row of the buffer of q; its row 0 is zero."""
         return self._moments[q] + row if row else ZERO
 
-    def _origins(self) -> list[int]:
-        """Fill the rows of z where the free coordinates are 0."""
-        rows, ends = self._rows, {LOW: self._low, HIGH: self._high}
-        found = []
+    def _origins(self) -> Index:
+        """Return how z is summed up where the free coordinates are 0; see `Schedule.origins`."""
+        ends, found = {LOW: self._low, HIGH: self._high}, []
         for cell in range(self._table.n_cells if self._from_zero else self._table.n_corners):
             steps = [(int(place[cell]), int(state[cell])) for place, state in self._table.fixed_steps]
-            terms = [(self._slopes + place, rows.constant(ends[state])) for place, state in steps if state in ends]
-            found.append(rows.add(rows.new(), [(self._offset, rows.constant(1.0)), *terms]))
-        return found
+            terms = [(self._slopes + place, int(state == HIGH)) for place, state in steps if ends.get(state)]
+            padding = [(ZERO, 0)] * (self._n - len(terms))
+            found.append([self._rows.new(), len(terms), *chain.from_iterable(terms + padding)])
+        return np.array(found, dtype=np.int64)
 
     def _place(self, group: Group, origins: list[int], lowest: list[int], highest: list[int]) -> None:
         """Hand out the rows of a group's cells."""
@@ -233,12 +239,12 @@ class _Builder:
     def build(self) -> Schedule:
         """Return the schedule."""
         table, rows, n = self._table, self._rows, self._n
-        origins = self._origins()
+        summed = self._origins()
+        origins: list[int] = summed[:, ORIGIN_ROW].tolist()
         corners = [
             [origins[c], *(self._moment(q, table.groups[0].offsets[q] + c) for q in (0, 1, 2))]
             for c in range(table.n_corners)
         ]
-        begins = len(rows.operations)
         lowest, highest = origins[: table.n_corners], origins[: table.n_corners]
         for group in table.groups[1:]:
             self._place(group, origins, lowest, highest)
@@ -256,7 +262,7 @@ class _Builder:
             constants=rows.constants(),
             operations=np.array(rows.operations, dtype=np.int32),
             scales=np.array(rows.scales),
-            begins=begins,
+            origins=summed,
             corners=np.array(corners, dtype=np.int64),
             cells=np.array(cells, dtype=np.int64).reshape(len(cells), FIRST_SLOPE + n),
             ends=(self._low, self._high),

@@ -176,6 +176,7 @@ class SignedSums:
         integrand: Integrand,
         order: int,
         batch_shape: tuple[int, ...],
+        short: Array | None = None,
     ) -> tuple[Array, Array | None, Array | None]:
         """Return expectations and, up to `order`, their derivatives in (a, b).
 
@@ -186,6 +187,7 @@ class SignedSums:
             integrand: what to take the expectation of, given a pattern's moments and the order.
             order: derivatives wanted: 0, 1 or 2.
             batch_shape: that the law's parameters broadcast to.
+            short: what the slopes are short of, same shape as they; None if they are exact.
 
         Returns:
             Shapes (S, B), (n + 1, S, B) and (n + 1, n + 1, S, B).
@@ -209,9 +211,11 @@ class SignedSums:
                 part = chosen[begin : begin + width]
                 at: Any = slice(begin, begin + len(part)) if work.models is None else self._index(part)
                 a = slopes[:, :, at][features.T, rows[None]]
+                rest = None if short is None else short[:, :, at][features.T, rows[None]]
                 z = offset[:, at][rows]
                 z = xp.reshape(z, (-1,))
-                found = moments.evaluate(xp.reshape(a, (a.shape[0], z.shape[0])), z)
+                flat = a.shape[0], z.shape[0]
+                found = moments.evaluate(xp.reshape(a, flat), z, None if rest is None else xp.reshape(rest, flat))
                 shape = len(work.sums), len(part)
                 terms = [(g.group, *_spread(xp, integrand(g, order), shape)) for g in found]
                 place = (rows, at) if work.models is None else (rows[:, None], at)

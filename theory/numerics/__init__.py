@@ -32,6 +32,7 @@ from .continuation import (
     jacobian,
     trace,
 )
+from .compensated import SPLITTER, gram, split, splitter, two_product, two_sum
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
 from .rounding import UNIT, gamma
@@ -45,6 +46,7 @@ __all__ = [
     "RANK",
     "RESIDUAL",
     "SMALLEST_STEP",
+    "SPLITTER",
     "STRAIGHT",
     "THIRD",
     "UNIT",
@@ -74,6 +76,7 @@ __all__ = [
     "exactly",
     "first_order",
     "gamma",
+    "gram",
     "is_real",
     "jacobian",
     "machine_code",
@@ -83,7 +86,11 @@ __all__ = [
     "recover",
     "replacing",
     "slices",
+    "split",
+    "splitter",
     "trace",
+    "two_product",
+    "two_sum",
     "type_of",
     "write_whole",
 ]

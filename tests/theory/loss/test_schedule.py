@@ -38,19 +38,14 @@ def test_every_row_is_filled_before_it_is_read(
     filled = {
         0,
         offset,
-        *range(slopes, slopes + n),
+        *range(slopes, slopes + 2 * n),
         *range(chances, chances + len(patterns)),
         *work.constants[0].tolist(),
     }
 
-    def run(begin: int, end: int) -> None:
-        for row, a, b, c, d, first in work.operations[begin:end].tolist():
-            assert {a, b, c, d} <= filled
-            assert not first or row not in filled
-            assert first or row in filled
-            filled.add(row)
-
-    run(0, work.begins)
+    for row, count, *terms in work.origins.tolist():
+        assert set(terms[: 2 * count : 2]) <= set(range(slopes, slopes + n))
+        filled.add(row)
     for z, *moments in work.corners.tolist():
         assert z in filled
         filled.update(moments)
@@ -58,7 +53,11 @@ def test_every_row_is_filled_before_it_is_read(
         low, high, *ends, start, delta, size, weights, apex, origin = cell[:12]
         assert {*ends, origin, *cell[12:]} <= filled
         filled |= {low, high, start, delta, *range(weights, weights + 2 * size), *range(apex, apex + size)}
-    run(work.begins, len(work.operations))
+    for row, a, b, c, d, first in work.operations.tolist():
+        assert {a, b, c, d} <= filled
+        assert not first or row not in filled
+        assert first or row in filled
+        filled.add(row)
     results = (1, n + 2, n + 2 + (n + 1) * (n + 2) // 2)[order]
     assert set(range(work.results, work.results + results)) <= filled
     assert max(filled) < work.n_rows
@@ -72,12 +71,11 @@ def test_the_operations_give_a_moment_done_by_hand() -> None:
     rows[[slopes, slopes + 1, offset, chances]] = -1, 1, 0, 1
     rows[work.constants[0]] = work.constants[1]
     # Behind the face: compiled steps against their definition, and how often they are compiled.
-    internals("loss.kernel")._operate.py_func(rows[:, None], work.operations, work.scales, 0, work.begins, 1)
+    internals("loss.kernel")._sum_up.py_func(rows[:, None], work.origins, work.ends, offset, 2, 1, np.zeros(1))
     # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._at_corners.py_func(rows[:, None], work.corners, 1)
     # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._place.py_func(rows[:, None], work.cells, work.ends, work.from_zero, 1)
-    end = len(work.operations)
     # Behind the face: compiled steps against their definition, and how often they are compiled.
-    internals("loss.kernel")._operate.py_func(rows[:, None], work.operations, work.scales, work.begins, end, 1)
+    internals("loss.kernel")._operate.py_func(rows[:, None], work.operations, work.scales, 1)
     np.testing.assert_allclose(rows[work.results], 2 / 24 - 2 / 24, atol=1e-16)
