@@ -13,6 +13,7 @@ from .arrays import ArrayEngine
 from .chain_rule import ChainRule
 from .evaluation import Evaluation, Expectations
 from .inverted import SpectralEngine
+from .large import large
 from .signed_sums import Refusal
 
 
@@ -51,6 +52,8 @@ class AdaptiveEngine:
             ValueError: if more features interact than can be enumerated, and the Hessian is asked for or the law isn't
                 one of independent blocks of features.
         """
+        if large(self.model, weights, bias) is not None:
+            return self._arrays.evaluate(weights, bias, order, outputs=outputs)
         found = self._arrays.outputs(weights, bias, order)
         if isinstance(found, Refusal):
             found = self._spectral.outputs(weights, bias, order)

@@ -17,6 +17,7 @@ from ..models import ToyModel
 from ..numerics import Array, gram
 from .chain_rule import ChainRule, columns, common_batch, rows
 from .evaluation import Evaluation, Expectations
+from .large import Plain, large, scaled_where
 from .moments import PatternMoments
 from .penalties import positive_part
 from .signed_sums import Integrand, Refusal, SignedSums, TooManyPatternsError
@@ -68,6 +69,13 @@ class ArrayEngine:
         Raises:
             TooManyPatternsError: if more features interact at these weights than can be enumerated.
         """
+        where = large(self.model, weights, bias)
+        if where is not None:
+            calm: Plain = lambda W, b: self._plain(W, b, order, outputs)  # noqa: E731
+            return scaled_where(where, self._chain_rule, weights, bias, order, outputs, calm)
+        return self._plain(weights, bias, order, outputs)
+
+    def _plain(self, weights: Array, bias: Array, order: int, outputs: bool) -> Evaluation:
         found, activations = _enumerated(self.outputs(weights, bias, order)), None
         if self._chain_rule.on_activations:
             activations = _enumerated(self.activations(weights, order))

@@ -107,7 +107,9 @@ class ChainRule:
             penalty = gram_penalty(xp, gram(weights)[0], self._interference, self._decay)
         if penalty is not None:
             loss = loss + penalty[0]
-        bound = partial(self.error, weights, bias, outputs.error, None if activations is None else activations.error)
+        order = 0 if first is None else 1 if second is None else 2
+        of_units = None if activations is None else activations.error
+        bound = partial(self.error, weights, bias, outputs.error, of_units, order)
         found = Evaluation(loss, bound, output_losses=value if with_outputs else None)
         if first is not None:
             first = self._importance[..., None, :] * first
@@ -123,7 +125,7 @@ class ChainRule:
                         for i in range(n):
                             if i != j:
                                 second[..., j, j, i] += 2 * self._interference
-                found = found._replace(hessian=self._pull_back(weights, second, curvature))
+                found = found._replace(hessian=self.pull_back(weights, second, curvature))
         return found if activations is None else self.with_activations(found, activations)
 
     def with_activations(self, found: Evaluation, activations: Expectations) -> Evaluation:
@@ -141,7 +143,13 @@ class ChainRule:
         return found._replace(loss=found.loss + penalty * value, d_weights=d_weights, hessian=hessian)
 
     def error(
-        self, weights: Array, bias: Array, of_outputs: FloatArray | None, of_units: FloatArray | None, loss: Array
+        self,
+        weights: Array,
+        bias: Array,
+        of_outputs: FloatArray | None,
+        of_units: FloatArray | None,
+        order: int,
+        loss: Array,
     ) -> Array:
         """Return the error of a loss, shape (...).
 
@@ -150,24 +158,27 @@ class ChainRule:
             bias: b, shape (..., n).
             of_outputs: errors of the outputs, shape (..., n); None where they were enumerated.
             of_units: error of Σ_h E|h|, shape (...); None where they were enumerated or aren't penalised.
+            order: derivatives that were computed with it.
             loss: L, shape (...).
         """
         model, unit = self.model, float(self._xp.finfo(self._like.dtype).eps) / 2
-        W, b = as_numpy(weights), as_numpy(bias)
-        if of_outputs is None:
-            error = outputs_rounding(model, W, b, unit)
-        else:
-            error = (model.importances() * of_outputs).sum(axis=-1) + gram_rounding(model, W, unit)
-        if of_units is None:
-            error = error + activations_rounding(model, W, unit)
-        else:
-            error = error + model.activation_penalty * of_units
-        if of_outputs is not None or of_units is not None:
-            # Transforms are inverted in float64, rounded and summed up.
-            error = error + gamma(model.n_features + model.n_hidden + LAST, unit) * as_numpy(loss)
+        W, b, L = as_numpy(weights), as_numpy(bias), as_numpy(loss)
+        # A bound that overflows is one still.
+        with np.errstate(over="ignore"):
+            if of_outputs is None:
+                error = outputs_rounding(model, W, b, unit, L, order)
+            else:
+                error = (model.importances() * of_outputs).sum(axis=-1) + gram_rounding(model, W, unit, L)
+            if of_units is None:
+                error = error + activations_rounding(model, W, unit, L, order)
+            else:
+                error = error + model.activation_penalty * of_units
+            if of_outputs is not None or of_units is not None:
+                # Transforms are inverted in float64, rounded and summed up.
+                error = error + gamma(model.n_features + model.n_hidden + LAST, unit) * L
         return self._convert(np.broadcast_to(error, loss.shape))
 
-    def _pull_back(self, weights: Array, second: Array, curvature: Array) -> Array:
+    def pull_back(self, weights: Array, second: Array, curvature: Array) -> Array:
         """Return the Hessian in (W, b), shape (..., P, P), from the outputs' second derivatives in (G_i·, b_i).
 
         With ∂G_ij/∂W_hk = δ_jk W_hi + δ_ik W_hj, and ∂²G_ij / ∂W_hk ∂W_gl = δ_hg (δ_ik δ_jl + δ_il δ_jk).

@@ -21,6 +21,7 @@ from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
 from .evaluation import Evaluation, Expectations
+from .large import Plain, has_large_parameters, large, scaled_where
 from .rounding import MAX_FEATURES
 from .schedule import Pattern, Schedule, schedule
 
@@ -57,6 +58,7 @@ class CompiledEngine:
         tables = Tables(chances, model.importances(), second_moment, penalties)
         self._tables = tuple(np.ascontiguousarray(table.reshape(-1, table.shape[-1])) for table in tables)
         self._on_activations = bool(model.activation_penalty.any())
+        self._is_large = has_large_parameters(model)
         self.model = model
         self._part_of: tuple[CompiledEngine, Any] | None = None
         # By order, what is computed how often, and how.
@@ -109,29 +111,40 @@ class CompiledEngine:
 
     def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its derivatives; see `Engine`."""
+        found, left_out = self._plain(weights, bias, order, outputs)
+        if not (left_out or self._is_large):
+            return found
+        where = large(self.model, weights, bias)
+        # The same numbers are large for both.
+        assert where is not None
+        calm: Plain = lambda W, b: self._plain(W, b, order, outputs)[0]  # noqa: E731
+        return scaled_where(where, self._chain_rule, weights, bias, order, outputs, calm)
+
+    def _plain(self, weights: Array, bias: Array, order: int, outputs: bool) -> tuple[Evaluation, int]:
+        """Return the evaluation, and how many models have numbers too large for it."""
         shapes = self._rows.shape, tuple(weights.shape[:-2]), tuple(bias.shape[:-1])
         # Mostly they are all the same, and broadcasting by NumPy takes longer than the loss of a model.
         batch = shapes[0] if shapes[0] == shapes[1] == shapes[2] else np.broadcast_shapes(*shapes)
         if self._is_numpy:
-            found = self._evaluation(weights, bias, order, batch, outputs)
+            found, left_out = self._evaluation(weights, bias, order, batch, outputs)
         else:
             # torch's tensors share their memory with NumPy's arrays.
             given = weights.detach().numpy(), bias.detach().numpy()
-            arrays = self._evaluation(*given, order, batch, outputs)
+            arrays, left_out = self._evaluation(*given, order, batch, outputs)
             found = Evaluation(*(self._xp.asarray(x) if isinstance(x, np.ndarray | np.float64) else x for x in arrays))
-        if not self._on_activations:
-            return found
+        if not self._on_activations or left_out:
+            return found, left_out
         activations = self._arrays.activations(weights, order)
         # As many features as are compiled can always be enumerated.
         assert isinstance(activations, Expectations)
-        return self._chain_rule.with_activations(found, activations)
+        return self._chain_rule.with_activations(found, activations), 0
 
-    def _bound(self, weights: FloatArray, bias: FloatArray, loss: Array) -> Array:
-        return self._chain_rule.error(weights, bias, None, None, loss)
+    def _bound(self, weights: FloatArray, bias: FloatArray, order: int, loss: Array) -> Array:
+        return self._chain_rule.error(weights, bias, None, None, order, loss)
 
     def _evaluation(
         self, weights: FloatArray, bias: FloatArray, order: int, batch: tuple[int, ...], outputs: bool
-    ) -> Evaluation:
+    ) -> tuple[Evaluation, int]:
         """Evaluate NumPy's arrays, without the penalty on activations; `batch` is the broadcast of all batch shapes."""
         # Compiles, or loads what has been compiled before.
         from . import kernel
@@ -151,19 +164,21 @@ class CompiledEngine:
         # In the order of `Models` and of `Results`, which would take a tenth of a small evaluation to make.
         models, results = (w, b, self._parameter_rows(batch)), (loss, per_output, d_weights, d_bias, hessian)
         for_each = max(THREAD_NUMBERS // (operations * n), 1)
+        left_out = 0
         if 0 < count <= 2 * for_each:
-            kernel.evaluate(*tables, models, 0, count, results)
+            left_out = kernel.evaluate(*tables, models, 0, count, results)
         elif count:
-            over_slices(lambda s: kernel.evaluate(*tables, models, s.start, s.stop, results), count, for_each)
-        return Evaluation(
+            left_out = sum(over_slices(lambda s: kernel.evaluate(*tables, models, s.start, s.stop, results), count, for_each))
+        found = Evaluation(
             # Without a batch a number, instead of an array without dimensions.
             loss.reshape(batch) if batch else loss[0],
-            partial(self._bound, w.reshape(*batch, m, n), b.reshape(*batch, n)),
+            partial(self._bound, w.reshape(*batch, m, n), b.reshape(*batch, n), order),
             d_weights.reshape(*batch, m, n) if order else None,
             d_bias.reshape(*batch, n) if order else None,
             hessian.reshape(*batch, size, size) if order > 1 else None,
             per_output.reshape(*batch, n) if outputs else None,
         )
+        return found, left_out
 
 
 def _flat(array: FloatArray, batch: tuple[int, ...], kept: tuple[int, ...]) -> FloatArray:

@@ -11,7 +11,14 @@ from ..models import ToyModel
 from ..numerics import Array
 from .chain_rule import ChainRule
 from .evaluation import Evaluation, Expectations
+from .large import LIMITS, large
 from .spectral import SpectralLoss
+
+OF_WEIGHTS, OF_BIAS, OF_MODEL = LIMITS["float64"]
+LARGE = (
+    f"transforms are inverted for weights below {OF_WEIGHTS:.0e}, biases below {OF_BIAS:.0e}, and importances, penalties "
+    f"and amplitudes below {OF_MODEL:.0e} in float64, got larger ones: up to eight features that interact are enumerated"
+)
 
 
 class SpectralEngine:
@@ -57,8 +64,10 @@ class SpectralEngine:
         """Return the loss and its gradient; see `Engine`.
 
         Raises:
-            ValueError: if the Hessian is asked for.
+            ValueError: if the Hessian is asked for, or numbers are so large that only enumeration scales them.
         """
+        if large(self.model, weights, bias) is not None:
+            raise ValueError(LARGE)
         found = self.outputs(weights, bias, order)
         activations = self.activations(weights, order) if self._chain_rule.on_activations else None
         return self._chain_rule.evaluation(weights, bias, found, activations, with_outputs=outputs)

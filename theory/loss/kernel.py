@@ -16,10 +16,11 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import boolean, float64, int32, int64, types, void
+from numba import boolean, float64, int32, int64, types
 
 from ..numerics import SPLITTER, machine_code, split, two_product, two_sum
 from .arguments import Layout, Models, Places, Results, Steps, Tables
+from .large import LIMITS
 from .schedule import (
     APEX,
     BEGINS,
@@ -55,6 +56,8 @@ add, multiply, divide = (numba.njit(nogil=True)(part) for part in (two_sum, two_
 
 # Intervals of z shorter than this count as a point, as in `moments.py`.
 SHORTEST = 1e-300
+# From here on numbers are scaled before they are squared.
+LARGE_WEIGHT, LARGE_BIAS, _ = LIMITS["float64"]
 # Numbers that the lanes of a block keep together, and most lanes: they should fit the processor's cache.
 BLOCK_NUMBERS, MOST_LANES = 1 << 17, 128
 
@@ -281,6 +284,19 @@ def _overlaps(weights: Any, first: int, count: int, columns: Any, halves: Any, g
 
 
 @numba.njit(nogil=True, inline="never")
+def _are_small(weights: Any, bias: Any) -> bool:
+    """Return whether no square of these numbers can overflow (`large.py`)."""
+    for h in range(weights.shape[0]):
+        for i in range(weights.shape[1]):
+            if not abs(weights[h, i]) < LARGE_WEIGHT:
+                return False
+    for i in range(bias.shape[0]):  # noqa: SIM110 (compiled code has no generators)
+        if not abs(bias[i]) < LARGE_BIAS:
+            return False
+    return True
+
+
+@numba.njit(nogil=True, inline="never")
 def _gram_penalty(grams: Any, k: int, interference: float, decay: float) -> float:
     """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ_i G_ii of one model."""
     apart = size = 0.0
@@ -310,7 +326,7 @@ def _tuple_of(*parts: Any) -> Any:
     return types.BaseTuple.from_types(parts)  # type: ignore[no-untyped-call]
 
 
-SIGNATURE = void(
+SIGNATURE = int64(
     _tuple_of(*[int64] * len(Layout._fields)),
     _tuple_of(*(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1)), *[_given(int64, 2)] * 3),
     *(_tuple_of(float64, float64), boolean),
@@ -333,7 +349,7 @@ def _evaluate(
     begin: int,
     end: int,
     results: Results,
-) -> None:
+) -> int:
     """Evaluate the models from `begin` to `end`. Records are given as plain tuples.
 
     Args:
@@ -347,7 +363,11 @@ def _evaluate(
         begin: first model.
         end: after the last model.
         results: to fill.
+
+    Returns:
+        How many models have numbers so large that their squares may overflow: their results are worth nothing.
     """
+    left_out = 0
     layout, steps, places, tables = Layout(*layout), Steps(*steps), Places(*places), Tables(*tables)
     models, results = Models(*models), Results(*results)
     weights, features, importance = models.weights, places.features, tables.importance
@@ -375,6 +395,7 @@ def _evaluate(
                     rows[layout.slopes + n + c, k * n + i] = shorts[i, j, k]
         for k in range(count):
             model, parameter = first + k, models.rows[first + k]
+            left_out += not _are_small(weights[model], models.bias[model])
             for i in range(n):
                 t = k * n + i
                 rows[layout.offset, t] = models.bias[model, i]
@@ -426,6 +447,7 @@ def _evaluate(
                     if j != i:
                         second[i, j, j] += 2 * interference
             _pull_back(weights[model], second, d_gram, results.hessian[model], towards)
+    return left_out
 
 
 evaluate: Function = machine_code(_evaluate, SIGNATURE, nogil=True)

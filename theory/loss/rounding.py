@@ -6,6 +6,9 @@ numbers that an output's loss is made of are bounded by powers of Z_i and s 1_i,
     γ_k E[(Z_i + s 1_i)²] ,
 
 k being the operations that a term runs through. docs/loss.md counts them; `moment_roundings` is the recursion there.
+
+As z at corners is summed up with twice the digits, and nothing cancels after it, a bound in proportion to
+Σ_i I_i E[x_i²] + L holds as well, up to a term of the order of u² E[(Z_i + s 1_i)²]. The smaller of both is reported.
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from functools import lru_cache
 
 import array_api_compat
 import numpy as np
+from numpy.typing import NDArray
 
-from ..models import FeatureLaw, IndependentFeatures, ToyModel
-from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma
+from ..models import AnticorrelatedFeatures, FeatureLaw, IndependentFeatures, ToyModel
+from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma, gram
 from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
 
 # Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations
@@ -25,6 +29,10 @@ MAX_FEATURES = 6
 
 # Operations of a second moment and of the last sums; of a pattern's probability, for each feature.
 FEW, CHANCE = 12, 3
+# Weights above two to this have products that are scaled before they are squared (`large.py`).
+HALF_LARGE = 150
+# What is lost where a number is too small: far above the smallest, far below all others.
+TINY = 2.0**-1020
 
 
 @lru_cache(maxsize=256)
@@ -48,6 +56,26 @@ def moment_roundings(free: int, corner: int) -> float:
         linear = max(alone, (k * linear + alone + added) / (k + 2) + here)
         square = (k * square + 2 * (corner + linear) + 2 * apex) / (k + 2) + here
     return max(linear, square)
+
+
+@lru_cache(maxsize=256)
+def relative_roundings(free: int) -> float:
+    """Return how many units u E[R_2(z)] is off, relative to itself, and E[u_0 R_1(z)], relative to s E[R_1(z)].
+
+    Args:
+        free: coordinates of the cube, whose corners are each off by one unit of themselves.
+    """
+    step, linear, square = 0.0, 1.0, 4.0
+    own_step, own_linear = 1.0, 2.0
+    for k in range(1, free + 1):
+        # As in `moment_roundings`, and what z at both ends of a cell is off.
+        here = 3 * k + 17
+        step += here
+        linear = max(linear, step + 2) + here
+        own_step = max(own_step, step + 2) + here
+        own_linear = max(own_linear, linear + 4, own_step + 2) + here
+        square = max(square, linear + 2) + here
+    return max(own_linear, square)
 
 
 def mean_square(law: FeatureLaw, slopes: FloatArray, offset: FloatArray) -> FloatArray:
@@ -86,11 +114,20 @@ def loss_rounding(model: ToyModel, weights: Array, bias: Array) -> Array:
     xp = array_api_compat.array_namespace(weights)
     unit = float(xp.finfo(weights.dtype).eps) / 2
     W, b = as_numpy(weights), as_numpy(bias)
-    bound = outputs_rounding(model, W, b, unit) + activations_rounding(model, W, unit)
+    # A bound that overflows is one still.
+    with np.errstate(over="ignore"):
+        bound = outputs_rounding(model, W, b, unit) + activations_rounding(model, W, unit)
     return xp.asarray(bound, dtype=weights.dtype, device=array_api_compat.device(weights))
 
 
-def outputs_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray, unit: float = UNIT) -> FloatArray:
+def outputs_rounding(
+    model: ToyModel,
+    weights: FloatArray,
+    bias: FloatArray,
+    unit: float = UNIT,
+    loss: FloatArray | None = None,
+    order: int = 0,
+) -> FloatArray:
     """Return what of `loss_rounding` is due to the outputs, and to the penalties on interference and weights.
 
     Args:
@@ -98,33 +135,89 @@ def outputs_rounding(model: ToyModel, weights: FloatArray, bias: FloatArray, uni
         weights: W, shape (..., m, n).
         bias: b, shape (..., n).
         unit: u of the numbers that the loss was computed with.
+        loss: L as it was computed, shape (...): with it the bound is relative to Σ_i I_i E[x_i²] + L.
+        order: derivatives that it was computed with.
     """
     n, m, law = model.n_features, model.n_hidden, model.features
-    W, largest = np.abs(weights), _largest(model)
+    of_columns = np.frexp(np.abs(weights).max(axis=-2, keepdims=True))[1]
+    largest, (free, patterns) = _largest(model), _extent(model, gram(_scaled(weights, -of_columns))[0])
+    summed = patterns + CHANCE * n + n + FEW
+    # Numbers of a size that has a square.
+    exponent = _exponent(weights, bias, largest)
+    signed, offset = _scaled(weights, -exponent[..., None, None]), _scaled(bias, -2 * exponent[..., None])
+    W, b = np.abs(signed), np.abs(offset)
+    slopes = largest * (W.mT @ W + _scaled(np.eye(n), -2 * exponent[..., None, None]))
+    of_importance = np.frexp(model.importances().max(axis=-1))[1]
+    importance, back = _scaled(model.importances(), -of_importance[..., None]), 4 * exponent + of_importance
+    of_size, squares = gamma(moment_roundings(free, m + free + 3) + summed, unit), mean_square(law, slopes, b)
+    bound = of_size * _scaled((importance * squares + TINY).sum(axis=-1), back)
+    if loss is not None and _is_relative(law, order):
+        steps = relative_roundings(free) + summed
+        signal = _scaled((importance * model.densities()).sum(axis=-1), of_importance)
+        signal = signal * float(law.amplitude.second_moment)
+        # An output that is never on is exactly 0, however large its numbers are.
+        ends = [float(end) * (signed.mT @ signed) for end in (law.amplitude.low, law.amplitude.high)]
+        most, slack = slopes.sum(axis=-1) + b, 4 * (m + n + 2) * unit
+        on = offset + np.maximum(np.maximum(*ends), 0).sum(axis=-1) >= -slack * most
+        corners = slack * of_size * _scaled(np.where(on, importance * squares + TINY, 0).sum(axis=-1), back)
+        most = _scaled(np.where(on, importance * most**2 + TINY, 0).sum(axis=-1), back)
+        close = gamma(steps, unit) * (9 * signal + 4 * loss) + TINY * steps * (1 + most)
+        bound = np.minimum(bound, close + corners)
+    return np.asarray(bound + TINY + gram_rounding(model, weights, unit, loss))
+
+
+def gram_rounding(
+    model: ToyModel, weights: FloatArray, unit: float = UNIT, loss: FloatArray | None = None
+) -> FloatArray:
+    """Return a bound on the rounding of the penalties on interference and weights; see `outputs_rounding`."""
+    if not (model.interference_penalty.any() or model.weight_decay.any()):
+        return np.zeros(())
+    exponent = _exponent(weights)
+    W = np.abs(_scaled(weights, -exponent[..., None, None]))
     sizes = W.mT @ W
-    free, patterns = _extent(model, weights.mT @ weights)
-    steps = moment_roundings(free, m + free + 3) + patterns + CHANCE * n + n + FEW
-    outputs = mean_square(law, largest * (sizes + np.eye(n)), np.abs(bias))
-    bound = gamma(steps, unit) * (model.importances() * outputs).sum(axis=-1)
-    return np.asarray(bound + gram_rounding(model, weights, unit))
+    apart = _scaled((sizes**2).sum(axis=(-2, -1)) * model.interference_penalty, 4 * exponent)
+    length = _scaled(np.trace(sizes, axis1=-2, axis2=-1) * model.weight_decay, 2 * exponent)
+    lost = gamma(model.n_features**2 + 2 * model.n_hidden + FEW, unit)
+    bound = lost * (apart + length)
+    if loss is not None:
+        bound = np.minimum(bound, lost * loss + 4 * (model.n_hidden + 2) * unit * bound + TINY)
+    return np.asarray(bound)
 
 
-def gram_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:
-    """Return a bound on the rounding of the penalties on interference and weights."""
-    sizes = np.abs(weights).mT @ np.abs(weights)
-    apart = (sizes**2).sum(axis=(-2, -1)) * model.interference_penalty
-    length = np.trace(sizes, axis1=-2, axis2=-1) * model.weight_decay
-    return np.asarray(gamma(model.n_features**2 + 2 * model.n_hidden + FEW, unit) * (apart + length))
-
-
-def activations_rounding(model: ToyModel, weights: FloatArray, unit: float = UNIT) -> FloatArray:
-    """Return what of `loss_rounding` is due to the penalty on hidden activations."""
+def activations_rounding(
+    model: ToyModel, weights: FloatArray, unit: float = UNIT, loss: FloatArray | None = None, order: int = 0
+) -> FloatArray:
+    """Return what of `loss_rounding` is due to the penalty on hidden activations; see `outputs_rounding`."""
     if not model.activation_penalty.any():
         return np.zeros(())
     free, patterns = _extent(model, weights)
-    steps = moment_roundings(free, free + 3) + patterns + CHANCE * model.n_features + model.n_hidden + FEW
-    size = (np.abs(weights) * model.densities()[..., None, :]).sum(axis=(-2, -1))
-    return np.asarray(gamma(steps, unit) * 2 * model.activation_penalty * _largest(model) * size)
+    summed = patterns + CHANCE * model.n_features + model.n_hidden + FEW
+    size = 2 * _largest(model) * (np.abs(weights) * model.densities()[..., None, :]).sum(axis=(-2, -1))
+    bound = gamma(moment_roundings(free, free + 3) + summed, unit) * model.activation_penalty * size
+    if loss is not None and _is_relative(model.features, order):
+        close = gamma(relative_roundings(free) + summed, unit) * loss
+        bound = np.minimum(bound, close + 4 * (model.n_features + 2) * unit * bound + TINY * model.activation_penalty)
+    return np.asarray(bound)
+
+
+def _is_relative(law: FeatureLaw, order: int) -> bool:
+    """Return whether no number that a loss is made of is a difference of larger ones, but for z at corners."""
+    # Chances that none of a group is on are differences. For Hessians u* may lie on the way from 0.
+    mixed = law.amplitude.low < 0 < law.amplitude.high
+    return not isinstance(law, AnticorrelatedFeatures) and not (mixed and order > 1)
+
+
+def _exponent(weights: FloatArray, bias: FloatArray | None = None, largest: float = 1.0) -> NDArray[np.int64]:
+    """Return k for each model, shape (...): s W² / 4^k and b / 4^k have squares; 0 unless numbers are large."""
+    exponent = np.frexp(np.abs(weights).max(axis=(-2, -1)))[1] + np.frexp(largest)[1] // 2
+    if bias is not None:
+        exponent = np.maximum(exponent, np.frexp(np.abs(bias).max(axis=-1))[1] // 2)
+    return np.where(exponent > HALF_LARGE, exponent, 0).astype(np.int64)
+
+
+def _scaled(array: FloatArray, exponent: NDArray[np.int64]) -> FloatArray:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.ldexp(array, exponent))
 
 
 def _largest(model: ToyModel) -> float:
