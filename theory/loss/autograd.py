@@ -1,8 +1,9 @@
-"""The exact loss inside torch's autograd: first and second derivatives are the exact ones.
+"""The exact loss inside torch's autograd: first and second derivatives are the exact ones, and third ones are refused.
 
 Differentiating through the evaluation would be correct but wasteful, and where overlaps are tiny its intermediate terms
-lose digits. Here the backward pass of the loss is the exact gradient, and that of the gradient the exact Hessian.
-torch isn't imported: its namespace comes from the tensors.
+lose digits. Here the derivative of the loss is the exact gradient, and that of the gradient the exact Hessian, in both of
+autograd's modes and under `torch.func`. A derivative of the Hessian raises an error: none is returned that isn't there.
+Engines themselves give arrays without history. torch isn't imported: its namespace comes from the tensors.
 """
 
 from __future__ import annotations
@@ -14,74 +15,138 @@ import array_api_compat
 import numpy as np
 
 if TYPE_CHECKING:
-    from .engine import ExactLoss
+    from .evaluation import Engine
 
 # A torch tensor.
 Tensor = Any
+THIRD = (
+    "the exact loss is differentiated twice, got a third derivative: loss_hessian holds the second ones, and differences "
+    "of it approximate the third"
+)
 
 
-def needs_gradient(*arrays: Any) -> bool:
-    """Return whether any of the arrays is a torch tensor that autograd follows."""
-    return any(getattr(array, "requires_grad", False) for array in arrays)
+def follows(*arrays: Any) -> bool:
+    """Return whether autograd may follow an array: whether there is a torch tensor among them."""
+    return any(array_api_compat.is_torch_array(array) for array in arrays)
+
+
+def _together(in_dims: Any, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tensors with the axis that `torch.vmap` runs over in front, the other axes before the last as they are."""
+    pair = zip((weights, bias), in_dims[1:], strict=True)
+    moved = [tensor if place is None else tensor.movedim(place, 0) for tensor, place in pair]
+    batch = np.broadcast_shapes(tuple(moved[0].shape[:-2]), tuple(moved[1].shape[:-1]))
+    return moved[0].expand(*batch, *moved[0].shape[-2:]), moved[1].expand(*batch, moved[1].shape[-1])
+
+
+def _packed(torch: Any, weights: Tensor, bias: Tensor) -> Tensor:
+    return torch.cat([weights.reshape(*weights.shape[:-2], -1), bias], dim=-1)
 
 
 @lru_cache
-def _functions(torch: Any) -> tuple[Any, Any]:
-    """Return autograd functions for the loss and for its gradient."""
+def _functions(torch: Any) -> tuple[Any, Any, Any]:
+    """Return autograd functions for the loss, its gradient and its Hessian."""
 
-    class Gradient(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(engine: ExactLoss, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-            _, d_weights, d_bias = engine.loss_and_gradient(weights, bias)
-            return d_weights, d_bias
-
+    class Differentiable(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
             ctx.engine = inputs[0]
             ctx.save_for_backward(*inputs[1:])
+            ctx.save_for_forward(*inputs[1:])
+
+    class Hessian(Differentiable):
+        @staticmethod
+        def forward(engine: Engine, weights: Tensor, bias: Tensor) -> Tensor:
+            return engine.evaluate(weights.detach(), bias.detach(), 2).hessian
 
         @staticmethod
-        @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
-        def backward(ctx: Any, weights_factor: Tensor, bias_factor: Tensor) -> tuple[None, Tensor, Tensor]:
-            weights, bias = ctx.saved_tensors
-            hessian = ctx.engine.loss_gradient_hessian(weights, bias)[3]
-            flat = weights_factor.reshape(*weights_factor.shape[:-2], -1)
-            packed = torch.cat([flat, bias_factor], dim=-1)
-            product = (hessian @ packed[..., None])[..., 0]
-            cut = flat.shape[-1]
-            return None, product[..., :cut].reshape(weights.shape), product[..., cut:]
-
-    class Loss(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(engine: ExactLoss, weights: Tensor, bias: Tensor) -> Tensor:
-            return engine.loss(weights, bias)
+        def backward(ctx: Any, *factors: Tensor) -> Any:  # noqa: ARG004
+            raise NotImplementedError(THIRD)
 
         @staticmethod
-        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
-            ctx.engine = inputs[0]
-            ctx.save_for_backward(*inputs[1:])
+        def jvp(ctx: Any, *tangents: Tensor) -> Any:  # noqa: ARG004
+            raise NotImplementedError(THIRD)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, engine: Engine, *tensors: Tensor) -> tuple[Tensor, int]:  # noqa: ARG004
+            return Hessian.apply(engine, *_together(in_dims, *tensors)), 0
+
+    def bent(ctx: Any, weights_factor: Tensor, bias_factor: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the product of the Hessian with a direction."""
+        weights, bias = ctx.saved_tensors
+        hessian = Hessian.apply(ctx.engine, weights, bias)
+        product = (hessian @ _packed(torch, weights_factor, bias_factor)[..., None])[..., 0]
+        cut = product.shape[-1] - bias.shape[-1]
+        return product[..., :cut].reshape(weights.shape), product[..., cut:]
+
+    class Gradient(Differentiable):
+        @staticmethod
+        def forward(engine: Engine, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+            found = engine.evaluate(weights.detach(), bias.detach(), 1)
+            return found.d_weights, found.d_bias
+
+        @staticmethod
+        def backward(ctx: Any, *factors: Tensor) -> tuple[None, Tensor, Tensor]:
+            return None, *bent(ctx, *factors)
+
+        @staticmethod
+        def jvp(ctx: Any, _: None, *tangents: Tensor) -> tuple[Tensor, Tensor]:
+            return bent(ctx, *_tangents(torch, ctx, tangents))
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, engine: Engine, *tensors: Tensor) -> Any:  # noqa: ARG004
+            return Gradient.apply(engine, *_together(in_dims, *tensors)), (0, 0)
+
+    class Loss(Differentiable):
+        @staticmethod
+        def forward(engine: Engine, weights: Tensor, bias: Tensor) -> Tensor:
+            # Without a batch a number comes back, where torch wants a tensor.
+            return torch.as_tensor(engine.evaluate(weights.detach(), bias.detach(), 0).loss)
 
         @staticmethod
         def backward(ctx: Any, factor: Tensor) -> tuple[None, Tensor, Tensor]:
             d_weights, d_bias = Gradient.apply(ctx.engine, *ctx.saved_tensors)
             return None, factor[..., None, None] * d_weights, factor[..., None] * d_bias
 
-    return Loss, Gradient
+        @staticmethod
+        def jvp(ctx: Any, _: None, *tangents: Tensor) -> Tensor:
+            slopes = Gradient.apply(ctx.engine, *ctx.saved_tensors)
+            products = _packed(torch, *slopes) * _packed(torch, *_tangents(torch, ctx, tangents))
+            return products.sum(dim=-1)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, engine: Engine, *tensors: Tensor) -> tuple[Tensor, int]:  # noqa: ARG004
+            return Loss.apply(engine, *_together(in_dims, *tensors)), 0
+
+    return Loss, Gradient, Hessian
 
 
-def _spread(engine: ExactLoss, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Broadcast the batch shapes of model, weights and bias, so that autograd sums over what was repeated."""
+def _tangents(torch: Any, ctx: Any, tangents: tuple[Tensor | None, ...]) -> list[Tensor]:
+    """Return directions, zero where an argument has none."""
+    pairs = zip(tangents, ctx.saved_tensors, strict=True)
+    return [torch.zeros_like(tensor) if tangent is None else tangent for tangent, tensor in pairs]
+
+
+def _applied(function: int, engine: Engine, weights: Tensor, bias: Tensor) -> Any:
+    """Apply one of `_functions` where the batch shapes of model, weights and bias are broadcast.
+
+    So autograd sums over what was repeated.
+    """
     batch = np.broadcast_shapes(tuple(weights.shape[:-2]), tuple(bias.shape[:-1]), engine.model.batch_shape)
-    return weights.expand(*batch, *weights.shape[-2:]), bias.expand(*batch, bias.shape[-1])
+    functions = _functions(array_api_compat.array_namespace(weights, bias, use_compat=False))
+    spread = weights.expand(*batch, *weights.shape[-2:]), bias.expand(*batch, bias.shape[-1])
+    return functions[function].apply(engine, *spread)
 
 
-def differentiable_loss(engine: ExactLoss, weights: Tensor, bias: Tensor) -> Tensor:
-    """Return `engine.loss`, differentiable twice."""
-    loss, _ = _functions(array_api_compat.array_namespace(weights, bias, use_compat=False))
-    return loss.apply(engine, *_spread(engine, weights, bias))
+def differentiable_loss(engine: Engine, weights: Tensor, bias: Tensor) -> Tensor:
+    """Return the loss, differentiable twice."""
+    return _applied(0, engine, weights, bias)
 
 
-def differentiable_gradient(engine: ExactLoss, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def differentiable_gradient(engine: Engine, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradient in the weights and the bias, differentiable once."""
-    _, gradient = _functions(array_api_compat.array_namespace(weights, bias, use_compat=False))
-    return gradient.apply(engine, *_spread(engine, weights, bias))  # type: ignore[no-any-return]
+    return _applied(1, engine, weights, bias)  # type: ignore[no-any-return]
+
+
+def differentiable_hessian(engine: Engine, weights: Tensor, bias: Tensor) -> Tensor:
+    """Return the Hessian, whose derivatives are refused."""
+    return _applied(2, engine, weights, bias)

@@ -23,6 +23,7 @@ from ..models import ToyModel
 from ..numerics import Array, check_choice, check_kind
 from .adaptive import AdaptiveEngine
 from .arrays import ArrayEngine
+from .autograd import differentiable_gradient, differentiable_hessian, differentiable_loss, follows
 from .compiled import CompiledEngine
 from .evaluation import Engine, Evaluation
 from .inverted import SpectralEngine
@@ -61,6 +62,9 @@ class ExactLoss:
     converts the model's parameters once, and of its arguments it checks only that they are arrays whose last axes fit.
     Threads can share it.
 
+    Of torch tensors `loss`, `gradient` and `hessian` are what autograd follows (docs/loss.md); what is computed at once
+    carries no history.
+
     Args:
         model: what is being asked. Its batch dimensions broadcast against those of the weights.
         like: an array whose namespace, dtype and device are used; default NumPy, float64.
@@ -95,23 +99,48 @@ class ExactLoss:
 
     def loss(self, weights: Array, bias: Array) -> Array:
         """Return L, shape (...); see `expected_loss`."""
+        if follows(weights, bias):
+            self._check(weights, bias)
+            return differentiable_loss(self.engine, weights, bias)
         return self._evaluate(weights, bias, 0).loss
 
+    def gradient(self, weights: Array, bias: Array) -> tuple[Array, Array]:
+        """Return the derivatives of L in the weights and the bias; see `loss_gradient`."""
+        if follows(weights, bias):
+            self._check(weights, bias)
+            return differentiable_gradient(self.engine, weights, bias)
+        found = self._evaluate(weights, bias, 1)
+        return found.d_weights, found.d_bias
+
+    def hessian(self, weights: Array, bias: Array) -> Array:
+        """Return the Hessian of L, shape (..., P, P); see `loss_hessian`."""
+        if follows(weights, bias):
+            self._check(weights, bias)
+            return differentiable_hessian(self.engine, weights, bias)
+        return self._evaluate(weights, bias, 2).hessian
+
     def output_losses(self, weights: Array, bias: Array) -> Array:
-        """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties."""
+        """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties, nor history."""
         return self._evaluate(weights, bias, 0, outputs=True).output_losses
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
-        """Return L and its derivatives in the weights and the bias; see `loss_gradient`."""
+        """Return L and its derivatives in the weights and the bias, computed at once, without autograd's history."""
         found = self._evaluate(weights, bias, 1)
         return found.loss, found.d_weights, found.d_bias
 
     def loss_gradient_hessian(self, weights: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
-        """Return L, its derivatives in the weights and the bias, and its Hessian; see `loss_hessian`."""
+        """Return L, its first derivatives and its Hessian, computed at once, without autograd's history."""
         found = self._evaluate(weights, bias, 2)
         return found.loss, found.d_weights, found.d_bias, found.hessian
 
     def _evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
+        self._check(weights, bias)
+        if follows(weights, bias):
+            weights, bias = weights.detach(), bias.detach()
+        return self.engine.evaluate(weights, bias, order, outputs=outputs)
+
+    def _check(self, weights: Array, bias: Array) -> None:
+        """Raise `ValueError` unless the last axes fit."""
         n, m = self.model.n_features, self.model.n_hidden
         of_both = tuple(getattr(weights, "shape", ())[-2:]), tuple(getattr(bias, "shape", ())[-1:])
         if of_both != ((m, n), (n,)):
@@ -119,4 +148,3 @@ class ExactLoss:
                 f"expected arrays of weights, shape (..., {m}, {n}), and of biases, shape (..., {n}), got "
                 f"{type(weights).__name__} and {type(bias).__name__} with last axes {of_both[0]} and {of_both[1]}"
             )
-        return self.engine.evaluate(weights, bias, order, outputs=outputs)

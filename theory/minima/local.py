@@ -15,7 +15,7 @@ import numpy as np
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray, check_count, check_kind, over_slices
+from ..numerics import FloatArray, check_count, check_kind, over_slices, slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .descent import descend
 from .landscape import Landscape
@@ -25,8 +25,8 @@ from .starts import default_starts, starting_points
 MAX_SEARCHED_FEATURES = 4
 # Endpoints closer than this in WᵀW and b (of the outputs that are on) are one minimum.
 SAME = 1e-6
-# Critical points judged together.
-EXAMINED = 64
+# Critical points judged together, and weight matrices that are started from together: of 256 cells of a diagram.
+EXAMINED, MOST_STARTS = 64, 1 << 14
 
 
 def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
@@ -84,9 +84,23 @@ def census(
     Returns:
         For each model its minima, cheapest first.
     """
-    count = model.batch_shape[0]
     starts = default_starts(model) if starts is None else starts
-    landscape = Landscape(model)
+    landscape, found = Landscape(model), []
+    # Models don't know of each other: so many at a time that memory doesn't grow with their number.
+    for part in slices(model.batch_shape[0], max(MOST_STARTS // max(starts, 1), 1)):
+        more = None if extra is None else extra[part]
+        found += _census(landscape.take(part), starts, more, None if known is None else known[part])
+    return found
+
+
+def _census(
+    landscape: Landscape,
+    starts: int,
+    extra: Sequence[FloatArray] | None,
+    known: Sequence[tuple[CriticalPoint, ...]] | None,
+) -> list[tuple[CriticalPoint, ...]]:
+    """Return what `census` does, of models that are searched together."""
+    (count,) = landscape.batch_shape
     sets = [np.empty((0, landscape.size))] * count
     if starts:
         sets = [starting_points(landscape.take(k), starts) for k in range(count)]

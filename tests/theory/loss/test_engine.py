@@ -15,6 +15,7 @@ from tegum.theory import (
     AnticorrelatedFeatures,
     ExactLoss,
     IndependentFeatures,
+    OneHotFeatures,
     TableFeatures,
     ToyModel,
     diagram_model,
@@ -353,14 +354,81 @@ def test_autograd_twice_is_the_hessian(name: str, penalty: str) -> None:
     assert_entries_close(by_torch.numpy(), loss_hessian(made.model, made.weights, made.bias), "hessian")
 
 
+# torch's forward mode loads what it calls deprecated itself.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize("name", AUTOGRAD[:2])
 def test_gradcheck_and_gradgradcheck(name: str) -> None:
     made = with_penalties(name, **PENALTIES["all penalties"])
     leaves = [tensor.requires_grad_() for tensor in tensors(made.weights, made.bias)]
     options: dict[str, Any] = {"eps": DIFFERENCE_STEP, "atol": tolerance("difference")}
-    assert torch.autograd.gradcheck(lambda W, b: expected_loss(made.model, W, b), leaves, **options)
+    forward = options | {"check_forward_ad": True}
+    assert torch.autograd.gradcheck(lambda W, b: expected_loss(made.model, W, b), leaves, **forward)
     assert torch.autograd.gradgradcheck(lambda W, b: expected_loss(made.model, W, b), leaves, **options)
-    assert torch.autograd.gradcheck(lambda W, b: loss_gradient(made.model, W, b), leaves, **options)
+    assert torch.autograd.gradcheck(lambda W, b: loss_gradient(made.model, W, b), leaves, **forward)
+
+
+def seven() -> Case:
+    """Return a model of more features than compiled code takes."""
+    rng = np.random.default_rng(3)
+    return Case(ToyModel(7, 1, OneHotFeatures()), rng.normal(size=(1, 7)), 0.1 * rng.normal(size=7))
+
+
+# Compiled code, and array operations.
+EACH_ENGINE = {"3 features": lambda: CASES["random 3 features, 2 hidden, 1"], "7 features": seven}
+
+
+# torch's forward mode loads what it calls deprecated itself.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("of_engine", EACH_ENGINE)
+def test_third_derivatives_are_refused(of_engine: str) -> None:
+    made = EACH_ENGINE[of_engine]()
+    W, b = (tensor.requires_grad_() for tensor in tensors(made.weights, made.bias))
+    (slope,) = torch.autograd.grad(expected_loss(made.model, W, b), W, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.sum(), W, create_graph=True)
+    hessian = loss_hessian(made.model, W, b)
+    for value in (bend.sum(), hessian.sum()):
+        with pytest.raises(NotImplementedError, match="differentiated twice"):
+            torch.autograd.grad(value, W)
+    third = torch.func.jacfwd(torch.func.hessian(lambda w: expected_loss(made.model, w, b)))
+    with pytest.raises(NotImplementedError, match="differentiated twice"):
+        third(W.detach())
+
+
+# torch's forward mode loads what it calls deprecated itself.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("of_engine", EACH_ENGINE)
+def test_functional_derivatives_and_batches(of_engine: str) -> None:
+    made = EACH_ENGINE[of_engine]()
+    W, b = tensors(made.weights, made.bias)
+    packed_point = torch.cat([W.ravel(), b])
+
+    def loss(theta: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = expected_loss(made.model, theta[: W.numel()].reshape(W.shape), theta[W.numel() :])
+        return found
+
+    for hessian in (torch.func.hessian, lambda f: torch.func.jacrev(torch.func.jacrev(f))):
+        found = hessian(loss)(packed_point)
+        assert_entries_close(found.numpy(), loss_hessian(made.model, made.weights, made.bias), "hessian")
+    weights, biases = torch.stack([W, 2 * W, -W]), torch.stack([b, b + 0.1, -b], dim=1)
+    together = expected_loss(made.model, weights, biases.mT)
+    mapped = torch.func.vmap(lambda w, c: expected_loss(made.model, w, c), in_dims=(0, 1))(weights, biases)
+    assert torch.equal(mapped, together)
+    only = torch.func.vmap(lambda w: expected_loss(made.model, w, b))(weights)
+    assert torch.equal(only, expected_loss(made.model, weights, b))
+    slopes = torch.func.vmap(torch.func.grad(lambda w: expected_loss(made.model, w, b)))(weights)
+    assert torch.equal(slopes, loss_gradient(made.model, weights, b)[0])
+
+
+@pytest.mark.parametrize("of_engine", EACH_ENGINE)
+def test_what_is_computed_at_once_carries_no_history(of_engine: str) -> None:
+    made = EACH_ENGINE[of_engine]()
+    W, b = (tensor.requires_grad_() for tensor in tensors(made.weights, made.bias))
+    exact = ExactLoss(made.model, W)
+    at_once = [*exact.loss_and_gradient(W, b), *exact.loss_gradient_hessian(W, b), exact.output_losses(W, b)]
+    assert not any(found.requires_grad for found in at_once)
+    followed = [exact.loss(W, b), *exact.gradient(W, b), exact.hessian(W, b)]
+    assert all(found.requires_grad for found in followed)
+    assert not exact.loss(W.detach(), b.detach()).requires_grad
 
 
 def test_functional_gradients_are_the_gradient() -> None:
