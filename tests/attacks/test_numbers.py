@@ -42,7 +42,9 @@ def powers(rng: np.random.Generator, between: tuple[int, int], shape: tuple[int,
     return np.asarray(10.0 ** rng.uniform(*between, shape))
 
 
-def drawn(rng: np.random.Generator, name: str, amplitude: str, n: int, m: int, count: int) -> tuple[ToyModel, FloatArray, FloatArray]:
+def drawn(
+    rng: np.random.Generator, name: str, amplitude: str, n: int, m: int, count: int
+) -> tuple[ToyModel, FloatArray, FloatArray]:
     """Draw models, weights and biases, of which half cancel what a corner of the cube gives."""
     of_weights, of_density, of_importance = RANGES[name]
     density = powers(rng, of_density, (count, n)) * rng.choice([1.0, 1.0, 1.0, 0.0], (count, n))
@@ -50,9 +52,13 @@ def drawn(rng: np.random.Generator, name: str, amplitude: str, n: int, m: int, c
     law = IndependentFeatures(density, amplitude=AMPLITUDES[amplitude])
     model = ToyModel(n, m, law, powers(rng, of_importance, (count, n)))
     # A batch's entries are of one size or of many.
-    sizes = np.where(rng.random((count, 1, 1)) < 0.5, powers(rng, of_weights, (count, 1, 1)), powers(rng, of_weights, (count, m, n)))
+    sizes = np.where(
+        rng.random((count, 1, 1)) < 0.5, powers(rng, of_weights, (count, 1, 1)), powers(rng, of_weights, (count, m, n))
+    )
     W = sizes * rng.uniform(0.1, 1, (count, m, n)) * rng.choice([-1.0, 1.0, 1.0, 0.0], (count, m, n))
-    b = powers(rng, (2 * of_weights[0], min(2 * of_weights[1], 300)), (count, n)) * rng.choice([-1.0, 1.0, 0.0], (count, n))
+    b = powers(rng, (2 * of_weights[0], min(2 * of_weights[1], 300)), (count, n)) * rng.choice(
+        [-1.0, 1.0, 0.0], (count, n)
+    )
     ends = AMPLITUDES[amplitude]
     corner = rng.choice([0.0, float(ends.low), float(ends.high)], (count, n))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""The expected loss of independent features in exact rationals: no digits are lost, however large or small numbers are."""
+"""The expected loss of independent features in exact rationals: no digits are lost, whatever the numbers' sizes."""
 
 from __future__ import annotations
 

@@ -105,16 +105,21 @@ def same_sign_share(density: float, importance: float, initial_scale: ArrayLike)
         initial_scale: ε > 0, shape (...).
 
     Returns:
-        Shape (...); NaN where no κ exists because both signs lead to the same end.
+        Shape (...).
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range, or no κ exists because both signs lead to the same end.
     """
     scale = np.asarray(initial_scale, dtype=np.float64)
     _check_importance(importance)
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError(f"initial_scale must be positive, got {initial_scale!r}")
     kappa = _separatrix(density, importance)
+    if not np.isfinite(kappa):
+        raise ValueError(
+            "a share needs signs that lead to different ends, as at lower densities and importances nearer to 1, "
+            f"got density {density!r} and importance {importance!r}"
+        )
     growth = _lasting_growth(diagram_model(2, 1, density, importance))
     angles = (np.arange(ANGLES) + 0.5) * 2 * np.pi / ANGLES
     x, y = (np.stack([np.cos(angles), np.sin(angles)], axis=-1) @ growth).T
@@ -126,8 +131,7 @@ def same_sign_share(density: float, importance: float, initial_scale: ArrayLike)
         # |W_2| > κ |W_1|^r is a bound from below on the radius, which has Rayleigh's law.
         radius = (kappa * np.abs(x) ** importance / np.abs(y)) ** (1 / (1 - importance))
         beyond = np.exp(-((radius / scale[..., None]) ** 2) / (2 * INITIAL_VARIANCE))
-    share = np.where(x * y > 0, beyond, 0.0).mean(axis=-1)
-    return np.asarray(np.where(np.isfinite(kappa), share, np.nan))
+    return np.asarray(np.where(x * y > 0, beyond, 0.0).mean(axis=-1))
 
 
 def small_separatrix(density: float, importance: float, size: ArrayLike) -> FloatArray:

@@ -14,7 +14,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array, gram
+from ..numerics import Array, precise_gram
 from .chain_rule import ChainRule, columns, common_batch, rows
 from .evaluation import Evaluation, Expectations
 from .large import Plain, large, scaled_where
@@ -85,7 +85,7 @@ class ArrayEngine:
         """Return each output's E(x_i − x'_i)² and its derivatives, or why they can't be enumerated."""
         xp, n = self._xp, self.model.n_features
         batch = common_batch(self.model, weights.shape[:-2], bias.shape[:-1])
-        slopes, short = (columns(xp, part, batch, 2) for part in gram(weights))
+        slopes, short = (columns(xp, part, batch, 2) for part in precise_gram(weights))
         offset = columns(xp, bias, batch, 1)
         found = self._evaluated(slopes, offset, range(n), squared_error, order, batch, short)
         if isinstance(found, Refusal):

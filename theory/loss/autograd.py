@@ -1,8 +1,9 @@
 """The exact loss inside torch's autograd: first and second derivatives are the exact ones, and third ones are refused.
 
 Differentiating through the evaluation would be correct but wasteful, and where overlaps are tiny its intermediate terms
-lose digits. Here the derivative of the loss is the exact gradient, and that of the gradient the exact Hessian, in both of
-autograd's modes and under `torch.func`. A derivative of the Hessian raises an error: none is returned that isn't there.
+lose digits. Here the derivative of the loss is the exact gradient, and that of the gradient the exact Hessian, in both
+of autograd's modes and under `torch.func`. A derivative of the Hessian raises an error: none is returned that isn't
+there.
 Engines themselves give arrays without history. torch isn't imported: its namespace comes from the tensors.
 """
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 # A torch tensor.
 Tensor = Any
 THIRD = (
-    "the exact loss is differentiated twice, got a third derivative: loss_hessian holds the second ones, and differences "
-    "of it approximate the third"
+    "the exact loss is differentiated twice, got a third derivative: loss_hessian holds the second ones, and "
+    "differences of it approximate the third"
 )
 
 
@@ -59,11 +60,11 @@ def _functions(torch: Any) -> tuple[Any, Any, Any]:
             return engine.evaluate(weights.detach(), bias.detach(), 2).hessian
 
         @staticmethod
-        def backward(ctx: Any, *factors: Tensor) -> Any:  # noqa: ARG004
+        def backward(ctx: Any, *factors: Tensor) -> Any:
             raise NotImplementedError(THIRD)
 
         @staticmethod
-        def jvp(ctx: Any, *tangents: Tensor) -> Any:  # noqa: ARG004
+        def jvp(ctx: Any, *tangents: Tensor) -> Any:
             raise NotImplementedError(THIRD)
 
         @staticmethod

@@ -13,7 +13,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array, FloatArray, as_numpy, gamma, gram
+from ..numerics import Array, FloatArray, as_numpy, gamma, precise_gram
 from .evaluation import Evaluation, Expectations
 from .penalties import gram_penalty
 from .rounding import activations_rounding, gram_rounding, outputs_rounding
@@ -104,7 +104,7 @@ class ChainRule:
         loss = xp.sum(self._importance * value, axis=-1)
         penalty = None
         if self._on_gram:
-            penalty = gram_penalty(xp, gram(weights)[0], self._interference, self._decay)
+            penalty = gram_penalty(xp, precise_gram(weights)[0], self._interference, self._decay)
         if penalty is not None:
             loss = loss + penalty[0]
         order = 0 if first is None else 1 if second is None else 2

@@ -111,9 +111,10 @@ class CompiledEngine:
 
     def evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         """Return the loss and its derivatives; see `Engine`."""
-        found, left_out = self._plain(weights, bias, order, outputs)
-        if not (left_out or self._is_large):
-            return found
+        if not self._is_large:
+            found, left_out = self._plain(weights, bias, order, outputs)
+            if not left_out:
+                return found
         where = large(self.model, weights, bias)
         # The same numbers are large for both.
         assert where is not None
@@ -168,7 +169,9 @@ class CompiledEngine:
         if 0 < count <= 2 * for_each:
             left_out = kernel.evaluate(*tables, models, 0, count, results)
         elif count:
-            left_out = sum(over_slices(lambda s: kernel.evaluate(*tables, models, s.start, s.stop, results), count, for_each))
+            left_out = sum(
+                over_slices(lambda s: kernel.evaluate(*tables, models, s.start, s.stop, results), count, for_each)
+            )
         found = Evaluation(
             # Without a batch a number, instead of an array without dimensions.
             loss.reshape(batch) if batch else loss[0],

@@ -16,8 +16,9 @@ from .spectral import SpectralLoss
 
 OF_WEIGHTS, OF_BIAS, OF_MODEL = LIMITS["float64"]
 LARGE = (
-    f"transforms are inverted for weights below {OF_WEIGHTS:.0e}, biases below {OF_BIAS:.0e}, and importances, penalties "
-    f"and amplitudes below {OF_MODEL:.0e} in float64, got larger ones: up to eight features that interact are enumerated"
+    f"transforms are inverted for weights below {OF_WEIGHTS:.0e}, biases below {OF_BIAS:.0e}, and importances, "
+    f"penalties and amplitudes below {OF_MODEL:.0e} in float64, got larger ones: up to eight features that interact "
+    "are enumerated"
 )
 
 

@@ -18,15 +18,14 @@ import numba
 import numpy as np
 from numba import boolean, float64, int32, int64, types
 
-from ..numerics import SPLITTER, machine_code, split, two_product, two_sum
+from ..numerics import machine_code
 from .arguments import Layout, Models, Places, Results, Steps, Tables
-from .large import LIMITS
+from .overlaps import are_small, overlaps, sum_up
 from .schedule import (
     APEX,
     BEGINS,
     DELTA,
     FIRST_SLOPE,
-    FIRST_TERM,
     HIGH_OF_FIRST,
     HIGH_OF_SECOND,
     HIGHEST,
@@ -35,13 +34,11 @@ from .schedule import (
     LOW_OF_SECOND,
     LOWEST,
     ORIGIN,
-    ORIGIN_ROW,
     ROW,
     SIZE,
     SQUARE,
     START,
     STEP,
-    TERMS,
     WEIGHTS,
     A,
     B,
@@ -52,12 +49,8 @@ from .schedule import (
 
 Function = Callable[..., Any]
 
-add, multiply, divide = (numba.njit(nogil=True)(part) for part in (two_sum, two_product, split))
-
 # Intervals of z shorter than this count as a point, as in `moments.py`.
 SHORTEST = 1e-300
-# From here on numbers are scaled before they are squared.
-LARGE_WEIGHT, LARGE_BIAS, _ = LIMITS["float64"]
 # Numbers that the lanes of a block keep together, and most lanes: they should fit the processor's cache.
 BLOCK_NUMBERS, MOST_LANES = 1 << 17, 128
 
@@ -78,31 +71,6 @@ def _operate(rows: Any, operations: Any, scales: Any, lanes: int) -> None:
         else:
             for t in range(lanes):
                 rows[row, t] = (rows[row, t] + (rows[a, t] * rows[b, t] + rows[c, t] * rows[d, t])) * scale
-
-
-@numba.njit(nogil=True, inline="never")
-def _sum_up(rows: Any, origins: Any, ends: Any, offset: int, n: int, lanes: int, short: Any) -> None:
-    """Fill z where free coordinates are 0, summed up with twice the digits."""
-    for k in range(origins.shape[0]):
-        row, count = origins[k, ORIGIN_ROW], origins[k, TERMS]
-        for t in range(lanes):
-            rows[row, t] = rows[offset, t]
-            short[t] = 0.0
-        for term in range(count):
-            slope, end = origins[k, FIRST_TERM + 2 * term], ends[origins[k, FIRST_TERM + 1 + 2 * term]]
-            if end == 1:
-                for t in range(lanes):
-                    total, lost = add(rows[row, t], rows[slope, t])
-                    rows[row, t] = total
-                    short[t] += lost + rows[slope + n, t]
-            else:
-                for t in range(lanes):
-                    product, error = multiply(rows[slope, t], end, SPLITTER)
-                    total, lost = add(rows[row, t], product)
-                    rows[row, t] = total
-                    short[t] += lost + (error + rows[slope + n, t] * end)
-        for t in range(lanes):
-            rows[row, t] += short[t]
 
 
 @numba.njit(nogil=True, inline="never")
@@ -247,56 +215,6 @@ def _pull_back(weights: Any, second: Any, curvature: Any, hessian: Any, towards:
 
 
 @numba.njit(nogil=True, inline="never")
-def _overlaps(weights: Any, first: int, count: int, columns: Any, halves: Any, grams: Any, shorts: Any) -> None:
-    """Fill G = WᵀW of some models, and what it is short of; see `gram` in the compensated sums.
-
-    Args:
-        weights: W, shape (models, m, n).
-        first: of the models.
-        count: how many.
-        columns: to work in, shape (m, n, block).
-        halves: to work in, shape (m, n, block): the upper half of each weight's digits.
-        grams: G, shape (n, n, block).
-        shorts: what it is short of, same shape.
-    """
-    _, m, n = weights.shape
-    for h in range(m):
-        for i in range(n):
-            for k in range(count):
-                columns[h, i, k] = weights[first + k, h, i]
-                halves[h, i, k] = divide(columns[h, i, k], SPLITTER)[0]
-    for i in range(n):
-        for j in range(i + 1):
-            total, short = grams[i, j], shorts[i, j]
-            for k in range(count):
-                total[k] = short[k] = 0.0
-            for h in range(m):
-                a, b, a_half, b_half = columns[h, i], columns[h, j], halves[h, i], halves[h, j]
-                for k in range(count):
-                    product, a_rest, b_rest = a[k] * b[k], a[k] - a_half[k], b[k] - b_half[k]
-                    error = ((a_half[k] * b_half[k] - product) + a_half[k] * b_rest + a_rest * b_half[k]) + a_rest * b_rest
-                    total[k], lost = add(total[k], product)
-                    short[k] += lost + error
-            for k in range(count):
-                total[k], short[k] = add(total[k], short[k])
-                grams[j, i, k] = total[k]
-                shorts[j, i, k] = short[k]
-
-
-@numba.njit(nogil=True, inline="never")
-def _are_small(weights: Any, bias: Any) -> bool:
-    """Return whether no square of these numbers can overflow (`large.py`)."""
-    for h in range(weights.shape[0]):
-        for i in range(weights.shape[1]):
-            if not abs(weights[h, i]) < LARGE_WEIGHT:
-                return False
-    for i in range(bias.shape[0]):  # noqa: SIM110 (compiled code has no generators)
-        if not abs(bias[i]) < LARGE_BIAS:
-            return False
-    return True
-
-
-@numba.njit(nogil=True, inline="never")
 def _gram_penalty(grams: Any, k: int, interference: float, decay: float) -> float:
     """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ_i G_ii of one model."""
     apart = size = 0.0
@@ -386,7 +304,7 @@ def _evaluate(
     for first in range(begin, end, block):
         count = min(block, end - first)
         lanes = count * n
-        _overlaps(weights, first, count, columns, halves, grams, shorts)
+        overlaps(weights, first, count, columns, halves, grams, shorts)
         for i in range(n):
             for c in range(n):
                 j = features[i, c]
@@ -395,13 +313,13 @@ def _evaluate(
                     rows[layout.slopes + n + c, k * n + i] = shorts[i, j, k]
         for k in range(count):
             model, parameter = first + k, models.rows[first + k]
-            left_out += not _are_small(weights[model], models.bias[model])
+            left_out += not are_small(weights[model], models.bias[model])
             for i in range(n):
                 t = k * n + i
                 rows[layout.offset, t] = models.bias[model, i]
                 for p in range(n_patterns):
                     rows[layout.chances + p, t] = tables.chances[parameter, places.pattern_columns[i, p]]
-        _sum_up(rows, steps.origins, ends, layout.offset, n, lanes, short)
+        sum_up(rows, steps.origins, ends, layout.offset, n, lanes, short)
         _at_corners(rows, steps.corners, lanes)
         _place(rows, steps.cells, ends, from_zero, lanes)
         _operate(rows, steps.operations, steps.scales, lanes)

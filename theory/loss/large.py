@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import Amplitude, ToyModel
-from ..numerics import Array, FloatArray, as_numpy, gram
+from ..numerics import Array, FloatArray, as_numpy, precise_gram
 from .chain_rule import ChainRule, common_batch
 from .evaluation import Evaluation
 from .moments import PatternMoments
@@ -32,8 +32,8 @@ Exponents = NDArray[np.int64]
 # Sizes from which numbers are scaled, by type: weights; biases, which are as large as products of weights; importances,
 # penalties and amplitudes. What is made of smaller ones has at most their sixth power, which doesn't overflow.
 LIMITS = {"float64": (2.0**140, 2.0**280, 2.0**100), "float32": (2.0**16, 2.0**32, 2.0**12)}
-# An exponent smaller than any that matters. And how far numbers of size 1 are lifted, so that what is left of them after
-# cancelling and multiplying with probabilities has all its digits.
+# An exponent smaller than any that matters. And how far numbers of size 1 are lifted, so that what is left of them
+# after cancelling and multiplying with probabilities has all its digits.
 NEVER, LIFT = -(1 << 30), 600
 LIFTED = 2.0 ** (LIFT + 1)
 
@@ -63,7 +63,13 @@ def large(model: ToyModel, weights: Array, bias: Array) -> NDArray[np.bool_] | N
 
 
 def scaled_where(
-    where: NDArray[np.bool_], chain_rule: ChainRule, weights: Array, bias: Array, order: int, outputs: bool, plain: Plain
+    where: NDArray[np.bool_],
+    chain_rule: ChainRule,
+    weights: Array,
+    bias: Array,
+    order: int,
+    outputs: bool,
+    plain: Plain,
 ) -> Evaluation:
     """Return an evaluation that scales some models, and leaves the others to an engine.
 
@@ -78,9 +84,10 @@ def scaled_where(
     """
     model, xp = chain_rule.model, array_api_compat.array_namespace(weights)
     batch, m, n = where.shape, model.n_hidden, model.n_features
-    flags = xp.asarray(np.array(where), device=array_api_compat.device(weights))
-    calm_weights = xp.where(flags[..., None, None], xp.zeros_like(weights), weights)
-    with np.errstate(over="ignore", invalid="ignore"):
+    found = None
+    if not where.all():
+        flags = xp.asarray(np.array(where), device=array_api_compat.device(weights))
+        calm_weights = xp.where(flags[..., None, None], xp.zeros_like(weights), weights)
         found = plain(calm_weights, xp.where(flags[..., None], xp.zeros_like(bias), bias))
     chosen = np.flatnonzero(where)
     W = np.broadcast_to(as_numpy(weights), (*batch, m, n)).reshape(-1, m, n)[chosen]
@@ -93,7 +100,8 @@ def scaled_where(
     parts = scaled(mine, W, b, order, outputs)
     merged = {}
     for name, part in parts.items():
-        whole = np.array(np.broadcast_to(as_numpy(getattr(found, name)), (*batch, *part.shape[1:])))
+        shape = (*batch, *part.shape[1:])
+        whole = np.empty(shape) if found is None else np.array(np.broadcast_to(as_numpy(getattr(found, name)), shape))
         whole.reshape(-1, *part.shape[1:])[chosen] = part
         with np.errstate(over="ignore"):
             merged[name] = xp.asarray(whole, dtype=weights.dtype, device=array_api_compat.device(weights))
@@ -123,7 +131,7 @@ class _Scaled:
         ends = float(amplitude.low), float(amplitude.high)
         self.g = int(np.frexp(max(map(abs, ends)))[1])
         low, high = (float(np.ldexp(end, -self.g)) for end in ends)
-        self.model = ToyModel(n, model.n_hidden, replace(model.features, amplitude=Amplitude(low, high)))  # type: ignore[type-var]
+        self.model = ToyModel(n, model.n_hidden, replace(model.features, amplitude=Amplitude(low, high)))
         self.given, self.weights = model, weights
         batch = (len(weights),)
         self.importance = np.broadcast_to(model.importances(), (*batch, n))
@@ -134,7 +142,7 @@ class _Scaled:
         # Of W, G and z.
         self.of_columns = np.frexp(np.abs(weights).max(axis=-2))[1].astype(np.int64)
         self.of_gram = self.of_columns[:, :, None] + self.of_columns[:, None, :]
-        self.gram, short = gram(np.ldexp(weights, -self.of_columns[:, None, :]))
+        self.gram, short = precise_gram(np.ldexp(weights, -self.of_columns[:, None, :]))
         room = int(np.ceil(np.log2(model.n_hidden * n))) + 1
         of_terms = np.where(self.gram != 0, self.of_gram + self.g + room, NEVER).max(axis=-1)
         self.f = np.maximum(np.maximum(of_terms, np.frexp(bias)[1] + 1), self.g)
@@ -150,9 +158,9 @@ class _Scaled:
             found["output_losses"] = self._losses(value, np.ones_like(self.importance))
         interference, decay, _ = self.penalties
         apart = self.gram * (1 - np.eye(self.model.n_features))
-        found["loss"] = found["loss"] + _product(interference[:, None, None], apart, apart, exponent=2 * self.of_gram).sum(
-            axis=(-2, -1)
-        )
+        found["loss"] = found["loss"] + _product(
+            interference[:, None, None], apart, apart, exponent=2 * self.of_gram
+        ).sum(axis=(-2, -1))
         length = np.diagonal(self.gram, axis1=-2, axis2=-1)
         found["loss"] = found["loss"] + _product(decay[:, None], length, exponent=2 * self.of_columns).sum(axis=-1)
         if first is not None:
@@ -207,7 +215,7 @@ class _Scaled:
         highest = [np.where(x != 0, e, NEVER).max(axis=(-2, -1)) for x, e in parts]
         c = np.max(highest, axis=0)
         total = sum(np.ldexp(x, np.maximum(e - c[:, None, None], NEVER)) for x, e in parts)
-        return total + np.swapaxes(total, -1, -2), c
+        return np.asarray(total + np.swapaxes(total, -1, -2)), c
 
     def _hessian(self, second: FloatArray, curvature: FloatArray, c: Exponents, E: Exponents) -> FloatArray:
         """Return the Hessian: that of weights divided by a power of two, multiplied back."""
@@ -224,8 +232,10 @@ class _Scaled:
         small = np.ldexp(self.weights, -down[:, None, None])
         rule = ChainRule(self.model, np.zeros(()))
         hessian = rule.pull_back(small, np.moveaxis(second, 1, -1), curvature)
-        of_parameters = np.concatenate([np.repeat((g + down)[:, None], m * n, axis=1), np.zeros((len(E), n), int)], axis=1)
-        return np.ldexp(hessian, top[:, None, None] + of_parameters[:, :, None] + of_parameters[:, None, :])
+        of_parameters = np.concatenate(
+            [np.repeat((g + down)[:, None], m * n, axis=1), np.zeros((len(E), n), int)], axis=1
+        )
+        return np.asarray(np.ldexp(hessian, top[:, None, None] + of_parameters[:, :, None] + of_parameters[:, None, :]))
 
     def _add_activations(self, found: dict[str, Any], order: int) -> None:
         """Add λ_A E‖W x‖₁ and its derivatives, unit by unit."""
@@ -250,9 +260,14 @@ class _Scaled:
 
 
 def _of_output(moments: PatternMoments, order: int) -> tuple[Array, Array | None, Array | None]:
-    """Return ReLU(z)² and its first derivatives, lifted, and the second, given a pattern: an integrand of `SignedSums`."""
-    first = LIFTED * moments.linear if order else None
-    return LIFTED * moments.squared, first, None if order < 2 else 2 * moments.pair_step
+    """Return ReLU(z)² and its first derivatives, lifted, and the second, given a pattern."""
+    value = LIFTED * moments.squared
+    if order == 0:
+        return value, None, None
+    if order == 1:
+        return value, LIFTED * moments.linear, None
+    assert moments.pair_step is not None
+    return value, LIFTED * moments.linear, 2 * moments.pair_step
 
 
 def _of_both(moments: PatternMoments, order: int) -> tuple[Array, Array | None, Array | None]:

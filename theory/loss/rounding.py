@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import AnticorrelatedFeatures, FeatureLaw, IndependentFeatures, ToyModel
-from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma, gram
+from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma, precise_gram
 from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
 
 # Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations
@@ -29,8 +29,6 @@ MAX_FEATURES = 6
 
 # Operations of a second moment and of the last sums; of a pattern's probability, for each feature.
 FEW, CHANCE = 12, 3
-# Weights above two to this have products that are scaled before they are squared (`large.py`).
-HALF_LARGE = 150
 # What is lost where a number is too small: far above the smallest, far below all others.
 TINY = 2.0**-1020
 
@@ -139,29 +137,36 @@ def outputs_rounding(
         order: derivatives that it was computed with.
     """
     n, m, law = model.n_features, model.n_hidden, model.features
-    of_columns = np.frexp(np.abs(weights).max(axis=-2, keepdims=True))[1]
-    largest, (free, patterns) = _largest(model), _extent(model, gram(_scaled(weights, -of_columns))[0])
-    summed = patterns + CHANCE * n + n + FEW
-    # Numbers of a size that has a square.
-    exponent = _exponent(weights, bias, largest)
-    signed, offset = _scaled(weights, -exponent[..., None, None]), _scaled(bias, -2 * exponent[..., None])
-    W, b = np.abs(signed), np.abs(offset)
-    slopes = largest * (W.mT @ W + _scaled(np.eye(n), -2 * exponent[..., None, None]))
-    of_importance = np.frexp(model.importances().max(axis=-1))[1]
-    importance, back = _scaled(model.importances(), -of_importance[..., None]), 4 * exponent + of_importance
-    of_size, squares = gamma(moment_roundings(free, m + free + 3) + summed, unit), mean_square(law, slopes, b)
-    bound = of_size * _scaled((importance * squares + TINY).sum(axis=-1), back)
+    ends = float(law.amplitude.low), float(law.amplitude.high)
+    # Each column of W and each z is divided by a power of two, so that it has a square.
+    of_columns = _exponents(weights, (-2,))
+    columns = _scaled(weights, -of_columns[..., None, :])
+    of_gram = of_columns[..., :, None] + of_columns[..., None, :]
+    free, patterns = _extent(model, precise_gram(columns)[0])
+    of_largest = int(np.frexp(max(map(abs, ends)))[1])
+    of_outputs = np.maximum(np.where(columns.any(axis=-2), of_columns, 0).max(axis=-1, keepdims=True) + of_columns, 0)
+    of_outputs = np.maximum(of_outputs + of_largest, np.frexp(bias)[1])
+    down = -of_outputs[..., None]
+    signed, offset = _scaled(columns.mT @ columns, of_gram + down), _scaled(bias, -of_outputs)
+    sizes = _scaled(np.abs(columns).mT @ np.abs(columns), of_gram + down)
+    slopes = max(map(abs, ends)) * (sizes + _scaled(np.eye(n), down))
+    of_importance = np.frexp(model.importances())[1]
+    importance, back = _scaled(model.importances(), -of_importance), 2 * of_outputs + of_importance
+    squares = importance * mean_square(law, slopes, np.abs(offset)) + TINY
+    of_size = gamma(moment_roundings(free, m + free + 3) + patterns + CHANCE * n + n + FEW, unit)
+    bound = of_size * _scaled(squares, back).sum(axis=-1)
     if loss is not None and _is_relative(law, order):
-        steps = relative_roundings(free) + summed
-        signal = _scaled((importance * model.densities()).sum(axis=-1), of_importance)
-        signal = signal * float(law.amplitude.second_moment)
         # An output that is never on is exactly 0, however large its numbers are.
-        ends = [float(end) * (signed.mT @ signed) for end in (law.amplitude.low, law.amplitude.high)]
-        most, slack = slopes.sum(axis=-1) + b, 4 * (m + n + 2) * unit
-        on = offset + np.maximum(np.maximum(*ends), 0).sum(axis=-1) >= -slack * most
-        corners = slack * of_size * _scaled(np.where(on, importance * squares + TINY, 0).sum(axis=-1), back)
-        most = _scaled(np.where(on, importance * most**2 + TINY, 0).sum(axis=-1), back)
-        close = gamma(steps, unit) * (9 * signal + 4 * loss) + TINY * steps * (1 + most)
+        most, slack = slopes.sum(axis=-1) + np.abs(offset), 4 * (m + n + 2) * unit
+        reach = np.maximum(np.maximum(*(end * signed for end in ends)), 0).sum(axis=-1)
+        on = offset + reach >= -slack * most
+        corners, floor = (
+            _scaled(np.where(on, part, 0), back).sum(axis=-1)
+            for part in (slack * of_size * squares, TINY * (importance * most**2 + TINY))
+        )
+        steps = relative_roundings(free) + patterns + CHANCE * n + n + FEW
+        signal = (model.importances() * (model.densities() * float(law.amplitude.second_moment))).sum(axis=-1)
+        close = gamma(steps, unit) * (9 * signal + 4 * loss) + steps * floor
         bound = np.minimum(bound, close + corners)
     return np.asarray(bound + TINY + gram_rounding(model, weights, unit, loss))
 
@@ -172,7 +177,7 @@ def gram_rounding(
     """Return a bound on the rounding of the penalties on interference and weights; see `outputs_rounding`."""
     if not (model.interference_penalty.any() or model.weight_decay.any()):
         return np.zeros(())
-    exponent = _exponent(weights)
+    exponent = _exponents(weights, (-2, -1))
     W = np.abs(_scaled(weights, -exponent[..., None, None]))
     sizes = W.mT @ W
     apart = _scaled((sizes**2).sum(axis=(-2, -1)) * model.interference_penalty, 4 * exponent)
@@ -207,12 +212,9 @@ def _is_relative(law: FeatureLaw, order: int) -> bool:
     return not isinstance(law, AnticorrelatedFeatures) and not (mixed and order > 1)
 
 
-def _exponent(weights: FloatArray, bias: FloatArray | None = None, largest: float = 1.0) -> NDArray[np.int64]:
-    """Return k for each model, shape (...): s W² / 4^k and b / 4^k have squares; 0 unless numbers are large."""
-    exponent = np.frexp(np.abs(weights).max(axis=(-2, -1)))[1] + np.frexp(largest)[1] // 2
-    if bias is not None:
-        exponent = np.maximum(exponent, np.frexp(np.abs(bias).max(axis=-1))[1] // 2)
-    return np.where(exponent > HALF_LARGE, exponent, 0).astype(np.int64)
+def _exponents(array: FloatArray, axes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return exponents of the largest numbers along some axes."""
+    return np.asarray(np.frexp(np.abs(array).max(axis=axes))[1], dtype=np.int64)
 
 
 def _scaled(array: FloatArray, exponent: NDArray[np.int64]) -> FloatArray:

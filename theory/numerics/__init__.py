@@ -15,6 +15,7 @@ Begin with `continuation`:
 
 from .arrays import Array, FloatArray, as_numpy, exactly, numbers
 from .checks import check_choice, check_count, check_kind, check_rate, is_real
+from .compensated import SPLITTER, precise_gram, split, splitter, two_product, two_sum
 from .compilation import compiled, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
@@ -32,7 +33,6 @@ from .continuation import (
     jacobian,
     trace,
 )
-from .compensated import SPLITTER, gram, split, splitter, two_product, two_sum
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
 from .rounding import UNIT, gamma
@@ -76,12 +76,12 @@ __all__ = [
     "exactly",
     "first_order",
     "gamma",
-    "gram",
     "is_real",
     "jacobian",
     "machine_code",
     "numbers",
     "over_slices",
+    "precise_gram",
     "rational",
     "recover",
     "replacing",

@@ -64,7 +64,7 @@ def two_product(a: Any, b: Any, factor: float) -> tuple[Any, Any]:
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def gram(weights: Array) -> tuple[Array, Array]:
+def precise_gram(weights: Array) -> tuple[Array, Array]:
     """Return G = WᵀW as the nearest numbers, and what they are short of, each of shape (..., n, n).
 
     The sum of both is off by at most about (m + 1)² u² (|W|ᵀ|W|), u being half the spacing of numbers at 1.

@@ -127,8 +127,10 @@ def test_the_share_of_one_sign_is_as_predicted(density: float, importance: float
     assert abs(share - expected) < 4 * (expected * (1 - expected) / count) ** 0.5
 
 
-def test_where_both_signs_end_alike_there_is_no_share() -> None:
-    assert np.isnan(same_sign_share(0.9, 0.5, [0.1, 1.0])).all()
+@pytest.mark.parametrize("density", [0.9, 1.0])
+def test_where_both_signs_end_alike_there_is_no_share(density: float) -> None:
+    with pytest.raises(ValueError, match="signs that lead to different ends"):
+        same_sign_share(density, 0.5, [0.1, 1.0])
 
 
 @pytest.mark.parametrize(

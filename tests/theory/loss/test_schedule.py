@@ -71,7 +71,7 @@ def test_the_operations_give_a_moment_done_by_hand() -> None:
     rows[[slopes, slopes + 1, offset, chances]] = -1, 1, 0, 1
     rows[work.constants[0]] = work.constants[1]
     # Behind the face: compiled steps against their definition, and how often they are compiled.
-    internals("loss.kernel")._sum_up.py_func(rows[:, None], work.origins, work.ends, offset, 2, 1, np.zeros(1))
+    internals("loss.overlaps").sum_up.py_func(rows[:, None], work.origins, work.ends, offset, 2, 1, np.zeros(1))
     # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._at_corners.py_func(rows[:, None], work.corners, 1)
     # Behind the face: compiled steps against their definition, and how often they are compiled.
