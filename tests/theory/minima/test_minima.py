@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from tegum.theory import (
     polish,
 )
 from tegum.theory.minima import SAME_LOSS, census, diagram_minima, match, pack
+from tests.support.internals import internals
 
 GRADIENT_BAR = 1e-12
 LOSS_DIGITS = 1e-10
@@ -277,3 +280,32 @@ def test_weight_decay_is_part_of_the_loss_that_is_minimised() -> None:
 def test_models_that_the_search_does_not_cover_are_named(model: ToyModel, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         local_minima(model)
+
+
+def test_cells_are_searched_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is searched together doesn't grow with a diagram, and what is found doesn't depend on it."""
+    # Behind the face: how many starts are followed together.
+    local, axis = internals("minima.local"), np.geomspace(0.02, 0.9, 6)
+    together: list[int] = []
+
+    def descend(landscape: Any, starts: Any) -> Any:
+        together.append(len(starts))
+        return follow(landscape, starts)
+
+    follow = local.descend
+    monkeypatch.setattr(local, "descend", descend)
+    largest, found = {}, {}
+    for most in (1 << 14, 16):
+        monkeypatch.setattr(local, "MOST_STARTS", most)
+        for cells in (3, 6):
+            together.clear()
+            diagram = diagram_minima(axis[:cells], axis[:cells], starts=4)
+            largest[most, cells] = max(together)
+            found[most, cells] = [cell for row in diagram.minima for cell in row]
+    # A weight matrix is started from with each combination of biases; four cells have 16 matrices.
+    assert largest[16, 6] <= 1.5 * largest[16, 3] < 0.5 * largest[1 << 14, 6]
+    for cells in (3, 6):
+        for few, many in zip(found[16, cells], found[1 << 14, cells], strict=True):
+            assert [(point.phase, point.status) for point in few] == [(point.phase, point.status) for point in many]
+            for one, other in zip(few, many, strict=True):
+                np.testing.assert_allclose(one.parameters, other.parameters, rtol=0, atol=GRADIENT_BAR)
