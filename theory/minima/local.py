@@ -25,8 +25,9 @@ from .starts import default_starts, starting_points
 MAX_SEARCHED_FEATURES = 4
 # Endpoints closer than this in WᵀW and b (of the outputs that are on) are one minimum.
 SAME = 1e-6
-# Critical points judged together, and weight matrices that are started from together: of 256 cells of a diagram.
-EXAMINED, MOST_STARTS = 64, 1 << 14
+# Critical points judged together, and weight matrices that are started from together: of 256 cells of a diagram. What
+# neighbours hand on counts as so many.
+EXAMINED, MOST_STARTS, FEWEST_STARTS = 64, 1 << 14, 64
 
 
 def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
@@ -87,7 +88,7 @@ def census(
     starts = default_starts(model) if starts is None else starts
     landscape, found = Landscape(model), []
     # Models don't know of each other: so many at a time that memory doesn't grow with their number.
-    for part in slices(model.batch_shape[0], max(MOST_STARTS // max(starts, 1), 1)):
+    for part in slices(model.batch_shape[0], max(MOST_STARTS // max(starts, FEWEST_STARTS), 1)):
         more = None if extra is None else extra[part]
         found += _census(landscape.take(part), starts, more, None if known is None else known[part])
     return found

@@ -293,6 +293,7 @@ def test_cells_are_searched_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         return follow(landscape, starts)
 
     follow = local.descend
+    monkeypatch.setattr(local, "FEWEST_STARTS", 4)
     monkeypatch.setattr(local, "descend", descend)
     largest, found = {}, {}
     for most in (1 << 14, 16):
