@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .given import reading
+
 # What help leaves out where it may not take long: the choices and defaults of training.
 LOOKED_UP = re.compile(r"(:|; default) \{\w+\}")
 
@@ -52,7 +54,12 @@ class LateCommands(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command whose help may say what `train` takes, which is looked up when it is shown: it costs loading torch."""
+    """A command that knows which options were written, and whose help looks up what `train` takes: that loads torch."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with reading(ctx):
+            return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, choices and defaults filled in."""
