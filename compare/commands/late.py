@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .characters import printable
 from .given import reading
 
 # What help leaves out where it may not take long: the choices and defaults of training.
@@ -71,6 +72,10 @@ class Command(TyperCommand):
             for parameter in late:
                 parameter.help = _help(parameter).format(**found)  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help in characters that standard output has."""
+        return printable(super().get_help(ctx))
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return what a word may become, choices and defaults left out of the help: a key is pressed, and waits."""
