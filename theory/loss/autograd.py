@@ -28,7 +28,16 @@ THIRD = (
 
 def follows(*arrays: Any) -> bool:
     """Return whether autograd may follow an array: whether there is a torch tensor among them."""
-    return any(array_api_compat.is_torch_array(array) for array in arrays)
+    # Mostly there is none, and to ask for it takes longer.
+    for array in arrays:  # noqa: SIM110 (a generator takes longer)
+        if type(array) is not np.ndarray and array_api_compat.is_torch_array(array):
+            return True
+    return False
+
+
+def without_history(weights: Any, bias: Any) -> tuple[Any, Any]:
+    """Return arrays that autograd doesn't follow."""
+    return (weights.detach(), bias.detach()) if follows(weights, bias) else (weights, bias)
 
 
 def _together(in_dims: Any, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

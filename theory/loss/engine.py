@@ -23,7 +23,13 @@ from ..models import ToyModel
 from ..numerics import Array, check_choice, check_kind
 from .adaptive import AdaptiveEngine
 from .arrays import ArrayEngine
-from .autograd import differentiable_gradient, differentiable_hessian, differentiable_loss, follows
+from .autograd import (
+    differentiable_gradient,
+    differentiable_hessian,
+    differentiable_loss,
+    follows,
+    without_history,
+)
 from .compiled import CompiledEngine
 from .evaluation import Engine, Evaluation
 from .inverted import SpectralEngine
@@ -121,22 +127,20 @@ class ExactLoss:
 
     def output_losses(self, weights: Array, bias: Array) -> Array:
         """Return E(x_i − x'_i)² for each output, shape (..., n), without importances and penalties, nor history."""
-        return self._evaluate(weights, bias, 0, outputs=True).output_losses
+        return self._evaluate(*without_history(weights, bias), 0, outputs=True).output_losses
 
     def loss_and_gradient(self, weights: Array, bias: Array) -> tuple[Array, Array, Array]:
         """Return L and its derivatives in the weights and the bias, computed at once, without autograd's history."""
-        found = self._evaluate(weights, bias, 1)
+        found = self._evaluate(*without_history(weights, bias), 1)
         return found.loss, found.d_weights, found.d_bias
 
     def loss_gradient_hessian(self, weights: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
         """Return L, its first derivatives and its Hessian, computed at once, without autograd's history."""
-        found = self._evaluate(weights, bias, 2)
+        found = self._evaluate(*without_history(weights, bias), 2)
         return found.loss, found.d_weights, found.d_bias, found.hessian
 
     def _evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
         self._check(weights, bias)
-        if follows(weights, bias):
-            weights, bias = weights.detach(), bias.detach()
         return self.engine.evaluate(weights, bias, order, outputs=outputs)
 
     def _check(self, weights: Array, bias: Array) -> None:
