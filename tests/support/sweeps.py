@@ -14,6 +14,7 @@ import xarray as xr
 
 from tegum.empirical.sweeps import sweep
 from tegum.theory import IndependentFeatures
+from tests.support.forks import Forked, environment
 
 # Four units of two models each.
 SMALL: dict[str, Any] = {
@@ -48,14 +49,13 @@ def same_models(one: xr.Dataset, other: xr.Dataset) -> None:
 
 
 def python(code: str, *words: str | Path) -> subprocess.Popen[str]:
-    """Start a process that runs code, with this folder's modules at hand."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    """Start a fresh interpreter that runs code, with this folder's modules at hand."""
     command = [sys.executable, "-c", code, *map(str, words)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment())
 
 
-def output(process: subprocess.Popen[str]) -> str:
+def output(process: subprocess.Popen[str] | Forked) -> str:
     """Return what a process prints, once it has ended well."""
     out, err = process.communicate()
     assert process.returncode == 0, err
