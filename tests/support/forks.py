@@ -18,19 +18,43 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from tests.support.places import ROOT
 
 LARGEST_REQUEST = 1 << 20
 
+# What runs code, given its words, and what that returns.
+Process: TypeAlias = "subprocess.Popen[str] | Forked"
+Start: TypeAlias = Callable[..., Process]
+
 
 def environment() -> dict[str, str]:
     """Return this process's environment, with the modules of the tests at hand."""
     return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def python(code: str, *words: object) -> subprocess.Popen[str]:
+    """Start a fresh interpreter that runs code, with pipes for its three standard streams."""
+    command, pipe = [sys.executable, "-c", code, *map(str, words)], subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment())
+
+
+@contextmanager
+def forking(*modules: str) -> Iterator[Start]:
+    """Give what starts processes that have loaded modules.
+
+    On Linux they are forked, and it is an error if they can't be; elsewhere they are fresh interpreters, always.
+    """
+    if sys.platform != "linux":
+        yield python
+        return
+    with Nursery(*modules) as nursery:
+        yield nursery.start
 
 
 class Nursery:

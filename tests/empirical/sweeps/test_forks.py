@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forks import Forked, Nursery
-from tests.support.sweeps import output, python
+from tests.support.forks import Nursery, Process, python
+from tests.support.sweeps import output
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere tests start fresh interpreters")
 
@@ -42,7 +42,7 @@ def nursery() -> Iterator[Nursery]:
         yield nursery
 
 
-def answer(process: subprocess.Popen[str] | Forked) -> tuple[object, str, str]:
+def answer(process: Process) -> tuple[object, str, str]:
     """Return what a process leaves when it is told something: exit code, output and last line of complaints."""
     assert process.stdin is not None
     # It may have ended by now.

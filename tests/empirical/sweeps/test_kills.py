@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from typing import Any
 import pytest
 
 from tegum.empirical.sweeps import read_sweep
-from tests.support.forks import Forked, Nursery
-from tests.support.sweeps import UNITS, contents, marks, output, python, small_sweep
+from tests.support.forks import Process, Start, forking, python
+from tests.support.sweeps import UNITS, contents, marks, output, small_sweep
 
 # Behind the face: claims of processes that are killed.
 claims: Any = import_module("tegum.empirical.sweeps.claims")
@@ -105,20 +103,12 @@ FEW, MANY = 4, 250_000
 # Seconds after which a test gives up waiting.
 PATIENCE = 120.0
 
-Process = subprocess.Popen[str] | Forked
-Start = Callable[..., Process]
-
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Start a process that runs code, given its words."""
-    if sys.platform != "linux":
-        # Elsewhere a process that has loaded so much can't be forked.
-        yield python
-        return
     # Dask is what xarray looks for.
-    with Nursery("tests.support.sweeps", "tegum.empirical.kernels.cpu", "dask.array") as nursery:
-        yield nursery.start
+    with forking("tests.support.sweeps", "tegum.empirical.kernels.cpu", "dask.array") as start:
+        yield start
 
 
 def held(start: Start, path: Path, workers: int, *words: str, marks: int = 1, looks: int = 1) -> Process:

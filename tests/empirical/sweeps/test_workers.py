@@ -18,7 +18,8 @@ import pytest
 
 from tegum.empirical.sweeps import read_sweep
 from tegum.theory import IndependentFeatures
-from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, python, small_sweep
+from tests.support.forks import python
+from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, small_sweep
 
 # Behind the face: a unit is trained without its pool.
 workers: Any = import_module("tegum.empirical.sweeps.workers")
