@@ -66,7 +66,7 @@ def test_public_names_exist_and_are_documented(folder: str) -> None:
 def test_a_name_without_a_docstring_is_found() -> None:
     def silent() -> None: ...
 
-    record = dataclass(type("Record", (), {}))
+    record: Any = dataclass(type("Record", (), {}))
     assert undocumented("silent", silent) == undocumented("Record", record) == "a docstring of its own"
     assert undocumented("lower", 3) == "a class, a function, a type or a constant behind it"
     assert undocumented("UPPER", 3) == undocumented("undocumented", undocumented) == ""

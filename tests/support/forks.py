@@ -183,7 +183,7 @@ def serve(number: int, modules: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
         os._exit(1)
     control = socket.socket(fileno=number)
     control.send(b"ready")
-    keepers = []
+    keepers: list[int] = []
     while True:
         request, files, _, _ = socket.recv_fds(control, LARGEST_REQUEST, 4)
         if not request:

@@ -71,7 +71,7 @@ class CompiledEngine:
         if model.n_features > MAX_FEATURES:
             return False
         if isinstance(like, np.ndarray):
-            return like.dtype == np.float64
+            return bool(like.dtype == np.float64)
         if like.dtype != array_api_compat.array_namespace(like).float64:
             return False
         return str(array_api_compat.device(like)) == "cpu"
