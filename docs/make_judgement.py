@@ -1,9 +1,9 @@
 """Measure and print the tables of docs/judgement.md, all or those that are named.
 
-    python docs/make_judgement.py [--diagram out/diagram.zarr] [recipes | seeds | noise | power | unseen | broken]
+    python docs/make_judgement.py [--diagram out/diagram.zarr] [recipes | seeds | …]
 
 `noise` and `broken` are of the runs in that dataset, the default one of `tegum diagram`; the table of controls is in
-the `ledger.json` beside it. The other tables but the last are of 14 × 14 cells of the same range.
+the `ledger.json` beside it. `arcs` is of three features, `uniform` of many, the others of 14 × 14 cells of that range.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import numpy as np
@@ -28,12 +29,13 @@ from tegum.compare.diagrams import (
     phase_classes,
     theory_dataset,
 )
-from tegum.compare.geometry import branch_account, train_along
+from tegum.compare.geometry import branch_account, train_along, train_uniform
 from tegum.compare.judgement import IN, PAPER_RECIPE, VERDICTS, Recipe, Verdicts
 from tegum.empirical import Optimisation, Sampling, train
-from tegum.theory import ToyModel, diagram_model, expected_loss
+from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss
 from tegum.theory.branches import branch_diagram
-from tegum.theory.geometry import dead_outputs
+from tegum.theory.geometry import dead_outputs, feature_dimensionality
+from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.minima import SAME_LOSS, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, one_more_important
 from tegum.theory.numerics import FloatArray
@@ -67,6 +69,8 @@ FACTORS = (1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.5)
 DECAYS, SCALES = (0.0, 0.01, 0.1), (1.0, 0.025)
 # A cell of eight seeds is rejected if more than this many of its runs are.
 MOST_REJECTED = 4
+# Of many equal features: n, m, and 1/(1−S).
+EQUAL, INVERSE_DENSITIES = (80, 20), (1.52, 2.76, 5.03, 13.6)
 # `tegum deform --features 3 --vary importance --low 0.55 --high 1.9`, and where models are trained.
 TRIPLES, PROBES, VALUES, SEEDS = one_more_important(3, 2, 0.7, 0.55, 1.9), 9, 20, 32
 
@@ -254,8 +258,7 @@ def broken(dataset: xr.Dataset) -> None:
         "sign of $b$": (weights, -bias),
         "the same weights everywhere": (np.broadcast_to([[0.7, -0.7]], weights.shape), np.full_like(bias, 0.05)),
     }
-    columns = ["what was broken", "polished: cheapest", "another", "none", "best right", "in a minimum", "best right"]
-    table([*columns, "off a boundary"])
+    table(["what was broken", "polished: cheapest", "another", "none", "best right", "in a minimum", "best right"])
     least = dataset["minimum_loss"].values[..., :1]
     for name, (w, b) in made.items():
         runs = Runs.of(dataset, w, b, DEFAULT)
@@ -268,7 +271,7 @@ def broken(dataset: xr.Dataset) -> None:
         account = grid_account(dataset, verdict, nearest, runs.losses)
         row(
             name, f"{cheapest.mean():.1%}", f"{1 - none - cheapest.mean():.1%}", f"{none:.1%}",
-            runs.best_right(polished, cheapest), runs.share(IN), runs.own_best_right,
+            runs.best_right(polished, cheapest), runs.share(IN),
             f"{account.best_seed_in_global_phase:.1%} of {account.cells_off_a_boundary}",
         )  # fmt: skip
 
@@ -287,10 +290,38 @@ def arcs() -> None:
         row(name, f"{account['in_a_minimum'] / account['number']:.1%}", shares)
 
 
+def uniform() -> None:
+    """Models of equal features with and without training: losses, sum of D_i, D*, and outputs that are off."""
+    (n, m), count = EQUAL, len(INVERSE_DENSITIES)
+    with TemporaryDirectory() as out:
+        (run,) = train_uniform(
+            [EQUAL], INVERSE_DENSITIES, steps=8000, learning_rate=0.01, seed=0, device="cpu", out=Path(out),
+            report=lambda *_: None,
+        )  # fmt: skip
+    models = [ToyModel(n, m, IndependentFeatures(1 / place)) for place in INVERSE_DENSITIES]
+    start = train(models[0], seeds=[0], steps=0, device="cpu")
+    weights, bias = run.weights[:, 0], run.bias[:, 0]
+    made = {
+        "nothing": (weights, bias),
+        "no training": (np.repeat(start.weights, count, axis=0), np.repeat(start.bias, count, axis=0)),
+        "sign of $b$": (weights, -bias),
+        "those of the second everywhere": tuple(np.repeat(x[1:2], count, axis=0) for x in (weights, bias)),
+    }
+    table(["what was broken", "losses over those of training", "sum of D_i", "D*", "outputs off"])
+    trained_losses = np.ones(count)
+    for name, (w, b) in made.items():
+        each = zip(models, w, b, strict=True)
+        losses = np.array([SpectralLoss(one, tolerance=1e-5).output_losses(*of).sum() for one, *of in each])
+        trained_losses = losses if name == "nothing" else trained_losses
+        off = dead_outputs(w, b).sum(axis=-1)
+        sizes = (losses / trained_losses, feature_dimensionality(w).sum(axis=-1), m / (w**2).sum(axis=(1, 2)), off)
+        row(name, *(", ".join(f"{value:.4g}" for value in size) for size in sizes))
+
+
 def main() -> None:
     """Print what is asked for."""
     parts: dict[str, Callable[..., None]] = {
-        part.__name__: part for part in (recipes, seeds, noise, power, unseen, broken, arcs)
+        part.__name__: part for part in (recipes, seeds, noise, power, unseen, broken, arcs, uniform)
     }
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; default all", metavar="part")
