@@ -101,7 +101,7 @@ def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, 
         certificate = certify(model, max_boxes=max_boxes)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        from tegum.theory.numerics import write_whole
+        from tegum.theory.storage import write_whole
 
         write_whole(out, certificate.to_json())
     if as_json:

@@ -38,7 +38,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write plain values as JSON, in one step."""
     import json
 
-    from tegum.theory.numerics import write_whole
+    from tegum.theory.storage import write_whole
 
     write_whole(path, json.dumps(value, indent=2) + "\n")
 

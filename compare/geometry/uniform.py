@@ -22,9 +22,10 @@ from tegum.empirical.training import train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray, check_count, check_kind, write_whole
+from tegum.theory.numerics import FloatArray, check_count, check_kind
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
+from tegum.theory.storage import write_whole
 
 from ..progress import InterruptedRunError
 

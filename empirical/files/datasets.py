@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tegum.theory.numerics import check_kind, recover, replacing
+from tegum.theory.numerics import check_kind
+from tegum.theory.storage import recover, replacing
 
 if TYPE_CHECKING:
     import xarray as xr

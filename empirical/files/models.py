@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_kind, recover, replacing
+from tegum.theory.numerics import check_kind
+from tegum.theory.storage import recover, replacing
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tegum.theory.numerics import recover, replacing, write_whole
+from tegum.theory.storage import recover, replacing, write_whole
 from tests.support.internals import internals
 
 # Behind the face: systems without an exchange of names.
-module = internals("numerics.saving")
+module = internals("storage.saving")
 KILLED = 9
 # More operations than a save has.
 MOST = 200
