@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .console import MISUSE, complain
-from .interruptions import tell
+from .console import FAILED, MISUSE, complain
+from .interruptions import stoppable, tell
 from .late import LateCommands
 
 # For each command its module, which is loaded when the command is asked for, and a line that fits beside its name.
@@ -69,7 +69,20 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
+    """Run the command line, and exit with its code.
+
+    Bad input is one line on standard error and exit code 2, a result that is elsewhere than it was asked for one line
+    and 1. Ctrl-C is one line and 130, SIGTERM and SIGHUP likewise 128 and the signal's number.
+    """
+    with stoppable():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int | str:
+    """Run the command line and return its exit code."""
+    from tegum.theory.storage import MovedError
+
     from ..progress import InterruptedRunError
 
     try:
@@ -79,6 +92,12 @@ def main() -> None:
         code = tell(str(stop), goes_on=stop.goes_on)
     except KeyboardInterrupt:
         code = tell("", goes_on=False)
+    except typer.Abort:
+        # Ctrl-C while words are read.
+        code = tell("", goes_on=False)
+    except MovedError as error:
+        complain(str(error))
+        code = FAILED
     except (ValueError, OSError) as error:
         complain(str(error))
         code = MISUSE
@@ -88,4 +107,4 @@ def main() -> None:
             raise
         complain(error.format_message())
         code = MISUSE
-    sys.exit(code)
+    return code
