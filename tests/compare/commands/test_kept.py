@@ -6,12 +6,14 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tegum.theory.packing import packing_transitions
 from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, Outcome
 from tests.support.internals import internals
 
@@ -20,6 +22,8 @@ saving = internals("storage.saving")
 # Behind the faces: what takes long is left out here.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 basins: Any = import_module("tegum.compare.commands.basins")
+packing: Any = import_module("tegum.theory.packing")
+ATLAS = ("axis", "digon", "triangle", "pentagon")
 
 TRAIN = "train --density 0.1 --seeds 2 --steps 8 --objective exact --device cpu --out OUT/a.safetensors"
 CERTIFY = "certify --density 0.375 --importance 1/4 --penalty 0.1 --out OUT/a.json"
@@ -44,7 +48,8 @@ CASES = {
         ("diagram.zarr", "diagram.png", "ledger.json"),
         (
             "tegum.compare.diagrams.diagram.trained_dataset",
-            "tegum.compare.diagrams.diagram.merged",
+            # The boundaries are merged first.
+            "tegum.compare.diagrams.diagram.merged 2",
             "tegum.compare.diagrams.agreement",
             "tegum.compare.commands.diagram.write_json",
             "tegum.compare.figures.save_figure",
@@ -54,7 +59,8 @@ CASES = {
         BASINS,
         ("basins.zarr", "basins.png", "basins.json"),
         (
-            "tegum.compare.basins.shares._enter",
+            # The runs of the exact flow are entered first.
+            "tegum.compare.basins.shares._enter 2",
             "tegum.compare.commands.basins._draw",
             "tegum.compare.figures.save_figure",
             "tegum.compare.commands.basins.write_json",
@@ -77,7 +83,14 @@ CASES = {
         ("tegum.compare.geometry.branch_runs.polish", "tegum.compare.figures.save_figure"),
     ),
 }
-STAGES = [(command, stage) for command, (_, _, after) in CASES.items() for stage in after]
+# Those that take some seconds each are for the slow tests.
+CHEAP = ("losses_of", "to_json", "trained_dataset", "uniform.save_models")
+STAGES = [
+    pytest.param(command, stage, marks=() if stage.endswith(CHEAP) else pytest.mark.slow)
+    for command, (_, _, after) in CASES.items()
+    for stage in after
+]
+LONG = ("diagram", "basins", "uniform", "deform")
 
 
 @pytest.fixture(autouse=True)
@@ -85,25 +98,28 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Leave out what takes long and is tested elsewhere; temporary files go to a folder of the test's."""
     monkeypatch.setattr(stages, "seed_diagram", lambda *_: None)
     monkeypatch.setattr(stages, "phase_boundaries", lambda _: ())
+    monkeypatch.setattr(packing, "packing_transitions", partial(packing_transitions, among=ATLAS))
     monkeypatch.setattr(basins, "PLANES", basins.PLANES[:1])
     monkeypatch.setattr(basins, "PLANE_POINTS", 4)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
 
-def once(monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException) -> None:
-    """Have a function fail when it is called first."""
+def once(monkeypatch: pytest.MonkeyPatch, stage: str, error: BaseException) -> None:
+    """Have a function fail when it is called first, or at the call whose number stands behind it."""
+    name, _, number = stage.partition(" ")
     module, _, attribute = name.rpartition(".")
     try:
         holder = import_module(module)
     except ModuleNotFoundError:
         outer, _, kind = module.rpartition(".")
         holder = getattr(import_module(outer), kind)
-    function, errors = getattr(holder, attribute), [error]
+    function, left = getattr(holder, attribute), [int(number or 1)]
 
     def tried(*words: Any, **named: Any) -> Any:
-        if errors:
-            raise errors.pop()
+        left[0] -= 1
+        if not left[0]:
+            raise error
         return function(*words, **named)
 
     monkeypatch.setattr(holder, attribute, tried)
@@ -157,7 +173,9 @@ def moved(told: Outcome) -> Path:
     return Path(line.rpartition(" is in ")[2])
 
 
-@pytest.mark.parametrize("command", CASES)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CASES]
+)
 def test_on_a_full_disk_what_was_computed_is_elsewhere(
     tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
