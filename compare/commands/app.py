@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .console import FAILED, MISUSE, complain
-from .interruptions import stoppable, tell
+from .interruptions import INTERRUPTED, stoppable, tell
 from .late import LateCommands
 
 # For each command its module, which is loaded when the command is asked for, and a line that fits beside its name.
@@ -75,7 +75,11 @@ def main() -> None:
     and 1. Ctrl-C is one line and 130, SIGTERM and SIGHUP likewise 128 and the signal's number.
     """
     with stoppable():
-        code = _run()
+        try:
+            code = _run()
+        except KeyboardInterrupt:
+            # Before the command begins, or while it is told how it ended.
+            code = tell("", goes_on=False)
     sys.exit(code)
 
 
@@ -88,12 +92,12 @@ def _run() -> int | str:
     try:
         # One name, however it was started: that of the variable by which shells ask for completions hangs on it.
         code = app(prog_name="tegum", standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            # Typer says nothing of Ctrl-C that comes while it reads words.
+            raise KeyboardInterrupt
     except InterruptedRunError as stop:
         code = tell(str(stop), goes_on=stop.goes_on)
     except KeyboardInterrupt:
-        code = tell("", goes_on=False)
-    except typer.Abort:
-        # Ctrl-C while words are read.
         code = tell("", goes_on=False)
     except MovedError as error:
         complain(str(error))
