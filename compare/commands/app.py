@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .characters import spell_what_cannot_be_encoded
 from .console import FAILED, MISUSE, complain
 from .interruptions import INTERRUPTED, stoppable, tell
 from .late import LateCommands
@@ -89,6 +90,7 @@ def _run() -> int | str:
 
     from ..progress import InterruptedRunError
 
+    spell_what_cannot_be_encoded()
     try:
         # One name, however it was started: that of the variable by which shells ask for completions hangs on it.
         code = app(prog_name="tegum", standalone_mode=False) or 0
