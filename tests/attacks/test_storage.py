@@ -101,7 +101,7 @@ COMMANDS: dict[str, tuple[str, str, int]] = {
         80,
     ),
     "diagram": (
-        "diagram --cells 2 --seeds 1 --steps 16 --batch 8 --objective exact --device cpu --no-controls --out OUT/d",
+        "diagram --cells 2 --seeds 1 --steps 16 --objective exact --device cpu --no-controls --out OUT/d",
         "d",
         60,
     ),

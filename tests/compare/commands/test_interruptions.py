@@ -20,7 +20,7 @@ interruptions: Any = import_module("tegum.compare.commands.interruptions")
 running: Any = import_module("tegum.empirical.training.running")
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")
-CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 128 + 15, signal.SIGHUP: 128 + 1}
+CODES: dict[int, int] = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 128 + 15, signal.SIGHUP: 128 + 1}
 
 
 @pytest.fixture(params=sorted(CODES), ids=lambda number: signal.Signals(number).name)

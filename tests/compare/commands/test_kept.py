@@ -27,7 +27,7 @@ ATLAS = ("axis", "digon", "triangle", "pentagon")
 
 TRAIN = "train --density 0.1 --seeds 2 --steps 8 --objective exact --device cpu --out OUT/a.safetensors"
 CERTIFY = "certify --density 0.375 --importance 1/4 --penalty 0.1 --out OUT/a.json"
-DIAGRAM = "diagram --cells 2 --seeds 1 --steps 16 --batch 8 --objective exact --device cpu --no-controls --out OUT"
+DIAGRAM = "diagram --cells 2 --seeds 1 --steps 16 --objective exact --device cpu --no-controls --out OUT"
 BASINS = "basins --density 0.3,0.8 --importance 0.5,2 --scales 0.5 --seeds 1 --steps 20 --out OUT"
 UNIFORM = "uniform --size 4,2 --points 2 --steps 20 --out OUT"
 DEFORM = "deform --features 3 --low 0.9 --high 1.1 --probes 1 --starts 4 --runs 2 --seeds 2 --out OUT"

@@ -303,8 +303,13 @@ def test_ctrl_c_when_it_is_written_does_not_write_it_twice(tmp_path: Path, monke
     monkeypatch.setattr(saving, "_flush", lambda _: None)
     monkeypatch.setattr(saving, "_flush_folder", pressed)
     written: list[Path] = []
+
+    def write(new: Path) -> None:
+        written.append(new)
+        new.write_text("result")
+
     with Destination(tmp_path / "a.txt") as place, pytest.raises(KeyboardInterrupt):
-        place.save(lambda new: (written.append(new), new.write_text("result")))
+        place.save(write)
     assert len(written) == 1
     assert names(tmp_path) == ["a.txt"]
 
