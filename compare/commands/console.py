@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def console(*, stderr: bool = False) -> Console:
 def complain(text: str) -> None:
     """Write what went wrong to standard error, in one line."""
     if line := " ".join(text.split()):
-        sys.stderr.write(f"tegum: {line}\n")
+        # A terminal that was closed takes no more words.
+        with suppress(OSError):
+            sys.stderr.write(f"tegum: {line}\n")
 
 
 def print_json(value: Any) -> None:
@@ -37,10 +40,14 @@ def print_json(value: Any) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write plain values as JSON, in one step."""
+    """Write plain values as JSON, in one step.
+
+    Raises:
+        MovedError: if they can't be written there; they are elsewhere then.
+    """
     import json
 
-    from tegum.theory.numerics import write_whole
+    from tegum.theory.storage import write_whole
 
     write_whole(path, json.dumps(value, indent=2) + "\n")
 

@@ -31,6 +31,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"geometry"},
         {"models"},
         {"numerics"},
+        {"storage"},
     ],
     "empirical": [
         {"sweeps"},
