@@ -27,7 +27,7 @@ HIGHEST_DENSITY = 0.98
 MARGIN, FEW = 2.0, 4
 # Trained models keep this share of log t away from its ends.
 ASIDE = 0.01
-TABLE, FIGURE = "branches.json", "branches.png"
+TABLE, FIGURE, CHECKPOINT = "branches.json", "branches.png", "training.npz"
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,26 @@ def _show_family(
     Raises:
         InterruptedRunError: if training was interrupted.
     """
+    from tegum.theory.storage import Destination
+
+    with Destination(out, (TABLE, FIGURE, CHECKPOINT)):
+        account = _followed(family, effort, out, report)
+    if as_json:
+        print_json(account)
+        return
+    _print(account)
+    console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
+
+
+def _followed(family: Family, effort: EffortOptions, out: Path, report: Callable[[str, float], None]) -> dict[str, Any]:
+    """Follow a family's minima, train models beside them, write both, and return the account of them."""
     import numpy as np
 
     from tegum.theory.branches import branch_diagram
 
     from ..geometry import branch_account
 
-    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / CHECKPOINT
     span = np.log(family.high / family.low)
     first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
     diagram = branch_diagram(
@@ -170,34 +183,35 @@ def _show_family(
         margin=np.inf if family.n_features <= FEW else MARGIN,
         on_progress=lambda share: report("minima", share),
     )
-    _write(out, branch_account(diagram, None))
+    write_json(out / TABLE, branch_account(diagram, None))
     runs = None
-    if effort.runs:
-        from ..geometry import train_along
 
-        with keeping(lambda: f"the minima are in {out / TABLE}", goes_on=False):
+    def kept() -> str:
+        trained = f", and what was trained in {checkpoint}" if checkpoint.exists() else ""
+        return f"the minima are in {out / TABLE}{trained}"
+
+    # The minima aren't gone on with.
+    with keeping(kept, goes_on=checkpoint.exists):
+        if effort.runs:
+            from ..geometry import train_along
+
             runs = train_along(
                 diagram,
                 np.exp(np.linspace(first, last, effort.runs)),
                 seeds=effort.seeds,
                 objective=effort.objective,
                 on_progress=lambda done, all_of_them: report("training", done / max(all_of_them, 1)),
+                checkpoint=checkpoint,
             )
-    account = branch_account(diagram, runs)
-    _write(out, account)
-    from ..figures import branch_figure, save_figure
+        account = branch_account(diagram, runs)
+        write_json(out / TABLE, account)
+        # The runs are safe.
+        checkpoint.unlink(missing_ok=True)
+        from ..figures import branch_figure, save_figure
 
-    report("figure", 0.0)
-    save_figure(branch_figure(diagram, runs), out / FIGURE)
-    if as_json:
-        print_json(account)
-        return
-    _print(account)
-    console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
-
-
-def _write(out: Path, account: dict[str, Any]) -> None:
-    write_json(out / TABLE, account)
+        report("figure", 0.0)
+        save_figure(branch_figure(diagram, runs), out / FIGURE)
+    return account
 
 
 def _print(account: dict[str, Any]) -> None:
@@ -218,18 +232,20 @@ def _print(account: dict[str, Any]) -> None:
     rows = []
     for arc in account["arcs"]:
         ends = ", ".join(_end(arc[limit]) for limit in ("lower_limit", "upper_limit"))
-        share = "" if runs is None else f"{100 * runs['by_arc'][arc['number']]:.2f}"
-        rows.append([str(arc["number"]), arc["name"], f"{arc['from']:.8f}", f"{arc['to']:.8f}", ends, share])
-    print_table("Where each is a minimum", ["", "phase", "from", "to", "ends", "% of runs"], rows)
+        shares = [] if runs is None else [f"{100 * runs[by][arc['number']]:.2f}" for by in ("by_arc_in_it", "by_arc")]
+        rows.append([str(arc["number"]), arc["name"], f"{arc['from']:.8f}", f"{arc['to']:.8f}", ends, *shares])
+    columns = ["", "phase", "from", "to", "ends", *([] if runs is None else ["% in it", "% of basin"])]
+    print_table("Where each is a minimum", columns, rows)
     if runs is None:
         return
-    shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
-    console().print(f"Of {runs['number']} runs ({runs['objective']}), polished: {shares}.", soft_wrap=True)
+    rows = [[text, f"{runs['shares_in_it'][text]:.2%}", f"{share:.2%}"] for text, share in runs["shares"].items()]
+    columns = [f"{runs['number']} runs ({runs['objective']})", "in it, by their own weights", "polished"]
+    print_table("Where runs are", columns, rows)
     far = f"polishing moves them by {runs['median_distance']:.1e} (median) and {runs['distance_99']:.1e} (99 %)"
     own = f"By their own weights {runs['in_a_minimum']} of {runs['number']} are in a minimum; {far}."
     console().print(own, soft_wrap=True)
-    reached = runs["values_with_a_run_on_the_cheapest"]
-    console().print(f"At {reached} of {runs['values']} values some run reached the cheapest minimum.", soft_wrap=True)
+    reached = runs["values_with_a_run_in_the_cheapest"]
+    console().print(f"At {reached} of {runs['values']} values some run is in the cheapest minimum.", soft_wrap=True)
 
 
 def _end(limit: dict[str, Any] | None) -> str:

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tegum.theory.numerics import check_kind, recover, replacing
+from tegum.theory.numerics import check_kind
+from tegum.theory.storage import Destination, recover
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,7 +18,8 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     """Write a dataset to a zarr store, replacing what is there only when all is written; attributes become JSON.
 
     Raises:
-        ValueError: if it is no dataset.
+        ValueError: if it is no dataset, `path` is something else than a zarr store, or another process is writing it.
+        MovedError: if it can't be written there; it is elsewhere then.
     """
     import xarray as xr
     import zarr
@@ -26,8 +28,8 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     plain = dataset.copy(deep=False)
     plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
     # A chunk that isn't written is one that got lost.
-    with replacing(path) as new, zarr.config.set({"array.write_empty_chunks": True}):
-        plain.to_zarr(new, mode="w", consolidated=False)
+    with Destination(path) as place, zarr.config.set({"array.write_empty_chunks": True}):
+        place.save(lambda new: plain.to_zarr(new, mode="w", consolidated=False))
 
 
 def read_zarr(path: Path, what: str) -> xr.Dataset:

@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_kind, recover, replacing
+from tegum.theory.numerics import check_kind
+from tegum.theory.storage import Destination, recover
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
 from .descriptions import MODEL_NAMES, described, model_arrays
+from .tensors import tensor_bytes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,7 +60,9 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
             `tegum loss` and `tegum diagram --from` need no further options.
 
     Raises:
-        ValueError: if the ending is another, or the arrays don't fit each other or the model.
+        ValueError: if the ending is another, the arrays don't fit each other or the model, `path` is a folder of
+            something else, or another process is writing it.
+        MovedError: if they can't be written there; they are elsewhere then.
 
     Example:
         >>> import tempfile
@@ -77,8 +81,6 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     if path.suffix == ".zarr":
         write_zarr(to_dataset(trained, model=model), path)
         return
-    from safetensors.numpy import save_file
-
     arrays, words = _parts(trained)
     _axes(arrays)
     # A length of 1 along the seeds, so that parameters broadcast against weights.
@@ -86,8 +88,9 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     arrays |= models
     attributes = _attributes(arrays, words, model)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path) as new:
-        save_file(whole, new, metadata={name: json.dumps(value) for name, value in attributes.items()})
+    metadata = {name: json.dumps(value) for name, value in attributes.items()}
+    with Destination(path) as place:
+        place.save(lambda new: new.write_bytes(tensor_bytes(whole, metadata)))
 
 
 def load_models(path: str | os.PathLike[str]) -> TrainedModels:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import replacing
+from tegum.theory.storage import Destination
 
 # What became of a model so far.
 RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
@@ -67,8 +67,17 @@ class TrainingState:
         )
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:
-        """Write the state and the run's settings, replacing `path` in one step."""
-        with replacing(path) as new, new.open("wb") as file:
+        """Write the state and the run's settings, replacing `path` in one step.
+
+        Raises:
+            MovedError: if it can't be written there; it is elsewhere then.
+        """
+        with Destination(path) as place:
+            place.save(lambda new: self.write(new, settings))
+
+    def write(self, path: Path, settings: dict[str, Any]) -> None:
+        """Write them to a new file."""
+        with path.open("wb") as file:
             np.savez(file, settings=np.array(json.dumps(settings)), **vars(self))
 
     @classmethod

@@ -2,8 +2,8 @@
 
 `arrays` has the one array type, `checks` what single arguments must be, `intervals` proven intervals of exact
 rationals, `compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds,
-`lbfgs` minimises for many starts at once, `threads` splits rows over all cores, and `saving` puts files in place in one
-step. Nothing here imports anything else of ours.
+`lbfgs` minimises for many starts at once, and `threads` splits rows over all cores. Nothing here imports anything else
+of ours but where files are kept.
 Begin with `continuation`:
 
     >>> import numpy as np
@@ -13,7 +13,7 @@ Begin with `continuation`:
     True
 """
 
-from .arrays import Array, FloatArray, as_numpy, exactly, numbers
+from .arrays import Array, FloatArray, as_numpy, exactly, numbers, stretched
 from .checks import check_choice, check_count, check_kind, check_rate, is_real
 from .compensated import SPLITTER, precise_gram, split, splitter, two_product, two_sum
 from .compilation import compiled, machine_code, type_of
@@ -36,7 +36,6 @@ from .continuation import (
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
 from .rounding import UNIT, gamma
-from .saving import recover, replacing, write_whole
 from .threads import cores, even_size, over_slices, slices
 
 __all__ = [
@@ -83,14 +82,12 @@ __all__ = [
     "over_slices",
     "precise_gram",
     "rational",
-    "recover",
-    "replacing",
     "slices",
     "split",
     "splitter",
+    "stretched",
     "trace",
     "two_product",
     "two_sum",
     "type_of",
-    "write_whole",
 ]

@@ -1,0 +1,21 @@
+"""Files and folders that are whole at every moment, whatever happens to the process that writes them.
+
+`destination` is where to begin: a place that is looked at and locked before the work whose result goes there, and whose
+result isn't lost if it can't be written. `saving` writes beside a place and puts there in one step what is finished, so
+that a killed process leaves the old or the new; `locks` tell its files from a living one's. Nothing here imports
+anything else of ours.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from tegum.theory.storage import Destination
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Destination(folder, ["account.json"]) as place:
+    ...         place.save(lambda new: new.write_text("{}"), "account.json")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['account.json']
+"""
+
+from .destination import Destination, MovedError, write_whole
+from .saving import NOTHING, ChangedError, recover, replacing, workplace
+
+__all__ = ["NOTHING", "ChangedError", "Destination", "MovedError", "recover", "replacing", "workplace", "write_whole"]
