@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.sweeps import python
+from tests.support.forks import python
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")]
 
