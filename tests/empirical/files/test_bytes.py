@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tegum.empirical.files import load_models
-from tests.support.sweeps import output, python
+from tests.support.forks import python
+from tests.support.sweeps import output
 
 # The law has metadata of several words, whose order might be any.
 WRITE = """
