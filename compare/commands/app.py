@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -68,13 +69,27 @@ def root(
         raise typer.Exit(MISUSE)
 
 
+# Of everything else.
+shown = warnings.showwarning
+
+
+def _warned(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Show the project's own warnings as it complains, without the place in the sources."""
+    if category.__module__.startswith("tegum."):
+        complain(f"warning: {message}")
+    else:
+        shown(message, category, *where)
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
     from ..progress import InterruptedRunError
 
     try:
         # One name, however it was started: that of the variable by which shells ask for completions hangs on it.
-        code = app(prog_name="tegum", standalone_mode=False) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _warned
+            code = app(prog_name="tegum", standalone_mode=False) or 0
     except InterruptedRunError as stop:
         code = tell(str(stop), goes_on=stop.goes_on)
     except KeyboardInterrupt:

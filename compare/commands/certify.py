@@ -144,6 +144,8 @@ def _show_check(path: Path, *, as_json: bool) -> None:
         certificate = Certificate.from_json(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError(f"{path} isn't a text file") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     kind, total = "boxes" if len(certificate.model.importance) == 2 else "cells", max(certificate.listed, 1)
     with Stages() as stages:
         found = check_certificate(certificate, report=lambda done: stages.report(kind, done / total))

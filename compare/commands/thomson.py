@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
+from .console import console, print_json, print_table, say
 from .groups import with_groups
 from .options import Json
 from .stages import Stages
@@ -97,7 +96,7 @@ def _show_points(n: int, search: SearchOptions, report: Callable[[str, float], N
         return
     symmetry = f", symmetry {found.point_group}" if found.point_group else ""
     evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
-    sys.stdout.write(f"{n} points in {search.dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
+    say(f"{n} points in {search.dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.")
     if target is not None and found.status != "target":
         console().print(f"None of the starts reached the target {target:.13g}.", soft_wrap=True)
     if written:
