@@ -25,11 +25,11 @@ STEERING = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def visible(text: str) -> str:
-    """Return a text with everything that would steer a terminal spelled out, as in "\\x1b"; ends of lines stay.
+    r"""Return a text with everything that would steer a terminal spelled out, as in "\x1b"; ends of lines stay.
 
     Example:
-        >>> print(visible("merged\x1b[31m(1,2)"))
-        merged\\x1b[31m(1,2)
+        >>> print(visible(f"merged{chr(27)}[31m(1,2)"))
+        merged\x1b[31m(1,2)
     """
     if text.isprintable():
         return text

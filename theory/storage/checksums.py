@@ -138,7 +138,9 @@ def check_unverified(form: Any, path: Path, what: str, way_out: str) -> None:
     if known is None:
         return
     if int(known[1]) >= CHECKED_SINCE:
-        raise ValueError(f"{what} in {path} is damaged: expected its checksum beside format {form!r}, got none; {way_out}")
+        raise ValueError(
+            f"{what} in {path} is damaged: expected its checksum beside format {form!r}, got none; {way_out}"
+        )
     warn_unverified(path, what)
 
 

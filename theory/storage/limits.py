@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ MOST_TIMES, ALWAYS = 100, 1 << 28
 # What libraries advise is to load such a file all the same.
 OBJECTS = "it holds Python objects, which run code when they are loaded; expected arrays of numbers only"
 MAGIC = b"\x93NUMPY"
+# The end of an archive, which may be followed by a comment; where the number of members stands in it, and what stands
+# there if they are more.
+END, LONGEST_END, COUNT_AT, MANY = b"PK\x05\x06", 22 + (1 << 16), 10, (1 << 16) - 1
 
 
 def check_declared(declared: int, stored: int, path: Path) -> None:
@@ -64,8 +68,10 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     found = {}
     with _opened(path) as archive:
         for member in archive.infolist():
+            # Whatever its name: that may be what is damaged.
+            content = archive.read(member)
             if member.filename.endswith(".npy"):
-                found[member.filename.removesuffix(".npy")] = _array(member.filename, archive.read(member))
+                found[member.filename.removesuffix(".npy")] = _array(member.filename, content)
     return found
 
 
@@ -77,6 +83,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             members = archive.infolist()
             if len({member.filename for member in members}) < len(members):
                 raise ValueError("it is damaged: a name is there twice")
+            if (count := _counted(path)) not in (len(members), MANY):
+                raise ValueError(f"it is damaged: its directory has {len(members)} members, and should have {count}")
             check_declared(sum(member.file_size for member in members), path.stat().st_size, path)
             yield archive
     except (ValueError, MemoryError):
@@ -84,6 +92,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     # Each way of packing has errors of its own.
     except Exception as error:
         raise ValueError(f"it isn't an archive of arrays, or is damaged: {error or type(error).__name__}") from None
+
+
+def _counted(path: Path) -> int:
+    """Return how many members an archive says that it has, which Python's reader doesn't look at."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_END))
+        tail = file.read()
+    return int(struct.unpack_from("<H", tail, tail.rfind(END) + COUNT_AT)[0])
 
 
 def _array(name: str, content: bytes) -> NDArray[Any]:
