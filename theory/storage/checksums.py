@@ -1,7 +1,7 @@
 """Checksums of what is kept, written with it and compared when it is read, so that damage is noticed.
 
-SHA-256 of one spelling: JSON of plain values with sorted names, and for each array its name, type, shape, dimensions and
-little-endian bytes. They are against damage, and not against forgers, who can compute them too.
+SHA-256 of one spelling: JSON of plain values with sorted names, and for each array its name, type, shape, dimensions
+and little-endian bytes. They are against damage, and not against forgers, who can compute them too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def digest_of(
             raise ValueError(f"a checksum is of values that JSON can hold: {error}") from None
         content.update(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
 
-    add({name: value for name, value in attributes.items()})
+    add(dict(attributes))
     for name in sorted(arrays or {}):
         array, dims = np.asarray((arrays or {})[name]), list((dimensions or {}).get(name, ()))
         if array.dtype.kind in "OTU":
@@ -75,7 +75,7 @@ def digest_of(
 
 
 def row_digest(names: Sequence[str], values: Sequence[Any]) -> str:
-    """Return the checksum of one row of a table, over the names of its columns and its values, 16 hexadecimal digits."""
+    """Return the checksum of a row of a table, over names of columns and values, 16 hexadecimal digits."""
     return digest_of({"names": list(names), "values": list(values)})[:ROW_DIGITS]
 
 

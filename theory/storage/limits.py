@@ -38,7 +38,7 @@ def check_declared(declared: int, stored: int, path: Path) -> None:
         >>> check_declared(8 * 10**9, 1000, Path("model.npz"))
         Traceback (most recent call last):
         ...
-        ValueError: model.npz declares arrays of 8,000,000,000 bytes, but has 1,000 itself: at most 100 times its size, ...
+        ValueError: model.npz declares arrays of 8,000,000,000 bytes, but has 1,000 itself: ...
     """
     if declared > max(ALWAYS, MOST_TIMES * stored):
         raise ValueError(
@@ -48,7 +48,7 @@ def check_declared(declared: int, stored: int, path: Path) -> None:
 
 
 def check_archive(path: Path) -> None:
-    """Raise `ValueError` if an archive (.zip, .npz, .pt) is damaged somewhere, by its own checksums, or declares too much.
+    """Raise `ValueError` if an archive (.zip, .npz, .pt) doesn't fit its own checksums, or declares too much.
 
     Readers that stop where an array ends don't notice.
     """
