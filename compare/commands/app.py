@@ -74,12 +74,12 @@ def root(
 shown = warnings.showwarning
 
 
-def _warned(message: Warning | str, category: type[Warning], *where: Any) -> None:
+def _warned(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Show the project's own warnings as it complains, without the place in the sources."""
     if category.__module__.startswith("tegum."):
         complain(f"warning: {message}")
     else:
-        shown(message, category, *where)
+        shown(message, category, *where, **more)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class TrainingState:
     def save(self, path: Path, settings: dict[str, Any]) -> None:
         """Write the state and the run's settings, replacing `path` in one step."""
         with replacing(path) as new, new.open("wb") as file:
-            arrays = {"settings": np.array(json.dumps(settings)), **vars(self)}
+            arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings)), **vars(self)}
             np.savez(file, **arrays, **{SHA256: np.array(digest_of({}, arrays))})
 
     @classmethod

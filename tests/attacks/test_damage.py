@@ -100,7 +100,7 @@ def weights(folder: Path, suffix: str) -> Kind:
 def foreign(folder: Path, suffix: str) -> Kind:
     """What it reads of other people's, of kinds that carry checksums of their own."""
     rng, path = np.random.default_rng(0), folder / f"model{suffix}"
-    arrays = {"W": rng.normal(size=(4, 2, 5)), "b": rng.normal(size=(4, 5))}
+    arrays: dict[str, Any] = {"W": rng.normal(size=(4, 2, 5)), "b": rng.normal(size=(4, 5))}
     if suffix == ".npz":
         np.savez(path, **arrays)
     else:
