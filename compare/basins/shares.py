@@ -23,13 +23,14 @@ from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.numerics import check_count, check_kind, check_rate, numbers
+from tegum.theory.storage import Destination
 
 from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, quiet
 
 FORMAT, FIRST_FORMAT = "tegum basin shares 2", "tegum basin shares 1"
-DATASET_NAME, MINIMA_NAME, CHECKPOINT_NAME = "basins.zarr", "minima.zarr", "training.npz"
+DATASET_NAME, MINIMA_NAME = "basins.zarr", "minima.zarr"
 # How runs are trained.
 OBJECTIVES = ("exact", "sampled")
 # Ends that are none of the listed minima.
@@ -140,8 +141,8 @@ def basin_shares(
 
     Args:
         settings: grid, seeds and training; default those of the main job.
-        out: folder to keep the dataset in, written after each block of one objective and one initial scale. The same
-            call goes on with what it finds there.
+        out: folder to keep the dataset in, which one process writes at a time, after each block of one objective and
+            one initial scale. The same call goes on with what it finds there.
         report: called with the name of each stage and the share of it that is done.
 
     Returns:
@@ -152,22 +153,43 @@ def basin_shares(
         boundary curves as in docs/dataset.md.
 
     Raises:
-        ValueError: if `out` holds shares of other settings, or something else.
-        InterruptedRunError: if sampled training was stopped with Ctrl-C; the same call goes on from there.
+        ValueError: if `out` holds shares of other settings or something else, or another process is writing it.
+        OSError: if `out` can't be written to. If it is a `MovedError`, what was computed so far is elsewhere.
+        InterruptedRunError: if it was stopped with Ctrl-C; the same call goes on from there.
     """
     settings = BasinSettings() if settings is None else settings
     check_kind("settings", settings, BasinSettings)
-    folder = None if out is None else Path(out)
+    if out is None:
+        return _measured(settings, None, report)
+    checkpoints = [_checkpoint_name(scale) for scale in range(len(settings.initial_scale))]
+    with Destination(out, (DATASET_NAME, MINIMA_NAME, *checkpoints)):
+        return _measured(settings, Path(out), report)
+
+
+def _measured(settings: BasinSettings, folder: Path | None, report: Report) -> xr.Dataset:
+    """Measure what isn't in a folder yet."""
     dataset = _begun(settings, folder, report)
     blocks = [(o, s) for o in range(len(OBJECTIVES)) for s in range(len(settings.initial_scale))]
     for done, (objective, scale) in enumerate(blocks):
-        if dataset["done"].values[objective, scale]:
-            continue
-        report(OBJECTIVES[objective], done % len(settings.initial_scale) / len(settings.initial_scale))
-        _enter(dataset, (objective, scale), _runs(dataset, settings, (objective, scale), folder))
-        if folder is not None:
-            _save(dataset, folder / DATASET_NAME)
+        checkpoint = None if folder is None else folder / _checkpoint_name(scale)
+        if not dataset["done"].values[objective, scale]:
+            report(OBJECTIVES[objective], done % len(settings.initial_scale) / len(settings.initial_scale))
+            try:
+                runs = _runs(dataset, settings, (objective, scale), checkpoint)
+            except KeyboardInterrupt:
+                raise InterruptedRunError("" if folder is None else f"what was measured is in {folder}") from None
+            _enter(dataset, (objective, scale), runs)
+            if folder is not None:
+                _save(dataset, folder / DATASET_NAME)
+        if checkpoint is not None and OBJECTIVES[objective] == "sampled":
+            # The runs are safe.
+            checkpoint.unlink(missing_ok=True)
     return dataset
+
+
+def _checkpoint_name(scale: int) -> str:
+    """Return the name of what is kept of training at one initial scale until its runs are written."""
+    return f"training-{scale}.npz"
 
 
 def _save(dataset: xr.Dataset, path: Path) -> None:
@@ -237,7 +259,7 @@ def _written(settings: BasinSettings) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
 
 
-def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], folder: Path | None) -> xr.Dataset:
+def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], checkpoint: Path | None) -> xr.Dataset:
     """Return the runs of one objective at one initial scale, polished and looked up."""
     model, seeds = model_of(dataset), settings.seeds
     begun = Optimisation(initial_scale=settings.initial_scale[block[1]])
@@ -256,7 +278,7 @@ def _runs(dataset: xr.Dataset, settings: BasinSettings, block: tuple[int, int], 
         learning_rate=settings.learning_rate,
         optimisation=begun,
         device=settings.device,
-        session=Session(checkpoint=None if folder is None else folder / CHECKPOINT_NAME),
+        session=Session(checkpoint, keep=True),
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)

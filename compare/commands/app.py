@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from .characters import spell_what_cannot_be_encoded
-from .console import MISUSE, complain
-from .interruptions import tell
+from .console import FAILED, MISUSE, complain
+from .interruptions import INTERRUPTED, stoppable, tell
 from .late import LateCommands
 
 # For each command its module, which is loaded when the command is asked for, and a line that fits beside its name.
@@ -83,7 +83,24 @@ def _warned(message: Warning | str, category: type[Warning], *where: Any, **more
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
+    """Run the command line, and exit with its code.
+
+    Bad input is one line on standard error and exit code 2, a result that is elsewhere than it was asked for one line
+    and 1. Ctrl-C is one line and 130, SIGTERM and SIGHUP likewise 128 and the signal's number.
+    """
+    with stoppable():
+        try:
+            code = _run()
+        except KeyboardInterrupt:
+            # Before the command begins, or while it is told how it ended.
+            code = tell("", goes_on=False)
+    sys.exit(code)
+
+
+def _run() -> int | str:
+    """Run the command line and return its exit code."""
+    from tegum.theory.storage import MovedError
+
     from ..progress import InterruptedRunError
 
     spell_what_cannot_be_encoded()
@@ -92,10 +109,16 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.showwarning = _warned
             code = app(prog_name="tegum", standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            # Typer says nothing of Ctrl-C that comes while it reads words.
+            raise KeyboardInterrupt
     except InterruptedRunError as stop:
         code = tell(str(stop), goes_on=stop.goes_on)
     except KeyboardInterrupt:
         code = tell("", goes_on=False)
+    except MovedError as error:
+        complain(str(error))
+        code = FAILED
     except (ValueError, OSError) as error:
         complain(str(error))
         code = MISUSE
@@ -105,4 +128,4 @@ def main() -> None:
             raise
         complain(error.format_message())
         code = MISUSE
-    sys.exit(code)
+    return code

@@ -11,6 +11,7 @@ import typer
 
 from .console import console, print_json, print_table, write_json
 from .groups import with_groups
+from .interruptions import keeping
 from .options import GRID, Json, numbers
 from .stages import Stages
 
@@ -25,6 +26,7 @@ KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
 PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
 EXTENTS = (2.5, 0.05)
 PLANE_POINTS = 80
+ACCOUNT, FIGURES = "basins.json", ("basins.png", "basin-planes.png")
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,17 @@ def basins(
     as_json: Json = False,
 ) -> None:
     """Count which minimum seeds end in, for two features in one dimension: gradient flow beside sampled training."""
+    from tegum.theory.storage import Destination
+
     from ..basins import basin_shares
 
     settings = grid.settings()
-    with Stages() as stages:
-        dataset = basin_shares(settings, out=out, report=stages.report)
-        _draw(dataset, out, stages.report)
-    account = _account(dataset)
-    write_json(out / "basins.json", account)
+    with Destination(out, (ACCOUNT, *FIGURES)), keeping(lambda: f"what was measured is in {out}"):
+        with Stages() as stages:
+            dataset = basin_shares(settings, out=out, report=stages.report)
+            _draw(dataset, out, stages.report)
+        account = _account(dataset)
+        write_json(out / ACCOUNT, account)
     if as_json:
         print_json(account)
     else:
@@ -102,8 +107,8 @@ def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) 
             report("planes", (row * len(PLANES) + column) / (len(EXTENTS) * len(PLANES)))
             planes[row].append(basin_plane(density, importance, extent=extent, points=PLANE_POINTS))
     report("figures", 0.0)
-    save_figure(basins_figure(dataset), out / "basins.png")
-    save_figure(planes_figure(planes), out / "basin-planes.png")
+    for name, figure in zip(FIGURES, (basins_figure(dataset), planes_figure(planes)), strict=True):
+        save_figure(figure, out / name)
 
 
 def _account(dataset: xr.Dataset) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def _print(account: dict[str, Any], out: Path) -> None:
         rows.append([f"{block['objective']} {block['initial_scale']:g}", *own])
     columns = ["", *(f"{word} a minimum" if word == "in" else word for word in account["blocks"][0]["by_own_weights"])]
     print_table("The same runs by their own weights, not polished: percent", columns, rows)
-    files = ", ".join(str(out / name) for name in ("basins.png", "basin-planes.png", "basins.json", "basins.zarr"))
+    files = ", ".join(str(out / name) for name in (*FIGURES, ACCOUNT, "basins.zarr"))
     console().print(f"Wrote {files}.", soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ from .console import console, print_json, print_table
 from .given import goes_without
 from .groups import with_groups
 from .options import Features, Hidden, Json
+from .places import taken
 
 if TYPE_CHECKING:
     from tegum.theory.boundaries import BoundaryCurve, BoundaryMap, BoundarySegment, SpecialPoint
@@ -157,17 +158,19 @@ def _show_map(plane: PlaneOptions, figure: Path | None, *, as_json: bool) -> Non
     """Print all special points and boundaries of a plane, and draw them on request."""
     if figure is not None:
         _check_figure(figure)
-    boundaries = plane.map()
-    if figure is not None:
-        from ..figures import boundary_figure, save_figure
+    with taken([] if figure is None else [figure]):
+        boundaries = plane.map()
+        # Numbers first: a figure may fail to be written.
+        if as_json:
+            print_json(_map_json(boundaries))
+        else:
+            _print_special_points(boundaries)
+            _print_segments(boundaries)
+        if figure is not None:
+            from ..figures import boundary_figure, save_figure
 
-        save_figure(boundary_figure(boundaries), figure)
-    if as_json:
-        print_json(_map_json(boundaries))
-        return
-    _print_special_points(boundaries)
-    _print_segments(boundaries)
-    if figure is not None:
+            save_figure(boundary_figure(boundaries), figure)
+    if figure is not None and not as_json:
         console().print(f"figure: {figure}", soft_wrap=True)
 
 

@@ -27,7 +27,7 @@ HIGHEST_DENSITY = 0.98
 MARGIN, FEW = 2.0, 4
 # Trained models keep this share of log t away from its ends.
 ASIDE = 0.01
-TABLE, FIGURE = "branches.json", "branches.png"
+TABLE, FIGURE, CHECKPOINT = "branches.json", "branches.png", "training.npz"
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,26 @@ def _show_family(
     Raises:
         InterruptedRunError: if training was interrupted.
     """
+    from tegum.theory.storage import Destination
+
+    with Destination(out, (TABLE, FIGURE, CHECKPOINT)):
+        account = _followed(family, effort, out, report)
+    if as_json:
+        print_json(account)
+        return
+    _print(account)
+    console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
+
+
+def _followed(family: Family, effort: EffortOptions, out: Path, report: Callable[[str, float], None]) -> dict[str, Any]:
+    """Follow a family's minima, train models beside them, write both, and return the account of them."""
     import numpy as np
 
     from tegum.theory.branches import branch_diagram
 
     from ..geometry import branch_account
 
-    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / CHECKPOINT
     span = np.log(family.high / family.low)
     first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
     diagram = branch_diagram(
@@ -170,34 +183,35 @@ def _show_family(
         margin=np.inf if family.n_features <= FEW else MARGIN,
         on_progress=lambda share: report("minima", share),
     )
-    _write(out, branch_account(diagram, None))
+    write_json(out / TABLE, branch_account(diagram, None))
     runs = None
-    if effort.runs:
-        from ..geometry import train_along
 
-        with keeping(lambda: f"the minima are in {out / TABLE}", goes_on=False):
+    def kept() -> str:
+        trained = f", and what was trained in {checkpoint}" if checkpoint.exists() else ""
+        return f"the minima are in {out / TABLE}{trained}"
+
+    # The minima aren't gone on with.
+    with keeping(kept, goes_on=checkpoint.exists):
+        if effort.runs:
+            from ..geometry import train_along
+
             runs = train_along(
                 diagram,
                 np.exp(np.linspace(first, last, effort.runs)),
                 seeds=effort.seeds,
                 objective=effort.objective,
                 on_progress=lambda done, all_of_them: report("training", done / max(all_of_them, 1)),
+                checkpoint=checkpoint,
             )
-    account = branch_account(diagram, runs)
-    _write(out, account)
-    from ..figures import branch_figure, save_figure
+        account = branch_account(diagram, runs)
+        write_json(out / TABLE, account)
+        # The runs are safe.
+        checkpoint.unlink(missing_ok=True)
+        from ..figures import branch_figure, save_figure
 
-    report("figure", 0.0)
-    save_figure(branch_figure(diagram, runs), out / FIGURE)
-    if as_json:
-        print_json(account)
-        return
-    _print(account)
-    console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
-
-
-def _write(out: Path, account: dict[str, Any]) -> None:
-    write_json(out / TABLE, account)
+        report("figure", 0.0)
+        save_figure(branch_figure(diagram, runs), out / FIGURE)
+    return account
 
 
 def _print(account: dict[str, Any]) -> None:

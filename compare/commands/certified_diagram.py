@@ -49,6 +49,7 @@ def _proved(
         InterruptedRunError: if it was interrupted.
     """
     from tegum.theory.boundaries import BoundarySegment, boundary_map
+    from tegum.theory.storage import Destination
 
     from ..diagrams import CertifiedRow, certified_columns, crossed
     from ..figures import certified_figure, save_figure
@@ -57,11 +58,11 @@ def _proved(
     if not 0 <= penalty < float("inf"):
         raise ValueError(f"penalty must be a number, at least 0, got {penalty}")
     path = out / TABLE
-    known = read_rows(path, CertifiedRow) if path.exists() else []
     rows: list[CertifiedRow] = []
-    with keeping(lambda: f"{len(rows)} cells are in {path}" if rows else ""):
+    kept = keeping(lambda: f"{len(rows)} cells are in {path}" if rows else "")
+    with Destination(out, (TABLE, FIGURE)), kept:
+        known = read_rows(path, CertifiedRow) if path.exists() else []
         for column, share in certified_columns(cells, penalty=(penalty,) * 2, divisions=divisions, known=known):
-            out.mkdir(parents=True, exist_ok=True)
             new = [row for row in column if row not in known]
             if new:
                 write_rows(path, new)
@@ -71,7 +72,7 @@ def _proved(
         if not penalty:
             report("boundaries", 0.0)
             boundaries = [piece for piece in boundary_map().segments if len(set(piece.phases)) == 2]
-    save_figure(certified_figure(rows, boundaries), out / FIGURE)
+        save_figure(certified_figure(rows, boundaries), out / FIGURE)
     unproved = [row for row in rows if not row.phase]
     on = int(crossed(unproved, boundaries).sum()) if boundaries and unproved else None
     return {

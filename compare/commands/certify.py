@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import FAILED, console, print_json
+from .console import FAILED, complain, console, print_json
 from .given import takes_only
 from .groups import with_groups
+from .interruptions import keeping
 from .options import Features, Hidden, Json
-from .places import check_writable
+from .places import same_kind
 from .stages import Stages
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tegum.theory.numerics import Interval
     from tegum.theory.proofs.certificates import Certificate
     from tegum.theory.proofs.checks import CertificateCheck
+    from tegum.theory.storage import Destination
 
 # Decimals, with small powers of ten, or fractions.
 NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
@@ -88,31 +91,46 @@ def certify(
 
 
 def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, *, as_json: bool) -> None:
-    from tegum.theory.proofs import certify
+    new = "" if out is None or out.parent.exists() else ", in a new folder"
+    with nullcontext() if out is None else same_kind(out, _read) as place:
+        certificate, where = _proved(model, max_boxes, place)
+    with keeping(lambda: "" if where is None else f"the certificate is in {where}", goes_on=lambda: False):
+        _print_proof(certificate, "" if where is None else f"Wrote {where}{new}.", as_json=as_json)
+    if not certificate.proved or where != out:
+        raise typer.Exit(FAILED)
 
-    new = ""
-    if out is not None:
-        check_writable(out)
-        new = "" if out.parent.exists() else ", in a new folder"
-    with Stages() as stages:
-        if (model.n_features, model.n_hidden) == TRIPLE:
-            # Minutes, of which no one knows how many.
-            stages.report("boxes of rows", 0.0)
-        certificate = certify(model, max_boxes=max_boxes)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        from tegum.theory.storage import write_whole
 
-        write_whole(out, certificate.to_json())
+def _print_proof(certificate: Certificate, wrote: str, *, as_json: bool) -> None:
     if as_json:
         # The proof itself is long; it is what --out is for.
         print_json({name: value for name, value in json.loads(certificate.to_json()).items() if name != "proof"})
     else:
         _print_certificate(certificate)
-        if out is not None:
-            console().print(f"Wrote {out}{new}.", soft_wrap=True)
-    if not certificate.proved:
-        raise typer.Exit(FAILED)
+        if wrote:
+            console().print(wrote, soft_wrap=True)
+
+
+def _proved(model: ToyModel, max_boxes: int | None, place: Destination | None) -> tuple[Certificate, Path | None]:
+    """Prove what can be proved and save it, and return the certificate and where it is."""
+    from tegum.theory.proofs import certify
+    from tegum.theory.storage import MovedError
+
+    with Stages() as stages:
+        if (model.n_features, model.n_hidden) == TRIPLE:
+            # Minutes, of which no one knows how many.
+            stages.report("boxes of rows", 0.0)
+        certificate = certify(model, max_boxes=max_boxes)
+        if place is None:
+            return certificate, None
+        # Nothing comes between: a proof may have taken hours.
+        try:
+            place.save(lambda new: new.write_text(certificate.to_json(), encoding="utf-8"))
+        except MovedError as error:
+            moved = error
+        else:
+            return certificate, place.path
+    complain(str(moved))
+    return certificate, moved.found
 
 
 def _print_certificate(certificate: Certificate) -> None:
@@ -133,19 +151,9 @@ def _print_certificate(certificate: Certificate) -> None:
 
 
 def _show_check(path: Path, *, as_json: bool) -> None:
-    from tegum.theory.proofs.certificates import Certificate
     from tegum.theory.proofs.checks import check_certificate
 
-    with path.open("rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise ValueError(f"{path} has more than {LARGEST_FILE:,} bytes")
-    try:
-        certificate = Certificate.from_json(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} isn't a text file") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    certificate = _read(path)
     kind, total = "boxes" if len(certificate.model.importance) == 2 else "cells", max(certificate.listed, 1)
     with Stages() as stages:
         found = check_certificate(certificate, report=lambda done: stages.report(kind, done / total))
@@ -155,6 +163,26 @@ def _show_check(path: Path, *, as_json: bool) -> None:
         _print_check(certificate, found)
     if not found.proved:
         raise typer.Exit(FAILED)
+
+
+def _read(path: Path) -> Certificate:
+    """Return the certificate in a file.
+
+    Raises:
+        ValueError: if it isn't one.
+    """
+    from tegum.theory.proofs.certificates import Certificate
+
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise ValueError(f"{path} has more than {LARGEST_FILE:,} bytes")
+    try:
+        return Certificate.from_json(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} isn't a text file") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _print_check(certificate: Certificate, found: CertificateCheck) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,9 @@ def console(*, stderr: bool = False) -> Console:
 def complain(text: str) -> None:
     """Write what went wrong to standard error, in one line."""
     if line := " ".join(text.split()):
-        sys.stderr.write(f"tegum: {visible(line)}\n")
+        # A terminal that was closed takes no more words.
+        with suppress(OSError):
+            sys.stderr.write(f"tegum: {visible(line)}\n")
 
 
 def say(text: str) -> None:
@@ -80,7 +83,11 @@ def print_json(value: Any) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write plain values as JSON, in one step."""
+    """Write plain values as JSON, in one step.
+
+    Raises:
+        MovedError: if they can't be written there; they are elsewhere then.
+    """
     import json
 
     from tegum.theory.storage import write_whole

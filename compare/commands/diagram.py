@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from .accounts import print_cells, print_ledger
 from .console import complain, console, print_json, write_json
 from .given import goes_without, takes_only
 from .groups import with_groups
+from .interruptions import keeping
 from .options import Features, Hidden, Json, Layout
 from .stages import Stages
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 WEIGHT_SUFFIXES = (".npz", ".pt", ".pth", ".safetensors")
 TABLE_SUFFIX = ".csv"
-STORE_NAME = "foreign.zarr"
+STORE_NAME, TABLE_STORE_NAME = "foreign.zarr", "foreign-table.zarr"
 
 
 @dataclass(frozen=True)
@@ -119,26 +121,53 @@ def diagram(
         goes_without("a diagram that is trained", (*TABLE_WORDS, "layout"))
         if grid.objective == "exact":
             goes_without("--objective exact", ("batch",))
-        from ..diagrams import DATASET_NAME, TRAINING, phase_diagram
-
-        settings = grid.settings()
-        least, steps = TRAINING[settings.n_features, settings.n_hidden][0], settings.recipe.steps
-        if steps < least:
-            complain(f"warning: in {steps} steps, fewer than {least}, many runs don't come to rest")
-        with Stages() as stages:
-            dataset = phase_diagram(settings, out=out, report=stages.report)
-        _show(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
+        _show_computed(grid, out, as_json=as_json)
     elif source.suffix == TABLE_SUFFIX:
         takes_only("--from with a table of cells", ("source", "out", "features", "hidden", "cells", *TABLE_WORDS))
         _show_table(source, out, grid, table, as_json=as_json)
     elif source.suffix in WEIGHT_SUFFIXES:
         takes_only("--from with weights", ("source", "out", "layout"))
-        with Stages() as stages:
-            dataset = _of_weights(source, out / STORE_NAME, layout, stages.report)
-        _show(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
+        _show_weights(source, out, layout, as_json=as_json)
     else:
         takes_only("--from with a dataset", ("source", "out", "features", "hidden"))
         _show(_loaded(source, grid), out, kept=None, as_json=as_json)
+
+
+def _show_computed(grid: GridOptions, out: Path, *, as_json: bool) -> None:
+    """Compute a phase diagram and show it."""
+    from tegum.theory.storage import Destination
+
+    from ..diagrams import DATASET_NAME, TRAINING, phase_diagram
+
+    settings, kept = grid.settings(), out / DATASET_NAME
+    least, steps = TRAINING[settings.n_features, settings.n_hidden][0], settings.recipe.steps
+    if steps < least:
+        complain(f"warning: in {steps} steps, fewer than {least}, many runs don't come to rest")
+    with Destination(out, (DATASET_NAME, *_names("diagram"))), _keeping(kept):
+        with Stages() as stages:
+            dataset = phase_diagram(settings, out=out, report=stages.report)
+        _show(dataset, out, kept=kept, as_json=as_json)
+
+
+def _show_weights(source: Path, out: Path, layout: str, *, as_json: bool) -> None:
+    """Show the phase diagram of somebody's weights."""
+    from tegum.theory.storage import Destination
+
+    kept = out / STORE_NAME
+    with Destination(out, (STORE_NAME, *_names("foreign"))), _keeping(kept):
+        with Stages() as stages:
+            dataset = _of_weights(source, kept, layout, stages.report)
+        _show(dataset, out, name="foreign", kept=kept, as_json=as_json)
+
+
+def _keeping(kept: Path) -> AbstractContextManager[None]:
+    """Say of an interruption what is kept in a store."""
+    return keeping(lambda: f"what was computed is in {kept}" if kept.exists() else "")
+
+
+def _names(name: str) -> tuple[str, str]:
+    """Return what figure and ledger of a phase diagram are called."""
+    return f"{name}.png", "ledger.json" if name == "diagram" else f"{name}.json"
 
 
 def _loaded(source: Path, grid: GridOptions) -> xr.Dataset:
@@ -191,14 +220,16 @@ def _show(dataset: xr.Dataset, out: Path, *, name: str = "diagram", kept: Path |
         kept: where the dataset was written, if it was.
         as_json: whether to print JSON.
     """
+    from tegum.theory.storage import Destination
+
     from ..diagrams import agreement
     from ..figures import phase_diagram_figure, save_figure
 
     ledger = agreement(dataset)
-    picture, book = out / f"{name}.png", out / ("ledger.json" if name == "diagram" else f"{name}.json")
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(book, ledger.as_json())
-    save_figure(phase_diagram_figure(dataset, ledger), picture)
+    picture, book = (out / one for one in _names(name))
+    with Destination(out, _names(name)):
+        write_json(book, ledger.as_json())
+        save_figure(phase_diagram_figure(dataset, ledger), picture)
     if as_json:
         print_json(ledger.as_json())
         return
@@ -219,6 +250,8 @@ def _show_table(source: Path, out: Path, grid: GridOptions, options: TableOption
     Raises:
         ValueError: if the table can't be read or an option is out of range.
     """
+    from tegum.theory.storage import Destination
+
     from ..diagrams import save
     from ..figures import foreign_figure, save_figure
     from ..foreign import TOLERANCE, compare_table, read_table, table_account
@@ -227,13 +260,14 @@ def _show_table(source: Path, out: Path, grid: GridOptions, options: TableOption
         raise ValueError(f"cells must be at least 2, got {grid.cells}")
     table = read_table(source, options.meaning()).thinned(grid.cells)
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
-    dataset = compare_table(table, n_features=grid.features, n_hidden=grid.hidden, tolerance=tolerance)
-    account = table_account(dataset)
-    picture, book, store = out / "foreign.png", out / "foreign.json", out / "foreign-table.zarr"
-    out.mkdir(parents=True, exist_ok=True)
-    save(dataset, store)
-    write_json(book, account.as_json())
-    save_figure(foreign_figure(dataset, account), picture)
+    names = (*_names("foreign"), TABLE_STORE_NAME)
+    picture, book, store = (out / name for name in names)
+    with Destination(out, names):
+        dataset = compare_table(table, n_features=grid.features, n_hidden=grid.hidden, tolerance=tolerance)
+        account = table_account(dataset)
+        save(dataset, store)
+        write_json(book, account.as_json())
+        save_figure(foreign_figure(dataset, account), picture)
     if as_json:
         print_json(account.as_json())
         return

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
 # What is told of a finite packing.
 FINITE = ("copies", "stored", "used", "loss", "status")
+ACCOUNT, FIGURE = "packing.json", "packing.png"
 FREE_TABLE, FREE_FIGURE = "free-packing.csv", "free-packing.png"
 # A free packing beats the atlas's product if it saves this share more.
 MORE = 1e-6
@@ -101,22 +102,23 @@ def _show_transitions(out: Path, amplitude: str, report: Callable[[str, float], 
     from numpy import geomspace
 
     from tegum.theory.packing import packing_transitions
+    from tegum.theory.storage import Destination
 
     from ..figures import packing_figure, save_figure
 
-    out.mkdir(parents=True, exist_ok=True)
     places = 1 + geomspace(LOWEST - 1, HIGHEST - 1, POINTS)
-    packings, transitions = packing_transitions(
-        places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
-    )
-    account = {"amplitude": amplitude, "transitions": [dict(vars(one)) for one in transitions]}
-    write_json(out / "packing.json", account)
-    save_figure(packing_figure(packings, transitions), out / "packing.png")
+    with Destination(out, (ACCOUNT, FIGURE)):
+        packings, transitions = packing_transitions(
+            places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
+        )
+        account = {"amplitude": amplitude, "transitions": [dict(vars(one)) for one in transitions]}
+        write_json(out / ACCOUNT, account)
+        save_figure(packing_figure(packings, transitions), out / FIGURE)
     if as_json:
         print_json(account)
         return
     _print_transitions(transitions, packings[0].best.name)
-    console().print(f"Wrote {out / 'packing.png'}, {out / 'packing.json'}.", soft_wrap=True)
+    console().print(f"Wrote {out / FIGURE}, {out / ACCOUNT}.", soft_wrap=True)
 
 
 def _print_transitions(transitions: tuple[Transition, ...], first: str) -> None:
@@ -137,21 +139,23 @@ def _show_free(out: Path, most: int, report: Callable[[str, float], None], *, as
         ValueError: if `most` is too small or too large, or the table that is there is another one.
         InterruptedRunError: if the search was interrupted.
     """
+    from tegum.theory.storage import Destination
+
     from ..figures import free_packing_figure, save_figure
     from ..geometry import FreeRow, survey
     from .rows import read_rows, write_rows
 
-    out.mkdir(parents=True, exist_ok=True)
     path = out / FREE_TABLE
-    known = read_rows(path, FreeRow) if path.exists() else []
     rows: list[FreeRow] = []
-    with keeping(lambda: f"{len(rows)} searches are in {path}" if rows else ""):
+    kept = keeping(lambda: f"{len(rows)} searches are in {path}" if rows else "")
+    with Destination(out, (FREE_TABLE, FREE_FIGURE)), kept:
+        known = read_rows(path, FreeRow) if path.exists() else []
         for row, share in survey(most, known=known):
             if row not in known:
                 write_rows(path, [row])
             rows.append(row)
             report("free packings", share)
-    save_figure(free_packing_figure(rows), out / FREE_FIGURE)
+        save_figure(free_packing_figure(rows), out / FREE_FIGURE)
     better = [row for row in rows if row.gain > row.product_gain * (1 + MORE)]
     if as_json:
         print_json({"searches": len(rows), "better": [asdict(row) for row in better]})

@@ -1,21 +1,55 @@
-"""Where results go: asked before they are worked out."""
+"""Where the results of commands go: taken before they are worked out, and what is there is replaced or left alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tegum.theory.storage import Destination
 
 
-def check_writable(out: Path) -> None:
-    """Raise an error unless a file can be written at `out`, whose folders may have to be made.
+def taken(files: Sequence[Path]) -> ExitStack:
+    """Take the places of several files, until the block ends.
 
     Raises:
-        OSError: if its folder, or the next above it that there is, can't be written to.
+        ValueError: if something is in the way, or another process is writing one.
+        OSError: if one can't be written to.
     """
-    from tempfile import TemporaryFile
+    from tegum.theory.storage import Destination
 
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"can't write to {folder}: {error.strerror or error}") from None
+    with ExitStack() as stack:
+        for file in files:
+            stack.enter_context(Destination(file))
+        return stack.pop_all()
+
+
+def new_file(out: Path, read: Callable[[Path], object], *, force: bool) -> Destination:
+    """Return the destination of a file that doesn't replace another one unless that is asked for.
+
+    Args:
+        out: where to.
+        read: reads such a file. What it can't read isn't replaced in any case.
+        force: whether to replace what is there, and what somebody puts there meanwhile.
+
+    Raises:
+        ValueError: if something is there that mustn't be replaced.
+    """
+    if out.exists() and not force:
+        raise ValueError(f"expected a new file, but {out} exists: choose another --out, or replace it with --force")
+    return same_kind(out, read, force=force)
+
+
+def same_kind(out: Path, read: Callable[[Path], object], *, force: bool = False) -> Destination:
+    """Return the destination of a file that replaces its own kind only; arguments as `new_file`.
+
+    Raises:
+        ValueError: if something else is there.
+    """
+    from tegum.theory.storage import Destination
+
+    if out.exists():
+        read(out)
+    return Destination(out, force=force)

@@ -13,9 +13,12 @@ from .console import console, print_json, print_table, say
 from .given import takes_only
 from .groups import with_groups
 from .options import Json
+from .places import taken
 from .stages import Stages
 
 if TYPE_CHECKING:
+    from tegum.theory.spheres import ThomsonMinimum
+
     from ..geometry import ThomsonComparison
 
 # Dimensions of the Thomson problem.
@@ -79,18 +82,26 @@ def _show_points(n: int, search: SearchOptions, report: Callable[[str, float], N
     if target is not None and not target < float("inf"):
         raise ValueError(f"--target must be a finite energy, got {target:g}")
     _check_files(search)
-    found = thomson_minimum(n, search.dim, seed=search.seed, target=target)
     written = [path for path in (figure, turntable) if path is not None]
-    if figure is not None:
-        from ..figures import save_figure, thomson_figure
+    with taken(written):
+        found = thomson_minimum(n, search.dim, seed=search.seed, target=target)
+        # Numbers first: a figure may fail to be written.
+        _print_points(n, found, search, as_json=as_json)
+        if figure is not None:
+            from ..figures import save_figure, thomson_figure
 
-        save_figure(thomson_figure([found]), figure)
-    if turntable is not None:
-        from ..figures import draw_points, save_turntable, upright
+            save_figure(thomson_figure([found]), figure)
+        if turntable is not None:
+            from ..figures import draw_points, save_turntable, upright
 
-        save_turntable(
-            draw_points, upright(found.points), turntable, on_progress=lambda share: report("turntable", share)
-        )
+            save_turntable(
+                draw_points, upright(found.points), turntable, on_progress=lambda share: report("turntable", share)
+            )
+    if written and not as_json:
+        console().print(f"Wrote {', '.join(map(str, written))}.", soft_wrap=True)
+
+
+def _print_points(n: int, found: ThomsonMinimum, search: SearchOptions, *, as_json: bool) -> None:
     if as_json:
         arrays = {name: getattr(found, name).tolist() for name in ("points", "hessian_eigenvalues", "degrees")}
         print_json({**vars(found), **arrays, "point_group": found.point_group})
@@ -98,10 +109,8 @@ def _show_points(n: int, search: SearchOptions, report: Callable[[str, float], N
     symmetry = f", symmetry {found.point_group}" if found.point_group else ""
     evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
     say(f"{n} points in {search.dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.")
-    if target is not None and found.status != "target":
-        console().print(f"None of the starts reached the target {target:.13g}.", soft_wrap=True)
-    if written:
-        console().print(f"Wrote {', '.join(map(str, written))}.", soft_wrap=True)
+    if search.target is not None and found.status != "target":
+        console().print(f"None of the starts reached the target {search.target:.13g}.", soft_wrap=True)
 
 
 def _check_files(search: SearchOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +14,13 @@ from .groups import with_groups
 from .interruptions import keeping
 from .laws import COUNTED, LawOptions
 from .options import Features, Hidden, Json, Seeds, whole_numbers
-from .places import check_writable
+from .places import new_file
 from .training import TrainingOptions
 
 if TYPE_CHECKING:
     from tegum.empirical.runs import TrainedModels
     from tegum.theory.models import ToyModel
+    from tegum.theory.storage import Destination
 
 SUFFIXES = (".safetensors", ".zarr")
 # Seeds that a table shows; JSON has all.
@@ -95,25 +97,38 @@ def train(
 ) -> None:
     """Train one model from several seeds, save the results and print their losses.
 
-    Ctrl-C saves the state beside --out, and the same command goes on from there.
+    Ctrl-C, SIGTERM and SIGHUP save the state beside --out, and the same command goes on from there.
     """
     chosen = whole_numbers("seeds", seeds)
     model = problem.model(law)
     # Options that are wrong in any case come before what is wrong with a file.
     training.arguments()
-    _check_place(out, force=force)
-    trained = _trained(model, chosen, out.with_name(out.name + ".checkpoint"), training)
-    summary = _summary(trained, model, out)
-    summary["path"] = _saved(trained, model, out)
+    with _place(out, force=force):
+        trained, path = _kept(model, chosen, out, training)
+    summary = _summary(trained, model, path)
     if as_json:
         print_json(summary)
     else:
         _show(summary)
-    if summary["path"] is None:
+    if path is None:
         rate = "try a smaller --learning-rate"
         complain(f"all {len(trained.seeds)} models diverged, and nothing was saved: {rate}")
-    if summary["path"] != str(out):
+    if path != out:
         raise typer.Exit(FAILED)
+
+
+def _kept(
+    model: ToyModel, seeds: int | list[int], out: Path, training: TrainingOptions
+) -> tuple[TrainedModels, Path | None]:
+    """Train a model and save it, and return what was trained and where it is."""
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    trained = _trained(model, seeds, checkpoint, training)
+    with keeping(lambda: f"the state is saved to {checkpoint}" if checkpoint.exists() else ""):
+        path = _saved(trained, model, out)
+        # Either the models are safe, or there is nothing to be kept.
+        with suppress(OSError):
+            checkpoint.unlink()
+    return trained, path
 
 
 def _trained(model: ToyModel, seeds: int | list[int], checkpoint: Path, training: TrainingOptions) -> TrainedModels:
@@ -134,7 +149,7 @@ def _trained(model: ToyModel, seeds: int | list[int], checkpoint: Path, training
 
     try:
         with keeping(kept):
-            session = Session(checkpoint, progress=True)
+            session = Session(checkpoint, progress=True, keep=True)
             trained = train(model, seeds=seeds, session=session, **training.arguments())
     except MemoryError as error:
         complain(f"{error}; what was trained is saved to {checkpoint}; the same command goes on from there")
@@ -144,46 +159,41 @@ def _trained(model: ToyModel, seeds: int | list[int], checkpoint: Path, training
     return trained
 
 
-def _saved(trained: TrainedModels, model: ToyModel, out: Path) -> str | None:
-    """Save trained models where they were asked for or else where that can be done, and return the path."""
-    from tempfile import mkdtemp
-
+def _saved(trained: TrainedModels, model: ToyModel, out: Path) -> Path | None:
+    """Save trained models where they were asked for or else where that can be done, and return where."""
     from tegum.empirical.files import save_models
+    from tegum.theory.storage import MovedError
 
     if trained.diverged.all():
         # Nothing in such a file is of use, and it would be in the way of the next try.
         return None
     try:
         save_models(trained, out, model=model)
-    # The formats' writers have errors of their own beside OSError. What is trained mustn't be lost to any.
-    except Exception as error:
-        path = str(Path(mkdtemp(prefix="tegum-")) / out.name)
-        save_models(trained, path, model=model)
-        complain(f"can't write {out} ({error}): the models are in {path}")
-        return path
-    return str(out)
+    except MovedError as error:
+        complain(str(error))
+        return error.found
+    return out
 
 
-def _check_place(out: Path, *, force: bool) -> None:
-    """Raise an error unless trained models can be written at `out`, before any are trained.
+def _place(out: Path, *, force: bool) -> Destination:
+    """Return where trained models will be written.
 
     Raises:
         ValueError: if the name ends otherwise, or something is there that mustn't be replaced.
-        OSError: if its folder can't be written to.
     """
     if out.suffix not in SUFFIXES:
         raise ValueError(f"--out must end in {' or '.join(SUFFIXES)}, got {out.name!r}")
-    if out.exists() and not force:
-        raise ValueError(f"expected a new file, but {out} exists: choose another --out, or replace it with --force")
-    if out.exists():
+
+    def read(there: Path) -> None:
         from tegum.empirical.files import load_models
 
         # A folder of anything else isn't ours to delete.
-        load_models(out)
-    check_writable(out)
+        load_models(there)
+
+    return new_file(out, read, force=force)
 
 
-def _summary(trained: TrainedModels, model: ToyModel, out: Path) -> dict[str, Any]:
+def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict[str, Any]:
     """Return plain values: what was trained, each seed's result, and the best."""
     from tegum.theory.geometry import phase
     from tegum.theory.minima import MAX_SEARCHED_FEATURES
@@ -204,7 +214,7 @@ def _summary(trained: TrainedModels, model: ToyModel, out: Path) -> dict[str, An
         )
     there = [run for run in runs if run["status"] != "diverged"]
     return {
-        "path": str(out),
+        "path": None if path is None else str(path),
         "status": trained.status,
         "reason": trained.reason,
         "architecture": trained.architecture,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The line of 1/(1−S): its ends.
 LOWEST, HIGHEST = 1.02, 100.0
 SIZES = ("80,20", "400,30")
+ACCOUNT, FIGURE = "uniform.json", "uniform.png"
 
 
 def uniform(
@@ -42,12 +43,15 @@ def uniform(
         raise ValueError(f"expected at least 2 densities, got {points}")
     from numpy import geomspace
 
+    from tegum.theory.storage import Destination
+
     training = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "device": device}
-    with Stages() as stages:
-        sweep = _held(sizes, geomspace(LOWEST, HIGHEST, points), out, training, stages.report)
-        _draw(sweep, out, stages.report)
-    account = _account(sweep)
-    write_json(out / "uniform.json", account)
+    with Destination(out, (ACCOUNT, FIGURE)), keeping(lambda: f"trained models are in {out}"):
+        with Stages() as stages:
+            sweep = _held(sizes, geomspace(LOWEST, HIGHEST, points), out, training, stages.report)
+            _draw(sweep, out, stages.report)
+        account = _account(sweep)
+        write_json(out / ACCOUNT, account)
     if as_json:
         print_json(account)
     else:
@@ -80,11 +84,10 @@ def _held(
 
     trained = train_uniform(sizes, places, out=out, report=report, **training)
     runs = []
-    with keeping(lambda: f"trained models are in {out}"):
-        packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
-        for (n, m), models in zip(sizes, trained, strict=True):
-            stage = f"losses n={n}, m={m}"
-            runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
+    packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
+    for (n, m), models in zip(sizes, trained, strict=True):
+        stage = f"losses n={n}, m={m}"
+        runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
     return UniformSweep(places, packings, transitions, tuple(runs))
 
 
@@ -92,7 +95,7 @@ def _draw(sweep: UniformSweep, out: Path, report: Callable[[str, float], None]) 
     from ..figures import save_figure, uniform_figure
 
     report("figure", 0.0)
-    save_figure(uniform_figure(sweep), out / "uniform.png")
+    save_figure(uniform_figure(sweep), out / FIGURE)
 
 
 def _size(words: str) -> tuple[int, int]:
@@ -148,4 +151,4 @@ def _print(account: dict[str, Any], out: Path) -> None:
         ]
         columns = ["1/(1−S)", "loss/packing's", "D*", "Σ D_i", "stored", "off", "as predicted", "best packing"]
         print_table(f"n = {run['n_features']}, m = {run['n_hidden']}", columns, rows)
-    console().print(f"Wrote {out / 'uniform.png'}, {out / 'uniform.json'}.", soft_wrap=True)
+    console().print(f"Wrote {out / FIGURE}, {out / ACCOUNT}.", soft_wrap=True)

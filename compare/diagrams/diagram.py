@@ -22,6 +22,7 @@ from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.numerics import check_count, check_kind, check_rate
+from tegum.theory.storage import Destination
 
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
@@ -107,27 +108,69 @@ def phase_diagram(
 
     Args:
         settings: sizes of the model, the grid and the training; default those of the main job.
-        out: folder to keep the dataset in. An exact part that is there already is used again, and training that was
-            interrupted goes on.
+        out: folder to keep the dataset in, which one process writes at a time. What is there already is used again,
+            the runs if they are of the same settings, and training that was interrupted goes on.
         report: called with the name of each stage and the share of it that is done.
 
     Returns:
         The dataset.
 
     Raises:
-        ValueError: if a setting is out of range, or `out` holds something else than a phase diagram.
+        ValueError: if a setting is out of range, `out` holds something else than a phase diagram, or another process is
+            writing it.
+        OSError: if `out` can't be written to. If it is a `MovedError`, what was computed so far is elsewhere.
         InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
     """
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)
-    folder = None if out is None else Path(out)
+    if out is None:
+        return _computed(settings, None, report)
+    with Destination(out, (DATASET_NAME, CHECKPOINT_NAME)):
+        return _computed(settings, Path(out), report)
+
+
+def _computed(settings: DiagramSettings, folder: Path | None, report: Report) -> xr.Dataset:
+    """Compute what isn't in a folder yet."""
     store = None if folder is None else folder / DATASET_NAME
+    recipe = settings.recipe
+    dataset = None if store is None else _runs_of(settings, store)
+    if dataset is None:
+        dataset = _trained(settings, recipe, folder, report)
+        _keep(dataset, store)
+    if folder is not None:
+        # The runs are safe.
+        (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
+    if settings.controls and "controls" not in dataset.attrs:
+        report("controls", 0.0)
+        try:
+            accounts = control_accounts(dataset, recipe, report=report)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("the runs are kept, without their controls") from None
+        dataset.attrs["controls"] = {name: account.as_json() for name, account in accounts.items()}
+        _keep(dataset, store)
+    return dataset
+
+
+def _runs_of(settings: DiagramSettings, store: Path) -> xr.Dataset | None:
+    """Return the phase diagram in a store if its runs are those of the settings."""
+    if not store.exists():
+        return None
+    dataset = load(store)
+    whole = {"curve_density", "outcome", "verdict"} <= set(map(str, dataset))
+    return dataset if whole and dataset.attrs.get("settings") == asdict(settings) else None
+
+
+def _trained(settings: DiagramSettings, recipe: Recipe, folder: Path | None, report: Report) -> xr.Dataset:
+    """Return exact minima, boundaries and judged runs; a checkpoint of the training stays in the folder.
+
+    Raises:
+        InterruptedRunError: for Ctrl-C.
+    """
     density, importance = (np.geomspace(*ends, settings.cells) for ends in (DENSITY_RANGE, IMPORTANCE_RANGE))
-    n, m = settings.n_features, settings.n_hidden
-    dataset = exact_part(density, importance, n, m, store=store, report=report)
+    store = None if folder is None else folder / DATASET_NAME
+    dataset = exact_part(density, importance, settings.n_features, settings.n_hidden, store=store, report=report)
     dataset.attrs["settings"] = asdict(settings)
     report("training", 0.0)
-    recipe = settings.recipe
     trained = train(
         model_of(dataset),
         seeds=settings.seeds,
@@ -141,22 +184,17 @@ def phase_diagram(
         session=Session(
             checkpoint=None if folder is None else folder / CHECKPOINT_NAME,
             on_progress=lambda done, total: report("training", done / max(total, 1)),
+            keep=True,
         ),
     )
     if trained.status != "finished":
         raise InterruptedRunError(trained.reason)
     report("judging", 0.0)
-    dataset = merged(dataset, trained_dataset(dataset, trained, recipe))
-    _keep(dataset, store)
-    if settings.controls:
-        report("controls", 0.0)
-        try:
-            accounts = control_accounts(dataset, recipe, report=report)
-        except KeyboardInterrupt:
-            raise InterruptedRunError("the runs are kept, without their controls") from None
-        dataset.attrs["controls"] = {name: account.as_json() for name, account in accounts.items()}
-        _keep(dataset, store)
-    return dataset
+    try:
+        return merged(dataset, trained_dataset(dataset, trained, recipe))
+    except KeyboardInterrupt:
+        kept = "" if folder is None else f"the trained models are in {folder / CHECKPOINT_NAME}"
+        raise InterruptedRunError(kept) from None
 
 
 def exact_part(

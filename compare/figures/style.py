@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from tegum.theory.storage import Destination
+
 # Colours for the phases of each diagram, after Okabe and Ito's palette, ordered so that their greys differ as well.
 PHASE_COLOURS = {
     (2, 1): {
@@ -43,6 +45,8 @@ STYLE: Any = {
     "ytick.labelsize": 7,
     "axes.titlelocation": "left",
     "savefig.dpi": 200,
+    # What names are made of in an SVG, so that they are the same every time.
+    "svg.hashsalt": "tegum",
 }
 
 # Axes that cover a smaller ratio are numbered between powers of ten as well.
@@ -80,7 +84,14 @@ def shade(label: str) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, in the format of the file name's ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure.savefig(path)
+    """Write a figure, in the format of the file name's ending; the same figure is the same PNG, SVG or PDF.
+
+    Raises:
+        ValueError: if there is no such format, a folder is there, or another process is writing it.
+        MovedError: if it can't be written there; it is elsewhere then.
+    """
+    kind = path.suffix[1:].lower()
+    # PNG keeps no date.
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with Destination(path) as place, mpl.rc_context(STYLE):
+        place.save(lambda new: figure.savefig(new, format=kind or "png", metadata=undated))

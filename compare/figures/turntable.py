@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from tegum.theory.storage import Destination
+
 from .points import AZIMUTH
 from .style import STYLE
 
@@ -37,20 +39,27 @@ def save_turntable(
         on_progress: called with the share that is done.
 
     Raises:
-        ValueError: if the file's name doesn't end in .gif.
+        ValueError: if the file's name doesn't end in .gif, a folder is there, or another process is writing it.
+        MovedError: if it can't be written there; it is elsewhere then.
     """
     path = Path(path)
     check_turntable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
+    with Destination(path) as place, mpl.rc_context(STYLE):
         figure = Figure(figsize=(FRAME_INCHES, FRAME_INCHES))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
         writer = PillowWriter(fps=RATE)
-        with writer.saving(figure, str(path), FRAME_DOTS):
-            for frame in range(FRAMES):
-                axes.clear()
-                draw(axes, points, azimuth=AZIMUTH + 360 * frame / FRAMES)
-                writer.grab_frame()
-                if on_progress is not None:
-                    on_progress((frame + 1) / FRAMES)
+
+        def write(new: Path) -> None:
+            # By its ending the format is known.
+            named = new.with_suffix(path.suffix)
+            with writer.saving(figure, str(named), FRAME_DOTS):
+                for frame in range(FRAMES):
+                    axes.clear()
+                    draw(axes, points, azimuth=AZIMUTH + 360 * frame / FRAMES)
+                    writer.grab_frame()
+                    if on_progress is not None:
+                        on_progress((frame + 1) / FRAMES)
+            named.rename(new)
+
+        place.save(write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,7 @@ def train_along(
     seeds: int = 16,
     objective: str = "exact",
     on_progress: Callable[[int, int], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> BranchRuns:
     """Train the models of a family from several seeds, polish them and put each on an arc.
 
@@ -87,6 +89,8 @@ def train_along(
         seeds: of each.
         objective: "exact" by L-BFGS, or "sampled" by Adam with a rate that falls to zero.
         on_progress: called with the model-steps done and to be done.
+        checkpoint: file that holds what was trained if that is interrupted, and when it has come to its end; whoever
+            has saved the result removes it.
 
     Raises:
         ValueError: if the parameters aren't a line within the family's range, or as `train`.
@@ -112,7 +116,7 @@ def train_along(
         objective=objective,  # type: ignore[arg-type]
         device="cpu",
         optimisation=optimisation,
-        session=Session(on_progress=on_progress),
+        session=Session(checkpoint, on_progress=on_progress, keep=True),
     )
     if trained.status == "interrupted":
         raise KeyboardInterrupt

@@ -25,7 +25,7 @@ from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import FloatArray, check_count, check_kind
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
-from tegum.theory.storage import SHA256, sealed, unsealed, warn_unverified, write_whole
+from tegum.theory.storage import SHA256, Destination, sealed, unsealed, warn_unverified, write_whole
 
 from ..progress import InterruptedRunError
 
@@ -133,51 +133,59 @@ def train_uniform(
 
     Raises:
         InterruptedRunError: if training was interrupted; it goes on from its checkpoint when asked again.
-        ValueError: as `train`, if a size or the number of steps isn't one, a model diverges, or `out` holds runs of
-            other settings.
+        ValueError: as `train`, if a size or the number of steps isn't one, a model diverges, `out` holds runs of other
+            settings, or another process is writing it.
+        OSError: if `out` can't be written to. If it is a `MovedError`, the models that were trained last are elsewhere.
     """
     out = Path(out)
     check_count("steps", steps)
     for n, m in sizes:
         if not 1 <= m <= n:
             raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")
-    out.mkdir(parents=True, exist_ok=True)
     inverse_density = np.asarray(inverse_density, dtype=np.float64)
     if inverse_density.ndim != 1 or not len(inverse_density) or not (inverse_density > 1).all():
         raise ValueError(f"expected a line of inverse densities 1/(1−S) above 1, got {inverse_density}")
-    law, found = IndependentFeatures(1 / inverse_density[:, None]), []
+    names = [f"uniform-{n}-{m}{suffix}" for n, m in sizes for suffix in (".safetensors", ".json", ".npz")]
     asked = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "inverse_density": inverse_density.tolist()}
-    for n, m in sizes:
-        stage, kept = f"training n={n}, m={m}", out / f"uniform-{n}-{m}.safetensors"
-        noted, model = kept.with_suffix(".json"), ToyModel(n, m, law)
-        if kept.exists():
-            before = _settings(noted) if noted.exists() else None
-            if before != asked:
-                raise ValueError(f"{kept} holds runs of other settings: expected {asked}, got {before}")
-            found.append(load_models(kept))
-            continue
-        trained = train(
-            model,
-            seeds=[seed],
-            steps=steps,
-            learning_rate=learning_rate,
-            device=device,
-            optimisation=Optimisation(schedule="cosine"),
-            session=Session(
-                checkpoint=kept.with_suffix(".npz"),
-                on_progress=lambda done, total, stage=stage: report(stage, done / total),  # type: ignore[misc]
-            ),
-        )
-        if trained.status != "finished":
-            raise InterruptedRunError(trained.reason)
-        lost = np.flatnonzero(trained.diverged[:, 0])
-        if lost.size:
-            places = ", ".join(f"{place:g}" for place in inverse_density[lost])
-            raise ValueError(f"training n={n}, m={m} diverged at 1/(1−S) = {places}; a smaller learning rate may help")
-        write_whole(noted, json.dumps(sealed(asked)) + "\n")
-        save_models(trained, kept, model=model)
-        found.append(trained)
-    return tuple(found)
+    with Destination(out, names):
+        return tuple(_trained_size(n, m, asked, device, out, report) for n, m in sizes)
+
+
+def _trained_size(
+    n: int, m: int, asked: dict[str, Any], device: str, out: Path, report: Callable[[str, float], None]
+) -> TrainedModels:
+    """Return the trained models of one size, from a folder where they are there already."""
+    inverse_density = np.array(asked["inverse_density"])
+    model = ToyModel(n, m, IndependentFeatures(1 / inverse_density[:, None]))
+    stage, kept = f"training n={n}, m={m}", out / f"uniform-{n}-{m}.safetensors"
+    noted, checkpoint = kept.with_suffix(".json"), kept.with_suffix(".npz")
+    if kept.exists():
+        before = _settings(noted) if noted.exists() else None
+        if before != asked:
+            raise ValueError(f"{kept} holds runs of other settings: expected {asked}, got {before}")
+        checkpoint.unlink(missing_ok=True)
+        return load_models(kept)
+    trained = train(
+        model,
+        seeds=[asked["seed"]],
+        steps=asked["steps"],
+        learning_rate=asked["learning_rate"],
+        device=device,
+        optimisation=Optimisation(schedule="cosine"),
+        session=Session(checkpoint, on_progress=lambda done, total: report(stage, done / total), keep=True),
+    )
+    if trained.status != "finished":
+        raise InterruptedRunError(trained.reason)
+    lost = np.flatnonzero(trained.diverged[:, 0])
+    if lost.size:
+        checkpoint.unlink(missing_ok=True)
+        places = ", ".join(f"{place:g}" for place in inverse_density[lost])
+        raise ValueError(f"training n={n}, m={m} diverged at 1/(1−S) = {places}; a smaller learning rate may help")
+    write_whole(noted, json.dumps(sealed(asked)) + "\n")
+    save_models(trained, kept, model=model)
+    # The models are safe.
+    checkpoint.unlink(missing_ok=True)
+    return trained
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from tegum.theory.numerics import check_kind
 from tegum.theory.storage import (
     SHA256,
+    Destination,
     check_declared,
     check_digest,
     check_unverified,
     digest_of,
     recover,
-    replacing,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     A checksum over all variables, their names, types, dimensions and attributes is one more attribute.
 
     Raises:
-        ValueError: if it is no dataset, or has the attribute `tegum_sha256`, which is the checksum's.
+        ValueError: if it is no dataset, or has the attribute `tegum_sha256`, which is the checksum's; if `path` is
+            something else than a zarr store, or another process is writing it.
+        MovedError: if it can't be written there; it is elsewhere then.
     """
     import xarray as xr
     import zarr
@@ -44,8 +46,8 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     written = dataset.attrs | {SHA256: _digest(dataset)}
     plain.attrs = {name: json.dumps(value) for name, value in written.items()}
     # A chunk that isn't written is one that got lost.
-    with replacing(path) as new, zarr.config.set({"array.write_empty_chunks": True}):
-        plain.to_zarr(new, mode="w", consolidated=False)
+    with Destination(path) as place, zarr.config.set({"array.write_empty_chunks": True}):
+        place.save(lambda new: plain.to_zarr(new, mode="w", consolidated=False))
 
 
 def read_zarr(path: Path, what: str) -> xr.Dataset:

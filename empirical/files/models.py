@@ -59,7 +59,9 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
             `tegum loss` and `tegum diagram --from` need no further options.
 
     Raises:
-        ValueError: if the ending is another, or the arrays don't fit each other or the model.
+        ValueError: if the ending is another, the arrays don't fit each other or the model, `path` is a folder of
+            something else, or another process is writing it.
+        MovedError: if they can't be written there; they are elsewhere then.
 
     Example:
         >>> import tempfile

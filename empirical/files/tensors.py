@@ -1,4 +1,4 @@
-"""Arrays and words in a safetensors file, believed only if their checksum fits."""
+"""Arrays and words in a safetensors file, the same bytes every time, believed only if their checksum fits."""
 
 from __future__ import annotations
 
@@ -10,29 +10,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import SHA256, check_digest, check_unverified, digest_of, replacing
+from tegum.theory.storage import SHA256, Destination, check_digest, check_unverified, digest_of
 
 from .datasets import WAY_OUT
 
+# The length of the header stands first; data begin at a multiple of this too.
+WORD = 8
+
 
 def write_safetensors(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any], path: Path) -> None:
-    """Write arrays and plain values, with a checksum of them all, replacing what is at `path` in one step."""
-    from safetensors.numpy import save_file
+    """Write arrays and plain values, with a checksum of them all, replacing what is at `path` in one step.
 
+    Raises:
+        ValueError: if a value is none of JSON's, or another process is writing there.
+        MovedError: if it can't be written there; it is elsewhere then.
+    """
     whole = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
     written = {**attributes, SHA256: digest_of(attributes, whole)}
-    with replacing(path) as new:
-        save_file(whole, new, metadata={name: json.dumps(value) for name, value in written.items()})
+    words = {name: json.dumps(value) for name, value in written.items()}
+    with Destination(path) as place:
+        place.save(lambda new: new.write_bytes(tensor_bytes(whole, words)))
 
 
 def read_safetensors(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read arrays and words of a safetensors file, other people's included.
 
+    Args:
+        path: the file.
+        what: is expected, for errors.
+
     Returns:
         The arrays, and the words: plain values where they are JSON, as all are that `write_safetensors` wrote.
 
     Raises:
-        ValueError: if it can't be read, or its checksum doesn't fit.
+        ValueError: if its checksum doesn't fit; a file that is none fails in ways of the library's.
     """
     from safetensors import safe_open
 
@@ -52,3 +63,23 @@ def _plain(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def tensor_bytes(arrays: Mapping[str, NDArray[Any]], words: Mapping[str, str]) -> bytes:
+    """Return a safetensors file: a header in JSON, with its metadata in alphabetical order, and the arrays' bytes.
+
+    The library writes metadata in any order.
+
+    Args:
+        arrays: contiguous.
+        words: the metadata.
+    """
+    from safetensors.numpy import save
+
+    data = save(dict(arrays), metadata=dict(words))
+    end = WORD + int.from_bytes(data[:WORD], "little")
+    header = json.loads(data[WORD:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % WORD)
+    return len(text).to_bytes(WORD, "little") + text + data[end:]

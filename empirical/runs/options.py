@@ -135,6 +135,8 @@ class Session:
         checkpoint: file that an interrupted run is saved to, and continued from where it exists.
         progress: whether to show a progress bar on standard error.
         on_progress: called now and then with the model-steps done and to be done.
+        keep: whether the checkpoint holds also a run that has come to its end, so that its result isn't lost while it
+            is used and saved. Whoever asks for that removes it then; otherwise it is removed at the end.
 
     Raises:
         ValueError: if the checkpoint isn't a path, or what is to be called can't be.
@@ -147,6 +149,7 @@ class Session:
     checkpoint: str | os.PathLike[str] | None = None
     progress: bool = False
     on_progress: Callable[[int, int], None] | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         """Check them."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import SHA256, digest_of, read_npz, replacing, warn_unverified
+from tegum.theory.storage import SHA256, Destination, digest_of, read_npz, warn_unverified
 
 # What became of a model so far.
 RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
@@ -67,9 +67,18 @@ class TrainingState:
         )
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:
-        """Write the state and the run's settings, replacing `path` in one step."""
-        with replacing(path) as new, new.open("wb") as file:
-            arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings)), **vars(self)}
+        """Write the state and the run's settings, replacing `path` in one step.
+
+        Raises:
+            MovedError: if it can't be written there; it is elsewhere then.
+        """
+        with Destination(path) as place:
+            place.save(lambda new: self.write(new, settings))
+
+    def write(self, path: Path, settings: dict[str, Any]) -> None:
+        """Write them to a new file."""
+        arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings)), **vars(self)}
+        with path.open("wb") as file:
             np.savez(file, **arrays, **{SHA256: np.array(digest_of({}, arrays))})
 
     @classmethod

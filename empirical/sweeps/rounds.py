@@ -85,6 +85,7 @@ class Rounds:
             RuntimeError: if workers died.
             Exception: what `train` raised.
         """
+        self._store.tidy()
         if not self._left:
             return True
         count = worker_count(executor, workers, len(self._left), self._options["device"])
@@ -95,7 +96,6 @@ class Rounds:
             report()
 
         self._here: tuple[Unit, ...] = ()
-        self._store.tidy()
         self._crew = Crew(executor, count, watch)
         try:
             with Claims(self._store.path / WORK / "claims") as self._claims:

@@ -1,23 +1,19 @@
 """The dataset of a sweep on disk: a zarr store whose chunks are the units of work.
 
 A chunk is written to a file of its own beside the data, flushed, and renamed into its place; a unit's chunks come
-first, and last its mark, a file with a SHA-256 of each of them. One more mark is for metadata and coordinates. Chunks
-are not compressed (trained weights hardly compress), so that a chunk's file is the array's bytes, and the same results
-are the same files.
+first, and last its mark, a file with a SHA-256 of each of them. One more mark is for metadata and coordinates. What a
+killed process leaves is told from what a living one writes by a lock, never by a clock. Chunks are not compressed
+(trained weights hardly compress), so that a chunk's file is the array's bytes, and the same results are the same files.
 """
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import hashlib
 import json
 import os
-import shutil
-import time
-import uuid
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -28,7 +24,18 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from tegum.theory.storage import check_declared, check_digest, sealed, unsealed, warn_unverified
+from tegum.theory.storage import (
+    NOTHING,
+    ChangedError,
+    check_declared,
+    check_digest,
+    recover,
+    replacing,
+    sealed,
+    unsealed,
+    warn_unverified,
+    workplace,
+)
 
 from .grid import AXES, WHOLE_NUMBERS, Grid, Unit
 
@@ -50,8 +57,8 @@ MARKS, WORK = "marks", "work"
 # Checksums of all that is written when a sweep is begun, and never changed.
 BEGUN = "begun.json"
 WAY_OUT = "the same call begins the same sweep in another folder, with this file as it was"
-# After so many seconds a file that was never finished is litter.
-LITTER_AGE = 3600.0
+# What is written in `work` is called after this.
+UNFINISHED = "unfinished"
 
 State = Literal["done", "missing", "damaged"]
 
@@ -75,19 +82,9 @@ class Store:
     @classmethod
     def create(cls, path: Path, grid: Grid, settings: Mapping[str, Any]) -> None:
         """Make an empty store, all at once; if another process made one meanwhile, that stays."""
-        store = cls(path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial"), grid, settings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_litter(path.parent.glob(f"{glob.escape(path.name)}.*.partial"))
-        try:
-            store._lay_out()
-            try:
-                store.path.rename(path)
-            except OSError:
-                # A folder with content isn't renamed over; the caller looks what is in it.
-                if not path.exists():
-                    raise
-        finally:
-            shutil.rmtree(store.path, ignore_errors=True)
+        # The caller looks what is in a folder that is there by then.
+        with suppress(ChangedError), replacing(path, NOTHING) as new:
+            cls(new, grid, settings)._lay_out()
 
     def _lay_out(self) -> None:
         scalars = [axis for axis in AXES if axis not in self.grid.dimensions and axis != "law"]
@@ -265,17 +262,14 @@ class Store:
 
     def _put(self, path: Path, content: bytes) -> None:
         """Write a file so that at every moment it is either whole or as it was."""
-        partial = self.path / WORK / f"{uuid.uuid4().hex}.partial"
-        try:
+        with workplace(self.path / WORK / UNFINISHED) as work:
+            partial = work / path.name
             with partial.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
 
     def state(self, unit: Unit) -> State:
         """Return whether a unit is finished, by its mark and the checksums in it."""
@@ -300,8 +294,8 @@ class Store:
         self._file("done", unit).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove files that processes which were killed long ago have left."""
-        _remove_litter((self.path / WORK).glob("*.partial"))
+        """Remove what processes that were killed have left."""
+        recover(self.path / WORK / UNFINISHED)
 
     def dataset(self, doubtful: Collection[Unit] = ()) -> xr.Dataset:
         """Return the dataset, read from disk when it is used; checksums are looked at before, and not then.
@@ -316,13 +310,6 @@ class Store:
         for unit in doubtful:
             done[tuple(unit.slices[axis] for axis in self.grid.dimensions)] = False
         return dataset.assign(done=(self._names("done"), done))
-
-
-def _remove_litter(paths: Iterable[Path]) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > LITTER_AGE:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _create(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.models import PENALTIES, ToyModel
 from tegum.theory.numerics import check_choice, check_count, check_kind
+from tegum.theory.storage import MovedError, replacing
 
 from ..inputs import initial_weights, input_table
 from ..recording import Film, losses_of
@@ -93,6 +94,7 @@ def train(
     Raises:
         ValueError: if an argument is out of range, the device isn't there, the law can't be drawn as asked, or the
             checkpoint belongs to another run.
+        MovedError: if the checkpoint can't be written; what was trained is elsewhere then.
         MemoryError: if a single model doesn't fit on the device; groups that don't are halved. What was trained is in
             the checkpoint.
     """
@@ -148,12 +150,19 @@ def train(
         if path and not finished:
             state.save(path, identity)
         result = _result(model, chosen, state, settings, finished, path)
+        if path and finished and session.keep:
+            # The result is there too: a disk that is full doesn't end the run.
+            with suppress(OSError), replacing(path) as new:
+                state.write(new, identity)
+    except MovedError:
+        # Saved already.
+        raise
     # Whatever ends a run, be it Ctrl-C while losses are worked out, what is trained isn't lost.
     except BaseException:
         if path:
             state.save(path, identity)
         raise
-    if path and finished:
+    if path and finished and not session.keep:
         # One that stays behind does no harm; losing the result would.
         with suppress(OSError):
             path.unlink()

@@ -14,7 +14,7 @@ from sys import version_info
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar, cast
 
-from ..storage import write_whole
+from ..storage import replacing
 
 try:
     import fcntl
@@ -113,7 +113,8 @@ class Kept:
         text = json.dumps(self._found())
         with suppress(OSError):
             if not self._sums.exists() or self._sums.read_text(encoding="utf-8") != text:
-                write_whole(self._sums, text)
+                with replacing(self._sums) as new:
+                    new.write_text(text, encoding="utf-8")
 
 
 @contextmanager

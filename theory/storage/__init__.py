@@ -1,14 +1,17 @@
 """Files and folders that are whole at every moment, whatever happens to the process that writes them.
 
-`checksums` notices that what is read isn't what was written, `limits` that a file declares more than it can hold, and
-`saving` writes beside the place and puts what is finished there in one step, so that a killed process leaves the old or
-the new. Nothing here imports anything else of ours. Begin with `write_whole`:
+`destination` is where to begin: a place that is looked at and locked before the work whose result goes there, and whose
+result isn't lost if it can't be written. `saving` writes beside a place and puts there in one step what is finished, so
+that a killed process leaves the old or the new; `locks` tell its files from a living one's. `checksums` notices that
+what is read isn't what was written, and `limits` that a file declares more than it can hold. Nothing here imports
+anything else of ours.
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from tegum.theory.storage import write_whole
+    >>> from tegum.theory.storage import Destination
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "account.json", "{}")
+    ...     with Destination(folder, ["account.json"]) as place:
+    ...         place.save(lambda new: new.write_text("{}"), "account.json")
     ...     [path.name for path in Path(folder).iterdir()]
     ['account.json']
 """
@@ -24,12 +27,17 @@ from .checksums import (
     unsealed,
     warn_unverified,
 )
+from .destination import Destination, MovedError, write_whole
 from .limits import OBJECTS, check_archive, check_declared, read_npz
-from .saving import recover, replacing, write_whole
+from .saving import NOTHING, ChangedError, recover, replacing, workplace
 
 __all__ = [
+    "NOTHING",
     "OBJECTS",
     "SHA256",
+    "ChangedError",
+    "Destination",
+    "MovedError",
     "UnverifiedWarning",
     "check_archive",
     "check_declared",
@@ -43,5 +51,6 @@ __all__ = [
     "sealed",
     "unsealed",
     "warn_unverified",
+    "workplace",
     "write_whole",
 ]

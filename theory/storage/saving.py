@@ -10,58 +10,84 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover
-    # Elsewhere than on POSIX there are no locks of this kind, and what a killed process left stays.
-    fcntl = None  # type: ignore[assignment]
+from .locks import claimed
 
 SUFFIX = ".saving"
 NEW, OLD = "new", "old"
-# `renameat2` of Linux: paths relative to the current folder, exchanged.
-HERE, EXCHANGE = -100, 2
+# `renameat2` of Linux: paths relative to the current folder, a name that isn't taken, two names exchanged.
+HERE, FREE, EXCHANGE = -100, 1, 2
+
+# What is at a place, so that a change of it is noticed: of each file in it name, number, size and time; () for nothing.
+State = tuple[tuple[str, int, int, int], ...]
+# The state of a place where nothing is.
+NOTHING: State = ()
+
+
+class ChangedError(FileExistsError):
+    """Something was made or changed where a result was to go, by somebody else; it stays."""
+
+
+def state_of(path: Path) -> State:
+    """Return what is at a place now; what is moved as a whole keeps its state."""
+    found = []
+    waiting = [(path, "")]
+    while waiting:
+        there, name = waiting.pop()
+        # What goes away while it is looked at isn't there.
+        with contextlib.suppress(OSError):
+            facts = there.lstat()
+            if stat.S_ISDIR(facts.st_mode):
+                found.append((f"{name}/", facts.st_ino, 0, 0))
+                waiting += [(there / entry, f"{name}/{entry}") for entry in os.listdir(there)]
+            else:
+                found.append((name, facts.st_ino, facts.st_size, facts.st_mtime_ns))
+    return tuple(sorted(found))
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, expected: State | None = None) -> Iterator[Path]:
     """Give a name to write a file or folder to, which then takes the place of `path`.
 
     If the block raises, `path` stays as it was. A symbolic link stays one, and its target is replaced.
 
     Args:
         path: what is to be made or replaced. Its folder is made if there is none.
+        expected: what is there to be replaced, as `state_of` returned it; default whatever there is.
 
     Raises:
+        ChangedError: if something else than what was expected is there; it stays.
         OSError: if something can't be written or renamed; `path` is then as it was.
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     recover(path)
-    with _workplace(path) as work:
+    with workplace(path) as work:
+        yield work / NEW
+        _flush(work / NEW)
+        _switch(work, path, expected)
+        _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def workplace(path: Path) -> Iterator[Path]:
+    """Give a new folder beside a path for the block, which others leave alone as long as this process lives.
+
+    It is removed in the end; what a killed process leaves of it is removed by `recover`.
+    """
+    with _locked_folder(path) as work:
         try:
-            yield work / NEW
-            _flush(work / NEW)
-            _switch(work, path)
-            _flush_folder(path.parent)
+            yield work
         finally:
             if os.path.lexists(path) or not (work / OLD).exists():
                 shutil.rmtree(work, ignore_errors=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, which replaces what is at `path` in one step when it is on the disk.
-
-    Raises:
-        OSError: if it can't be written; `path` is then as it was.
-    """
-    with replacing(path) as new:
-        new.write_text(text, encoding="utf-8")
 
 
 def recover(path: Path) -> None:
@@ -72,7 +98,7 @@ def recover(path: Path) -> None:
     """
     path = Path(os.path.realpath(path))
     for work in sorted(path.parent.glob(f".{_escaped(path.name)}.*{SUFFIX}")):
-        with _claimed(work) as dead:
+        with claimed(work) as dead:
             if not dead:
                 continue
             # Only where names can't be exchanged is there a moment without either: then both are whole.
@@ -88,43 +114,34 @@ def _escaped(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _workplace(path: Path) -> Iterator[Path]:
-    """Give a new folder beside a path, which others leave alone as long as this process lives."""
+def _locked_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder beside a path, locked."""
     while True:
         work = path.with_name(f".{path.name}.{uuid.uuid4().hex}{SUFFIX}")
         work.mkdir()
-        with _claimed(work) as ours:
+        with claimed(work) as ours:
             # Before it was locked another process may have taken it for a dead one's.
-            if (ours or fcntl is None) and work.exists():
+            if ours is not False and work.exists():
                 yield work
                 return
 
 
-@contextlib.contextmanager
-def _claimed(work: Path) -> Iterator[bool]:
-    """Lock a working folder for the block, and tell whether that could be done: no living process has it then."""
-    if fcntl is None:  # pragma: no cover
-        yield False
-        return
-    try:
-        handle = os.open(work, os.O_RDONLY)
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
-
-
-def _switch(work: Path, path: Path) -> None:
+def _switch(work: Path, path: Path, expected: State | None) -> None:
     """Put what is new in its place; what was there is then in the working folder."""
     new = work / NEW
+    if expected is not None:
+        there = state_of(path)
+        if NOTHING in (there, expected):
+            _place(new, path)
+            return
+        if there != expected:
+            raise _changed(path)
+        if _exchanged(new, path):
+            if state_of(new) == expected:
+                return
+            # It was changed between the two looks.
+            _exchanged(new, path)
+            raise _changed(path)
     if not os.path.lexists(path):
         try:
             new.rename(path)
@@ -141,13 +158,43 @@ def _switch(work: Path, path: Path) -> None:
         new.rename(path)
 
 
+def _place(new: Path, path: Path) -> None:
+    """Put what is new where nothing is.
+
+    Raises:
+        ChangedError: if something is there by then; an empty folder is nothing.
+    """
+    if _renamed(new, path, FREE):
+        return
+    try:
+        if new.is_dir():
+            # Not over a folder that holds something.
+            new.rename(path)
+        else:
+            os.link(new, path)
+            new.unlink()
+    except OSError:
+        if not os.path.lexists(path):
+            raise
+        raise _changed(path) from None
+
+
+def _changed(path: Path) -> ChangedError:
+    return ChangedError(errno.EEXIST, "somebody else has written there meanwhile", str(path))
+
+
 def _exchanged(first: Path, second: Path) -> bool:
     """Exchange two names at once, and return whether the system can do that."""
+    return _renamed(first, second, EXCHANGE)
+
+
+def _renamed(first: Path, second: Path, how: int) -> bool:
+    """Rename as only Linux can, and return whether that was done."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError, TypeError):
         return False
-    return bool(rename(HERE, os.fsencode(first), HERE, os.fsencode(second), EXCHANGE) == 0)
+    return bool(rename(HERE, os.fsencode(first), HERE, os.fsencode(second), how) == 0)
 
 
 def _flush(whole: Path) -> None:

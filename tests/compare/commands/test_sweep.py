@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,50 @@ from tegum.empirical.runs import Optimisation
 from tegum.empirical.sweeps import read_sweep
 from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, ToyModel
-from tests.support.command_line import FAILED, INTERRUPTED
+from tests.support.command_line import FAILED, INTERRUPTED, ended, started
 
+# Says when some units are trained, and has a group of its own, as a job of a cluster or a terminal has.
+GROUP = """
+import os
+from tegum.empirical.sweeps import rounds
+os.setpgrp()
+count = rounds.Rounds._count
+
+def told(self, unit):
+    count(self, unit)
+    print("trained", flush=True)
+
+rounds.Rounds._count = told
+"""
 QUICK = "--steps 4 --batch 64 --seeds 2 --workers 1"
+
+
+def group_exists(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes here")
+@pytest.mark.parametrize("whole_group", [True, False], ids=["all processes", "its own process"])
+def test_sigterm_ends_a_sweep_and_its_workers(tmp_path: Path, whole_group: bool) -> None:
+    # A unit for each number of features.
+    words = "sweep --density 0.1,0.4 --features 2:5 --steps 100000 --batch 64 --seeds 2 --workers 2 --out"
+    process = started(*words.split(), str(tmp_path / "a.zarr"), before=GROUP)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "trained\n"
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
+    outcome = ended(process)
+    assert outcome.code == 128 + signal.SIGTERM, outcome.err
+    assert re.search(r"interrupted by SIGTERM: \d+ of \d+ units are done; the same command goes on", outcome.last)
+    # None is left in its group.
+    end = time.monotonic() + 60
+    while group_exists(process.pid):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert sorted(entry.name for entry in (tmp_path / "a.zarr" / "work").iterdir()) == ["claims", "zarr.json"]
 
 
 def test_the_command_trains_a_grid(tegum_: Any, tmp_path: Path) -> None:

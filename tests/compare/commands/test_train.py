@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -159,7 +160,7 @@ def test_an_amplitude_can_be_an_interval() -> None:
 
 
 def test_only_options_that_are_given_are_passed_on(asked: Any, tmp_path: Path) -> None:
-    place = {"seeds": 8, "session": Session(tmp_path / "a.zarr.checkpoint", progress=True)}
+    place = {"seeds": 8, "session": Session(tmp_path / "a.zarr.checkpoint", progress=True, keep=True)}
     assert asked("--density 0.3")[1] == place
     given = {
         "architecture": "absolute_value",
@@ -424,6 +425,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
 
     def gone(*arguments: Any) -> Any:
         # In the way of the folder that the file is to be in.
+        shutil.rmtree(folder)
         folder.write_text("")
         return losses(*arguments)
 
@@ -434,7 +436,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
     assert told.code == FAILED
     assert f"can't write {out}" in told.err
     place = Path(json.loads(told.out)["path"])
-    assert f"the models are in {place}" in told.err
+    assert f"what was to be saved is in {place}" in told.err
     np.testing.assert_array_equal(load_models(place).seeds, [0, 1])
 
 

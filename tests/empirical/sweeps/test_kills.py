@@ -49,8 +49,9 @@ def dying(file, moment):
         if moment == "before":
             die()
         if moment == "half":
-            (self.path / "work" / "half.partial").write_bytes(content[: len(content) // 2])
-            die()
+            with store.workplace(self.path / "work" / store.UNFINISHED) as work:
+                (work / path.name).write_bytes(content[: len(content) // 2])
+                die()
         if moment == "unrenamed":
             store.os.replace = lambda *_: die()
         put(self, path, content)
@@ -154,6 +155,9 @@ def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Pa
         rest = small_sweep(path, n_features=2)
         assert (rest.status, rest.trained, rest.damaged) == ("finished", UNITS // 2 - saved, ())
         assert contents(path) == expected
+        assert {entry.name for entry in (path / "work").iterdir()} == {"claims", "zarr.json"}
+    # Nothing is left of what was never finished.
+    assert len(list(tmp_path.iterdir())) == len(moments) + 1
 
 
 # At the first look the sweep is between two units, at the second it trains.

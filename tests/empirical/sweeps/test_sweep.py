@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from importlib import import_module
@@ -20,7 +22,7 @@ from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.sweeps import read_sweep, sweep
 from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, OneHotFeatures, ToyModel, diagram_model
-from tegum.theory.storage import UnverifiedWarning
+from tegum.theory.storage import UnverifiedWarning, workplace
 from tests.support.damage import REFUSED, attacked
 from tests.support.sweeps import FILES, SMALL, UNITS, contents, marks, same_models, small_sweep
 
@@ -513,9 +515,10 @@ def test_a_full_disk_is_a_clear_error_and_the_same_call_goes_on(
 ) -> None:
     path, written, flush = tmp_path / "a", [0], store_module.os.fsync
     unit_files = len(read_sweep(finished).dataset) + 1
+    laid_out: list[int] = []
 
     def fill(descriptor: int) -> None:
-        written[0] += 1
+        written[0] += bool(laid_out)
         if written[0] > unit_files + file:
             raise OSError(errno.ENOSPC, "No space left on device")
         flush(descriptor)
@@ -523,10 +526,10 @@ def test_a_full_disk_is_a_clear_error_and_the_same_call_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(store_module.os, "fsync", fill)
         with pytest.raises(OSError, match=r"no space is left .* 1 of 4 units are done and saved .* goes on") as full:
-            small_sweep(path)
+            small_sweep(path, on_progress=lambda done, _: laid_out.append(done))
     assert full.value.errno == errno.ENOSPC
     assert len(marks(path)) == 1
-    assert list((path / "work").glob("*.partial")) == []
+    assert in_work(path) == ["claims", "zarr.json"]
     rest = small_sweep(path)
     assert (rest.status, rest.trained, rest.damaged) == ("finished", UNITS - 1, ())
     assert contents(path) == contents(finished)
@@ -542,15 +545,26 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing(tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_old_litter_is_removed_and_fresh_files_are_not(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_what_a_dead_process_left_is_removed_and_a_living_ones_is_not_whatever_clocks_say(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    there, now = copy / "work" / store_module.UNFINISHED, time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
+    dead = there.with_name(f".{there.name}.0123456789abcdef0123456789abcdef.saving")
+    dead.mkdir()
+    (dead / "weights").write_text("left by a process that was killed")
     (copy / "marks" / "00000000.json").unlink()
-    (copy / "work" / "a.partial").write_text("left by a process that was killed")
-    small_sweep(copy)
-    assert [file.name for file in (copy / "work").glob("*.partial")] == ["a.partial"]
-    (copy / "marks" / "00000000.json").unlink()
-    monkeypatch.setattr(store_module, "LITTER_AGE", -1.0)
-    small_sweep(copy)
-    assert list((copy / "work").glob("*.partial")) == []
+    with workplace(there) as living:
+        for path in (living, dead):
+            os.utime(path, (now() - 3600 * hours,) * 2)
+        assert small_sweep(copy).trained == 1
+        assert in_work(copy) == [living.name, "claims", "zarr.json"]
+    assert in_work(copy) == ["claims", "zarr.json"]
+
+
+def in_work(path: Path) -> list[str]:
+    return sorted(entry.name for entry in (path / "work").iterdir())
 
 
 def test_a_unit_that_cannot_be_trained_is_named_and_the_others_are_saved(

@@ -156,7 +156,7 @@ def test_a_living_save_keeps_its_place_and_a_dead_ones_is_removed(tmp_path: Path
 def test_a_file_and_a_folder_replace_each_other(tmp_path: Path) -> None:
     path = tmp_path / "runs"
     save(path, "old", folder=True)
-    write_whole(path, "new")
+    save(path, "new", folder=False)
     assert path.read_text() == "new"
     save(path, "again", folder=True)
     assert content(path) == {"a": "again", "deep/b": "again"}
