@@ -78,8 +78,9 @@ class TrainingState:
     def write(self, path: Path, settings: dict[str, Any]) -> None:
         """Write them to a new file."""
         arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings)), **vars(self)}
+        arrays[SHA256] = np.array(digest_of({}, arrays))
         with path.open("wb") as file:
-            np.savez(file, **arrays, **{SHA256: np.array(digest_of({}, arrays))})
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path, settings: dict[str, Any], fresh: TrainingState) -> TrainingState:
