@@ -99,8 +99,6 @@ def main() -> None:
 
 def _run() -> int | str:
     """Run the command line and return its exit code."""
-    from tegum.theory.storage import MovedError
-
     from ..progress import InterruptedRunError
 
     spell_what_cannot_be_encoded()
@@ -116,12 +114,11 @@ def _run() -> int | str:
         code = tell(str(stop), goes_on=stop.goes_on)
     except KeyboardInterrupt:
         code = tell("", goes_on=False)
-    except MovedError as error:
-        complain(str(error))
-        code = FAILED
     except (ValueError, OSError) as error:
+        from tegum.theory.storage import MovedError
+
         complain(str(error))
-        code = MISUSE
+        code = FAILED if isinstance(error, MovedError) else MISUSE
     except Exception as error:
         # Typer's own errors of usage carry a message.
         if not hasattr(error, "format_message"):

@@ -19,6 +19,8 @@ from tests.support.internals import internals
 
 # Behind the face: a disk that is full in one folder.
 saving = internals("storage.saving")
+# Behind the face: a lock that another process has.
+locks = internals("storage.locks")
 # Behind the faces: what takes long is left out here.
 stages: Any = import_module("tegum.compare.diagrams.diagram")
 basins: Any = import_module("tegum.compare.commands.basins")
@@ -221,7 +223,6 @@ def test_what_somebody_else_puts_there_meanwhile_stays(
 def test_a_place_that_another_process_writes_is_refused_at_once(
     tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    locks = internals("storage.locks")
     monkeypatch.setattr(locks.fcntl, "flock", lambda *_: (_ for _ in ()).throw(BlockingIOError(errno.EAGAIN, "taken")))
     monkeypatch.setattr(TRAINS, forbidden)
     words, _, _ = CASES[command]

@@ -45,7 +45,9 @@ def group_exists(number: int) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes here")
-@pytest.mark.parametrize("whole_group", [True, False], ids=["all processes", "its own process"])
+@pytest.mark.parametrize(
+    "whole_group", [pytest.param(True, marks=pytest.mark.slow), False], ids=["all processes", "its own process"]
+)
 def test_sigterm_ends_a_sweep_and_its_workers(tmp_path: Path, whole_group: bool) -> None:
     # A unit for each number of features.
     words = "sweep --density 0.1,0.4 --features 2:5 --steps 100000 --batch 64 --seeds 2 --workers 2 --out"
