@@ -196,6 +196,10 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
 }
 
 
+# What is damaged of these is computed again, and never a reason to stop.
+MADE_ANEW = ("certified table", "machine code")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_damage_is_believed(kind: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     attack = KINDS[kind](tmp_path)
@@ -206,3 +210,5 @@ def test_no_damage_is_believed(kind: str, tmp_path: Path, record_property: Calla
     print(f"{kind}: {dict(counts)}")
     assert bad == []
     assert counts[REFUSED] + counts[EQUAL] == TIMES
+    if kind in MADE_ANEW:
+        assert counts[REFUSED] == 0

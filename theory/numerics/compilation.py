@@ -112,7 +112,7 @@ class Kept:
         """
         text = json.dumps(self._found())
         with suppress(OSError):
-            if not self._sums.exists() or self._sums.read_text(encoding="utf-8") != text:
+            if not self._sums.exists() or self._sums.read_bytes() != text.encode():
                 with replacing(self._sums) as new:
                     new.write_text(text, encoding="utf-8")
 

@@ -114,7 +114,11 @@ def test_a_change_of_what_is_used_makes_it_anew(
     assert seen == expected
 
 
-@pytest.mark.parametrize("way", [flipped, cut, deleted], ids=["a bit", "cut", "gone"])
+def no_text(path: Path, _: np.random.Generator) -> None:
+    path.write_bytes(bytes(range(128, 256)))
+
+
+@pytest.mark.parametrize("way", [flipped, cut, deleted, no_text], ids=["a bit", "cut", "gone", "no text"])
 @pytest.mark.parametrize("ending", ["nbi", "nbc", "sha256"])
 def test_damaged_machine_code_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Callable[[Path, np.random.Generator], None], ending: str
