@@ -28,7 +28,7 @@ COMMANDS = [
     "diagram --cells 2 --seeds 2 --steps 20 --no-controls --out {}",
 ]
 NOWHERE = "/proc/nowhere"
-SURROUNDINGS = {
+SURROUNDINGS: dict[str, dict[str, str | None]] = {
     "ASCII": {"PYTHONIOENCODING": "ascii"},
     "a terminal of 40 columns": {"COLUMNS": "40"},
     "no home": {"HOME": None, "USER": None, "LOGNAME": None},

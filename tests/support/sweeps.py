@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import xarray as xr
 
 from tegum.empirical.sweeps import sweep
 from tegum.theory import IndependentFeatures
+from tests.support.forks import Process
 
 # Four units of two models each.
 SMALL: dict[str, Any] = {
@@ -47,15 +46,7 @@ def same_models(one: xr.Dataset, other: xr.Dataset) -> None:
     xr.testing.assert_identical(one.drop_attrs().load(), other.drop_attrs().load())
 
 
-def python(code: str, *words: str | Path) -> subprocess.Popen[str]:
-    """Start a process that runs code, with this folder's modules at hand."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    command = [sys.executable, "-c", code, *map(str, words)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
-
-
-def output(process: subprocess.Popen[str]) -> str:
+def output(process: Process) -> str:
     """Return what a process prints, once it has ended well."""
     out, err = process.communicate()
     assert process.returncode == 0, err

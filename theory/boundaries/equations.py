@@ -124,8 +124,9 @@ class Equations:
         def system(y: FloatArray) -> FloatArray:
             moving, along, q = np.split(y, np.cumsum([free.sum(), turning.sum()]), axis=1)
             theta, v = self.place(moving, held), self.place(along, frame)
-            _, gradient = self.slope(theta, q)
-            flat = (one_sided_hessians(self.landscape(q), theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
+            landscape = self.landscape(q)
+            gradient = landscape.gradients(theta)
+            flat = (one_sided_hessians(landscape, theta, v[:, None])[:, 0] @ v[..., None])[..., 0]
             unit = (v * v).sum(axis=-1, keepdims=True) - 1
             return np.concatenate([gradient[:, free], flat[:, turning], unit], axis=-1)
 

@@ -68,8 +68,11 @@ class CompiledEngine:
     @staticmethod
     def covers(model: ToyModel, like: Array) -> bool:
         """Return whether compiled code evaluates a model with arrays like this one."""
-        xp = array_api_compat.array_namespace(like)
-        if model.n_features > MAX_FEATURES or like.dtype != xp.float64:
+        if model.n_features > MAX_FEATURES:
+            return False
+        if isinstance(like, np.ndarray):
+            return bool(like.dtype == np.float64)
+        if like.dtype != array_api_compat.array_namespace(like).float64:
             return False
         return str(array_api_compat.device(like)) == "cpu"
 

@@ -76,12 +76,17 @@ class ExactLoss:
     def __init__(self, model: ToyModel, like: Array | None = None, *, method: Method = "auto") -> None:
         """Choose the engine."""
         self.engine = engine_for(model, like, method)
+        self._sizes = model.n_hidden, model.n_features
 
     @classmethod
     def by(cls, engine: Engine) -> ExactLoss:
         """Return the loss as a given engine evaluates it."""
+        return cls._made_of(engine, (engine.model.n_hidden, engine.model.n_features))
+
+    @classmethod
+    def _made_of(cls, engine: Engine, sizes: tuple[int, int]) -> ExactLoss:
         exact = object.__new__(cls)
-        exact.engine = engine
+        exact.engine, exact._sizes = engine, sizes
         return exact
 
     @property
@@ -91,7 +96,8 @@ class ExactLoss:
 
     def take(self, index: Any) -> ExactLoss:
         """Return the loss of the models at `index` of the batch, as `ToyModel.take` selects them."""
-        return ExactLoss.by(self.engine.take(index))
+        # Without asking for its model, which an engine of a part makes only then.
+        return self._made_of(self.engine.take(index), self._sizes)
 
     def loss(self, weights: Array, bias: Array) -> Array:
         """Return L, shape (...); see `expected_loss`."""
@@ -112,7 +118,7 @@ class ExactLoss:
         return found.loss, found.d_weights, found.d_bias, found.hessian
 
     def _evaluate(self, weights: Array, bias: Array, order: int, *, outputs: bool = False) -> Evaluation:
-        n, m = self.model.n_features, self.model.n_hidden
+        m, n = self._sizes
         of_both = tuple(getattr(weights, "shape", ())[-2:]), tuple(getattr(bias, "shape", ())[-1:])
         if of_both != ((m, n), (n,)):
             raise ValueError(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray, exactly, numbers
+from ..numerics import FloatArray, exactly, numbers, stretched
 from .amplitudes import as_amplitude
 
 # The numbers of the features that are on, from 0.
@@ -140,7 +140,7 @@ class DensityLaw(FeatureLaw):
         """Validate, and store the density as read-only arrays, rational numbers beside their float64 values."""
         super().__post_init__()
         given = per_feature("density", self.density if self._exact is None else self._exact)
-        density = per_feature("density", given.astype(np.float64))
+        density = per_feature("density", given.astype(np.float64)) if given.dtype == object else given
         bad = ~((density > 0) & (density <= 1))
         if bad.any():
             raise ValueError(f"density must lie in (0, 1], got {density[bad][0]}")
@@ -154,7 +154,7 @@ class DensityLaw(FeatureLaw):
 
     def densities(self, n_features: int) -> FloatArray:
         """Return the densities, shape (*batch_shape, n_features)."""
-        return np.broadcast_to(self.density, (*self.batch_shape, n_features))
+        return stretched(self.density, (*self.batch_shape, n_features))
 
     def check(self, n_features: int) -> None:
         """Raise `ValueError` if the density's feature axis doesn't fit `n_features`."""
@@ -182,7 +182,7 @@ class DensityLaw(FeatureLaw):
     ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
         """Yield the sets of active features with their probabilities; see `FeatureLaw.patterns`."""
         given = exactly(self._exact) if exact else self.density
-        density = np.broadcast_to(given, (*self.batch_shape, n_features))
+        density = stretched(given, (*self.batch_shape, n_features))
         chosen = range(n_features) if among is None else among
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
         states = [list(self.block_patterns(part, density)) for part in parts if part]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray, check_count, numbers
+from ..numerics import FloatArray, check_count, numbers, stretched
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
 # Fields of `ToyModel` that add to its loss.
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
+# What penalties are unless asked for, made once: along a curve models are made by the ten thousand.
+_NONE = numbers("penalty", 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +69,13 @@ class ToyModel:
         self.features.check(self.n_features)
         exact = {"importance": per_feature("importance", self.importance)}
         check_feature_axis("importance", exact["importance"], self.n_features)
-        exact |= {name: numbers(name, getattr(self, name)) for name in PENALTIES}
+        for name in PENALTIES:
+            given = getattr(self, name)
+            exact[name] = _NONE if given is _NONE or (type(given) is float and given == 0) else numbers(name, given)
         for name, given in exact.items():
+            if given is _NONE:
+                object.__setattr__(self, name, _NONE)
+                continue
             values = np.asarray(given, dtype=np.float64)
             zero = name in PENALTIES
             bad = ~((values >= 0 if zero else values > 0) & np.isfinite(values))
@@ -90,7 +97,7 @@ class ToyModel:
 
     def importances(self) -> FloatArray:
         """Return the importances with shape (*batch_shape, n_features)."""
-        return np.broadcast_to(self.importance, (*self.batch_shape, self.n_features))
+        return stretched(self.importance, (*self.batch_shape, self.n_features))
 
     @property
     def n_parameters(self) -> int:
@@ -104,7 +111,7 @@ class ToyModel:
 
     def densities(self) -> FloatArray:
         """Return P(x_i ≠ 0) with shape (*batch_shape, n_features)."""
-        return np.broadcast_to(self.features.densities(self.n_features), (*self.batch_shape, self.n_features))
+        return stretched(self.features.densities(self.n_features), (*self.batch_shape, self.n_features))
 
     def take(self, index: Any) -> ToyModel:
         """Return the models at `index` of the batch, as `array[index]` would select from an array of `batch_shape`."""

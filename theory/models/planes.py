@@ -81,7 +81,9 @@ class PlaneAxis:
         u = np.asarray(position, dtype=np.float64)
         t = np.exp(u) if self.scale == "log" else self.low + u * (self.high - self.low)
         assert self.domain is not None
-        return np.asarray(np.clip(t, *self.domain))
+        low, high = self.domain
+        # As `np.clip`, which takes longer than all the rest.
+        return np.asarray(np.minimum(np.maximum(t, low), high))
 
     def slope(self, value: ArrayLike) -> FloatArray:
         """Return dt/du, the change of the parameter with the position."""

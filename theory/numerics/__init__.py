@@ -13,7 +13,7 @@ Begin with `continuation`:
     True
 """
 
-from .arrays import Array, FloatArray, as_numpy, exactly, numbers
+from .arrays import Array, FloatArray, as_numpy, exactly, numbers, stretched
 from .checks import check_choice, check_count, check_kind, check_rate, is_real
 from .compilation import compiled, machine_code, type_of
 from .continuation import (
@@ -80,6 +80,7 @@ __all__ = [
     "over_slices",
     "rational",
     "slices",
+    "stretched",
     "trace",
     "type_of",
 ]

@@ -37,6 +37,11 @@ def exactly(array: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.frompyfunc(Fraction, 1, 1)(array), dtype=object)
 
 
+def stretched(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return `np.broadcast_to`, which takes as long as building a small model, of arrays that need it."""
+    return array if array.shape == shape else np.broadcast_to(array, shape)
+
+
 def as_numpy(array: Any) -> FloatArray:
     """Return an array of NumPy's or torch's as one of NumPy's, of float64, without its gradient."""
     if array_api_compat.is_torch_array(array):

@@ -81,46 +81,56 @@ def first_order(matrix: FloatArray, value: FloatArray, rounding: FloatArray) -> 
 
 def _newton(
     system: System, y: FloatArray, matrix: FloatArray | None, row: FloatArray | None
-) -> tuple[FloatArray, float]:
+) -> tuple[FloatArray, FloatArray]:
     """Solve F = 0 by Broyden's method from the Jacobian `matrix`, or by Newton's without one.
 
     With `row` the solution is sought in the plane through `y` with that normal, else nearest to `y`.
+
+    Returns:
+        Where it ends, and F there, infinite if it failed.
     """
     value = system(y[None])[0]
+    failed = np.full_like(value, np.inf)
     fixed = matrix is not None
     for _ in range(CORRECTIONS):
         if not np.isfinite(value).all():
-            return y, np.inf
+            return y, failed
         if np.abs(value).max() < RESIDUAL / 100:
             break
         if not fixed:
             matrix = jacobian(system, y)
         if matrix is None or not np.isfinite(matrix).all():
-            return y, np.inf
+            return y, failed
         if row is None:
             step = -np.linalg.lstsq(matrix, value, rcond=None)[0]
         else:
             step = -np.linalg.lstsq(np.vstack([matrix, row]), np.append(value, 0.0), rcond=None)[0]
         if np.linalg.norm(step) > LONGEST_CORRECTION:
-            return y, np.inf
+            return y, failed
         y = y + step
         value = system(y[None])[0]
         if fixed and step @ step > 0:
             matrix = matrix + np.outer(value, step) / (step @ step)
-    return y, float(np.abs(value).max()) if np.isfinite(value).all() else np.inf
+    return y, value if np.isfinite(value).all() else failed
 
 
 def correct(system: System, y: FloatArray) -> tuple[FloatArray, float]:
     """Return the solution of F = 0 that Newton's method finds from `y`, and its largest |F|, infinite if it failed."""
-    return _newton(system, y, None, None)
+    found, value = _newton(system, y, None, None)
+    return found, float(np.abs(value).max())
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
     y: FloatArray
     jacobian: FloatArray
-    residual: float
+    value: FloatArray
     rank: float
+
+    @property
+    def residual(self) -> float:
+        """Return the largest |F|."""
+        return float(np.abs(self.value).max())
 
     def tangent(self, like: FloatArray) -> FloatArray:
         """Return the unit tangent of the curve that points the same way as `like`.
@@ -134,11 +144,11 @@ class _Point:
         return np.asarray(tangent if tangent @ like >= 0 else -tangent)
 
 
-def _point(system: System, y: FloatArray, residual: float, rank: float) -> _Point | None:
-    if residual > RESIDUAL:
+def _point(system: System, y: FloatArray, value: FloatArray, rank: float) -> _Point | None:
+    if np.abs(value).max() > RESIDUAL:
         return None
     matrix = jacobian(system, y)
-    return _Point(y, matrix, residual, rank) if np.isfinite(matrix).all() else None
+    return _Point(y, matrix, value, rank) if np.isfinite(matrix).all() else None
 
 
 def _onto_edge(system: System, y: FloatArray, box: FloatArray, rank: float) -> _Point | None:
@@ -149,20 +159,18 @@ def _onto_edge(system: System, y: FloatArray, box: FloatArray, rank: float) -> _
     row[-2 + side] = 1.0
     target = y.copy()
     target[-2 + side] = np.clip(y[-2 + side], box[0, side], box[1, side])
-    found, residual = _newton(system, target, None, row)
+    found, value = _newton(system, target, None, row)
     inside = ((found[-2:] >= box[0] - ON_EDGE) & (found[-2:] <= box[1] + ON_EDGE)).all()
-    return _point(system, found, residual, rank) if inside else None
+    return _point(system, found, value, rank) if inside else None
 
 
 def _hop(system: System, here: _Point, tangent: FloatArray, keep: Predicate) -> _Point | None:
     """Return a point past a kink of the curve, where its tangent jumps, or None if there is none close by."""
     for length in HOPS:
-        y, residual = _newton(system, here.y + length * tangent, None, tangent)
+        y, value = _newton(system, here.y + length * tangent, None, tangent)
         moved = y - here.y
         there = (
-            _point(system, y, residual, here.rank)
-            if np.linalg.norm(moved) < 3 * length and moved @ tangent > 0
-            else None
+            _point(system, y, value, here.rank) if np.linalg.norm(moved) < 3 * length and moved @ tangent > 0 else None
         )
         if there is not None and keep(there.y):
             return there
@@ -189,9 +197,10 @@ def _walk(
             edge = _onto_edge(system, guess, box, start.rank)
             if edge is not None and np.linalg.norm(edge.y - here.y) < 3 * length and keep(edge.y):
                 return [*points[1:], edge], "edge"
-        y, residual = _newton(system, guess, here.jacobian, tangent)
-        there = _point(system, y, residual, here.rank) if np.linalg.norm(y - here.y) < 3 * length else None
-        if there is None or not there.tangent(tangent) @ tangent > STRAIGHT:
+        y, value = _newton(system, guess, here.jacobian, tangent)
+        there = _point(system, y, value, here.rank) if np.linalg.norm(y - here.y) < 3 * length else None
+        turned = None if there is None else there.tangent(tangent)
+        if there is None or turned is None or not turned @ tangent > STRAIGHT:
             length /= 2
             continue
         if not keep(there.y):
@@ -203,7 +212,7 @@ def _walk(
             edge = _onto_edge(system, y, box, start.rank)
             return points[1:] + ([edge] if edge is not None else []), "edge"
         points.append(there)
-        tangent, length = there.tangent(tangent), min(1.5 * length, step)
+        tangent, length = turned, min(1.5 * length, step)
         if len(points) > PATIENCE and np.linalg.norm((points[-1].y - points[-PATIENCE].y)[-2:]) < PROGRESS:
             return points[1:], "budget"
         if len(points) > 4 and np.linalg.norm(y - start.y) < length:
@@ -242,7 +251,7 @@ def trace(
     Returns:
         The curve, in order. It is empty where F isn't differentiable at the start.
     """
-    first = _point(system, start, float(np.abs(system(start[None])).max()), rank)
+    first = _point(system, start, system(start[None])[0], rank)
     if first is None:
         return Trace(np.empty((0, len(start))), np.empty(0), np.empty(0), ("lost", "lost"))
     forwards = first.tangent(np.ones(len(start)))
@@ -251,7 +260,7 @@ def trace(
     points = [*behind[::-1], first, *ahead]
     inside = [p for p in points if ((p.y[-2:] >= box[0] - ON_EDGE) & (p.y[-2:] <= box[1] + ON_EDGE)).all()]
     lost = [np.zeros(len(start) - 1) if rounding is None else rounding(p.y) for p in inside]
-    errors = [first_order(p.jacobian, system(p.y[None])[0], own)[-2:] for p, own in zip(inside, lost, strict=True)]
+    errors = [first_order(p.jacobian, p.value, own)[-2:] for p, own in zip(inside, lost, strict=True)]
     return Trace(
         np.array([p.y for p in inside]).reshape(-1, len(start)),
         np.array([p.residual for p in inside]),

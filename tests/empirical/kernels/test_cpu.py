@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.sweeps import output, python
+from tests.support.forks import forking
+from tests.support.sweeps import output
 
 # Behind the face: parts of the compiled loop against their definition.
 kernels: Any = import_module("tegum.empirical.kernels.cpu")
@@ -46,10 +47,12 @@ def test_processes_that_compile_and_those_that_load_train_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    # Two that begin at the same time, with nothing on disk yet, of which one compiles; and one that comes later.
-    both = [python(TRAINING) for _ in range(2)]
-    (first, *one), (second, *other) = (json.loads(output(process)) for process in both)
-    later = json.loads(output(python(TRAINING)))
+    # They have loaded everything and compiled nothing.
+    with forking("tegum.empirical.training", "tegum.empirical.kernels.cpu") as start:
+        # Two that begin at the same time, with nothing on disk yet, of which one compiles; and one that comes later.
+        both = [start(TRAINING) for _ in range(2)]
+        (first, *one), (second, *other) = (json.loads(output(process)) for process in both)
+        later = json.loads(output(start(TRAINING)))
     assert sorted([one, other]) == [[0, 1], [1, 0]]
     assert second == first
     assert later == [first, 1, 0]

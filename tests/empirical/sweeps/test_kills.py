@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from tegum.empirical.sweeps import read_sweep
-from tests.support.sweeps import UNITS, contents, marks, output, python, small_sweep
+from tests.support.forks import Process, Start, forking, python
+from tests.support.sweeps import UNITS, contents, marks, output, small_sweep
 
 # Behind the face: claims of processes that are killed.
 claims: Any = import_module("tegum.empirical.sweeps.claims")
@@ -104,9 +105,16 @@ FEW, MANY = 4, 250_000
 PATIENCE = 120.0
 
 
-def held(path: Path, workers: int, *words: str, marks: int = 1, looks: int = 1) -> subprocess.Popen[str]:
+@pytest.fixture(scope="module")
+def start() -> Iterator[Start]:
+    # Dask is what xarray looks for.
+    with forking("tests.support.sweeps", "tegum.empirical.kernels.cpu", "dask.array") as start:
+        yield start
+
+
+def held(start: Start, path: Path, workers: int, *words: str, marks: int = 1, looks: int = 1) -> Process:
     """Start a sweep in another process, and return once it holds still."""
-    process = python(PLAIN, path, *map(str, (workers, MANY, marks, looks)), *words)
+    process = start(PLAIN, path, *map(str, (workers, MANY, marks, looks)), *words)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n", process.communicate()
     return process
@@ -131,7 +139,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, bytes
     return {0: contents(folder / "four")} | {steps: contents(folder / str(steps)) for steps in (FEW, MANY)}
 
 
-def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Path) -> None:
+def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(start: Start, tmp_path: Path) -> None:
     # The variables, done, and the mark.
     small_sweep(tmp_path / "reference", n_features=2)
     files = len(read_sweep(tmp_path / "reference").dataset) + 1
@@ -141,7 +149,7 @@ def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Pa
     moments += [(files - 2, "unrenamed"), (files - 1, "unrenamed")]
     # In the second unit too, where there is something to lose.
     moments += [(files + 1, "half"), (2 * files - 1, "unrenamed"), (2 * files - 1, "renamed")]
-    output(python(DYING, tmp_path, json.dumps(moments)))
+    output(start(DYING, tmp_path, json.dumps(moments)))
     for file, moment in moments:
         path = tmp_path / f"{file} {moment}"
         saved = (file + (moment == "renamed")) // files
@@ -162,9 +170,11 @@ def test_killed_at_every_moment_of_writing_nothing_finished_is_lost(tmp_path: Pa
 
 # At the first look the sweep is between two units, at the second it trains.
 @pytest.mark.parametrize("looks", [1, 2], ids=["between units", "in the middle of a unit"])
-def test_killed_from_outside_at_any_time(tmp_path: Path, whole: dict[int, dict[str, bytes]], looks: int) -> None:
+def test_killed_from_outside_at_any_time(
+    start: Start, tmp_path: Path, whole: dict[int, dict[str, bytes]], looks: int
+) -> None:
     path, units = tmp_path / "a", 3
-    process = held(path, 1, marks=units, looks=looks)
+    process = held(start, path, 1, marks=units, looks=looks)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -197,9 +207,11 @@ def alive(process: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc to find a process's children")
-def test_killed_with_workers_it_leaves_none_behind(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
+def test_killed_with_workers_it_leaves_none_behind(
+    start: Start, tmp_path: Path, whole: dict[int, dict[str, bytes]]
+) -> None:
     path = tmp_path / "a"
-    process = held(path, 2)
+    process = held(start, path, 2)
     workers = children(process.pid)
     assert len(workers) >= 2
     process.send_signal(signal.SIGKILL)
@@ -212,13 +224,17 @@ def test_killed_with_workers_it_leaves_none_behind(tmp_path: Path, whole: dict[i
 
 @pytest.mark.parametrize("locks", [True, False], ids=["with locks", "without locks"])
 def test_two_processes_share_a_store(
-    tmp_path: Path, whole: dict[int, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, locks: bool
+    start: Start,
+    tmp_path: Path,
+    whole: dict[int, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    locks: bool,
 ) -> None:
     path = tmp_path / "a"
     if not locks:
         monkeypatch.setattr(claims, "locks", None)
     # The other one goes on when each has finished a unit.
-    other = held(path, 1, *(() if locks else ("without locks",)))
+    other = held(start, path, 1, *(() if locks else ("without locks",)))
 
     def release(_done: int, _total: int) -> None:
         if len(marks(path)) == 2:
@@ -274,8 +290,10 @@ except OSError as error:
 """
 
 
-def test_a_file_that_cannot_grow_is_like_a_full_disk(tmp_path: Path, whole: dict[int, dict[str, bytes]]) -> None:
-    said = output(python(FULL, tmp_path / "a"))
+def test_a_file_that_cannot_grow_is_like_a_full_disk(
+    start: Start, tmp_path: Path, whole: dict[int, dict[str, bytes]]
+) -> None:
+    said = output(start(FULL, tmp_path / "a"))
     assert "no space is left" in said
     assert "0 of 4 units are done and saved" in said
     assert small_sweep(tmp_path / "a").trained == UNITS
@@ -283,10 +301,10 @@ def test_a_file_that_cannot_grow_is_like_a_full_disk(tmp_path: Path, whole: dict
 
 
 def test_ctrl_c_at_a_terminal_reaches_all_processes_and_ends_them(
-    tmp_path: Path, whole: dict[int, dict[str, bytes]]
+    start: Start, tmp_path: Path, whole: dict[int, dict[str, bytes]]
 ) -> None:
     path = tmp_path / "a"
-    process = held(path, 2, "own group")
+    process = held(start, path, 2, "own group")
     os.killpg(process.pid, signal.SIGINT)
     trained = int(output(process))
     assert 1 <= trained == len(marks(path)) < 2 * UNITS

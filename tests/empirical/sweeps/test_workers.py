@@ -18,7 +18,8 @@ import pytest
 
 from tegum.empirical.sweeps import read_sweep
 from tegum.theory import IndependentFeatures
-from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, python, small_sweep
+from tests.support.forks import python
+from tests.support.sweeps import SMALL, UNITS, Deadly, contents, marks, output, small_sweep
 
 # Behind the face: a unit is trained without its pool.
 workers: Any = import_module("tegum.empirical.sweeps.workers")
@@ -166,7 +167,10 @@ def test_no_dask_is_imported_unless_a_client_is_passed(tmp_path: Path) -> None:
 def cluster() -> Any:
     """The client of one cluster for all tests that need one."""
     distributed = pytest.importorskip("distributed")
+    # Forked from the process that has loaded torch for the sweeps' own workers, they don't load it again.
+    forked = import_module("dask").config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     with (
+        forked,
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         ) as cluster,

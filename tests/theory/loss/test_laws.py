@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, reject, settings
+from hypothesis import HealthCheck, assume, given, note, reject, settings
 from hypothesis import strategies as st
 
 from tegum.theory import (
@@ -67,11 +69,36 @@ def spectral_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> flo
 
 # The spectral engine's bar is 1e-8 where those of the others are 1e-12.
 SPECTRAL_BAR, SPECTRAL_SLACK = 1e-9, 1e4
-every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 LOSSES = ENGINES | {"enclosure": Engine(proven_loss), "spectral": Engine(spectral_loss, slack=SPECTRAL_SLACK)}
-every_loss = pytest.mark.parametrize("engine", LOSSES.values(), ids=LOSSES.keys())
 TABLE_LOSSES = {name: engine for name, engine in LOSSES.items() if name != "spectral"}
-every_loss_of_a_table = pytest.mark.parametrize("engine", TABLE_LOSSES.values(), ids=TABLE_LOSSES.keys())
+Engines = dict[str, Engine]
+
+
+def over(engines: Engines) -> pytest.MarkDecorator:
+    """Run a law through engines: all of them on the same examples, but for the spectral one, which refuses some."""
+    groups = [{name: engine for name, engine in engines.items() if name != "spectral"}]
+    groups += [{name: engine} for name, engine in engines.items() if name == "spectral"]
+    return pytest.mark.parametrize("engines", groups, ids="-".join)
+
+
+every_engine, every_loss, every_loss_of_a_table = over(ENGINES), over(LOSSES), over(TABLE_LOSSES)
+
+
+def held_by_each(law: Callable[..., None]) -> Callable[..., None]:
+    """Return a law of one engine as a test of several: drawing an example takes longer than evaluating it."""
+
+    @wraps(law)
+    def test(engines: Engines, *drawn: Any, **named: Any) -> None:
+        for name, engine in engines.items():
+            note(f"engine: {name}")
+            law(engine, *drawn, **named)
+
+    # What Hypothesis and pytest look at.
+    first, *others = inspect.signature(law).parameters.values()
+    test.__signature__ = inspect.Signature([first.replace(name="engines"), *others])  # type: ignore[attr-defined]
+    return test
+
+
 # The spectral engine takes about half of the laws that are drawn.
 MANY, FEWER = (settings(max_examples=k, suppress_health_check=[HealthCheck.filter_too_much]) for k in (40, 30))
 LARGEST = 3
@@ -186,6 +213,7 @@ def permuted(law: FeatureLaw, n: int, order: list[int]) -> FeatureLaw:
 @every_loss
 @given(point=points(), data=st.data())
 @MANY
+@held_by_each
 def test_permuting_the_features_changes_nothing(engine: Engine, point: Point, data: st.DataObject) -> None:
     n = point.model.n_features
     order = data.draw(st.permutations(range(n)))
@@ -198,6 +226,7 @@ def test_permuting_the_features_changes_nothing(engine: Engine, point: Point, da
 @every_engine
 @given(point=points())
 @settings(max_examples=40)
+@held_by_each
 def test_flipping_every_weight_changes_nothing(engine: Engine, point: Point) -> None:
     model, W, b = point.model, point.weights, point.bias
     assert engine.gradient is not None
@@ -210,6 +239,7 @@ def test_flipping_every_weight_changes_nothing(engine: Engine, point: Point) -> 
 @every_loss
 @given(point=points(min_hidden=2, max_hidden=2, penalties=ROUND_PENALTIES), angle=st.floats(0, 2 * np.pi))
 @MANY
+@held_by_each
 def test_rotating_the_hidden_space_changes_nothing(engine: Engine, point: Point, angle: float) -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # At constant amplitudes the loss is kinked but still continuous: rounding in WᵀW moves it by rounding.
@@ -220,6 +250,7 @@ def test_rotating_the_hidden_space_changes_nothing(engine: Engine, point: Point,
 @every_engine
 @given(point=smooth_points(min_hidden=2, penalties=ROUND_PENALTIES), data=st.data())
 @settings(max_examples=30)
+@held_by_each
 def test_turning_the_weights_turns_the_gradient(engine: Engine, point: Point, data: st.DataObject) -> None:
     """∇L(QW) = Q ∇L(W) for orthogonal Q, so H·(AW) = A ∇L for antisymmetric A."""
     assert engine.gradient is not None
@@ -244,6 +275,7 @@ def test_turning_the_weights_turns_the_gradient(engine: Engine, point: Point, da
     point=points(penalties=["no penalty"]), data=st.data(), factors=st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))
 )
 @MANY
+@held_by_each
 def test_the_loss_is_linear_in_the_importances(
     engine: Engine, point: Point, data: st.DataObject, factors: tuple[float, float]
 ) -> None:
@@ -258,6 +290,7 @@ def test_the_loss_is_linear_in_the_importances(
 @every_loss
 @given(point=points())
 @MANY
+@held_by_each
 def test_the_loss_is_not_negative(engine: Engine, point: Point) -> None:
     loss = engine.loss(point.model, point.weights, point.bias)
     assert loss >= -engine.bar("loss") * loss_scale(point.model, 0.0)
@@ -266,6 +299,7 @@ def test_the_loss_is_not_negative(engine: Engine, point: Point) -> None:
 @every_loss
 @given(point=points(amplitudes=["uniform", "constant", "bounded away from zero"], penalties=["no penalty"]))
 @MANY
+@held_by_each
 def test_a_dimension_for_every_feature_costs_nothing(engine: Engine, point: Point) -> None:
     n = point.model.n_features
     assert_same_loss(point.model, engine.loss(point.at(n_hidden=n), np.eye(n), np.zeros(n)), 0.0, slack=engine.slack)
@@ -274,6 +308,7 @@ def test_a_dimension_for_every_feature_costs_nothing(engine: Engine, point: Poin
 @every_loss
 @given(point=points(penalties=["no penalty"]), size=st.floats(0.1, 10))
 @MANY
+@held_by_each
 def test_larger_amplitudes_are_smaller_biases(engine: Engine, point: Point, size: float) -> None:
     """ReLU(G c x + b) = c ReLU(G x + b / c): amplitudes c u at biases b cost c² as much as u at b / c."""
     law = point.model.features
@@ -286,6 +321,7 @@ def test_larger_amplitudes_are_smaller_biases(engine: Engine, point: Point, size
 @every_loss_of_a_table
 @given(point=points())
 @MANY
+@held_by_each
 def test_a_law_is_no_more_than_its_patterns(engine: Engine, point: Point) -> None:
     model = point.at(features=as_table(point.model.features, point.model.n_features))
     found = engine.loss(model, point.weights, point.bias)
@@ -295,6 +331,7 @@ def test_a_law_is_no_more_than_its_patterns(engine: Engine, point: Point) -> Non
 @every_loss_of_a_table
 @given(point=points(laws=["table"]), share=st.floats(0, 1).map(lambda x: x if x > SMALLEST_SHARE else 0.0))
 @MANY
+@held_by_each
 def test_the_loss_is_linear_in_the_law(engine: Engine, point: Point, share: float) -> None:
     n = point.model.n_features
     first = as_table(point.model.features, n)
@@ -313,6 +350,7 @@ def test_the_loss_is_linear_in_the_law(engine: Engine, point: Point, share: floa
 @pytest.mark.parametrize("penalty", ["interference_penalty", "weight_decay", "activation_penalty"])
 @given(point=points(penalties=["no penalty"]), size=st.floats(0.01, 10))
 @FEWER
+@held_by_each
 def test_the_loss_is_linear_in_each_penalty(engine: Engine, penalty: str, point: Point, size: float) -> None:
     losses = [engine.loss(point.at(**{penalty: x}), point.weights, point.bias) for x in (0.0, 1.0, size)]
     assert losses[1] >= losses[0] - engine.bar("loss") * loss_scale(point.model, losses[0])
@@ -329,6 +367,7 @@ BLOCKS = [((0, 1), (2,)), ((0,), (1, 2)), ((0, 2), (1,)), ((0,), (1,), (2,))]
 @pytest.mark.parametrize("blocks", BLOCKS, ids=str)
 @given(point=points(min_features=LARGEST))
 @FEWER
+@held_by_each
 def test_the_loss_is_additive_over_orthogonal_blocks(
     engine: Engine, blocks: tuple[tuple[int, ...], ...], point: Point
 ) -> None:
@@ -358,6 +397,7 @@ def test_the_loss_is_additive_over_orthogonal_blocks(
 @pytest.mark.parametrize("density", [1e-3, 1e-6, 1e-12], ids=str)
 @given(point=points(laws=["independent"], penalties=["no penalty"]))
 @FEWER
+@held_by_each
 def test_without_active_features_only_positive_biases_cost(engine: Engine, density: float, point: Point) -> None:
     model = point.at(density=density)
     gram, b = np.abs(point.weights.T @ point.weights), point.bias
@@ -372,6 +412,7 @@ def test_without_active_features_only_positive_biases_cost(engine: Engine, densi
 @every_loss
 @given(point=points(laws=["independent"], penalties=["no penalty"]))
 @FEWER
+@held_by_each
 def test_at_full_density_only_the_full_pattern_counts(engine: Engine, point: Point) -> None:
     model = point.at(density=1.0)
     expected = pattern_loss(model, point.weights, point.bias, tuple(range(model.n_features)))
@@ -381,6 +422,7 @@ def test_at_full_density_only_the_full_pattern_counts(engine: Engine, point: Poi
 @every_loss
 @given(point=points(laws=["independent"]), data=st.data())
 @FEWER
+@held_by_each
 def test_the_loss_is_linear_in_each_density(engine: Engine, point: Point, data: st.DataObject) -> None:
     """Density enters through P(A) alone, which is linear in each p_i: three densities lie on a line."""
     feature = data.draw(st.integers(0, point.model.n_features - 1))
@@ -413,6 +455,7 @@ def central_differences(function: Callable[[FloatArray, FloatArray], Any], point
 @every_engine
 @given(point=smooth_points())
 @settings(max_examples=30)
+@held_by_each
 def test_the_gradient_is_the_slope_of_the_loss(engine: Engine, point: Point) -> None:
     assert engine.gradient is not None
     gradient = engine.gradient(point.model, point.weights, point.bias)
@@ -423,6 +466,7 @@ def test_the_gradient_is_the_slope_of_the_loss(engine: Engine, point: Point) -> 
 @every_engine
 @given(point=smooth_points())
 @settings(max_examples=30)
+@held_by_each
 def test_the_hessian_is_the_slope_of_the_gradient(engine: Engine, point: Point) -> None:
     gradient, exact = engine.gradient, engine.hessian
     assert gradient is not None
@@ -438,24 +482,27 @@ def test_the_hessian_is_the_slope_of_the_gradient(engine: Engine, point: Point) 
 @every_loss
 @given(point=points())
 @settings(max_examples=100)
-def test_the_loss_is_accurate_everywhere(engine: Engine, point: Point) -> None:
+def test_the_loss_is_accurate_everywhere(engines: Engines, point: Point) -> None:
     expected = oracle(point.model, point.weights, point.bias).loss
-    assert_same_loss(
-        point.model, engine.loss(point.model, point.weights, point.bias), expected, "loss", slack=engine.slack
-    )
+    for name, engine in engines.items():
+        note(f"engine: {name}")
+        found = engine.loss(point.model, point.weights, point.bias)
+        assert_same_loss(point.model, found, expected, "loss", slack=engine.slack)
 
 
 @every_engine
 @given(point=points(amplitudes=[name for name in AMPLITUDES if "constant" not in name]))
 @settings(max_examples=60)
-def test_the_gradient_is_accurate_where_there_is_one(engine: Engine, point: Point) -> None:
-    assert engine.gradient is not None
+def test_the_gradient_is_accurate_where_there_is_one(engines: Engines, point: Point) -> None:
     # An output that isn't stored and rests on zero has a gradient on either side, and so has a hidden unit.
     assume((((point.weights**2).sum(axis=0) > 0) | (point.bias != 0)).all())
     assume(not point.model.activation_penalty or (point.weights != 0).all())
     expected = oracle(point.model, point.weights, point.bias, order=1).gradient
-    found = engine.gradient(point.model, point.weights, point.bias)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance("gradient") * entry_scale(expected))
+    for name, engine in engines.items():
+        note(f"engine: {name}")
+        assert engine.gradient is not None
+        found = engine.gradient(point.model, point.weights, point.bias)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance("gradient") * entry_scale(expected))
 
 
 SAMPLE_BUDGET = 1 << 20
