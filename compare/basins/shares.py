@@ -29,7 +29,7 @@ from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, quiet
 
-FORMAT = "tegum basin shares 1"
+FORMAT, FIRST_FORMAT = "tegum basin shares 2", "tegum basin shares 1"
 DATASET_NAME, MINIMA_NAME = "basins.zarr", "minima.zarr"
 # How runs are trained.
 OBJECTIVES = ("exact", "sampled")
@@ -206,7 +206,7 @@ def load_basins(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: if there are none, they can't be read, or it is something else.
     """
-    dataset = read_zarr_of(path, "basin shares", FORMAT)
+    dataset = read_zarr_of(path, "basin shares", FORMAT, FIRST_FORMAT)
     return dataset.assign_coords(dataset.attrs.pop("texts"))
 
 

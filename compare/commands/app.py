@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -69,6 +70,18 @@ def root(
         raise typer.Exit(MISUSE)
 
 
+# Of everything else.
+shown = warnings.showwarning
+
+
+def _warned(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Show the project's own warnings as it complains, without the place in the sources."""
+    if category.__module__.startswith("tegum."):
+        complain(f"warning: {message}")
+    else:
+        shown(message, category, *where, **more)
+
+
 def main() -> None:
     """Run the command line, and exit with its code.
 
@@ -91,7 +104,9 @@ def _run() -> int | str:
     spell_what_cannot_be_encoded()
     try:
         # One name, however it was started: that of the variable by which shells ask for completions hangs on it.
-        code = app(prog_name="tegum", standalone_mode=False) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _warned
+            code = app(prog_name="tegum", standalone_mode=False) or 0
         if code == INTERRUPTED:
             # Typer says nothing of Ctrl-C that comes while it reads words.
             raise KeyboardInterrupt

@@ -181,6 +181,8 @@ def _read(path: Path) -> Certificate:
         return Certificate.from_json(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError(f"{path} isn't a text file") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _print_check(certificate: Certificate, found: CertificateCheck) -> None:

@@ -45,7 +45,7 @@ def derive(
         return
     screen = console()
     for output in outputs:
-        screen.print(f"[bold]E(x_{output['output']} - x'_{output['output']})²[/bold]")
+        screen.print(f"E(x_{output['output']} - x'_{output['output']})²", style="bold")
         for region in output["regions"]:
-            screen.print(f"  if {region['assumptions']}:", markup=False, soft_wrap=True)
-            screen.print(f"    {region['loss']}", markup=False, soft_wrap=True)
+            screen.print(f"  if {region['assumptions']}:", soft_wrap=True)
+            screen.print(f"    {region['loss']}", soft_wrap=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import FAILED, complain, print_json
+from .console import FAILED, complain, print_json, say
 from .groups import with_groups
 from .laws import COUNTED, LawOptions
 from .options import GRID, WHOLE_GRID, Json, Seeds, numbers, whole_numbers
@@ -90,7 +89,7 @@ def sweep(
     if as_json:
         print_json(_summary(run, out))
         return
-    sys.stdout.write(f"{run.reason}: {run.models} models in {out}, dimensions {_dimensions(run)}.\n")
+    say(f"{run.reason}: {run.models} models in {out}, dimensions {_dimensions(run)}.")
 
 
 def _summary(run: Sweep, out: Path) -> dict[str, Any]:

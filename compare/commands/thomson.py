@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
+from .console import console, print_json, print_table, say
 from .given import takes_only
 from .groups import with_groups
 from .options import Json
@@ -109,7 +108,7 @@ def _print_points(n: int, found: ThomsonMinimum, search: SearchOptions, *, as_js
         return
     symmetry = f", symmetry {found.point_group}" if found.point_group else ""
     evidence = f"{found.agreed} of {found.starts} starts agree, largest force {found.residual:.0e}"
-    sys.stdout.write(f"{n} points in {search.dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.\n")
+    say(f"{n} points in {search.dim} dimensions: energy {found.energy:.13g}{symmetry}; {evidence}.")
     if search.target is not None and found.status != "target":
         console().print(f"None of the starts reached the target {search.target:.13g}.", soft_wrap=True)
 

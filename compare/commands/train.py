@@ -240,5 +240,5 @@ def _show(summary: dict[str, Any]) -> None:
     print_table(title, ["seed", "loss", "error", "steps", "status", "phase"], rows)
     if best is not None:
         named = f", {best['phase']}" if best["phase"] else ""
-        console().print(f"Best: seed {best['seed']}, loss {best['loss']:.10g}{named}. ", markup=False, end="")
-        console().print(f"Saved to {summary['path']}.", markup=False, soft_wrap=True)
+        console().print(f"Best: seed {best['seed']}, loss {best['loss']:.10g}{named}. ", end="")
+        console().print(f"Saved to {summary['path']}.", soft_wrap=True)

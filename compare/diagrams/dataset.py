@@ -20,7 +20,7 @@ from tegum.theory.numerics import check_kind
 from ..judgement import Recipe, Verdicts, judge
 from .published import published_losses
 
-FORMAT = "tegum phase diagram 1"
+FORMAT, FIRST_FORMAT = "tegum phase diagram 2", "tegum phase diagram 1"
 CELL = ("density", "importance")
 # Dimensions of what was trained.
 RUN = (*CELL, "seed")
@@ -248,9 +248,9 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read a phase diagram that `save` wrote.
 
     Raises:
-        ValueError: if there is none, it can't be read, or it is something else.
+        ValueError: if there is none, it can't be read, its checksum doesn't fit, or it is something else.
     """
-    dataset = read_zarr_of(path, "a phase diagram", FORMAT)
+    dataset = read_zarr_of(path, "a phase diagram", FORMAT, FIRST_FORMAT)
     missing = sorted({"minimum_loss", "minimum_phase", "published_phase"} - set(map(str, dataset)))
     if missing:
         raise ValueError(f"expected a phase diagram with variables {missing}, which {path} lacks")

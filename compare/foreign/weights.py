@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tegum.theory.storage import OBJECTS, check_archive, check_declared, read_npz
 
 WEIGHT_NAMES = ("weights", "W", "weight")
 BIAS_NAMES = ("bias", "b", "b_final")
@@ -30,41 +31,31 @@ PER_MODEL = ("feature_density", "feature_importance")
 SAME_DENSITY = 1e-6
 
 
-# What libraries advise is to load such a file all the same.
-UNSAFE = "it holds Python objects, which run code when they are loaded; expected arrays of numbers only"
-
-
-def _npz(path: Path) -> dict[str, Any]:
-    if not is_zipfile(path):
-        raise ValueError("it isn't an .npz archive, or is damaged")
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        try:
-            return dict(file.items())
-        except ValueError as error:
-            raise ValueError(UNSAFE if "pickle" in str(error) else str(error)) from None
-
-
 def _pt(path: Path) -> dict[str, Any]:
     import torch
 
+    # torch looks at no checksum; files of its old format, which are no archives, have none.
+    if is_zipfile(path):
+        check_archive(path)
     try:
         # Warnings are about protocols of pickles, and ask for reports to torch.
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
-        raise ValueError(f"{UNSAFE}, or it is damaged") from None
+        raise ValueError(f"{OBJECTS}, or it is damaged") from None
     if not isinstance(content, Mapping):
         raise ValueError(f"holds a {type(content).__name__}, not a state dictionary")
-    return {str(name): value.detach().numpy() for name, value in content.items() if isinstance(value, torch.Tensor)}
+    tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, torch.Tensor)}
+    # A tensor may be a view that repeats one number as often as it says.
+    check_declared(sum(tensor.nbytes for tensor in tensors.values()), path.stat().st_size, path)
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import safe_open
+    from tegum.empirical.files import read_safetensors
 
-    with safe_open(path, framework="numpy") as file:
-        words = file.metadata() or {}
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return arrays | _of_ours({name: words[name] for name in ("format", "architecture") if name in words})
+    arrays, words = read_safetensors(path, "trained models")
+    return arrays | _of_ours(path, words)
 
 
 def _zarr(path: Path) -> dict[str, Any]:
@@ -74,21 +65,29 @@ def _zarr(path: Path) -> dict[str, Any]:
     arrays = {str(name): variable.values for name, variable in dataset.data_vars.items()}
     # Models have no axis over seeds; with one of length 1 they broadcast against weights.
     arrays |= {name: arrays[name][..., None, :] for name in PER_MODEL if name in arrays}
-    return arrays | _of_ours({name: json.dumps(value) for name, value in dataset.attrs.items()})
+    return arrays | _of_ours(path, dataset.attrs)
 
 
-def _of_ours(words: Mapping[str, str]) -> dict[str, Any]:
-    """Return the layout of weights that `save_models` wrote, which needn't be told from their sizes."""
-    # Other people's files may have a format as well, which needn't be JSON.
-    if not words.get("format", "").startswith(f'"{OURS}'):
+def _of_ours(path: Path, words: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the layout of weights that `save_models` wrote, which needn't be told from their sizes.
+
+    Raises:
+        ValueError: if it isn't what `save_models` wrote, or weights of another kind of model.
+    """
+    from tegum.empirical.files import load_models
+
+    # Other people's files may have a format as well.
+    if not str(words.get("format")).startswith(OURS):
         return {}
-    architecture = json.loads(words.get("architecture", "null"))
+    # The first format has checksums of its arrays only, which are a matter of the record.
+    load_models(path)
+    architecture = words.get("architecture")
     if architecture != "relu_output":
         raise ValueError(f"expected models of architecture 'relu_output', whose loss is known, got {architecture!r}")
     return {LAYOUT_NAME: np.array(LAYOUTS[1])}
 
 
-READERS = {".npz": _npz, ".pt": _pt, ".pth": _pt, ".safetensors": _safetensors, ".zarr": _zarr}
+READERS = {".npz": read_npz, ".pt": _pt, ".pth": _pt, ".safetensors": _safetensors, ".zarr": _zarr}
 
 
 def _arrays(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:

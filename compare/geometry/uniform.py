@@ -25,7 +25,7 @@ from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import FloatArray, check_count, check_kind
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
-from tegum.theory.storage import Destination, write_whole
+from tegum.theory.storage import SHA256, Destination, sealed, unsealed, warn_unverified, write_whole
 
 from ..progress import InterruptedRunError
 
@@ -160,7 +160,7 @@ def _trained_size(
     stage, kept = f"training n={n}, m={m}", out / f"uniform-{n}-{m}.safetensors"
     noted, checkpoint = kept.with_suffix(".json"), kept.with_suffix(".npz")
     if kept.exists():
-        before = json.loads(noted.read_text()) if noted.exists() else None
+        before = _settings(noted) if noted.exists() else None
         if before != asked:
             raise ValueError(f"{kept} holds runs of other settings: expected {asked}, got {before}")
         checkpoint.unlink(missing_ok=True)
@@ -181,11 +181,24 @@ def _trained_size(
         checkpoint.unlink(missing_ok=True)
         places = ", ".join(f"{place:g}" for place in inverse_density[lost])
         raise ValueError(f"training n={n}, m={m} diverged at 1/(1−S) = {places}; a smaller learning rate may help")
-    write_whole(noted, json.dumps(asked) + "\n")
+    write_whole(noted, json.dumps(sealed(asked)) + "\n")
     save_models(trained, kept, model=model)
     # The models are safe.
     checkpoint.unlink(missing_ok=True)
     return trained
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Return the settings that are noted beside trained models."""
+    what, way_out = "settings of a training", "remove it and the models beside it to train them again"
+    try:
+        noted = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"expected {what} in {path}, can't read it: {error}; {way_out}") from None
+    if isinstance(noted, dict) and SHA256 not in noted:
+        warn_unverified(path, what)
+        return noted
+    return unsealed(noted, path, what, way_out)
 
 
 def uniform_run(

@@ -1,7 +1,8 @@
 """Trained models in files: safetensors or zarr, and as labelled datasets.
 
 `models` writes and reads `TrainedModels` with the model that they are of, of which `descriptions` says what is kept;
-`datasets` writes any dataset as a zarr store that is replaced in one step. Begin with `models`:
+`datasets` writes any dataset as a zarr store that is replaced in one step, and `tensors` arrays as a safetensors file,
+both with a checksum. Begin with `models`:
 
     >>> from tegum.empirical.files import to_dataset
     >>> from tegum.empirical import train
@@ -13,13 +14,16 @@
 
 from .datasets import read_zarr, read_zarr_of, write_zarr
 from .models import from_dataset, load_models, save_models, to_dataset
+from .tensors import read_safetensors, write_safetensors
 
 __all__ = [
     "from_dataset",
     "load_models",
+    "read_safetensors",
     "read_zarr",
     "read_zarr_of",
     "save_models",
     "to_dataset",
+    "write_safetensors",
     "write_zarr",
 ]

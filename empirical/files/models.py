@@ -7,7 +7,6 @@ shape is one of the record's: for each model, matrix by matrix, over the seeds o
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
@@ -20,20 +19,20 @@ from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import check_kind
-from tegum.theory.storage import Destination, recover
+from tegum.theory.storage import recover
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
 from .descriptions import MODEL_NAMES, described, model_arrays
-from .tensors import tensor_bytes
+from .tensors import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Arrays = dict[str, NDArray[Any]]
 
-KIND, VERSION = "tegum trained models", 1
-FORMAT = f"{KIND} {VERSION}"
+KIND, VERSION = "tegum trained models", 2
+FORMAT, FIRST_FORMAT = f"{KIND} {VERSION}", f"{KIND} 1"
 # Axes behind those over models, of the fields whose names don't leave them to be told from the shape.
 TRAILING = {
     "weights": ("hidden", "feature"),
@@ -86,11 +85,7 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     # A length of 1 along the seeds, so that parameters broadcast against weights.
     models = {name: array[..., None, :] for name, array in model_arrays(trained, model).items()}
     arrays |= models
-    attributes = _attributes(arrays, words, model)
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    metadata = {name: json.dumps(value) for name, value in attributes.items()}
-    with Destination(path) as place:
-        place.save(lambda new: new.write_bytes(tensor_bytes(whole, metadata)))
+    write_safetensors(arrays, _attributes(arrays, words, model), path)
 
 
 def load_models(path: str | os.PathLike[str]) -> TrainedModels:
@@ -106,12 +101,8 @@ def load_models(path: str | os.PathLike[str]) -> TrainedModels:
         raise ValueError(f"expected trained models at {path}, but it doesn't exist")
     if path.suffix == ".zarr":
         return from_dataset(read_zarr(path, f"trained models ({FORMAT!r})"), where=str(path))
-    from safetensors import safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            attributes = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        arrays, attributes = read_safetensors(path, "trained models")
     # A damaged file can fail in any way its reader knows.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -261,7 +252,7 @@ def _attributes(arrays: Arrays, words: dict[str, str], model: ToyModel | None) -
 
 def _check_format(attributes: Mapping[str, Any], where: str) -> None:
     found = attributes.get("format")
-    if found == FORMAT:
+    if found in (FORMAT, FIRST_FORMAT):
         return
     kind, _, number = str(found).rpartition(" ")
     if kind == KIND and number.isdigit() and int(number) > VERSION:

@@ -1,19 +1,74 @@
-"""Arrays as the bytes of a safetensors file, the same every time: the library writes metadata in any order."""
+"""Arrays and words in a safetensors file, the same bytes every time, believed only if their checksum fits."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from tegum.theory.storage import SHA256, Destination, check_digest, check_unverified, digest_of
+
+from .datasets import WAY_OUT
 
 # The length of the header stands first; data begin at a multiple of this too.
 WORD = 8
 
 
+def write_safetensors(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any], path: Path) -> None:
+    """Write arrays and plain values, with a checksum of them all, replacing what is at `path` in one step.
+
+    Raises:
+        ValueError: if a value is none of JSON's, or another process is writing there.
+        MovedError: if it can't be written there; it is elsewhere then.
+    """
+    whole = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
+    written = {**attributes, SHA256: digest_of(attributes, whole)}
+    words = {name: json.dumps(value) for name, value in written.items()}
+    with Destination(path) as place:
+        place.save(lambda new: new.write_bytes(tensor_bytes(whole, words)))
+
+
+def read_safetensors(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read arrays and words of a safetensors file, other people's included.
+
+    Args:
+        path: the file.
+        what: is expected, for errors.
+
+    Returns:
+        The arrays, and the words: plain values where they are JSON, as all are that `write_safetensors` wrote.
+
+    Raises:
+        ValueError: if its checksum doesn't fit; a file that is none fails in ways of the library's.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        words = {name: _plain(value) for name, value in (file.metadata() or {}).items()}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    expected = words.pop(SHA256, None)
+    if expected is None:
+        check_unverified(words.get("format"), path, what, WAY_OUT)
+    else:
+        check_digest(digest_of(words, arrays), expected, path, what, WAY_OUT)
+    return arrays, words
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def tensor_bytes(arrays: Mapping[str, NDArray[Any]], words: Mapping[str, str]) -> bytes:
     """Return a safetensors file: a header in JSON, with its metadata in alphabetical order, and the arrays' bytes.
+
+    The library writes metadata in any order.
 
     Args:
         arrays: contiguous.

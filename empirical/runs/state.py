@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import Destination
+from tegum.theory.storage import SHA256, Destination, digest_of, read_npz, warn_unverified
 
 # What became of a model so far.
 RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
@@ -77,8 +77,10 @@ class TrainingState:
 
     def write(self, path: Path, settings: dict[str, Any]) -> None:
         """Write them to a new file."""
+        arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings)), **vars(self)}
+        arrays[SHA256] = np.array(digest_of({}, arrays))
         with path.open("wb") as file:
-            np.savez(file, settings=np.array(json.dumps(settings)), **vars(self))
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path, settings: dict[str, Any], fresh: TrainingState) -> TrainingState:
@@ -93,14 +95,17 @@ class TrainingState:
             ValueError: if the file can't be read or belongs to another run.
         """
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                saved = dict(json.loads(str(file["settings"])))
-                state = cls(**{field.name: file[field.name] for field in fields(cls)})
+            arrays = read_npz(path)
+            written = arrays.pop(SHA256, None)
+            if written is None:
+                warn_unverified(path, "the checkpoint")
+            elif digest_of({}, arrays) != str(written):
+                raise ValueError("its checksum differs")
+            saved = dict(json.loads(str(arrays.pop("settings"))))
+            state = cls(**{field.name: arrays[field.name] for field in fields(cls)})
         # A hostile or truncated file can fail in any way its reader knows.
         except Exception as error:
-            # The advice of NumPy's on objects is to load them all the same.
-            objects = "pickle" in str(error)
-            reason = "it isn't one" if objects else (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(
                 f"checkpoint must be one that train saved, can't read {path}: {reason}; remove it to begin a new run"
             ) from None

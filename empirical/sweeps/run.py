@@ -173,7 +173,8 @@ def sweep(
 def read_sweep(path: str | os.PathLike[str]) -> Sweep:
     """Read a sweep, finished or not, and check what is finished against its checksums.
 
-    `xarray.open_zarr(path)` reads it without checking anything.
+    `xarray.open_zarr(path)` reads it without checking anything. Here `done` says of every model whether its unit is
+    finished and fits its checksums; where it is false, what stands there is unfinished or damaged.
 
     Args:
         path: folder of the dataset.
@@ -185,18 +186,25 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
         ValueError: if there is none, its metadata are damaged, or it is something else.
     """
     store = Store.open(Path(path))
-    states = [(unit, store.state(unit)) for unit in store.grid.units()]
-    done = [unit for unit, state in states if state == "done"]
-    damaged = tuple(unit.number for unit, state in states if state == "damaged")
+    units, done, models_done = 0, 0, 0
+    rest, damaged = [], []
+    for unit in store.grid.units():
+        state, units = store.state(unit), units + 1
+        if state == "done":
+            done, models_done = done + 1, models_done + store.grid.size(unit)
+            continue
+        rest.append(unit)
+        if state == "damaged":
+            damaged.append(unit.number)
     return Sweep(
-        dataset=store.dataset(),
-        status="finished" if len(done) == len(states) else "unfinished",
-        reason=f"{len(done)} of {len(states)} units are done{_damage(damaged, 'found')}",
+        dataset=store.dataset(rest),
+        status="finished" if done == units else "unfinished",
+        reason=f"{done} of {units} units are done{_damage(damaged, 'found')}",
         models=store.grid.models,
-        models_done=sum(store.grid.size(unit) for unit in done),
-        units=len(states),
+        models_done=models_done,
+        units=units,
         trained=0,
-        damaged=damaged,
+        damaged=tuple(damaged),
     )
 
 

@@ -1,9 +1,9 @@
 """The dataset of a sweep on disk: a zarr store whose chunks are the units of work.
 
 A chunk is written to a file of its own beside the data, flushed, and renamed into its place; a unit's chunks come
-first, and last its mark, a file with a SHA-256 of each of them. What a killed process leaves is told from what a living
-one writes by a lock, never by a clock. Chunks are not compressed (trained weights hardly
-compress), so that a chunk's file is the array's bytes, and the same results are the same files.
+first, and last its mark, a file with a SHA-256 of each of them. One more mark is for metadata and coordinates. What a
+killed process leaves is told from what a living one writes by a lock, never by a clock. Chunks are not compressed
+(trained weights hardly compress), so that a chunk's file is the array's bytes, and the same results are the same files.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +24,23 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from tegum.theory.storage import NOTHING, ChangedError, recover, replacing, workplace
+from tegum.theory.storage import (
+    NOTHING,
+    ChangedError,
+    check_declared,
+    check_digest,
+    recover,
+    replacing,
+    sealed,
+    unsealed,
+    warn_unverified,
+    workplace,
+)
 
 from .grid import AXES, WHOLE_NUMBERS, Grid, Unit
 
 FORMAT = "tegum sweep"
-FORMAT_VERSION = 1
+FORMAT_VERSION, FIRST_VERSION = 2, 1
 # Whatever of it a training reports is kept. Type, value where nothing was trained, and dimensions beside the axes.
 VARIABLES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "weights": ("<f8", np.nan, ("hidden", "feature")),
@@ -42,6 +54,9 @@ VARIABLES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
 }
 DONE = ("|b1", False, ())
 MARKS, WORK = "marks", "work"
+# Checksums of all that is written when a sweep is begun, and never changed.
+BEGUN = "begun.json"
+WAY_OUT = "the same call begins the same sweep in another folder, with this file as it was"
 # What is written in `work` is called after this.
 UNFINISHED = "unfinished"
 
@@ -96,6 +111,28 @@ class Store:
             # Metadata in one place aren't in zarr's specification yet; readers that don't know of them ignore them.
             warnings.simplefilter("ignore")
             zarr.consolidate_metadata(self.path)
+        (self.path / MARKS / BEGUN).write_text(json.dumps(sealed(self._sums())), encoding="utf-8")
+
+    def _sums(self) -> dict[str, str]:
+        """Return the checksums of metadata and coordinates, by file; of the coordinates those that there should be."""
+        files = [self.path / "zarr.json", *(self.path / name / "zarr.json" for name in (*self._layout(), MARKS, WORK))]
+        for name in self._coordinates():
+            files += [file for file in sorted((self.path / name / "c").rglob("*")) if file.is_file()]
+            files += [self.path / name / "c"] if (self.path / name / "c").is_file() else []
+        return {file.relative_to(self.path).as_posix(): _sum(file) for file in files}
+
+    def _check_sums(self, number: int) -> None:
+        """Raise `ValueError` if anything that was written when the sweep was begun has changed since."""
+        mark = self.path / MARKS / BEGUN
+        if number == FIRST_VERSION and not mark.exists():
+            warn_unverified(self.path, "the sweep's metadata")
+            return
+        what = "the checksums of a sweep's metadata"
+        expected = unsealed(_json(mark, what), mark, what, WAY_OUT)
+        for name, found in self._sums().items():
+            check_digest(found, expected.pop(name, None), self.path / name, "what a sweep began with", WAY_OUT)
+        for name in expected:
+            raise ValueError(f"expected {name} in {self.path}, which doesn't exist; {WAY_OUT}")
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -109,7 +146,7 @@ class Store:
         if found != FORMAT:
             raise ValueError(f"expected a sweep (format {FORMAT!r}) in {path}, got format {found!r}")
         number, writer = attributes.get("format_version"), attributes.get("tegum_version")
-        if number != FORMAT_VERSION:
+        if number not in (FORMAT_VERSION, FIRST_VERSION):
             raise ValueError(
                 f"expected a sweep of format version {FORMAT_VERSION} in {path}, got {number!r}, written by tegum "
                 f"{writer}"
@@ -120,10 +157,14 @@ class Store:
             values = {axis: tuple(settings["axes"][axis]) for axis in AXES}
             grid = Grid(values, tuple(settings["dimensions"]), settings["chunk"], {})
             store = cls(path, grid, settings)
+            # One number of each coordinate, and one byte of each unit's account.
+            declared = 8 * sum(store._lengths.values()) + 16 * prod(grid.unit_shape)
+            check_declared(declared, (path / "zarr.json").stat().st_size, path)
             expected = store._layout()
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"expected the settings of a sweep in {path / 'zarr.json'}, can't read {error}") from None
         store._check(expected)
+        store._check_sums(number)
         return store
 
     def _layout(self) -> dict[str, tuple[Any, ...]]:
@@ -146,6 +187,8 @@ class Store:
                 names = getattr(array.metadata, "dimension_names", None) or ()
                 found = (array.shape, array.chunks, tuple(names))
                 same_kind = kind is None or (array.dtype == kind and array.compressors == ())
+                if kind is None:
+                    check_declared(array.nbytes, (where / "zarr.json").stat().st_size, where)
                 values = np.asarray(array[...]) if kind is None else None
             # Whatever zarr can't make sense of.
             except Exception as error:
@@ -254,10 +297,19 @@ class Store:
         """Remove what processes that were killed have left."""
         recover(self.path / WORK / UNFINISHED)
 
-    def dataset(self) -> xr.Dataset:
-        """Return the dataset, read from disk when it is used."""
+    def dataset(self, doubtful: Collection[Unit] = ()) -> xr.Dataset:
+        """Return the dataset, read from disk when it is used; checksums are looked at before, and not then.
+
+        Args:
+            doubtful: units that aren't done, though their chunks may say so.
+        """
         dataset: xr.Dataset = xr.open_zarr(self.path, chunks=None)
-        return dataset
+        if not any(self._file("done", unit).exists() for unit in doubtful):
+            return dataset
+        done = np.ones(self.grid.shape, dtype=bool)
+        for unit in doubtful:
+            done[tuple(unit.slices[axis] for axis in self.grid.dimensions)] = False
+        return dataset.assign(done=(self._names("done"), done))
 
 
 def _create(
@@ -273,6 +325,10 @@ def _create(
         compressors=None,
         filters=None,
     )
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "no file"
 
 
 def _json(path: Path, what: str) -> dict[str, Any]:

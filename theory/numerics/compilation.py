@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
+from sys import version_info
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar, cast
+
+from ..storage import replacing
 
 try:
     import fcntl
@@ -34,7 +39,8 @@ def compiled(function: Function) -> Function:
 def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -> Any:
     """Return a function compiled for one signature; later processes load what this one compiled.
 
-    Of processes that come at the same time one compiles, and the others wait for it.
+    Of processes that come at the same time one compiles, and the others wait for it. Beside the files there is one with
+    their checksums; without it, or if they don't fit, the function is compiled anew: nothing damaged is ever run.
 
     What is kept is named after the sources of the function and of all compiled functions that it calls: a change of any
     of them makes it anew. (numba by itself looks at the function's own file only.)
@@ -53,11 +59,62 @@ def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -
     named = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
     named.__doc__, named.__qualname__ = function.__doc__, f"{function.__qualname__}_{_stamp(function)}"
     with _in_turn(function.__code__.co_filename):
+        with suppress(RuntimeError, OSError):
+            # Where it is kept is known before it is loaded.
+            kept = Kept(Path(numba.njit(cache=True, **options)(named).stats.cache_path), named)
+            kept.check()
+            made = numba.njit(signature, cache=True, **options)(named)
+            kept.seal()
+            return made
+        # Nowhere to write, or something damaged that can't be removed.
+        return numba.njit(signature, **options)(named)
+
+
+class Kept:
+    """The files in which numba keeps the machine code of one function, and beside them their checksums.
+
+    Args:
+        folder: numba's, for the file that the function is in.
+        function: as it is compiled; its name has a hash of its sources.
+    """
+
+    def __init__(self, folder: Path, function: FunctionType) -> None:
+        """Nothing is looked at yet."""
+        self._folder = folder
+        # numba puts the module before the name, and the line after it.
+        self._pattern = f"*{escape(function.__qualname__.rpartition('.')[2])}-*.nb[ic]"
+        self._sums = folder / f"{function.__qualname__.rpartition('.')[2]}.{version_info[0]}{version_info[1]}.sha256"
+
+    def _found(self) -> dict[str, str]:
+        files = sorted(self._folder.glob(self._pattern))
+        return {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
+
+    def check(self) -> None:
+        """Remove what numba has kept unless all of it is as it was sealed.
+
+        Raises:
+            OSError: if it can't be read or removed.
+        """
+        found = self._found()
         try:
-            return numba.njit(signature, cache=True, **options)(named)
-        except (RuntimeError, OSError):
-            # Nowhere to write.
-            return numba.njit(signature, **options)(named)
+            sealed = json.loads(self._sums.read_bytes()) if found else {}
+        except (FileNotFoundError, ValueError):
+            sealed = None
+        if sealed != found:
+            for name in found:
+                (self._folder / name).unlink(missing_ok=True)
+
+    def seal(self) -> None:
+        """Write checksums of what numba keeps, if they are others than before; where that can't be, it isn't loaded.
+
+        Raises:
+            OSError: if files can't be read.
+        """
+        text = json.dumps(self._found())
+        with suppress(OSError):
+            if not self._sums.exists() or self._sums.read_bytes() != text.encode():
+                with replacing(self._sums) as new:
+                    new.write_text(text, encoding="utf-8")
 
 
 @contextmanager

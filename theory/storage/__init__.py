@@ -2,7 +2,8 @@
 
 `destination` is where to begin: a place that is looked at and locked before the work whose result goes there, and whose
 result isn't lost if it can't be written. `saving` writes beside a place and puts there in one step what is finished, so
-that a killed process leaves the old or the new; `locks` tell its files from a living one's. Nothing here imports
+that a killed process leaves the old or the new; `locks` tell its files from a living one's. `checksums` notices that
+what is read isn't what was written, and `limits` that a file declares more than it can hold. Nothing here imports
 anything else of ours.
 
     >>> import tempfile
@@ -15,7 +16,41 @@ anything else of ours.
     ['account.json']
 """
 
+from .checksums import (
+    SHA256,
+    UnverifiedWarning,
+    check_digest,
+    check_unverified,
+    digest_of,
+    row_digest,
+    sealed,
+    unsealed,
+    warn_unverified,
+)
 from .destination import Destination, MovedError, write_whole
+from .limits import OBJECTS, check_archive, check_declared, read_npz
 from .saving import NOTHING, ChangedError, recover, replacing, workplace
 
-__all__ = ["NOTHING", "ChangedError", "Destination", "MovedError", "recover", "replacing", "workplace", "write_whole"]
+__all__ = [
+    "NOTHING",
+    "OBJECTS",
+    "SHA256",
+    "ChangedError",
+    "Destination",
+    "MovedError",
+    "UnverifiedWarning",
+    "check_archive",
+    "check_declared",
+    "check_digest",
+    "check_unverified",
+    "digest_of",
+    "read_npz",
+    "recover",
+    "replacing",
+    "row_digest",
+    "sealed",
+    "unsealed",
+    "warn_unverified",
+    "workplace",
+    "write_whole",
+]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tegum.theory.storage import SHA256, sealed
 from tests.support.command_line import FAILED
+from tests.support.places import DATA
 
 
 def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
@@ -23,6 +25,10 @@ def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
     data = json.loads(file.read_text())
     data["loss"] = [str(Fraction(end) * Fraction(999, 1000)) for end in data["loss"]]
     file.write_text(json.dumps(data))
+    tegum_(f"certify --check {file}").is_misuse("isn't what was saved, its checksum differs")
+    # By somebody who knows of checksums.
+    del data[SHA256]
+    file.write_text(json.dumps(sealed(data)))
     refused = tegum_(f"certify --check {file}")
     assert refused.code == FAILED
     assert refused.out.splitlines()[-1].startswith("not proved: ")
@@ -45,12 +51,27 @@ def test_an_attempt_at_three_features_is_saved_and_proves_nothing(tegum_: Any, t
     assert checked.out.splitlines()[-1].startswith("not proved: the certificate itself says 'not proved: box budget")
 
 
+def test_what_a_certificate_says_is_shown_as_plain_text(tegum_: Any, tmp_path: Path) -> None:
+    data = json.loads((DATA / "certificate-1.json").read_text())
+    odd = "axis(1)[/x][bold]\x1b[31m\u202e"
+    file = tmp_path / "odd.json"
+    file.write_text(json.dumps(data | {"phase": odd, "status": f"not {odd}"}))
+    told = tegum_(f"certify --check {file}")
+    assert told.code == FAILED
+    shown = r"axis(1)[/x][bold]\x1b[31m\u202e"
+    assert f"{shown} claimed" in told.out
+    assert "\x1b" not in told.out + told.err
+    named = tegum_(["certify", "--check", str(tmp_path / odd.replace("/", ""))])
+    assert r"[bold]\x1b[31m\u202e" in named.err
+    assert "\x1b" not in named.err
+
+
 def test_files_that_are_no_certificates_are_refused_by_name(tegum_: Any, tmp_path: Path) -> None:
     file = tmp_path / "no.json"
     file.write_bytes(b"\xff\xfe")
     tegum_(f"certify --check {file}").is_misuse("isn't a text file")
-    file.write_text('{"format": "tegum certificate 3"}')
-    tegum_(f"certify --check {file}").is_misuse("the format must be 'tegum certificate 2'")
+    file.write_text('{"format": "tegum certificate 4"}')
+    tegum_(f"certify --check {file}").is_misuse("the format must be 'tegum certificate 3'")
 
 
 @pytest.mark.parametrize(

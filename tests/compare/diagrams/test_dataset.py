@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,8 @@ from tegum.empirical.runs import TrainedModels
 from tegum.theory import CriticalPoint, expected_loss
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import DiagramMinima, diagram_minima
+from tegum.theory.storage import SHA256, UnverifiedWarning
+from tests.support.damage import EQUAL, REFUSED, attacked
 from tests.support.tolerances import tolerance
 from tests.support.trained import trained_by_hand
 
@@ -323,3 +326,22 @@ def test_runs_have_the_dimensions_of_the_documentation(theory: xr.Dataset, live:
         assert runs[f"{side}_weights"].dims == (*cell, "hidden", "feature")
         assert runs[f"{side}_bias"].dims == (*cell, "feature")
     assert runs["loss_history"].dims == ("record", *cell)
+
+
+def test_damage_is_noticed(tmp_path: Path, theory: xr.Dataset) -> None:
+    save(whole(theory), tmp_path / "diagram.zarr")
+    counts, bad = attacked(tmp_path / "diagram.zarr", load, whole(theory).identical, 12)
+    assert bad == []
+    assert counts[REFUSED] > counts[EQUAL]
+
+
+def test_a_diagram_of_the_first_format_is_read_with_a_warning(tmp_path: Path, theory: xr.Dataset) -> None:
+    save(theory, tmp_path / "diagram.zarr")
+    where = tmp_path / "diagram.zarr" / "zarr.json"
+    metadata = json.loads(where.read_text())
+    del metadata["attributes"][SHA256]
+    metadata["attributes"]["format"] = json.dumps(parts.FIRST_FORMAT)
+    where.write_text(json.dumps(metadata))
+    with pytest.warns(UnverifiedWarning, match="former format without checksums"):
+        found = load(tmp_path / "diagram.zarr")
+    assert found.drop_attrs().identical(theory.drop_attrs())

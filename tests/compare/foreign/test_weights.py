@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ from safetensors.numpy import save_file
 
 from tegum.compare.foreign import read_weights
 from tegum.theory.numerics import FloatArray
+from tests.support.damage import EQUAL, attacked
 
 Arrays = dict[str, Any]
 WEIGHTS = np.array([[1.0, -0.5, 0.25], [0.0, 2.0, -1.5]])
 BIAS = np.array([0.125, 0.0, -0.375])
+# Bytes that refusing may take, whatever a file declares.
+LITTLE = 10_000_000
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
@@ -226,3 +232,51 @@ def test_a_pt_file_must_hold_a_state_dictionary(tmp_path: Path, content: Any) ->
     torch.save(content, path)
     with pytest.raises(ValueError, match=r"can't read weights from .*not a state dictionary"):
         read_weights(path)
+
+
+def repeated(path: Path) -> None:
+    """One number, which a tensor repeats."""
+    torch.save({"W": torch.zeros(1, 1).expand(1, 10**9)}, path)
+
+
+def repeated_in_the_old_format(path: Path) -> None:
+    torch.save({"W": torch.zeros(1, 1).expand(1, 10**9)}, path, _use_new_zipfile_serialization=False)
+
+
+def header(path: Path, last: int) -> None:
+    words = json.dumps({"W": {"dtype": "F64", "shape": [1, 10**9], "data_offsets": [0, last]}}).encode()
+    path.write_bytes(len(words).to_bytes(8, "little") + words + bytes(80))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        pytest.param("a.pt", repeated, "declares arrays of 4,000,000,000 bytes", id="view"),
+        pytest.param("a.pt", repeated_in_the_old_format, "declares arrays of 4,000,000,000 bytes", id="old view"),
+        pytest.param("a.safetensors", partial(header, last=8 * 10**9), "can't read weights", id="beyond the end"),
+        pytest.param("a.safetensors", partial(header, last=80), "can't read weights", id="another size"),
+    ],
+)
+def test_no_more_is_read_than_a_file_can_mean(
+    tmp_path: Path, name: str, write: Callable[[Path], None], message: str
+) -> None:
+    write(tmp_path / name)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=message):
+            read_weights(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < LITTLE
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pt"])
+def test_damage_of_an_archive_is_noticed(tmp_path: Path, name: str) -> None:
+    (write_npz if name == "a.npz" else write_pt)(tmp_path / name, {"W": WEIGHTS, "b": BIAS})
+
+    def is_right(found: tuple[FloatArray, FloatArray]) -> bool:
+        return found[0].tobytes() == WEIGHTS.tobytes() and found[1].tobytes() == BIAS.tobytes()
+
+    counts, bad = attacked(tmp_path / name, read_weights, is_right, 24)
+    assert bad == []
+    assert counts[EQUAL] < 24

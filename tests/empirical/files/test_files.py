@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, fields, make_dataclass
+import tracemalloc
+from dataclasses import MISSING, fields, make_dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,31 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from tegum.compare.foreign import read_many
-from tegum.empirical.files import from_dataset, load_models, read_zarr, save_models, to_dataset, write_zarr
+from tegum.empirical.files import (
+    from_dataset,
+    load_models,
+    read_zarr,
+    save_models,
+    to_dataset,
+    write_safetensors,
+    write_zarr,
+)
 from tegum.empirical.runs import TrainedModels
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model
+from tegum.theory.storage import UnverifiedWarning
+from tests.support.damage import EQUAL, REFUSED, attacked
 
 # Behind the face: writers are replaced, to fail.
 persistence: Any = import_module("tegum.empirical.files.models")
 
 SUFFIXES = (".safetensors", ".zarr")
+# Bytes that refusing may take, whatever a file declares.
+LITTLE = 10_000_000
 # A NaN with a payload, which arithmetic would lose.
 ODD_NAN = np.uint64(0xFFF8000000000123).view(np.float64)
 
@@ -195,7 +209,7 @@ def test_a_store_that_lost_a_chunk_is_refused(tmp_path: Path) -> None:
     save_models(trained(), path)
     chunk = next(entry for entry in sorted((path / "weights").rglob("*")) if entry.is_file() and "c" in entry.parts)
     chunk.unlink()
-    with pytest.raises(ValueError, match="their checksum differs"):
+    with pytest.raises(ValueError, match="its checksum differs"):
         load_models(path)
 
 
@@ -216,7 +230,9 @@ def rewritten(path: Path, change: Any) -> None:
         attributes = {name: json.loads(value) for name, value in file.metadata().items()}
     arrays = load_file(path)
     change(arrays, attributes)
-    save_file(arrays, path, metadata={name: json.dumps(value) for name, value in attributes.items()})
+    # As if it had been saved so, with a checksum that fits.
+    del attributes["tegum_sha256"]
+    write_safetensors(arrays, attributes, path)
 
 
 def change_dataset(dataset: xr.Dataset, change: Any) -> xr.Dataset:
@@ -250,7 +266,7 @@ def nudged(arrays: Any, _: Any) -> None:
         pytest.param(lose("weights"), "with weights, which", id="no weights"),
         pytest.param(lose("steps"), "with steps, which", id="no steps"),
         pytest.param(lambda _, attributes: attributes.pop("status"), "with status, which", id="no status"),
-        pytest.param(renamed("tegum trained models 2"), "newer than 'tegum trained models 1'", id="newer"),
+        pytest.param(renamed("tegum trained models 3"), "newer than 'tegum trained models 2'", id="newer"),
         pytest.param(renamed("tegum phase diagram 1"), "expected trained models of format", id="another kind"),
         pytest.param(lambda _, attributes: attributes.pop("format"), "got None in", id="no format"),
         pytest.param(lambda arrays, _: arrays.update(extra=np.array(1.0)), "got extra too", id="unknown array"),
@@ -282,7 +298,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, name: str, shape: tu
 
 def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     save_file({"W": np.ones((1, 2))}, tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=r"expected trained models of format 'tegum trained models 1', got None"):
+    with pytest.raises(ValueError, match=r"expected trained models of format 'tegum trained models 2', got None"):
         load_models(tmp_path / "model.safetensors")
 
 
@@ -290,3 +306,74 @@ def test_only_trained_models_are_saved(tmp_path: Path) -> None:
     runs: Any = {"weights": np.ones((1, 1, 2))}
     with pytest.raises(ValueError, match="trained must be a TrainedModels, got dict"):
         save_models(runs, tmp_path / "runs.zarr")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("reads", [load_models, read_many], ids=["load_models", "tegum loss"])
+def test_damage_is_noticed(tmp_path: Path, suffix: str, reads: Any) -> None:
+    path = tmp_path / f"runs{suffix}"
+    # Without NaN: what isn't finite is refused for another reason.
+    runs = replace(trained(), loss=np.ones((2, 3, 4)))
+    save_models(runs, path)
+
+    def is_right(found: Any) -> bool:
+        return bool(found.weights.tobytes() == runs.weights.tobytes() and found.bias.tobytes() == runs.bias.tobytes())
+
+    counts, bad = attacked(path, reads, is_right, 14)
+    assert bad == []
+    assert counts[REFUSED] > counts[EQUAL]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_of_the_first_format_is_read_with_a_warning(tmp_path: Path, suffix: str) -> None:
+    path, runs = tmp_path / f"runs{suffix}", trained()
+    save_models(runs, path)
+    if suffix == ".zarr":
+        where = path / "zarr.json"
+        metadata = json.loads(where.read_text())
+        del metadata["attributes"]["tegum_sha256"]
+        metadata["attributes"]["format"] = '"tegum trained models 1"'
+        where.write_text(json.dumps(metadata))
+    else:
+        with safe_open(path, framework="numpy") as file:
+            words = file.metadata() | {"format": '"tegum trained models 1"'}
+        del words["tegum_sha256"]
+        save_file(load_file(path), path, metadata=words)
+    with pytest.warns(UnverifiedWarning, match="is of a former format without checksums"):
+        assert_same(load_models(path), runs)
+
+
+def test_a_checksum_that_is_gone_is_missed(tmp_path: Path) -> None:
+    path = tmp_path / "runs.zarr"
+    save_models(trained(), path)
+    where = path / "zarr.json"
+    where.write_text(where.read_text().replace("tegum_sha256", "tegum_sha257"))
+    with pytest.raises(ValueError, match="is damaged: expected its checksum beside format 'tegum trained models 2'"):
+        load_models(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "message"),
+    [
+        pytest.param((10**9,), (10**9,), "declares arrays of 8,000,000,000 bytes", id="array"),
+        pytest.param((10,), (10**10,), "declares arrays of 80,000,000,000 bytes", id="chunk"),
+        pytest.param((10**7,), (1,), "declares 10,000,000 chunks, it has 2 files", id="chunks"),
+    ],
+)
+def test_a_store_declares_no_more_than_it_can_hold(
+    tmp_path: Path, shape: tuple[int, ...], chunks: tuple[int, ...], message: str
+) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    group.create_array("W", shape=shape, chunks=chunks, dtype="f8", dimension_names=("feature",))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=message):
+            read_zarr(tmp_path / "a.zarr", "models")
+        assert tracemalloc.get_traced_memory()[1] < LITTLE
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_name_of_the_checksum_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="without the attribute 'tegum_sha256'"):
+        write_zarr(xr.Dataset(attrs={"tegum_sha256": "0"}), tmp_path / "a.zarr")

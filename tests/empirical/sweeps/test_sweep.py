@@ -22,7 +22,8 @@ from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.sweeps import read_sweep, sweep
 from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, OneHotFeatures, ToyModel, diagram_model
-from tegum.theory.storage import workplace
+from tegum.theory.storage import UnverifiedWarning, workplace
+from tests.support.damage import REFUSED, attacked
 from tests.support.sweeps import FILES, SMALL, UNITS, contents, marks, same_models, small_sweep
 
 # Behind the face: its files are torn at every place where a process may die.
@@ -85,7 +86,7 @@ def test_coordinates_are_the_axes(finished: Path) -> None:
 
 def test_attributes_hold_every_setting(finished: Path) -> None:
     attributes = xr.open_zarr(finished).attrs
-    assert (attributes["format"], attributes["format_version"]) == ("tegum sweep", 1)
+    assert (attributes["format"], attributes["format_version"]) == ("tegum sweep", 2)
     options = json.loads(attributes["options"])
     assert {name: options[name] for name in ("steps", "batch_size", "learning_rate", "device")} == {
         "steps": 4,
@@ -401,7 +402,7 @@ def garbage(path: Path) -> None:
 
 def newer(path: Path) -> None:
     replace_attribute(path, "tegum_version", "9.0")
-    replace_attribute(path, "format_version", 2)
+    replace_attribute(path, "format_version", 3)
 
 
 def something_else(path: Path) -> None:
@@ -432,10 +433,15 @@ CORRUPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
         "the coordinate 'density'",
     ),
     "garbage coordinate": (lambda path: garbage(chunk_files(path, "density")[0]), "the array 'density'"),
+    "another option": (
+        lambda path: replace_attribute(path, "options", '{"steps": 5}'),
+        "sweep began with in .*zarr.json isn't what was saved, its checksum differs",
+    ),
+    "no checksums": (lambda path: (path / "marks" / "begun.json").unlink(), "expected the checksums of a sweep's"),
     "another format": (lambda path: replace_attribute(path, "format", "a diagram"), "format 'tegum sweep'.*a diagram"),
     "a newer format": (
         newer,
-        "format version 1 .* got 2, written by tegum 9.0",
+        "format version 2 .* got 3, written by tegum 9.0",
     ),
     "garbage settings": (lambda path: replace_attribute(path, "axes", "{"), "expected the settings of a sweep"),
     "other settings": (lambda path: replace_attribute(path, "chunk", '"a"'), "expected the settings of a sweep"),
@@ -475,6 +481,8 @@ def test_damaged_data_are_found_and_trained_again(copy: Path, name: str, damage:
     damage(chunk_files(copy, name)[1])
     found = read_sweep(copy)
     assert (found.status, found.damaged, found.models_done) == ("unfinished", (1,), 6)
+    # What doesn't fit isn't said to be done.
+    assert (found.dataset["done"].values.sum(), found.dataset["done"].dims) == (6, found.dataset["loss"].dims)
     again = small_sweep(copy)
     assert (again.status, again.trained, again.damaged) == ("finished", 1, (1,))
     assert "trained again: 1" in again.reason
@@ -578,3 +586,25 @@ def test_a_unit_that_cannot_be_trained_is_named_and_the_others_are_saved(
     assert "unit 2 (n_features 3, density 0.1, seed 0 to 1)" in notes
     assert "3 of 4 units are done and saved" in notes
     assert small_sweep(tmp_path / "a").trained == 1
+
+
+def test_damage_is_noticed(copy: Path) -> None:
+    whole = read_sweep(copy).dataset.load()
+
+    def is_right(found: Any) -> bool:
+        """Units that don't fit are named, and not said to be done."""
+        dataset, done = found.dataset.load(), found.dataset["done"]
+        named = found.status == "finished" or not done.all()
+        return bool(named and dataset.where(done).drop_vars("done").identical(whole.where(done).drop_vars("done")))
+
+    counts, bad = attacked(copy, read_sweep, is_right, 14)
+    assert bad == []
+    assert counts[REFUSED] > 0
+
+
+def test_a_sweep_of_the_first_version_is_read_with_a_warning(copy: Path) -> None:
+    whole = read_sweep(copy).dataset.load()
+    replace_attribute(copy, "format_version", 1)
+    (copy / "marks" / "begun.json").unlink()
+    with pytest.warns(UnverifiedWarning, match="sweep's metadata in .* is of a former format without checksums"):
+        same_models(read_sweep(copy).dataset, whole)

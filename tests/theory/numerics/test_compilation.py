@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 from tegum.theory.numerics import machine_code
+from tests.support.damage import cut, deleted, flipped
 
 SIGNATURE = numba.int64(numba.int64)
 
@@ -109,3 +112,38 @@ def test_a_change_of_what_is_used_makes_it_anew(
         assert done.returncode == 0, done.stderr
         seen.append(done.stdout.split()[0])
     assert seen == expected
+
+
+def no_text(path: Path, _: np.random.Generator) -> None:
+    path.write_bytes(bytes(range(128, 256)))
+
+
+@pytest.mark.parametrize("way", [flipped, cut, deleted, no_text], ids=["a bit", "cut", "gone", "no text"])
+@pytest.mark.parametrize("ending", ["nbi", "nbc", "sha256"])
+def test_damaged_machine_code_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Callable[[Path, np.random.Generator], None], ending: str
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def hits() -> int:
+        made = machine_code(_double, SIGNATURE)
+        assert made(21) == 42
+        return sum(made.stats.cache_hits.values())
+
+    assert [hits(), hits()] == [0, 1]
+    (file,) = tmp_path.rglob(f"*.{ending}")
+    way(file, np.random.default_rng(0))
+    assert [hits(), hits()] == [0, 1]
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 3
+
+
+def test_machine_code_that_was_kept_without_checksums_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    machine_code(_double, SIGNATURE)
+    for file in tmp_path.rglob("*.nb[ic]"):
+        file.write_bytes(b"not machine code")
+    (sums,) = tmp_path.rglob("*.sha256")
+    sums.unlink()
+    assert machine_code(_double, SIGNATURE)(21) == 42

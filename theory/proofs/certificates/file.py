@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from ...numerics import Interval
+from ...storage import SHA256, sealed, unsealed
 from .records import (
     ARGUMENTS,
     CORES,
@@ -26,7 +27,7 @@ from .records import (
     WeightProof,
 )
 
-FORMAT, FIRST_FORMAT = "tegum certificate 2", "tegum certificate 1"
+FORMAT, SECOND_FORMAT, FIRST_FORMAT = (f"tegum certificate {version}" for version in (3, 2, 1))
 # Characters of a file: the largest proofs take a few million.
 LONGEST_FILE = 100_000_000
 # Numbers in files, and the most characters of one.
@@ -49,7 +50,7 @@ LATER: dict[str, Any] = {"budget": None, "left": 0, "history": []}
 def plain_certificate(certificate: Any) -> dict[str, Any]:
     """Return a certificate as what JSON knows: dictionaries, lists, strings and whole numbers."""
     model, proof = certificate.model, certificate.proof
-    return {
+    record = {
         "format": FORMAT,
         "model": {
             "density": str(model.density),
@@ -77,6 +78,7 @@ def plain_certificate(certificate: Any) -> dict[str, Any]:
         "history": [[boxes, lower.hex()] for boxes, lower in certificate.history],
         "proof": _plain_weights(proof) if isinstance(proof, WeightProof) else _plain_nulls(proof),
     }
+    return sealed(record)
 
 
 def _plain_weights(proof: WeightProof) -> dict[str, Any]:
@@ -125,15 +127,17 @@ def read_certificate(text: str) -> dict[str, Any]:
         raise ValueError(f"not a certificate: {error}") from None
     except RecursionError:
         raise ValueError("not a certificate: brackets are nested too deeply") from None
-    if not isinstance(data, dict) or data.get("format") not in (FORMAT, FIRST_FORMAT):
+    if not isinstance(data, dict) or data.get("format") not in (FORMAT, SECOND_FORMAT, FIRST_FORMAT):
         found = data.get("format") if isinstance(data, dict) else data
-        raise ValueError(f"not a certificate: the format must be {FORMAT!r} or {FIRST_FORMAT!r}, got {_short(found)}")
+        raise ValueError(f"not a certificate: the format must be {FORMAT!r}, or an earlier one, got {_short(found)}")
     first = data["format"] == FIRST_FORMAT
-    data = _record("a certificate", (LATER | data) if first else data, (*ENTRIES, "proof"))
+    whole, checked = data, data["format"] == FORMAT
+    entries = (*ENTRIES, "proof", SHA256) if checked else (*ENTRIES, "proof")
+    data = _record("a certificate", (LATER | data) if first else data, entries)
     model = _model(data["model"])
     if first and len(model.importance) == 3:
         raise ValueError("the first format doesn't list what is excluded for three features: certify them again")
-    return {
+    found = {
         "model": model,
         "status": _words("status", data["status"]),
         "loss": _interval(data["loss"]),
@@ -146,6 +150,10 @@ def read_certificate(text: str) -> dict[str, Any]:
         "history": _list("history", data["history"], _step, most=MOST_STEPS),
         "proof": _weight_proof(data["proof"]) if len(model.importance) == 2 else _null_proof(data["proof"]),
     }
+    # What is checked of a proof isn't all that is read: reasons and histories are words.
+    if checked:
+        unsealed(whole, "its file", "the certificate", "certify again")
+    return found
 
 
 def _no_number(text: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tegum.theory import Certificate
+from tegum.theory.storage import SHA256
 from tests.support.internals import internals
 from tests.support.places import DATA
 
@@ -60,7 +61,7 @@ def at(*path: Any) -> Callable[[Data], tuple[Any, Any]]:
 # An entry, by size, and values that it can't have; messages name what is wrong.
 NUMBER = "numbers must be strings such as '1/3'"
 BAD: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...], str]] = {
-    "format": ("two", ("format",), ("tegum certificate 0", 2, None), "the format must be 'tegum certificate 2'"),
+    "format": ("two", ("format",), ("tegum certificate 0", 2, None), "the format must be 'tegum certificate 3'"),
     "model": ("two", ("model",), (3, [], None), "the model must be a record of density"),
     "density": ("two", ("model", "density"), ("x", "1e-999999999", "1/0", "0.1", 1, None, "1" * 5000), NUMBER),
     "importances": ("two", ("model", "importance"), ("12", ["1"], ["1"] * 4, {}), "importances of two or three"),
@@ -121,6 +122,16 @@ def test_entries_that_are_missing_unknown_or_given_twice_are_named(size: str) ->
         Certificate.from_json(text_of(size).replace('"status"', '"status":"proved","status"', 1))
 
 
+def test_damaged_words_are_noticed_and_the_second_format_is_read() -> None:
+    data = data_of("two")
+    with pytest.raises(ValueError, match="isn't what was saved, its checksum differs"):
+        Certificate.from_json(json.dumps(data | {"reason": "because"}))
+    with pytest.raises(ValueError, match=f"lacks {SHA256}"):
+        Certificate.from_json(json.dumps({name: value for name, value in data.items() if name != SHA256}))
+    second = {name: value for name, value in data.items() if name != SHA256} | {"format": file.SECOND_FORMAT}
+    assert Certificate.from_json(json.dumps(second)).to_json() == text_of("two")
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "no JSON", "[" * 200_000, '{"format":' * 50_000, "null", '"tegum certificate 2"']
 )
@@ -137,7 +148,7 @@ def test_files_that_are_too_long_are_not_looked_at(monkeypatch: pytest.MonkeyPat
 
 def test_the_first_format_has_no_proofs_of_three_features() -> None:
     data = data_of("three") | {"format": file.FIRST_FORMAT}
-    for name in ("budget", "left", "history"):
+    for name in ("budget", "left", "history", SHA256):
         del data[name]
     with pytest.raises(ValueError, match="the first format doesn't list what is excluded for three features"):
         Certificate.from_json(json.dumps(data))
