@@ -22,7 +22,7 @@ from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-from tegum.theory.numerics import check_count, check_kind, check_rate, numbers
+from tegum.theory.numerics import check_callable, check_count, check_kind, check_path, check_rate, numbers, reals
 
 from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
@@ -115,6 +115,7 @@ def wilson_interval(count: ArrayLike, total: ArrayLike) -> tuple[NDArray[np.floa
         >>> round(float(low), 4), round(float(high), 4)
         (0.0, 0.2775)
     """
+    k, n = reals("count", count, least=0), reals("total", total, least=1)
     of_both = (numbers(*given).astype(np.float64) for given in (("count", count), ("total", total)))
     k, n = np.broadcast_arrays(*of_both)
     if not ((n >= 1) & (k >= 0) & (k <= n)).all():
@@ -155,6 +156,9 @@ def basin_shares(
         ValueError: if `out` holds shares of other settings, or something else.
         InterruptedRunError: if sampled training was stopped with Ctrl-C; the same call goes on from there.
     """
+    if out is not None:
+        check_path("out", out, new=True)
+    check_callable("report", report)
     settings = BasinSettings() if settings is None else settings
     check_kind("settings", settings, BasinSettings)
     folder = None if out is None else Path(out)
@@ -184,6 +188,7 @@ def load_basins(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: if there are none, they can't be read, or it is something else.
     """
+    check_path("path", path)
     dataset = read_zarr_of(path, "basin shares", FORMAT)
     return dataset.assign_coords(dataset.attrs.pop("texts"))
 

@@ -21,7 +21,7 @@ from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-from tegum.theory.numerics import check_count, check_kind, check_rate
+from tegum.theory.numerics import check_callable, check_count, check_flag, check_kind, check_path, check_rate
 
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
@@ -67,6 +67,7 @@ class DiagramSettings:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
+        check_flag("controls", self.controls)
         check_superposition(self.n_features, self.n_hidden)
         published_candidates(self.n_features, self.n_hidden)
         if self.objective not in ("sampled", "exact"):
@@ -118,6 +119,9 @@ def phase_diagram(
         ValueError: if a setting is out of range, or `out` holds something else than a phase diagram.
         InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
     """
+    if out is not None:
+        check_path("out", out, new=True)
+    check_callable("report", report)
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)
     folder = None if out is None else Path(out)

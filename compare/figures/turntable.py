@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from tegum.theory.numerics import check_callable, check_path
+
 from .points import AZIMUTH
 from .style import STYLE
 
@@ -39,6 +41,9 @@ def save_turntable(
     Raises:
         ValueError: if the file's name doesn't end in .gif.
     """
+    check_callable("draw", draw)
+    check_path("path", path, new=True)
+    check_callable("on_progress", on_progress, optional=True)
     path = Path(path)
     check_turntable(path)
     path.parent.mkdir(parents=True, exist_ok=True)

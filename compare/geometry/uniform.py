@@ -22,7 +22,19 @@ from tegum.empirical.training import train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray, check_count, check_kind, write_whole
+from tegum.theory.numerics import (
+    FloatArray,
+    check_callable,
+    check_count,
+    check_kind,
+    check_path,
+    check_rate,
+    check_seed,
+    members,
+    reals,
+    whole_numbers,
+    write_whole,
+)
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
 
@@ -135,6 +147,11 @@ def train_uniform(
         ValueError: as `train`, if a size or the number of steps isn't one, a model diverges, or `out` holds runs of
             other settings.
     """
+    check_path("out", out, new=True)
+    sizes = [whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list)]
+    check_seed("seed", seed)
+    check_rate("learning_rate", learning_rate)
+    check_callable("report", report)
     out = Path(out)
     check_count("steps", steps)
     for n, m in sizes:
@@ -196,6 +213,9 @@ def uniform_run(
     Raises:
         ValueError: if a weight isn't finite.
     """
+    packings = members("packings", packings, BestPacking)
+    inverse_density = reals("inverse_density", inverse_density, (len(packings),), above=1)
+    check_callable("report", report, optional=True)
     check_kind("trained", trained, TrainedModels)
     weights, bias = trained.weights[:, 0], trained.bias[:, 0]
     count, m, n = weights.shape
@@ -206,11 +226,11 @@ def uniform_run(
         outputs = engine.outputs(weights[place], bias[place], slopes=False)
         loss[place], error[place] = outputs.value.sum(), outputs.error.sum()
         for number, found in enumerate(recognise(weights[place], tolerance=TOLERANCE)):
-            members = list(found.features)
-            factor[place, members] = number
+            together = list(found.features)
+            factor[place, together] = number
             if found.best is not None and found.best.distance <= ALIKE:
                 # Which antiprism it is doesn't matter to the atlas, where its height is free.
-                names[place, members] = found.best.name.split(" (")[0]
+                names[place, together] = found.best.name.split(" (")[0]
         if report is not None:
             report((place + 1) / count)
     return UniformRun(

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tegum.theory.numerics import check_kind, recover, replacing
+from tegum.theory.numerics import check_kind, check_path, check_text, recover, replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,6 +19,7 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     Raises:
         ValueError: if it is no dataset.
     """
+    check_path("path", path, new=True)
     import xarray as xr
     import zarr
 
@@ -36,6 +37,8 @@ def read_zarr(path: Path, what: str) -> xr.Dataset:
     Raises:
         ValueError: if it can't be read, saying that `what` was expected.
     """
+    check_path("path", path)
+    check_text("what", what)
     import xarray as xr
 
     try:
@@ -59,6 +62,7 @@ def read_zarr_of(path: str | os.PathLike[str], what: str, form: str) -> xr.Datas
     Raises:
         ValueError: if there is none, it can't be read, or it is of another format.
     """
+    check_path("path", path)
     where = Path(path)
     recover(where)
     if not where.exists():

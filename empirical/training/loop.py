@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from tegum.theory.models import PENALTIES, ToyModel
-from tegum.theory.numerics import check_choice, check_count, check_kind
+from tegum.theory.numerics import MOST_SIZE, MOST_STEPS, check_choice, check_count, check_kind
 
 from ..inputs import initial_weights, input_table
 from ..recording import Film, losses_of
@@ -96,6 +96,9 @@ def train(
         MemoryError: if a single model doesn't fit on the device; groups that don't are halved. What was trained is in
             the checkpoint.
     """
+    check_count("steps", steps, 0, MOST_STEPS)
+    check_count("batch_size", batch_size, 1, MOST_SIZE)
+    check_kind("record", record, Recorder, optional=True)
     check_kind("model", model, ToyModel)
     optimisation = Optimisation() if optimisation is None else optimisation
     sampling = Sampling() if sampling is None else sampling
@@ -105,8 +108,6 @@ def train(
     check_kind("session", session, Session)
     check_choice("architecture", architecture, ARCHITECTURES)
     check_choice("objective", objective, get_args(Objective))
-    check_count("steps", steps, 0)
-    check_count("batch_size", batch_size, 1)
     check_together(model, architecture, objective, optimisation, sampling)
     chosen = seed_numbers(seeds)
     flat, row_seeds = _rows(model, chosen)

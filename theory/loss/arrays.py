@@ -14,7 +14,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array
+from ..numerics import Array, check_kind, check_like
 from .chain_rule import ChainRule, columns, common_batch, rows
 from .evaluation import Evaluation, Expectations
 from .moments import PatternMoments
@@ -52,6 +52,9 @@ class ArrayEngine:
 
     def __init__(self, model: ToyModel, like: Array | None = None) -> None:
         """Keep the model; its parameters are converted when they are needed."""
+        check_kind("model", model, ToyModel)
+        if like is not None:
+            check_like(like)
         self.model = model
         self._like = np.zeros(()) if like is None else like
         self._xp = array_api_compat.array_namespace(self._like)

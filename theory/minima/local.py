@@ -15,7 +15,7 @@ import numpy as np
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray, check_count, check_kind, over_slices
+from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, members, over_slices, reals
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .descent import descend
 from .landscape import Landscape
@@ -84,7 +84,22 @@ def census(
     Returns:
         For each model its minima, cheapest first.
     """
-    count = model.batch_shape[0]
+    check_kind("model", model, ToyModel)
+    if len(model.batch_shape) != 1:
+        raise ValueError(
+            f"census takes models of batch shape (K,): expected a line of models, got batch shape {model.batch_shape}"
+        )
+    if starts is not None:
+        check_count("starts", starts, 0, MOST_STARTS)
+        if starts & (starts - 1):
+            raise ValueError(f"starts must be 0 or a power of two, got {starts}")
+    count, size = model.batch_shape[0], model.n_parameters
+    if extra is not None:
+        extra = [reals("extra", states, ("k", size)) for states in members("extra", extra, np.ndarray, count=count)]
+    if known is not None:
+        known = [
+            members("known", points, CriticalPoint) for points in members("known", known, tuple, list, count=count)
+        ]
     starts = default_starts(model) if starts is None else starts
     landscape = Landscape(model)
     sets = [np.empty((0, landscape.size))] * count
@@ -191,7 +206,7 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         )
     check_searchable(model)
     if starts is not None:
-        check_count("starts", starts)
+        check_count("starts", starts, 1, MOST_STARTS)
         if starts & (starts - 1):
             raise ValueError(f"starts must be a power of two, got {starts}")
     return census(model.take((None,)), starts=starts)[0]

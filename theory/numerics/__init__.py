@@ -13,8 +13,38 @@ Begin with `continuation`:
     True
 """
 
-from .arrays import Array, FloatArray, as_numpy, exactly, numbers
-from .checks import check_choice, check_count, check_kind, check_rate, is_real
+from .arrays import (
+    Array,
+    FloatArray,
+    as_numpy,
+    check_broadcast,
+    check_like,
+    check_shape,
+    exactly,
+    float_array,
+    numbers,
+    rationals,
+    real_values,
+    reals,
+    truths,
+    whole_numbers,
+)
+from .checks import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_flag,
+    check_kind,
+    check_number,
+    check_path,
+    check_range,
+    check_rate,
+    check_seed,
+    check_text,
+    is_real,
+    members,
+    shown,
+)
 from .compilation import compiled, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
@@ -34,6 +64,18 @@ from .continuation import (
 )
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
+from .limits import (
+    LEAST_PRECISION,
+    MOST_DIMENSIONS,
+    MOST_EXCHANGED,
+    MOST_PAIRS,
+    MOST_POINTS,
+    MOST_PRECISION,
+    MOST_SHARED,
+    MOST_SIZE,
+    MOST_STARTS,
+    MOST_STEPS,
+)
 from .rounding import UNIT, gamma
 from .saving import recover, replacing, write_whole
 from .threads import cores, even_size, over_slices, slices
@@ -42,6 +84,16 @@ __all__ = [
     "DIFFERENCE",
     "HALF",
     "HOPS",
+    "LEAST_PRECISION",
+    "MOST_DIMENSIONS",
+    "MOST_EXCHANGED",
+    "MOST_PAIRS",
+    "MOST_POINTS",
+    "MOST_PRECISION",
+    "MOST_SHARED",
+    "MOST_SIZE",
+    "MOST_STARTS",
+    "MOST_STEPS",
     "RANK",
     "RESIDUAL",
     "SMALLEST_STEP",
@@ -63,27 +115,45 @@ __all__ = [
     "as_interval",
     "as_numpy",
     "between",
+    "check_broadcast",
+    "check_callable",
     "check_choice",
     "check_count",
+    "check_flag",
     "check_kind",
+    "check_like",
+    "check_number",
+    "check_path",
+    "check_range",
     "check_rate",
+    "check_seed",
+    "check_shape",
+    "check_text",
     "compiled",
     "cores",
     "correct",
     "even_size",
     "exactly",
     "first_order",
+    "float_array",
     "gamma",
     "is_real",
     "jacobian",
     "machine_code",
+    "members",
     "numbers",
     "over_slices",
     "rational",
+    "rationals",
+    "real_values",
+    "reals",
     "recover",
     "replacing",
+    "shown",
     "slices",
     "trace",
+    "truths",
     "type_of",
+    "whole_numbers",
     "write_whole",
 ]

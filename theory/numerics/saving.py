@@ -16,6 +16,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from .checks import check_path, check_text
+
 try:
     import fcntl
 except ImportError:  # pragma: no cover
@@ -40,6 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: if something can't be written or renamed; `path` is then as it was.
     """
+    check_path("path", path, new=True)
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     recover(path)
@@ -60,6 +63,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: if it can't be written; `path` is then as it was.
     """
+    check_path("path", path, new=True)
+    check_text("text", text)
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8")
 
@@ -70,6 +75,7 @@ def recover(path: Path) -> None:
     Args:
         path: as it was saved.
     """
+    check_path("path", path, new=True)
     path = Path(os.path.realpath(path))
     for work in sorted(path.parent.glob(f".{_escaped(path.name)}.*{SUFFIX}")):
         with _claimed(work) as dead:

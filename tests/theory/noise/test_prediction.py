@@ -187,7 +187,7 @@ def test_steps_that_are_too_long_don_t_settle() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"optimiser": "lbfgs"}, "optimiser must be 'adam' or 'sgd', got 'lbfgs'"),
+        ({"optimiser": "lbfgs"}, "optimiser must be one of adam, sgd, got 'lbfgs'"),
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\), got 1.0"),
         ({"momentum": float("nan")}, "momentum must lie"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),

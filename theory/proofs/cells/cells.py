@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...geometry import relabelled
 from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
-from ...numerics import FloatArray, check_count
+from ...numerics import FloatArray, check_count, members
 
 if TYPE_CHECKING:
     from ..floats import Chances
@@ -239,6 +239,7 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
         >>> proof.phase
         'digon(1,2)'
     """
+    cells = members("cells", cells, DiagramCell)
     check_count("divisions", divisions, 0, len(STRIPS) - 1)
     for cell in cells:
         _check(cell)
