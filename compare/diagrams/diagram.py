@@ -21,7 +21,15 @@ from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-from tegum.theory.numerics import check_callable, check_count, check_flag, check_kind, check_path, check_rate
+from tegum.theory.numerics import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_flag,
+    check_kind,
+    check_path,
+    check_rate,
+)
 
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
@@ -70,8 +78,7 @@ class DiagramSettings:
         check_flag("controls", self.controls)
         check_superposition(self.n_features, self.n_hidden)
         published_candidates(self.n_features, self.n_hidden)
-        if self.objective not in ("sampled", "exact"):
-            raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
+        check_choice("objective", self.objective, ("sampled", "exact"))
         resolve_device(self.device)
         steps, rate = TRAINING[self.n_features, self.n_hidden]
         for name, default in (("steps", steps), ("learning_rate", rate)):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import check_callable, check_choice, check_flag, check_number, check_path, check_rate
+from tegum.theory.numerics import check_callable, check_choice, check_flag, check_number, check_path, check_rate, shown
 
 from .optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
 
@@ -68,8 +68,8 @@ class Optimisation:
         check_rate("initial_scale", self.initial_scale, zero=True)
         if self.tolerance is not None:
             check_rate("tolerance", self.tolerance, zero=False)
-        if self.dtype not in (None, torch.float32, torch.float64):
-            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {self.dtype}")
+        if not (self.dtype is None or self.dtype is torch.float32 or self.dtype is torch.float64):
+            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {shown(self.dtype)}")
 
     @property
     def rule(self) -> Rule:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from tegum.theory.models import PENALTIES, ToyModel
-from tegum.theory.numerics import MOST_SIZE, MOST_STEPS, check_choice, check_count, check_kind
+from tegum.theory.numerics import MOST_SIZE, MOST_STEPS, check_choice, check_count, check_kind, check_rate
 
 from ..inputs import initial_weights, input_table
 from ..recording import Film, losses_of
@@ -98,6 +98,8 @@ def train(
     """
     check_count("steps", steps, 0, MOST_STEPS)
     check_count("batch_size", batch_size, 1, MOST_SIZE)
+    if learning_rate is not None:
+        check_rate("learning_rate", learning_rate)
     check_kind("record", record, Recorder, optional=True)
     check_kind("model", model, ToyModel)
     optimisation = Optimisation() if optimisation is None else optimisation
@@ -119,7 +121,7 @@ def train(
         objective=objective,
         steps=steps,
         batch_size=batch_size,
-        rates=optimisation.rates(learning_rate, steps),
+        rates=optimisation.rates(None if learning_rate is None else float(learning_rate), steps),
         rule=optimisation.rule,
         stratified=sampling.sampling == "stratified",
         exact_zeros=sampling.zero_inputs == "exact",

@@ -22,6 +22,7 @@ import numpy as np
 from tests.support.calls import GOOD, of
 from tests.support.hostile import ALL, NEVER, TWINS
 from tests.support.places import ROOT
+from tests.support.uncalled import LONG, MAY_BE
 
 # Gibibytes above what a process has taken when it has loaded everything.
 MEMORY = 4
@@ -64,7 +65,7 @@ def cases(seed: int, each: int, pairs: int) -> list[Case]:
             for _ in range(pairs):
                 two = rng.sample(names, 2)
                 found.append((key, tuple((name, rng.choice(list(ALL))) for name in two)))
-    return found
+    return [(key, values) for key, values in found if not any((key, *one) in LONG for one in values)]
 
 
 def _names(key: str) -> list[tuple[str, Any]]:
@@ -135,6 +136,8 @@ def judged(case: Case) -> tuple[str, str]:
     except ValueError as error:
         said = str(error)
         words = {name.lstrip("*_") for name in arguments} | {"label"}
+        # A file that isn't what it should be is named by its path.
+        words |= {Path(hostile[name]).name for name, _ in values if isinstance(hostile[name], (str, Path))} - {""}
         named = any(re.search(rf"\b{re.escape(word)}\b", said, re.IGNORECASE) for word in words)
         return ("refused" if type(error) is ValueError and named else "nameless"), f"{type(error).__name__}: {said}"
     except OSError as error:
@@ -144,7 +147,7 @@ def judged(case: Case) -> tuple[str, str]:
         return "other exception", repr(error)
     for name, value in values:
         if value in NEVER and not re.search(MEANT.get(value, "(?!)"), annotation(target, name)):
-            if value == "none" and arguments.get(name) is None:
+            if (key, name, value) in MAY_BE or (value == "none" and arguments.get(name) is None):
                 continue
             return "accepted", f"{name}={value}"
     if all(value in TWINS for _, value in values):
@@ -155,6 +158,8 @@ def judged(case: Case) -> tuple[str, str]:
             for a, b in zip(ours, theirs, strict=True)
         )
         return ("right", "") if same else ("differs", str(values))
+    if (key, "result", "not finite") in MAY_BE:
+        return "right", ""
     if not finite(result) and finite(called(key, arguments)):
         return "not finite", str(result)[:200]
     return "right", ""

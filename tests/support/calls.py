@@ -1,13 +1,12 @@
 """One good call of every public function and of every record that users make: what hostile values are put into.
 
-A name is public if it stands in docs/api.md. `GOOD` has arguments for each such callable by its face and name, built
-when they are asked for; `RECORDS` are what functions return, which nobody calls.
+`GOOD` has arguments for each callable of the reference by its face and name, built when they are asked for;
+`tests/support/uncalled.py` has those that nobody calls.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from tegum.theory import IndependentFeatures, ToyModel
-from tests.support.places import ROOT
 
 Arguments = dict[str, Any]
 PAIR = ToyModel(2, 1, IndependentFeatures(0.5))
@@ -688,84 +686,6 @@ GOOD: dict[str, Callable[[], Arguments]] = {
 }
 
 
-# What functions return and nobody makes; whoever takes one looks only at its kind.
-RECORDS = [
-    "Account",
-    "AlgebraicDensity",
-    "Alignment",
-    "Arc",
-    "BestModels",
-    "BestPacking",
-    "BoundaryCurve",
-    "BoundarySegment",
-    "Branch",
-    "BranchDiagram",
-    "BranchRuns",
-    "CellProof",
-    "CellTable",
-    "Certificate",
-    "CertificateCheck",
-    "Change",
-    "Control",
-    "CriticalPenalty",
-    "CriticalPoint",
-    "Descent",
-    "DiagramMinima",
-    "EnclosedMinimum",
-    "Enclosure",
-    "Evaluation",
-    "Expansion",
-    "Exponents",
-    "Factor",
-    "FinitePacking",
-    "Flow",
-    "Formula",
-    "FoundMinimum",
-    "FreePacking",
-    "GradientNoise",
-    "InterruptedRunError",
-    "Inverted",
-    "Jump",
-    "Ledger",
-    "Likeness",
-    "Limit",
-    "LinearOptimum",
-    "LossFormula",
-    "OneAxis",
-    "Packed",
-    "PenaltyBounds",
-    "Plateau",
-    "Plateaus",
-    "Polished",
-    "PreciseMeeting",
-    "PreciseMinimum",
-    "PublishedCandidate",
-    "Recognised",
-    "Recorded",
-    "Saddles",
-    "SamplingNoise",
-    "SharedPacking",
-    "SpecialPoint",
-    "SphericalCode",
-    "Sweep",
-    "TableAccount",
-    "ThomsonComparison",
-    "ThomsonMinimum",
-    "TrainedModels",
-    "Transition",
-    "UniformRun",
-    "UniformSweep",
-    "Verdicts",
-    "WeightBatch",
-]
-# What can't be called by itself, or is called by the code of this project only.
-ABSTRACT = ("FeatureLaw", "DensityLaw", "Engine")
-# A rule is a tuple for compiled code, and is checked by those who take it; `machine_code` and `Lbfgs` are tools, and
-# `replacing` is a context that `write_whole` enters.
-INNER = ("OptimiserRule", "machine_code", "Lbfgs", "replacing")
-NOT_CALLED = {*RECORDS, *ABSTRACT, *INNER}
-
-
 def _family_points() -> Any:
     family = shared("family")
     return of("theory", "local_minima")(family.models(np.zeros(1)).take(0))[:1]
@@ -776,13 +696,3 @@ def _axes() -> Any:
 
     matplotlib.use("Agg")
     return matplotlib.figure.Figure().add_subplot()
-
-
-def documented() -> set[str]:
-    """Return every name of the reference's tables."""
-    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    return {
-        name
-        for first in re.findall(r"^\| ([^|]*`[^|]*) \|", text, re.MULTILINE)
-        for name in re.findall(r"`(\w+)`", first)
-    }

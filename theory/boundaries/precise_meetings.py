@@ -130,7 +130,10 @@ def precise_minimum(
     if free is not None:
         free = whole_numbers("free", free, ("k",), least=0, most=len(parameters) - 1).tolist()
     check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
-    model = models(*place)
+    try:
+        model = models(*place)
+    except ValueError as error:
+        raise ValueError(f"place must be one that models have a model at: {error}") from error
     m, n = model.n_hidden, model.n_features
     theta = np.array([Fraction(value) for value in parameters], dtype=object)
     moving = list(range(len(theta))) if free is None else list(free)
@@ -228,7 +231,9 @@ def precise_meeting(
     check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
     longest = check_number("longest", longest, above=0)
     if len(pieces) != len(moving) + 1:
-        raise ValueError(f"{len(moving)} positions are determined by {len(moving) + 1} minima, got {len(pieces)}")
+        raise ValueError(
+            f"pieces: {len(moving)} positions are determined by {len(moving) + 1} minima, got {len(pieces)}"
+        )
     q = [Fraction(value) for value in place]
     first = [piece.first for piece in pieces]
     for _ in range(CORRECTIONS):

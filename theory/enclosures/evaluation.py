@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, check_count, check_kind, rational
+from ..numerics import Interval, check_count, check_kind, rational, real_values
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -53,6 +53,9 @@ class Enclosure:
 def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of `Fraction`s, or raise `ValueError` if its shape is another."""
     try:
+        values = real_values(values)
+        if np.asarray(values).dtype.kind in "bMm":
+            raise ValueError(f"they are of type {np.asarray(values).dtype}")
         given = np.asarray(values, dtype=object)
     except (TypeError, ValueError, RuntimeError) as error:
         # Ragged lists, and tensors that can't become NumPy arrays.

@@ -64,8 +64,8 @@ class DiagramMinima:
         return tuple(point for point in self.minima[i][j] if not point.dead)
 
 
-def _axis(name: str, values: ArrayLike) -> FloatArray:
-    axis = reals(name, values)
+def _axis(name: str, values: ArrayLike, least: float | None = None, most: float | None = None) -> FloatArray:
+    axis = reals(name, values, least=least, most=most)
     if axis.ndim != 1 or len(axis) == 0 or not (np.diff(axis) > 0).all():
         raise ValueError(f"{name} must be a one-dimensional ascending grid, got shape {axis.shape}: {values!r}")
     return axis
@@ -133,7 +133,10 @@ def plane_minima(plane: Plane, x: ArrayLike, y: ArrayLike, *, starts: int = CELL
     """
     check_kind("plane", plane, Plane)
     check_count("starts", starts, 1, MOST_STARTS)
-    x, y = _axis(f"x, the {plane.x.name},", x), _axis(f"y, the {plane.y.name},", y)
+    x, y = (
+        _axis(f"{letter}, the {axis.name},", values, *(axis.domain or ()))
+        for letter, axis, values in (("x", plane.x, x), ("y", plane.y, y))
+    )
     shape = len(x), len(y)
     first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
     model = plane.at(first, second)

@@ -17,6 +17,8 @@ from .laws import NORMALISATION, ActivePattern, DensityLaw
 def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:
     """Return groups of features as ascending tuples."""
     try:
+        if isinstance(groups, (str, bytes)):
+            raise TypeError("text")
         members = [list(group) for group in groups]
     except (TypeError, ValueError):
         raise ValueError(f"groups must be a list of lists of features, got {shown(groups)}") from None

@@ -86,7 +86,8 @@ class PlaneAxis:
         assert self.domain is not None
         if self.low < self.domain[0] or self.high > self.domain[1]:
             raise ValueError(
-                f"{self.name} must lie in {self.domain[0]:g} to {self.domain[1]:g}, got {self.low} to {self.high}"
+                f"{self.name} must lie in {self.domain[0]:g} to {self.domain[1]:g}, got {self.low} to {self.high} "
+                "as low and high"
             )
 
     def position(self, value: ArrayLike) -> FloatArray:

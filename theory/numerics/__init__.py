@@ -1,6 +1,7 @@
 """Numerical methods that know nothing of toy models, and what all of `tegum.theory` is written in.
 
-`arrays` has the one array type, `checks` what single arguments must be, `intervals` proven intervals of exact
+`arrays` has the one array type, `checks` what single arguments must be and `limits` how
+much may be asked for, `intervals` proven intervals of exact
 rationals, `compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds,
 `lbfgs` minimises for many starts at once, `threads` splits rows over all cores, and `saving` puts files in place in one
 step. Nothing here imports anything else of ours.

@@ -149,7 +149,7 @@ def rationals(name: str, values: Any, count: int | None = None) -> NDArray[Any]:
     try:
         if any(isinstance(value, (bool, np.timedelta64)) for value in given):
             raise ValueError("a truth value")
-        exact = [Fraction(value.item() if isinstance(value, np.generic) else value) for value in given]
+        exact = [Fraction(value) if isinstance(value, str) else Fraction(*value.as_integer_ratio()) for value in given]
         return np.array([*exact, None], dtype=object)[:-1]
     except (ValueError, OverflowError, ZeroDivisionError):
         raise ValueError(f"{name} must be rational numbers, got {shown(values)}") from None
