@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # torch first and by its exact version, so that nothing else pulls in another build of it.
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: diagram test portable lint types docs wheel slow bench clean
+.PHONY: diagram test portable versions lint types docs wheel slow bench clean
 
 diagram: $(STAMP)
 	$(BIN)/tegum diagram --features 2 --hidden 1 --out out
@@ -21,6 +21,10 @@ test: $(STAMP)
 # The tests of numbers as other x86-64 machines would run them; CONTRIBUTING.md names the settings.
 portable: $(STAMP)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python .ci/portable.py --pytest "-n auto --dist loadfile"
+
+# Theory's tests under other versions of Python, where they are installed.
+versions: $(STAMP)
+	$(BIN)/python .ci/versions.py
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

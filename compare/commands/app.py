@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .characters import spell_what_cannot_be_encoded
 from .console import MISUSE, complain
 from .interruptions import tell
 from .late import LateCommands
@@ -72,6 +73,7 @@ def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
     from ..progress import InterruptedRunError
 
+    spell_what_cannot_be_encoded()
     try:
         # One name, however it was started: that of the variable by which shells ask for completions hangs on it.
         code = app(prog_name="tegum", standalone_mode=False) or 0

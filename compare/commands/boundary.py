@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table
+from .given import goes_without
 from .groups import with_groups
 from .options import Features, Hidden, Json
 
@@ -50,9 +51,16 @@ class PlaneOptions:
     penalty: Annotated[float, typer.Option("--penalty", help="Interference penalty where it doesn't vary.")] = 0.0
 
     def __post_init__(self) -> None:
-        """Check what goes together."""
-        if self.x is None and self.y is None and (self.density, self.importance) != (None, None):
-            raise ValueError("density and importance both vary unless --x or --y name other parameters")
+        """Refuse a value of what varies."""
+        x, y = ((text or default).partition("=")[0].strip() for text, default in ((self.x, X), (self.y, Y)))
+        last = self.features
+        varying = {
+            "density": {"density"} & {x, y} or {f"density[{k}]" for k in range(1, last + 1)} <= {x, y},
+            # The option is that of the last feature.
+            "importance": {"importance", f"importance[{last}]"} & {x, y},
+            "penalty": {"interference_penalty"} & {x, y},
+        }
+        goes_without(f"a plane of {x} and {y}", [name for name, varies in varying.items() if varies])
 
     def chosen(self) -> Plane | None:
         """Return the plane that is asked for; None for that of density and importance.

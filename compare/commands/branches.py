@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table, write_json
+from .given import goes_without
 from .groups import with_groups
 from .interruptions import keeping
 from .options import Features, Hidden, Json
@@ -48,6 +49,8 @@ class EffortOptions:
                 raise ValueError(f"--{name} must be positive, got {getattr(self, name)}")
         if self.runs < 0:
             raise ValueError(f"--runs must not be negative, got {self.runs}")
+        if not self.runs:
+            goes_without("--runs 0, which trains nothing,", ("seeds", "objective"))
         if self.objective not in ("exact", "sampled"):
             raise ValueError(f"--objective must be 'exact' or 'sampled', got {self.objective!r}")
 

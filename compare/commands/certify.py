@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import FAILED, console, print_json
+from .given import takes_only
 from .groups import with_groups
 from .options import Features, Hidden, Json
 from .places import check_writable
@@ -82,8 +83,7 @@ def certify(
     if check is None:
         _show_certificate(problem.model(), max_boxes, out, as_json=as_json)
         return
-    if (problem, out, max_boxes) != (ProblemOptions(), None, None):
-        raise ValueError("--check takes no other options than --json: a certificate says what it is about")
+    takes_only("--check, since a certificate says what it is about,", ("check",))
     _show_check(check, as_json=as_json)
 
 

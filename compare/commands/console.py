@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Exit codes of a command that couldn't do what it was asked, and of one that was asked something impossible.
 FAILED, MISUSE = 1, 2
+# Wider than any table.
+WIDEST = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -44,8 +46,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; columns of words stand left, and phases and numbers that matter aren't broken."""
+    """Print a table; columns of words stand left, and phases and numbers that matter aren't broken.
+
+    Where a screen is too narrow for that, each row is printed as lines of "column: value".
+    """
     from rich.box import SIMPLE_HEAD
+    from rich.measure import Measurement
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
@@ -56,4 +62,18 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, justify="left" if words else "right", no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    screen = console()
+    if rows and Measurement.get(screen, screen.options.update(width=WIDEST), table).minimum > screen.width:
+        _print_rows(screen, title, columns, rows)
+    else:
+        screen.print(table)
+
+
+def _print_rows(screen: Console, title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a row as lines of "column: value"; words that are too long go on in the next line."""
+    screen.print(title, markup=False, style="italic")
+    for row in rows:
+        screen.print()
+        for column, value in zip(columns, row, strict=True):
+            if value:
+                screen.print(f"{column}: {' '.join(value.split())}" if column else value, markup=False)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import console, print_json
+from .given import goes_without
 from .options import Features, Hidden, Json
 
 
@@ -21,6 +22,10 @@ def derive(
     """Derive the exact loss as a formula, region by region."""
     from tegum.theory.derivation import derive_loss
 
+    if code is not None:
+        goes_without("--code", ("latex", "as_json"))
+    if latex:
+        goes_without("--latex", ("as_json",))
     formula = derive_loss(features, hidden)
     if code is not None:
         sys.stdout.write(formula.code(code))

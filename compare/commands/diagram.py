@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from .accounts import print_cells, print_ledger
 from .console import complain, console, print_json, write_json
+from .given import goes_without, takes_only
 from .groups import with_groups
 from .options import Features, Hidden, Json, Layout
 from .stages import Stages
@@ -94,6 +95,9 @@ class TableOptions:
         return ColumnMeaning(self.log_sparsity, base, self.overlap)
 
 
+TABLE_WORDS = tuple(field.name for field in fields(TableOptions))
+
+
 @with_groups
 def diagram(
     grid: GridOptions,
@@ -112,6 +116,9 @@ def diagram(
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
     if source is None:
+        goes_without("a diagram that is trained", (*TABLE_WORDS, "layout"))
+        if grid.objective == "exact":
+            goes_without("--objective exact", ("batch",))
         from ..diagrams import DATASET_NAME, TRAINING, phase_diagram
 
         settings = grid.settings()
@@ -122,12 +129,15 @@ def diagram(
             dataset = phase_diagram(settings, out=out, report=stages.report)
         _show(dataset, out, kept=out / DATASET_NAME, as_json=as_json)
     elif source.suffix == TABLE_SUFFIX:
+        takes_only("--from with a table of cells", ("source", "out", "features", "hidden", "cells", *TABLE_WORDS))
         _show_table(source, out, grid, table, as_json=as_json)
     elif source.suffix in WEIGHT_SUFFIXES:
+        takes_only("--from with weights", ("source", "out", "layout"))
         with Stages() as stages:
             dataset = _of_weights(source, out / STORE_NAME, layout, stages.report)
         _show(dataset, out, name="foreign", kept=out / STORE_NAME, as_json=as_json)
     else:
+        takes_only("--from with a dataset", ("source", "out", "features", "hidden"))
         _show(_loaded(source, grid), out, kept=None, as_json=as_json)
 
 

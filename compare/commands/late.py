@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .characters import printable
+from .given import reading
+
 # What help leaves out where it may not take long: the choices and defaults of training.
 LOOKED_UP = re.compile(r"(:|; default) \{\w+\}")
 
@@ -52,7 +55,12 @@ class LateCommands(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command whose help may say what `train` takes, which is looked up when it is shown: it costs loading torch."""
+    """A command that knows which options were written, and whose help looks up what `train` takes: that loads torch."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with reading(ctx):
+            return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, choices and defaults filled in."""
@@ -64,6 +72,10 @@ class Command(TyperCommand):
             for parameter in late:
                 parameter.help = _help(parameter).format(**found)  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help in characters that standard output has."""
+        return printable(super().get_help(ctx))
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return what a word may become, choices and defaults left out of the help: a key is pressed, and waits."""

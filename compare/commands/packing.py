@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import console, print_json, print_table, write_json
+from .given import takes_only
 from .interruptions import keeping
 from .options import Json
 from .stages import Stages
@@ -53,11 +54,12 @@ def packing(
         raise ValueError("a finite packing needs --density, --features and --hidden together")
     if density is not None and not 0 < density < 1:
         raise ValueError(f"--density must lie in (0, 1), got {density}; without it, all densities are gone through")
-    if free is not None and density is not None:
-        raise ValueError("--free goes through densities of its own and takes no --density")
-    if free is not None and amplitude != "uniform":
-        raise ValueError(f"free packings are searched for uniform amplitudes, got {amplitude!r}")
-    if density is not None:
+    if free is not None:
+        takes_only("--free, which goes through densities of its own and uniform amplitudes,", ("free", "out"))
+    elif density is None:
+        takes_only("a packing of all densities", ("amplitude", "out"))
+    else:
+        takes_only("a packing at one density, which is only printed,", ("density", "amplitude", "features", "hidden"))
         sizes = None if features is None or hidden is None else (features, hidden)
         _show_packing(density, amplitude, sizes, as_json=as_json)
         return

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import console, print_json, print_table
+from .given import takes_only
 from .groups import with_groups
 from .options import Json
 from .stages import Stages
@@ -62,12 +63,12 @@ def thomson(
     """Find the lowest Coulomb energy of points on a sphere (the Thomson problem), or hold features against it."""
     with Stages() as stages:
         if features.against is not None:
-            if search != SearchOptions(seed=search.seed):
-                raise ValueError("--against doesn't go with --dim, --target, --figure or --turntable")
+            takes_only("--against", ("n", "seed", *(field.name for field in fields(FeatureOptions))))
             _show_comparisons(features.against, n, features, search.seed, stages.report, as_json=as_json)
             return
-        if n is None or features != FeatureOptions():
-            raise ValueError("expected a number of points, or --against FILE, with which --density and --factors go")
+        if n is None:
+            raise ValueError("expected a number of points, or --against FILE")
+        takes_only("a search without --against", ("n", *(field.name for field in fields(SearchOptions))))
         _show_points(n, search, stages.report, as_json=as_json)
 
 

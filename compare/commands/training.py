@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from .given import goes_without
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -50,6 +52,8 @@ class TrainingOptions:
             ValueError: if an option is out of range.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
+        if self.objective == "exact":
+            goes_without("--objective exact, which draws no inputs,", ("batch_size", "sampling", "zero_inputs"))
         if "dtype" in given:
             if given["dtype"] not in ("float32", "float64"):
                 raise ValueError(f"--dtype must be float32 or float64, got {given['dtype']!r}")

@@ -110,12 +110,12 @@ def test_a_diagram_without_runs_is_refused(tegum_: Any, saved: Path, tmp_path: P
 
 @pytest.mark.usefixtures("quick")
 def test_a_diagram_is_computed_with_what_was_asked_for(tegum_: Any, tmp_path: Path) -> None:
-    words = "diagram --cells 2 --seeds 3 --steps 16 --batch 8 --objective exact --device cpu --no-controls --json --out"
+    words = "diagram --cells 2 --seeds 3 --steps 16 --objective exact --device cpu --no-controls --json --out"
     printed = tegum_(*words.split(), str(tmp_path)).json()
     assert (printed["cells"], printed["runs"]) == (4, 12)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["diagram.png", "diagram.zarr", "ledger.json"]
     settings = load(tmp_path / "diagram.zarr").attrs["settings"]
-    asked = {"cells": 2, "seeds": 3, "steps": 16, "batch_size": 8, "objective": "exact", "device": "cpu"}
+    asked = {"cells": 2, "seeds": 3, "steps": 16, "objective": "exact", "device": "cpu"}
     asked |= {"controls": False}
     assert {name: settings[name] for name in asked} == asked
 

@@ -110,7 +110,7 @@ def test_an_interrupted_search_says_what_is_kept(tegum_: Any, monkeypatch: pytes
         ("packing --density 1.5", "--density must lie in (0, 1), got 1.5; without it, all densities"),
         ("packing --density 0.5 --amplitude loud", "amplitude must be"),
         ("packing --free 4 --density 0.1", "takes no --density"),
-        ("packing --free 4 --amplitude constant", "for uniform amplitudes, got 'constant'"),
+        ("packing --free 4 --amplitude constant", "uniform amplitudes, takes no --amplitude"),
         ("packing --free 4 --out {}", "more features than dimensions"),
         ("packing --free 17 --out {}", "got up to 17 in 4; 16 at most"),
         ("packing --density 0.1 --features 0 --hidden 0", "sizes must be positive, got --features 0"),

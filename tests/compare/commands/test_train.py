@@ -267,8 +267,8 @@ def test_ctrl_c_in_a_process_and_the_same_command_again_end_as_one_run(tegum_: A
 def test_an_interrupted_run_goes_on_bit_for_bit(
     tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objective: str
 ) -> None:
-    steps = {"exact": 150, "sampled": 30_000}[objective]
-    words = f"train --density 0.1 --seeds 3 --steps {steps} --batch 64 --objective {objective} --device cpu --json"
+    effort = {"exact": "--steps 150", "sampled": "--steps 30000 --batch 64"}[objective]
+    words = f"train --density 0.1 --seeds 3 {effort} --objective {objective} --device cpu --json"
     with monkeypatch.context() as patch:
         press_at_once(patch)
         stopped = tegum_(f"{words} --out {tmp_path / 'a.zarr'}")
