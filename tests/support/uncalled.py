@@ -37,6 +37,18 @@ LONG = {
     ("compare phase_diagram", "settings", "none"),
     ("compare basin_shares", "settings", "none"),
 }
+# What takes long even with good arguments.
+SLOW = {
+    "compare phase_diagram",
+    "compare basin_shares",
+    "compare foreign_diagram",
+    "compare.diagrams control_accounts",
+    "theory.proofs.triples certify_triple",
+    "theory.proofs.cells certified_cells",
+    "theory check_certificate",
+    "empirical train",
+    "empirical sweep",
+}
 NOISE = ("spread_after", "spread_at_rest", "spread_of_steps", "spreads_after", "sampling_noise")
 # What only looks as if nobody could mean it: numbers pass where rows that failed are told apart, exact numbers may be
 # text, and results overflow, or say by NaN that there is none, as their documentation says.
