@@ -22,7 +22,16 @@ from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-from tegum.theory.numerics import check_callable, check_count, check_kind, check_path, check_rate, numbers, reals
+from tegum.theory.numerics import (
+    check_broadcast,
+    check_callable,
+    check_count,
+    check_kind,
+    check_path,
+    check_rate,
+    numbers,
+    reals,
+)
 
 from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
@@ -116,10 +125,10 @@ def wilson_interval(count: ArrayLike, total: ArrayLike) -> tuple[NDArray[np.floa
         (0.0, 0.2775)
     """
     k, n = reals("count", count, least=0), reals("total", total, least=1)
-    of_both = (numbers(*given).astype(np.float64) for given in (("count", count), ("total", total)))
-    k, n = np.broadcast_arrays(*of_both)
-    if not ((n >= 1) & (k >= 0) & (k <= n)).all():
-        raise ValueError(f"counts must lie between 0 and their totals, totals at 1 or more, got {count!r} of {total!r}")
+    check_broadcast(count=k.shape, total=n.shape)
+    k, n = np.broadcast_arrays(k, n)
+    if not (k <= n).all():
+        raise ValueError(f"counts must lie between 0 and their total, totals at 1 or more, got {count!r} of {total!r}")
     z = QUANTILE**2
     centre, half = (k + z / 2) / (n + z), QUANTILE / (n + z) * np.sqrt(k * (n - k) / n + z / 4)
     # Rounding doesn't take an end past 0 or 1.

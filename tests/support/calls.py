@@ -456,7 +456,6 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory enclosure": lambda: _model(order=1, width=1e-9, max_precision=256),
     "theory.formulas algebraic_densities": dict,
     "theory.formulas formulas_markdown": dict,
-    "theory.numerics Interval": lambda: {"lower": 0, "upper": 1},
     "theory.proofs.cells DiagramCell": lambda: {
         "density": (0.1, 0.11),
         "importance": (0.9, 1.0),

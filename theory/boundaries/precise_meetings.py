@@ -126,7 +126,8 @@ def precise_minimum(
     """
     check_callable("models", models)
     parameters = rationals("parameters", parameters)
-    place = rationals("place", place, 2)
+    x, y = rationals("place", place, 2)
+    place = (x, y)
     if free is not None:
         free = whole_numbers("free", free, ("k",), least=0, most=len(parameters) - 1).tolist()
     check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
@@ -226,7 +227,7 @@ def precise_meeting(
         ValueError: if the number of pieces doesn't fit.
     """
     pieces = members("pieces", pieces, PrecisePiece)
-    place = rationals("place", place, 2)
+    place = tuple(rationals("place", place, 2))
     moving = whole_numbers("moving", moving, ("k",), least=0, most=1).tolist()
     check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
     longest = check_number("longest", longest, above=0)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, check_count, check_kind, rational, real_values
+from ..numerics import Interval, check_count, check_kind, rational, real_values, shown
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -133,8 +133,8 @@ def enclosure(
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
     W = _rationals("weights", weights, (model.n_hidden, model.n_features))
     b = _rationals("bias", bias, (model.n_features,))
-    if isinstance(order, bool) or order not in (0, 1, 2):
-        raise ValueError(f"order must be 0, 1 or 2, got {order!r}")
+    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (0, 1, 2):
+        raise ValueError(f"order must be 0, 1 or 2, got {shown(order)}")
     bar = rational("width", width)
     if bar <= 0:
         raise ValueError(f"width must be positive, got {width!r}")

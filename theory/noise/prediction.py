@@ -122,8 +122,6 @@ def sampling_noise(
     mu = DEFAULT_MOMENTUM if momentum is None else momentum
     if rates.ndim > 1 or rates.size == 0 or not rates.max() > 0:
         raise ValueError(f"learning_rate must be positive, or one for each step, shape (T,), got {learning_rate!r}")
-    if order not in ("leading", "closure"):
-        raise ValueError(f"order must be 'leading' or 'closure', got {order!r}")
     rule = OptimiserRule(optimiser == "adam", float(mu))
     of_batch = partial(
         GradientNoise.covariance, batch_size=batch_size, sampling=sampling, zero_inputs=zero_inputs

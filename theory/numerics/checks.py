@@ -16,6 +16,8 @@ import numpy as np
 SHOWN = 120
 # Seeds are kept as 64-bit integers.
 MOST_SEED = 2**63 - 1
+# Upper limits from here on are there for time and memory, not for meaning.
+WORK = 2**13
 
 
 def shown(value: Any) -> str:
@@ -82,7 +84,9 @@ def check_count(name: str, value: Any, least: int = 1, most: int | None = None) 
     """Raise `ValueError` unless a value is a whole number, Python's or NumPy's, of at least `least`, up to `most`."""
     whole = isinstance(value, Integral) and not isinstance(value, (bool, np.timedelta64))
     if not whole or value < least or (most is not None and value > most):
-        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        # A limit on work is said to whom it meets.
+        unlimited = most is None or (most >= WORK and not (whole and value > most))
+        allowed = f"of at least {least}" if unlimited else f"from {least} to {most}"
         raise ValueError(f"{name} must be an integer {allowed}, got {shown(value)}")
 
 

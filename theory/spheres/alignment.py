@@ -75,7 +75,7 @@ def best_alignment(points: ArrayLike, others: ArrayLike, *, tolerance: float = 0
     """
     tolerance = check_number("tolerance", tolerance, above=0)
     check_seed("seed", seed)
-    x, y = on_sphere(points), on_sphere(others)
+    x, y = on_sphere(points), on_sphere(others, "others")
     if x.ndim != 2 or x.shape != y.shape:
         raise ValueError(f"points to align must have the same shape (k, d), got {x.shape} and {y.shape}")
     search = _Search(x, y)

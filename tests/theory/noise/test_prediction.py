@@ -195,7 +195,7 @@ def test_steps_that_are_too_long_don_t_settle() -> None:
         ({"learning_rate": float("inf")}, "learning_rate must be positive"),
         ({"learning_rate": np.ones((2, 2))}, "learning_rate must be positive, or one for each step"),
         ({"learning_rate": np.ones(3)}, "order 'closure' is for a constant rate"),
-        ({"order": "second"}, "order must be 'leading' or 'closure', got 'second'"),
+        ({"order": "second"}, "order must be one of leading, closure, got 'second'"),
         ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
         ({"sampling": "none"}, "sampling must be one of plain, stratified"),
         ({"zero_inputs": "none", "order": "leading"}, "zero_inputs must be one of sampled, exact"),

@@ -121,7 +121,7 @@ def test_distributions_are_the_best_of_all(costs: list[float], n_hidden: int, da
     ("call", "message"),
     [
         (lambda: one_axis(6, 0.5), "count must be an integer from 1 to 5, got 6"),
-        (lambda: one_axis(2, 0.5, starts=0), "starts must be an integer from 1 to 65536, got 0"),
+        (lambda: one_axis(2, 0.5, starts=0), "starts must be an integer of at least 1, got 0"),
         (lambda: shared_axes((0.0, 0.1), 3, 2), "2 axes with up to 1 features each can't hold n_features=3"),
     ],
 )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...geometry import relabelled
 from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
-from ...numerics import FloatArray, check_count, members
+from ...numerics import FloatArray, check_count, check_range, members
 
 if TYPE_CHECKING:
     from ..floats import Chances
@@ -54,6 +54,12 @@ class DiagramCell:
     density: tuple[float, float]
     importance: tuple[float, float]
     penalty: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what isn't a cell."""
+        _check(self)
+        for name in ("density", "importance", "penalty"):
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
 
 
 @dataclass(frozen=True)
@@ -241,8 +247,6 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
     """
     cells = members("cells", cells, DiagramCell)
     check_count("divisions", divisions, 0, len(STRIPS) - 1)
-    for cell in cells:
-        _check(cell)
     open_parts = [part for owner, cell in enumerate(cells) for part in _parts(owner, cell)]
     phases, lost = [""] * len(cells), set[int]()
     reached, boxes = [0] * len(cells), 0
@@ -277,8 +281,9 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
 
 def _check(cell: DiagramCell) -> None:
     for name in ("density", "importance", "penalty"):
+        check_range(name, getattr(cell, name))
         low, high = getattr(cell, name)
-        if not (np.isfinite((low, high)).all() and low <= high) or (name != "penalty" and low == high):
+        if low > high or (name != "penalty" and low == high):
             raise ValueError(f"{name} must be a range from a lower to a higher number, got {(low, high)}")
     if cell.density[0] < LEAST_DENSITY or cell.density[1] > 1:
         raise ValueError(f"density must be within [{LEAST_DENSITY}, 1], got {cell.density}")
