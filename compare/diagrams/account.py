@@ -73,7 +73,8 @@ def account_of(
         loss: exact loss of the weights as they are, NaN if they aren't finite, same shape.
         counted: which cells are far enough from a boundary, shape (density, importance).
     """
-    verdict = whole_numbers("verdict", verdict, ("density", "importance", "seed"))
+    cells = ("density", "importance", "seed")
+    verdict = whole_numbers("verdict", verdict, cells, least=-128, most=127).astype(np.int8)
     shape = verdict.shape
     cheapest, agrees = truths("cheapest", cheapest, shape), truths("agrees", agrees, shape)
     loss = numbers("loss", loss)

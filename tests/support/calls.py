@@ -41,7 +41,7 @@ def folder() -> Path:
 @cache
 def shared(name: str) -> Any:
     """Return what several calls take, computed once."""
-    return {
+    makers: dict[str, Callable[[], Any]] = {
         "minima": lambda: of("theory", "local_minima")(PAIR),
         "census": lambda: of("theory.minima", "census")(PAIRS),
         "polished": lambda: of("theory", "polish")(PAIRS, W[None], B[None]),
@@ -65,7 +65,8 @@ def shared(name: str) -> Any:
         "uniform": lambda: of("empirical", "train")(
             ToyModel(4, 2, IndependentFeatures([[0.1], [0.2]])), seeds=1, steps=5, batch_size=8, device="cpu"
         ),
-    }[name]()
+    }
+    return makers[name]()
 
 
 def _table_file() -> Path:
@@ -121,7 +122,8 @@ def _with_weights(**more: Any) -> Arguments:
 
 
 def _two(x: Any, y: Any) -> ToyModel:
-    return of("theory", "diagram_model")(2, 1, x, y)
+    model: ToyModel = of("theory", "diagram_model")(2, 1, x, y)
+    return model
 
 
 def _piece(start: tuple[Any, ...], free: Any = None) -> Any:
@@ -456,11 +458,6 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory enclosure": lambda: _model(order=1, width=1e-9, max_precision=256),
     "theory.formulas algebraic_densities": dict,
     "theory.formulas formulas_markdown": dict,
-    "theory.proofs.cells DiagramCell": lambda: {
-        "density": (0.1, 0.11),
-        "importance": (0.9, 1.0),
-        "penalty": (0.0, 0.0),
-    },
     "theory.proofs.cells certified_cells": lambda: {
         "cells": [of("theory.proofs.cells", "DiagramCell")((0.1, 0.11), (0.9, 1.0))],
         "divisions": 0,

@@ -14,13 +14,14 @@ from tests.support.places import ROOT
 RECORDS = {
     "Account", "AlgebraicDensity", "Alignment", "Arc", "BestModels", "BestPacking", "BoundaryCurve",
     "BoundarySegment", "Branch", "BranchDiagram", "BranchRuns", "CellProof", "CellTable", "Certificate",
-    "CertificateCheck", "Change", "Control", "CriticalPenalty", "CriticalPoint", "Descent", "DiagramMinima",
-    "EnclosedMinimum", "Enclosure", "Evaluation", "Expansion", "Exponents", "Factor", "FinitePacking", "Flow",
-    "Formula", "FoundMinimum", "FreePacking", "GradientNoise", "InterruptedRunError", "Interval", "Inverted", "Jump",
-    "Ledger", "Likeness", "Limit", "LinearOptimum", "LossFormula", "OneAxis", "Packed", "PenaltyBounds", "Plateau", "Plateaus",
-    "Polished", "PreciseMeeting", "PreciseMinimum", "PublishedCandidate", "Recognised", "Recorded", "Saddles",
-    "SamplingNoise", "SharedPacking", "SpecialPoint", "SphericalCode", "Sweep", "TableAccount", "ThomsonComparison",
-    "ThomsonMinimum", "TrainedModels", "Transition", "UniformRun", "UniformSweep", "Verdicts", "WeightBatch",
+    "CertificateCheck", "Change", "Control", "CriticalPenalty", "CriticalPoint", "Descent", "DiagramCell",
+    "DiagramMinima", "EnclosedMinimum", "Enclosure", "Evaluation", "Expansion", "Exponents", "Factor",
+    "FinitePacking", "Flow", "Formula", "FoundMinimum", "FreePacking", "GradientNoise", "InterruptedRunError",
+    "Interval", "Inverted", "Jump", "Ledger", "Likeness", "Limit", "LinearOptimum", "LossFormula", "OneAxis",
+    "Packed", "PenaltyBounds", "Plateau", "Plateaus", "Polished", "PreciseMeeting", "PreciseMinimum",
+    "PublishedCandidate", "Recognised", "Recorded", "Saddles", "SamplingNoise", "SharedPacking", "SpecialPoint",
+    "SphericalCode", "Sweep", "TableAccount", "ThomsonComparison", "ThomsonMinimum", "TrainedModels",
+    "Transition", "UniformRun", "UniformSweep", "Verdicts", "WeightBatch",
 }
 # fmt: on
 # What can't be called by itself.

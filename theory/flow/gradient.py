@@ -157,9 +157,6 @@ def gradient_flow(
             f"weights, bias and model must have shapes (K, {m}, {n}), (K, {n}) and (K,), got {w.shape}, {b.shape} and "
             f"{model.batch_shape}"
         )
-    for name, value in (("duration", duration), ("target", target), ("accuracy", accuracy), ("most_steps", most_steps)):
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value!r}")
     landscape = Landscape(model)
     start = landscape.join(w, b)
     parts = over_slices(

@@ -157,6 +157,9 @@ def rationals(name: str, values: Any, count: int | None = None) -> NDArray[Any]:
 
 def check_like(like: Any) -> None:
     """Raise `ValueError` unless a value is an array of NumPy's or torch's of floating-point numbers."""
+    # A model's loss takes as long as a few questions to a namespace.
+    if type(like) is np.ndarray and like.dtype == np.float64:
+        return
     known = array_api_compat.is_numpy_array(like) or array_api_compat.is_torch_array(like)
     known = known and not isinstance(like, np.ma.MaskedArray)
     if not known or not array_api_compat.array_namespace(like).isdtype(like.dtype, "real floating"):
@@ -184,8 +187,11 @@ def check_shape(name: str, found: tuple[int, ...], shape: Shape) -> None:
 
 def check_broadcast(**shapes: Any) -> None:
     """Raise `ValueError` unless batch shapes, by the names of what has them, broadcast."""
+    first, *rest = map(tuple, shapes.values())
+    if all(shape in ((), first) for shape in rest):
+        return
     try:
-        np.broadcast_shapes(*map(tuple, shapes.values()))
+        np.broadcast_shapes(first, *rest)
     except ValueError:
         found = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
         raise ValueError(f"batch shapes of {found} don't broadcast") from None

@@ -55,12 +55,6 @@ class DiagramCell:
     importance: tuple[float, float]
     penalty: tuple[float, float] = (0.0, 0.0)
 
-    def __post_init__(self) -> None:
-        """Raise `ValueError` for what isn't a cell."""
-        _check(self)
-        for name in ("density", "importance", "penalty"):
-            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
-
 
 @dataclass(frozen=True)
 class CellProof:
@@ -246,6 +240,8 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
         'digon(1,2)'
     """
     cells = members("cells", cells, DiagramCell)
+    for cell in cells:
+        _check(cell)
     check_count("divisions", divisions, 0, len(STRIPS) - 1)
     open_parts = [part for owner, cell in enumerate(cells) for part in _parts(owner, cell)]
     phases, lost = [""] * len(cells), set[int]()
