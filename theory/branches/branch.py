@@ -230,7 +230,7 @@ def follow_branches(
     """
     check_kind("family", family, Family)
     points = members("points", points, CriticalPoint)
-    parameters = reals("parameters", parameters, (len(points),), above=0)
+    parameters = reals("parameters", parameters, (len(points),), above=0).tolist()
     step = check_number("step", step, above=0)
     check_count("most", most, 1, MOST_STEPS)
     if not points:

@@ -17,7 +17,7 @@ SHOWN = 120
 # Seeds are kept as 64-bit integers.
 MOST_SEED = 2**63 - 1
 # Upper limits from here on are there for time and memory, not for meaning.
-WORK = 2**13
+WORK = 100
 
 
 def shown(value: Any) -> str:
