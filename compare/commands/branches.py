@@ -218,18 +218,20 @@ def _print(account: dict[str, Any]) -> None:
     rows = []
     for arc in account["arcs"]:
         ends = ", ".join(_end(arc[limit]) for limit in ("lower_limit", "upper_limit"))
-        share = "" if runs is None else f"{100 * runs['by_arc'][arc['number']]:.2f}"
-        rows.append([str(arc["number"]), arc["name"], f"{arc['from']:.8f}", f"{arc['to']:.8f}", ends, share])
-    print_table("Where each is a minimum", ["", "phase", "from", "to", "ends", "% of runs"], rows)
+        shares = [] if runs is None else [f"{100 * runs[by][arc['number']]:.2f}" for by in ("by_arc_in_it", "by_arc")]
+        rows.append([str(arc["number"]), arc["name"], f"{arc['from']:.8f}", f"{arc['to']:.8f}", ends, *shares])
+    columns = ["", "phase", "from", "to", "ends", *([] if runs is None else ["% in it", "% of basin"])]
+    print_table("Where each is a minimum", columns, rows)
     if runs is None:
         return
-    shares = ", ".join(f"{100 * share:.2f} % {text}" for text, share in runs["shares"].items())
-    console().print(f"Of {runs['number']} runs ({runs['objective']}), polished: {shares}.", soft_wrap=True)
+    rows = [[text, f"{runs['shares_in_it'][text]:.2%}", f"{share:.2%}"] for text, share in runs["shares"].items()]
+    columns = [f"{runs['number']} runs ({runs['objective']})", "in it, by their own weights", "polished"]
+    print_table("Where runs are", columns, rows)
     far = f"polishing moves them by {runs['median_distance']:.1e} (median) and {runs['distance_99']:.1e} (99 %)"
     own = f"By their own weights {runs['in_a_minimum']} of {runs['number']} are in a minimum; {far}."
     console().print(own, soft_wrap=True)
-    reached = runs["values_with_a_run_on_the_cheapest"]
-    console().print(f"At {reached} of {runs['values']} values some run reached the cheapest minimum.", soft_wrap=True)
+    reached = runs["values_with_a_run_in_the_cheapest"]
+    console().print(f"At {reached} of {runs['values']} values some run is in the cheapest minimum.", soft_wrap=True)
 
 
 def _end(limit: dict[str, Any] | None) -> str:

@@ -189,7 +189,8 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         c.set_title(f"(c) best of {seeds} seeds as trained: {same:.1%} as in (b)")
         draw_disagreement(d, dataset)
         draw_boundaries(d, dataset, stability=True)
-        d.set_title(f"(d) {ledger.account.share('in_a_minimum'):.1%} of {ledger.runs} runs are in a minimum")
+        # Whole numbers: a share would be rounded to all of them.
+        d.set_title(f"(d) {ledger.account.in_a_minimum:,} of {ledger.runs:,} runs are in a minimum")
         _legend(figure, dataset, set(map(str, np.unique([published, exact, best]))))
         dimensions = "dimension" if m == 1 else "dimensions"
         title = f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden {dimensions}"

@@ -27,6 +27,7 @@ ENDINGS = {
     ELSEWHERE: "a minimum that wasn't followed",
     NOWHERE: "unexplained",
 }
+CHEAPEST = "on the cheapest arc"
 EXACT_STEPS, SAMPLED_STEPS = 1500, 8000
 SAMPLED_RATE = 3e-3
 SAMPLED_BATCH = 1024
@@ -67,8 +68,12 @@ class BranchRuns:
         return np.asarray((self.arc != NOWHERE) & near)
 
     def share(self, arc: int) -> float:
-        """Return the share of all runs that ended on an arc, or in one of `ENDINGS`."""
+        """Return the share of all runs that ended on an arc, or in one of `ENDINGS`: where polishing leads."""
         return float((self.arc == arc).mean())
+
+    def share_in_it(self, arc: int) -> float:
+        """Return the share of all runs that ended there and are in that minimum by their own weights."""
+        return float(((self.arc == arc) & self.in_a_minimum).mean())
 
 
 def train_along(
@@ -203,15 +208,20 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
         "changes": changes,
     }
     if runs is not None:
-        ends = {"on the cheapest arc": float(_cheapest_runs(diagram, runs).mean())}
-        ends |= {text: runs.share(code) for code, text in ENDINGS.items()}
+        cheapest = _cheapest_runs(diagram, runs)
+        inside = cheapest & runs.in_a_minimum
+        ends = {CHEAPEST: float(cheapest.mean())} | {text: runs.share(code) for code, text in ENDINGS.items()}
+        own = {CHEAPEST: float(inside.mean())} | {text: runs.share_in_it(code) for code, text in ENDINGS.items()}
         account["runs"] = {
             "objective": runs.objective,
             "number": int(runs.arc.size),
             "shares": ends,
+            "shares_in_it": own,
             "values": len(runs.parameter),
-            "values_with_a_run_on_the_cheapest": int(_cheapest_runs(diagram, runs).any(axis=1).sum()),
+            "values_with_a_run_on_the_cheapest": int(cheapest.any(axis=1).sum()),
+            "values_with_a_run_in_the_cheapest": int(inside.any(axis=1).sum()),
             "by_arc": [runs.share(number) for number in range(len(arcs))],
+            "by_arc_in_it": [runs.share_in_it(number) for number in range(len(arcs))],
             "endings": [
                 {"parameter": float(t), "arcs": row.tolist()} for t, row in zip(runs.parameter, runs.arc, strict=True)
             ],

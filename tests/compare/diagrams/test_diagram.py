@@ -250,7 +250,7 @@ def test_the_runs_are_those_of_the_trainer(dataset: xr.Dataset) -> None:
         seeds=2,
         steps=200,
         batch_size=64,
-        learning_rate=2e-2,
+        learning_rate=SETTINGS.recipe.learning_rate,
         device="cpu",
         optimisation=Optimisation(schedule="cosine"),
         sampling=Sampling("stratified", "exact"),

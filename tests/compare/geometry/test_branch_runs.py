@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tegum.compare.geometry import DEAD, ELSEWHERE, train_along
+from tegum.compare.geometry import DEAD, ELSEWHERE, branch_account, train_along
 
 # Behind the face: a mark that only the ledger of runs has.
 from tegum.compare.geometry.branch_runs import NOWHERE
@@ -48,6 +48,14 @@ def test_untrained_runs_are_on_arcs_and_in_no_minimum(triangle: BranchDiagram, m
     assert (untrained.arc == trained.arc).mean() > 0.5
     assert trained.in_a_minimum.all()
     assert not untrained.in_a_minimum.any()
+    accounts = {name: branch_account(triangle, runs)["runs"] for name, runs in (("yes", trained), ("no", untrained))}
+    assert accounts["yes"]["shares_in_it"] == accounts["yes"]["shares"]
+    assert accounts["yes"]["by_arc_in_it"] == accounts["yes"]["by_arc"]
+    assert accounts["yes"]["values_with_a_run_in_the_cheapest"] == 3
+    # Basins are all that is left of runs that weren't trained.
+    assert sum(accounts["no"]["by_arc"]) > 0.5
+    assert not any([*accounts["no"]["shares_in_it"].values(), *accounts["no"]["by_arc_in_it"]])
+    assert accounts["no"]["values_with_a_run_in_the_cheapest"] == 0
 
 
 @pytest.mark.parametrize("parameters", [[50.0], 1.0, []])
