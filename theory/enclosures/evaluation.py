@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, check_count, check_kind, rational, real_values, shown
+from ..numerics import Interval, check_count, check_kind, rational, shown
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -53,10 +53,11 @@ class Enclosure:
 def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of `Fraction`s, or raise `ValueError` if its shape is another."""
     try:
-        values = real_values(values)
-        if np.asarray(values).dtype.kind in "bMm":
-            raise ValueError(f"they are of type {np.asarray(values).dtype}")
+        if np.ma.is_masked(values):
+            raise ValueError("masked entries have no value")
         given = np.asarray(values, dtype=object)
+        if any(isinstance(value, (bool, np.bool_)) for value in given.flat):
+            raise ValueError("truth values are no numbers")
     except (TypeError, ValueError, RuntimeError) as error:
         # Ragged lists, and tensors that can't become NumPy arrays.
         raise ValueError(f"{name} must be an array of shape {shape}: {error}") from None
