@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from tegum.theory.numerics import check_callable, check_path
+from tegum.theory.numerics import check_callable, check_path, reals
 
 from .points import AZIMUTH
 from .style import STYLE
@@ -41,6 +41,7 @@ def save_turntable(
     Raises:
         ValueError: if the file's name doesn't end in .gif.
     """
+    reals("points", points, ("n", "d"))
     check_callable("draw", draw)
     check_path("path", path, new=True)
     check_callable("on_progress", on_progress, optional=True)

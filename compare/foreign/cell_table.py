@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray, check_choice, check_kind, is_real, shown
+from tegum.theory.numerics import FloatArray, check_choice, check_kind, check_path, is_real, shown
 
 COLUMNS = ("log_sparsity", "log_weight", "last_norm", "last_polysemanticity")
 # What log_sparsity may be the logarithm of, and last_polysemanticity the sum of.
@@ -104,6 +104,7 @@ def read_table(path: str | os.PathLike[str], meaning: ColumnMeaning | None = Non
         ValueError: if a column is missing, a cell isn't a number, is out of range, is there twice or not at all; line
             and column are named.
     """
+    check_path("path", path)
     path, meaning = Path(path), ColumnMeaning() if meaning is None else meaning
     check_kind("meaning", meaning, ColumnMeaning)
     if not path.is_file():

@@ -147,6 +147,7 @@ def train_uniform(
         ValueError: as `train`, if a size or the number of steps isn't one, a model diverges, or `out` holds runs of
             other settings.
     """
+    inverse_density = reals("inverse_density", inverse_density)
     check_path("out", out, new=True)
     sizes = [whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list)]
     check_seed("seed", seed)

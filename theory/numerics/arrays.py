@@ -149,6 +149,7 @@ def rationals(name: str, values: Any, count: int | None = None) -> NDArray[Any]:
     try:
         if any(isinstance(value, (bool, np.timedelta64)) for value in given):
             raise ValueError("a truth value")
+        given = tuple(int(value) if isinstance(value, np.integer) else value for value in given)
         exact = [Fraction(value) if isinstance(value, str) else Fraction(*value.as_integer_ratio()) for value in given]
         return np.array([*exact, None], dtype=object)[:-1]
     except (ValueError, OverflowError, ZeroDivisionError):
