@@ -9,7 +9,7 @@ from tegum.theory.flow import gradient_flow
 from tegum.theory.geometry import phase
 from tegum.theory.minima import polish
 from tegum.theory.models import diagram_model
-from tegum.theory.numerics import check_count, check_rate
+from tegum.theory.numerics import MOST_POINTS, check_count, check_number, check_rate
 
 from .shares import SADDLE, UNEXPLAINED
 
@@ -30,6 +30,9 @@ def basin_plane(density: float, importance: float, *, extent: float = 2.5, point
     Raises:
         ValueError: if a number is out of range.
     """
+    density = check_number("density", density, above=0, most=1)
+    importance = check_number("importance", importance, above=0)
+    check_count("points", points, 2, MOST_POINTS)
     check_rate("extent", extent)
     check_count("points", points, 2)
     if points % 2:

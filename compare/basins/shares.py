@@ -22,8 +22,16 @@ from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-from tegum.theory.numerics import check_count, check_kind, check_rate, numbers
-from tegum.theory.storage import Destination
+from tegum.theory.numerics import (
+    check_broadcast,
+    check_callable,
+    check_count,
+    check_kind,
+    check_rate,
+    numbers,
+    reals,
+)
+from tegum.theory.storage import Destination, check_path
 
 from ..diagrams import RUN, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
@@ -116,10 +124,11 @@ def wilson_interval(count: ArrayLike, total: ArrayLike) -> tuple[NDArray[np.floa
         >>> round(float(low), 4), round(float(high), 4)
         (0.0, 0.2775)
     """
-    of_both = (numbers(*given).astype(np.float64) for given in (("count", count), ("total", total)))
-    k, n = np.broadcast_arrays(*of_both)
-    if not ((n >= 1) & (k >= 0) & (k <= n)).all():
-        raise ValueError(f"counts must lie between 0 and their totals, totals at 1 or more, got {count!r} of {total!r}")
+    k, n = reals("count", count, least=0), reals("total", total, least=1)
+    check_broadcast(count=k.shape, total=n.shape)
+    k, n = np.broadcast_arrays(k, n)
+    if not (k <= n).all():
+        raise ValueError(f"counts must lie between 0 and their total, totals at 1 or more, got {count!r} of {total!r}")
     z = QUANTILE**2
     centre, half = (k + z / 2) / (n + z), QUANTILE / (n + z) * np.sqrt(k * (n - k) / n + z / 4)
     # Rounding doesn't take an end past 0 or 1.
@@ -157,6 +166,9 @@ def basin_shares(
         OSError: if `out` can't be written to. If it is a `MovedError`, what was computed so far is elsewhere.
         InterruptedRunError: if it was stopped with Ctrl-C; the same call goes on from there.
     """
+    if out is not None:
+        check_path("out", out, new=True)
+    check_callable("report", report)
     settings = BasinSettings() if settings is None else settings
     check_kind("settings", settings, BasinSettings)
     if out is None:
@@ -206,6 +218,7 @@ def load_basins(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: if there are none, they can't be read, or it is something else.
     """
+    check_path("path", path)
     dataset = read_zarr_of(path, "basin shares", FORMAT, FIRST_FORMAT)
     return dataset.assign_coords(dataset.attrs.pop("texts"))
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.theory.numerics import check_shape, numbers, truths, whole_numbers
+
 from ..judgement import AT_A_SADDLE, ELSEWHERE, IN, ON_THE_WAY
 
 
@@ -71,6 +73,13 @@ def account_of(
         loss: exact loss of the weights as they are, NaN if they aren't finite, same shape.
         counted: which cells are far enough from a boundary, shape (density, importance).
     """
+    cells = ("density", "importance", "seed")
+    verdict = whole_numbers("verdict", verdict, cells, least=-128, most=127).astype(np.int8)
+    shape = verdict.shape
+    cheapest, agrees = truths("cheapest", cheapest, shape), truths("agrees", agrees, shape)
+    loss = numbers("loss", loss)
+    check_shape("loss", loss.shape, shape)
+    counted = truths("counted", counted, shape[:2])
     inside = verdict == IN
     best = np.where(np.isfinite(loss), loss, np.inf).argmin(axis=-1)[..., None]
     right = np.take_along_axis(inside & (agrees | cheapest), best, axis=-1)[..., 0]

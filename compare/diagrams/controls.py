@@ -19,6 +19,7 @@ from tegum.empirical.training import train
 from tegum.theory.geometry import published_candidates
 from tegum.theory.loss import expected_loss
 from tegum.theory.models import CorrelatedFeatures, IndependentFeatures, ToyModel
+from tegum.theory.numerics import check_callable, check_kind
 
 from ..judgement import Recipe
 from ..progress import Report, quiet
@@ -155,6 +156,8 @@ def control_accounts(dataset: xr.Dataset, recipe: Recipe, *, report: Report = qu
     Raises:
         KeyboardInterrupt: if training was stopped.
     """
+    check_kind("recipe", recipe, Recipe)
+    check_callable("report", report)
     picks = [np.unique(np.linspace(0, dataset.sizes[axis] - 1, CELLS).round()).astype(int) for axis in CELL]
     part = dataset.isel(dict(zip(CELL, picks, strict=True)))
     model = model_of(part)

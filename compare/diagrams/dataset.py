@@ -15,7 +15,8 @@ from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import phase, published_candidates
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima
 from tegum.theory.models import ToyModel, diagram_model, diagram_plane
-from tegum.theory.numerics import check_kind
+from tegum.theory.numerics import check_kind, check_shape, numbers
+from tegum.theory.storage import check_path
 
 from ..judgement import Recipe, Verdicts, judge
 from .published import published_losses
@@ -227,6 +228,13 @@ def runs_dataset(
 
 def judge_runs(theory: xr.Dataset, weights: NDArray[np.float64], bias: NDArray[np.float64], recipe: Recipe) -> Verdicts:
     """Return where runs are in a phase diagram, by their own weights; arguments as `runs_dataset`, results flat."""
+    check_kind("theory", theory, xr.Dataset)
+    check_kind("recipe", recipe, Recipe)
+    weights, bias = numbers("weights", weights), numbers("bias", bias)
+    n, m = int(theory.attrs["n_features"]), int(theory.attrs["n_hidden"])
+    grid = theory.sizes["density"], theory.sizes["importance"]
+    check_shape("weights", weights.shape, (*grid, "seed", m, n))
+    check_shape("bias", bias.shape, (*weights.shape[:3], n))
     cells = weights.shape[:-2]
     index = np.unravel_index(np.arange(int(np.prod(cells))), cells)
     minima = minima_of(theory).minima
@@ -241,6 +249,8 @@ def judge_runs(theory: xr.Dataset, weights: NDArray[np.float64], bias: NDArray[n
 
 def save(dataset: xr.Dataset, path: Path) -> None:
     """Write a phase diagram to a zarr store, replacing what is there only when all is written."""
+    check_kind("dataset", dataset, xr.Dataset)
+    check_path("path", path, new=True)
     write_zarr(dataset, path)
 
 
@@ -250,6 +260,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: if there is none, it can't be read, its checksum doesn't fit, or it is something else.
     """
+    check_path("path", path)
     dataset = read_zarr_of(path, "a phase diagram", FORMAT, FIRST_FORMAT)
     missing = sorted({"minimum_loss", "minimum_phase", "published_phase"} - set(map(str, dataset)))
     if missing:

@@ -21,8 +21,15 @@ from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-from tegum.theory.numerics import check_count, check_kind, check_rate
-from tegum.theory.storage import Destination
+from tegum.theory.numerics import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_flag,
+    check_kind,
+    check_rate,
+)
+from tegum.theory.storage import Destination, check_path
 
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
@@ -68,10 +75,10 @@ class DiagramSettings:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
+        check_flag("controls", self.controls)
         check_superposition(self.n_features, self.n_hidden)
         published_candidates(self.n_features, self.n_hidden)
-        if self.objective not in ("sampled", "exact"):
-            raise ValueError(f"objective must be 'sampled' or 'exact', got {self.objective!r}")
+        check_choice("objective", self.objective, ("sampled", "exact"))
         resolve_device(self.device)
         steps, rate = TRAINING[self.n_features, self.n_hidden]
         for name, default in (("steps", steps), ("learning_rate", rate)):
@@ -121,6 +128,9 @@ def phase_diagram(
         OSError: if `out` can't be written to. If it is a `MovedError`, what was computed so far is elsewhere.
         InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
     """
+    if out is not None:
+        check_path("out", out, new=True)
+    check_callable("report", report)
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)
     if out is None:

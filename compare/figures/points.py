@@ -22,7 +22,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.geometry import feature_norms, gram, interference_graph
-from tegum.theory.numerics import FloatArray, numbers
+from tegum.theory.numerics import FloatArray, check_kind, check_number, numbers
 from tegum.theory.spheres import SAME, hull_edges, rotation_axes, symmetries
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def draw_points(axes: Axes, points: ArrayLike, **view: Any) -> Axes:
     Raises:
         ValueError: as `in_three_dimensions`.
     """
+    check_kind("axes", axes, Axes)
     edges = hull_edges(in_three_dimensions(points))
     degrees = np.bincount(edges.ravel(), minlength=len(np.asarray(points)))
     colours = [DEGREE_COLOURS.get(int(degree), POINT_COLOUR) for degree in degrees]
@@ -196,6 +197,8 @@ def draw_features(axes: Axes, weights: ArrayLike, *, tolerance: float = 0.05, **
     Raises:
         ValueError: as `in_three_dimensions`.
     """
+    check_kind("axes", axes, Axes)
+    tolerance = check_number("tolerance", tolerance, least=0, below=1)
     weights = numbers("weights", weights).astype(np.float64)
     in_three_dimensions(weights.T)
     edges, styles = interference_edges(weights, tolerance)

@@ -12,7 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from tegum.theory.storage import Destination
+from tegum.theory.numerics import check_callable, reals
+from tegum.theory.storage import Destination, check_path
 
 from .points import AZIMUTH
 from .style import STYLE
@@ -42,6 +43,10 @@ def save_turntable(
         ValueError: if the file's name doesn't end in .gif, a folder is there, or another process is writing it.
         MovedError: if it can't be written there; it is elsewhere then.
     """
+    reals("points", points, ("n", "d"))
+    check_callable("draw", draw)
+    check_path("path", path, new=True)
+    check_callable("on_progress", on_progress, optional=True)
     path = Path(path)
     check_turntable(path)
     with Destination(path) as place, mpl.rc_context(STYLE):

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray, check_kind
+from tegum.theory.numerics import FloatArray, check_choice, check_kind, is_real, shown
+from tegum.theory.storage import check_path
 
 COLUMNS = ("log_sparsity", "log_weight", "last_norm", "last_polysemanticity")
 # What log_sparsity may be the logarithm of, and last_polysemanticity the sum of.
@@ -42,12 +43,12 @@ class ColumnMeaning:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what isn't a meaning."""
-        if self.quantity not in QUANTITIES:
-            raise ValueError(f"log_sparsity must mean one of {', '.join(QUANTITIES)}, got {self.quantity!r}")
-        if self.overlap not in OVERLAPS:
-            raise ValueError(f"overlap must be one of {', '.join(OVERLAPS)}, got {self.overlap!r}")
-        if not (math.isfinite(self.base) and self.base > 1):
-            raise ValueError(f"base of the logarithms must be finite and above 1, got {self.base!r}")
+        if not isinstance(self.quantity, str) or self.quantity not in QUANTITIES:
+            allowed = ", ".join(QUANTITIES)
+            raise ValueError(f"quantity: log_sparsity must mean one of {allowed}, got {shown(self.quantity)}")
+        check_choice("overlap", self.overlap, OVERLAPS)
+        if not (is_real(self.base) and 1 < self.base < math.inf):
+            raise ValueError(f"base of the logarithms must be finite and above 1, got {shown(self.base)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,7 @@ def read_table(path: str | os.PathLike[str], meaning: ColumnMeaning | None = Non
         ValueError: if a column is missing, a cell isn't a number, is out of range, is there twice or not at all; line
             and column are named.
     """
+    check_path("path", path)
     path, meaning = Path(path), ColumnMeaning() if meaning is None else meaning
     check_kind("meaning", meaning, ColumnMeaning)
     if not path.is_file():

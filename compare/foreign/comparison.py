@@ -117,6 +117,7 @@ def compare_table(
     Raises:
         ValueError: if the table is none, the tolerance isn't positive and finite, or the sizes aren't published ones.
     """
+    check_rate("tolerance", tolerance)
     check_kind("table", table, CellTable)
     check_rate("tolerance", tolerance)
     published_candidates(n_features, n_hidden)

@@ -14,7 +14,7 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import OBJECTS, check_archive, check_declared, read_npz
+from tegum.theory.storage import OBJECTS, check_archive, check_declared, check_path, read_npz
 
 WEIGHT_NAMES = ("weights", "W", "weight")
 BIAS_NAMES = ("bias", "b", "b_final")
@@ -131,6 +131,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[NDArray[np.float64], NDA
     Raises:
         ValueError: if the file can't be read, has no weights, or their shapes don't fit each other.
     """
+    check_path("path", path)
     path, arrays = _arrays(path)
     weights = _numbers("weights", _first(arrays, WEIGHT_NAMES))
     if weights.ndim == 3 and len(weights) == 1:
@@ -202,6 +203,7 @@ def read_many(path: str | os.PathLike[str], *, layout: str = "auto") -> WeightBa
         ValueError: if the file can't be read, shapes don't fit each other or can be read in two ways, or no model is
             finite.
     """
+    check_path("path", path)
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     path, arrays = _arrays(path)

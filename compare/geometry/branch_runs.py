@@ -15,7 +15,7 @@ from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
 from tegum.theory.minima import SAME_LOSS, invariants, pack, polish
-from tegum.theory.numerics import check_count, check_kind
+from tegum.theory.numerics import check_callable, check_choice, check_count, check_kind, reals
 
 from ..judgement import Recipe, allowances
 
@@ -101,6 +101,9 @@ def train_along(
         ValueError: if the parameters aren't a line within the family's range, or as `train`.
         KeyboardInterrupt: if training was interrupted.
     """
+    parameters = reals("parameters", parameters, ("K",))
+    check_choice("objective", objective, ("exact", "sampled"))
+    check_callable("on_progress", on_progress, optional=True)
     check_kind("diagram", diagram, BranchDiagram)
     family, parameters = diagram.family, np.asarray(parameters, dtype=np.float64)
     inside = (parameters >= family.low) & (parameters <= family.high)

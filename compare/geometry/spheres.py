@@ -11,7 +11,7 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.geometry import feature_norms
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_number, check_seed, reals
 from tegum.theory.packing import Packed, packed
 from tegum.theory.polytopes import Polytope
 from tegum.theory.spheres import Alignment, ThomsonMinimum, best_alignment, coulomb_energy, thomson_minimum
@@ -105,6 +105,11 @@ def thomson_comparison(
         >>> round(cube.energy_ratio, 4), round(cube.alignment.distance, 3)    # least energy has the antiprism
         (1.0033, 0.322)
     """
+    weights = reals("weights", weights, ("n_hidden", "n_features"))
+    tolerance = check_number("tolerance", tolerance, least=0, below=1)
+    if density is not None:
+        density = check_number("density", density, above=0, below=1)
+    check_seed("seed", seed)
     features, dim = represented(weights, tolerance)
     if dim < 2:
         raise ValueError(

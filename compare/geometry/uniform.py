@@ -22,10 +22,20 @@ from tegum.empirical.training import train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray, check_count, check_kind
+from tegum.theory.numerics import (
+    FloatArray,
+    check_callable,
+    check_count,
+    check_kind,
+    check_rate,
+    check_seed,
+    members,
+    reals,
+    whole_numbers,
+)
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
-from tegum.theory.storage import SHA256, Destination, sealed, unsealed, warn_unverified, write_whole
+from tegum.theory.storage import SHA256, Destination, check_path, sealed, unsealed, warn_unverified, write_whole
 
 from ..progress import InterruptedRunError
 
@@ -137,6 +147,12 @@ def train_uniform(
             settings, or another process is writing it.
         OSError: if `out` can't be written to. If it is a `MovedError`, the models that were trained last are elsewhere.
     """
+    inverse_density = reals("inverse_density", inverse_density)
+    check_path("out", out, new=True)
+    sizes = [whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list)]
+    check_seed("seed", seed)
+    check_rate("learning_rate", learning_rate)
+    check_callable("report", report)
     out = Path(out)
     check_count("steps", steps)
     for n, m in sizes:
@@ -218,6 +234,9 @@ def uniform_run(
     Raises:
         ValueError: if a weight isn't finite.
     """
+    packings = members("packings", packings, BestPacking)
+    inverse_density = reals("inverse_density", inverse_density, (len(packings),), above=1)
+    check_callable("report", report, optional=True)
     check_kind("trained", trained, TrainedModels)
     weights, bias = trained.weights[:, 0], trained.bias[:, 0]
     count, m, n = weights.shape
@@ -228,11 +247,11 @@ def uniform_run(
         outputs = engine.outputs(weights[place], bias[place], slopes=False)
         loss[place], error[place] = outputs.value.sum(), outputs.error.sum()
         for number, found in enumerate(recognise(weights[place], tolerance=TOLERANCE)):
-            members = list(found.features)
-            factor[place, members] = number
+            together = list(found.features)
+            factor[place, together] = number
             if found.best is not None and found.best.distance <= ALIKE:
                 # Which antiprism it is doesn't matter to the atlas, where its height is free.
-                names[place, members] = found.best.name.split(" (")[0]
+                names[place, together] = found.best.name.split(" (")[0]
         if report is not None:
             report((place + 1) / count)
     return UniformRun(

@@ -9,7 +9,7 @@ import numpy as np
 from tegum.empirical.runs import Optimisation, Sampling
 from tegum.theory.models import ToyModel
 from tegum.theory.noise import OptimiserRule, spreads_after
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_choice, check_count, check_kind, check_rate
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ class Recipe:
     objective: str = "sampled"
     optimisation: Optimisation = field(default_factory=Optimisation)
     sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what isn't a recipe."""
+        check_rate("learning_rate", self.learning_rate, zero=True)
+        check_count("steps", self.steps, 0)
+        check_count("batch_size", self.batch_size)
+        check_choice("objective", self.objective, ("sampled", "exact"))
+        check_kind("optimisation", self.optimisation, Optimisation)
+        check_kind("sampling", self.sampling, Sampling)
 
     def noise(self, model: ToyModel, weights: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return what the noise of sampled inputs leaves of runs at minima, to leading order.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tegum.theory.geometry import phase
 from tegum.theory.minima import GRADIENT_TOLERANCE, Landscape, invariants, smallest_curvature, snap
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray, over_slices
+from tegum.theory.numerics import FloatArray, check_kind, over_slices, reals
 
 # A run is at a critical point up to this distance in (WᵀW, b), where a stored feature's own overlap is about 1. It is a
 # convention: a run that passes a saddle this close counts as at it.
@@ -47,6 +47,9 @@ def saddles_at(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Saddle
         weights: W, shape (K, n_hidden, n_features).
         bias: b, shape (K, n_features).
     """
+    check_kind("model", model, ToyModel)
+    weights = reals("weights", weights, (*model.batch_shape, model.n_hidden, model.n_features))
+    bias = reals("bias", bias, (*model.batch_shape, model.n_features))
     landscape = Landscape(model)
     start = landscape.join(weights, bias)
     parts = over_slices(lambda s: _critical(landscape.take(s), start[s]), len(start), CHUNK)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, Landscape, Polished, invariants, match, polish
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_kind, check_shape, members, numbers, reals
 
 from .recipes import Recipe
 from .saddles import saddles_at
@@ -85,6 +85,16 @@ def judge(
     Raises:
         ValueError: as `Recipe.noise`.
     """
+    check_kind("model", model, ToyModel)
+    check_kind("recipe", recipe, Recipe)
+    weights, bias = numbers("weights", weights), numbers("bias", bias)
+    check_shape("weights", weights.shape, (*model.batch_shape, model.n_hidden, model.n_features))
+    check_shape("bias", bias.shape, (*model.batch_shape, model.n_features))
+    count = len(weights)
+    minima = [
+        members("minima", points, CriticalPoint, least=1)
+        for points in members("minima", minima, tuple, list, count=count)
+    ]
     finite = np.asarray(np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1))
     weights, bias = np.where(finite[:, None, None], weights, 0.0), np.where(finite[:, None], bias, 0.0)
     landscape = Landscape(model)
@@ -168,6 +178,10 @@ def allowances(model: ToyModel, weights: FloatArray, bias: FloatArray, recipe: R
     Raises:
         ValueError: as `Recipe.noise`.
     """
+    check_kind("model", model, ToyModel)
+    check_kind("recipe", recipe, Recipe)
+    weights = reals("weights", weights, (*model.batch_shape, model.n_hidden, model.n_features))
+    bias = reals("bias", bias, (*model.batch_shape, model.n_features))
     excess, squares = recipe.noise(model, weights, bias)
     scale = (model.importances() * model.densities()).sum(axis=-1) * float(model.features.amplitude.second_moment)
     # Noise that grows without bound explains nothing.

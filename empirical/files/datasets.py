@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tegum.theory.numerics import check_kind
+from tegum.theory.numerics import check_kind, check_text
 from tegum.theory.storage import (
     SHA256,
     Destination,
     check_declared,
     check_digest,
+    check_path,
     check_unverified,
     digest_of,
     recover,
@@ -36,6 +37,7 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
             something else than a zarr store, or another process is writing it.
         MovedError: if it can't be written there; it is elsewhere then.
     """
+    check_path("path", path, new=True)
     import xarray as xr
     import zarr
 
@@ -59,6 +61,8 @@ def read_zarr(path: Path, what: str) -> xr.Dataset:
         ValueError: if it can't be read, saying that `what` was expected, its checksum doesn't fit, or it declares much
             more than it holds.
     """
+    check_path("path", path)
+    check_text("what", what)
     import xarray as xr
 
     try:
@@ -90,6 +94,7 @@ def read_zarr_of(path: str | os.PathLike[str], what: str, *forms: str) -> xr.Dat
     Raises:
         ValueError: if there is none, it can't be read, or it is of another format.
     """
+    check_path("path", path)
     where = Path(path)
     recover(where)
     if not where.exists():

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_kind
-from tegum.theory.storage import recover
+from tegum.theory.numerics import check_kind, check_text, members
+from tegum.theory.storage import check_path, recover
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
@@ -75,6 +75,9 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
         >>> bool((again.weights == trained.weights).all()), again.status
         (True, 'finished')
     """
+    check_kind("trained", trained, TrainedModels)
+    check_path("path", path, new=True)
+    check_kind("model", model, ToyModel, optional=True)
     path = Path(path)
     _check_suffix(path)
     if path.suffix == ".zarr":
@@ -94,6 +97,7 @@ def load_models(path: str | os.PathLike[str]) -> TrainedModels:
     Raises:
         ValueError: if there is no such file, or it is damaged, of another kind, of a newer format, or lacks arrays.
     """
+    check_path("path", path)
     path = Path(path)
     _check_suffix(path)
     recover(path)
@@ -127,6 +131,10 @@ def to_dataset(
     Raises:
         ValueError: if the arrays don't fit each other, the model or the number of names.
     """
+    check_kind("trained", trained, TrainedModels)
+    check_kind("model", model, ToyModel, optional=True)
+    if batch_dims is not None:
+        batch_dims = members("batch_dims", batch_dims, str)
     import xarray as xr
 
     arrays, words = _parts(trained)
@@ -156,6 +164,7 @@ def from_dataset(dataset: xr.Dataset, *, where: str = "the dataset") -> TrainedM
     Raises:
         ValueError: if it is of another kind, of a newer format, was changed, or lacks arrays or dimensions.
     """
+    check_text("where", where)
     if not hasattr(dataset, "attrs"):
         raise ValueError(f"expected a dataset in {where}, got {type(dataset).__name__}")
     _check_format(dataset.attrs, where)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tegum.theory.numerics import check_callable, check_flag, check_text
+
 
 def linear(weights: Tensor, second: Tensor, bias: Tensor, inputs: Tensor) -> Tensor:
     """Return x' = WᵀW x + b (arXiv:2209.10652, section 2). Shapes as for `relu_output`."""
@@ -57,6 +59,13 @@ class Architecture:
     hidden_relu: bool = False
     output_relu: bool = True
     absolute: bool = False
+
+    def __post_init__(self) -> None:
+        """Check them."""
+        check_text("name", self.name)
+        check_callable("forward", self.forward)
+        for name in ("tied", "hidden_relu", "output_relu", "absolute"):
+            check_flag(name, getattr(self, name))
 
     def target(self, inputs: Tensor) -> Tensor:
         """Return what the output is compared with."""

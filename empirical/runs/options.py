@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import check_choice, check_rate
+from tegum.theory.numerics import check_callable, check_choice, check_flag, check_number, check_rate, shown
+from tegum.theory.storage import check_path
 
 from .optimisers import BETAS, OPTIMISERS, SCHEDULES, Optimiser, Rule, Schedule, learning_rates
 
@@ -55,6 +56,8 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         """Check them."""
+        if self.momentum is not None:
+            check_number("momentum", self.momentum, least=0, below=1)
         check_choice("optimiser", self.optimiser, OPTIMISERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         if self.optimiser == "lbfgs":
@@ -64,12 +67,10 @@ class Optimisation:
                     raise _no_step_lengths(name, getattr(self, name))
         check_rate("weight_decay", self.weight_decay, zero=True)
         check_rate("initial_scale", self.initial_scale, zero=True)
-        if self.momentum is not None and not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must lie in [0, 1), got {self.momentum!r}")
         if self.tolerance is not None:
             check_rate("tolerance", self.tolerance, zero=False)
-        if self.dtype not in (None, torch.float32, torch.float64):
-            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {self.dtype}")
+        if not (self.dtype is None or self.dtype is torch.float32 or self.dtype is torch.float64):
+            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {shown(self.dtype)}")
 
     @property
     def rule(self) -> Rule:
@@ -153,7 +154,7 @@ class Session:
 
     def __post_init__(self) -> None:
         """Check them."""
-        if self.checkpoint is not None and not isinstance(self.checkpoint, str | os.PathLike):
-            raise ValueError(f"checkpoint must be a path, got {self.checkpoint!r}")
-        if self.on_progress is not None and not callable(self.on_progress):
-            raise ValueError(f"on_progress must be a function of two numbers, got {self.on_progress!r}")
+        if self.checkpoint is not None:
+            check_path("checkpoint", self.checkpoint, new=True)
+        check_flag("progress", self.progress)
+        check_callable("on_progress", self.on_progress, optional=True)

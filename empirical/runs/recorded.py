@@ -22,7 +22,7 @@ from tegum.theory.geometry import (
     neuron_polysemanticity,
     superposition,
 )
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, members, truths, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ class Recorder:
 
     def __post_init__(self) -> None:
         """Check what can be checked without the models."""
+        whole_numbers("steps", self.steps, ("records",), least=0)
+        if not isinstance(self.metrics, str):
+            object.__setattr__(self, "metrics", members("metrics", self.metrics, str))
         steps = np.asarray(self.steps)
         whole = steps.ndim == 1 and steps.size and steps.dtype.kind in "iu"
         if not whole or (steps < 0).any() or (np.diff(steps.astype(np.int64)) <= 0).any():
@@ -76,8 +79,8 @@ class Recorder:
         names = [self.metrics] if isinstance(self.metrics, str) else list(self.metrics)
         if not names or len(set(names)) < len(names) or not set(names) <= set(METRICS):
             raise ValueError(f"metrics must be some of {', '.join(METRICS)}, each once, got {self.metrics!r}")
-        if self.models is not None and np.asarray(self.models).dtype != bool:
-            raise ValueError(f"models to record must be a boolean array, got {np.asarray(self.models).dtype}")
+        if self.models is not None:
+            truths("models", self.models, (...,))
         object.__setattr__(self, "steps", tuple(map(int, steps)))
         object.__setattr__(self, "metrics", tuple(names))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.models import PENALTIES, FeatureLaw, IndependentFeatures, ToyModel
-from tegum.theory.numerics import check_choice, check_count
+from tegum.theory.numerics import MOST_SIZE, check_choice, check_count, numbers, whole_numbers
 
 # A function of densities, shape (models, 1), to the input law of that many models.
 LawOfDensity = Callable[[NDArray[np.float64]], FeatureLaw]
@@ -177,7 +177,8 @@ def make_grid(
         if name == "seed" and np.ndim(given) == 0:
             (count,), _ = _axis("seeds", given, least=1)
             given = range(count)
-        values[name], varies = _axis(name, given, least=WHOLE_NUMBERS.get(name))
+        asked = "relative_importance" if name == "importance" else name
+        values[name], varies = _axis(asked, given, least=WHOLE_NUMBERS.get(name))
         if varies:
             dimensions.add(name)
     lengths = {name: len(values[name]) for name in AXES}
@@ -200,13 +201,12 @@ def _axis(name: str, given: Any, *, least: int | None) -> tuple[tuple[Any, ...],
     kind = "a number" if least is None else f"a whole number of at least {least}"
     expected = f"{name} must be {kind} or a one-dimensional sequence of them"
     try:
-        array = np.asarray(given)
-    except (TypeError, ValueError):
-        raise ValueError(f"{expected}, got {given!r}") from None
+        array = np.asarray(numbers(name, given) if least is None else whole_numbers(name, given, most=MOST_SIZE))
+    except ValueError as error:
+        raise ValueError(f"{expected}: {error}") from None
     if array.size == 0:
         raise ValueError(f"{expected}, got an empty one")
-    good = array.dtype.kind in ("fiu" if least is None else "iu") and array.ndim <= 1
-    if not good or (least is not None and (array < least).any()):
+    if array.ndim > 1 or (least is not None and (array < least).any()):
         raise ValueError(f"{expected}, got {given!r}")
     values = tuple(array.ravel().tolist() if least is not None else array.astype(np.float64).ravel().tolist())
     if len(set(values)) < len(values):

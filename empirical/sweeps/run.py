@@ -13,7 +13,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from tegum.theory.models import PENALTIES
-from tegum.theory.numerics import check_count
+from tegum.theory.numerics import check_callable, check_count, check_flag
+from tegum.theory.storage import check_path
 
 from ..training import train
 from .grid import Grid, LawOfDensity, make_grid
@@ -119,6 +120,10 @@ def sweep(
         >>> run.status, dict(run.dataset["weights"].sizes)
         ('finished', {'n_hidden': 2, 'density': 2, 'seed': 4, 'hidden': 2, 'feature': 3})
     """
+    check_path("path", path, new=True)
+    check_flag("resume", resume)
+    check_flag("progress", progress)
+    check_callable("on_progress", on_progress, optional=True)
     where = Path(path)
     check_main_process()
     check_executor(executor)
@@ -185,6 +190,7 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
     Raises:
         ValueError: if there is none, its metadata are damaged, or it is something else.
     """
+    check_path("path", path)
     store = Store.open(Path(path))
     units, done, models_done = 0, 0, 0
     rest, damaged = [], []

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from tegum.theory.models import PENALTIES, ToyModel
-from tegum.theory.numerics import check_choice, check_count, check_kind
+from tegum.theory.numerics import MOST_SIZE, MOST_STEPS, check_choice, check_count, check_kind, check_rate
 from tegum.theory.storage import MovedError, replacing
 
 from ..inputs import initial_weights, input_table
@@ -98,6 +98,11 @@ def train(
         MemoryError: if a single model doesn't fit on the device; groups that don't are halved. What was trained is in
             the checkpoint.
     """
+    check_count("steps", steps, 0, MOST_STEPS)
+    check_count("batch_size", batch_size, 1, MOST_SIZE)
+    if learning_rate is not None:
+        check_rate("learning_rate", learning_rate)
+    check_kind("record", record, Recorder, optional=True)
     check_kind("model", model, ToyModel)
     optimisation = Optimisation() if optimisation is None else optimisation
     sampling = Sampling() if sampling is None else sampling
@@ -107,8 +112,6 @@ def train(
     check_kind("session", session, Session)
     check_choice("architecture", architecture, ARCHITECTURES)
     check_choice("objective", objective, get_args(Objective))
-    check_count("steps", steps, 0)
-    check_count("batch_size", batch_size, 1)
     check_together(model, architecture, objective, optimisation, sampling)
     chosen = seed_numbers(seeds)
     flat, row_seeds = _rows(model, chosen)
@@ -120,7 +123,7 @@ def train(
         objective=objective,
         steps=steps,
         batch_size=batch_size,
-        rates=optimisation.rates(learning_rate, steps),
+        rates=optimisation.rates(None if learning_rate is None else float(learning_rate), steps),
         rule=optimisation.rule,
         stratified=sampling.sampling == "stratified",
         exact_zeros=sampling.zero_inputs == "exact",

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
+from tegum.theory.numerics import check_text
 
 from ..groups import CompiledGroup, DeviceGroup, ExactGroup, Group
 from ..runs import CONVERGED, DIVERGED, FINISHED, RUNNING, Session, Settings, TrainingState
@@ -33,6 +34,7 @@ def resolve_device(device: str) -> torch.device:
     Raises:
         ValueError: if the name is unknown or the device isn't there.
     """
+    check_text("device", device)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

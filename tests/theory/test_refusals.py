@@ -34,7 +34,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "gradient, shape": (lambda: ExactLoss(PAIR).loss_and_gradient(WEIGHTS[..., :1], BIAS), r"\(1, 1\) and \(2,\)"),
     "check of no certificate": (lambda: check_certificate(3), "certificate must be a Certificate, got int"),  # type: ignore[arg-type]
     "density of a packing": (lambda: best_packing("a"), r"density must lie in \(0, 1\).* got 'a'"),  # type: ignore[arg-type]
-    "map of nothing": (lambda: boundary_map(3), "diagram must be a DiagramMinima, got int"),  # type: ignore[arg-type]
+    "map of nothing": (lambda: boundary_map(3), "diagram must be a DiagramMinima or BoundaryMap, got int"),  # type: ignore[arg-type]
     "no density": (lambda: IndependentFeatures([]), r"density must hold at least one number, got shape \(0,\)"),
     "density of a diagram": (lambda: diagram_model(2, 1, "x", 1), "density must be real numbers, got 'x'"),
     "importance of a diagram": (lambda: diagram_model(2, 1, 0.5, "x"), "relative_importance must be real numbers"),

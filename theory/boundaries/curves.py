@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..geometry import relabelled
 from ..minima import DiagramMinima, check_superposition, descend, plane_minima
 from ..models import Plane, PlaneAxis, diagram_plane
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_kind
 from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
 from .degenerate import sprout
 from .equations import Equations
@@ -235,9 +235,10 @@ def seed_diagram(n_features: int = 2, n_hidden: int = 1, *, plane: Plane | None 
     Raises:
         ValueError: if n_hidden ≥ n_features.
     """
+    check_superposition(n_features, n_hidden)
+    check_kind("plane", plane, Plane, optional=True)
     if plane is not None:
         return plane_minima(plane, *(_seeds(axis) for axis in (plane.x, plane.y)))
-    check_superposition(n_features, n_hidden)
     plane = diagram_plane(n_features, n_hidden)
     return plane_minima(
         plane, _seeds(plane.x), np.union1d(_seeds(plane.y), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)])

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..minima import DiagramMinima
+from ..minima import DiagramMinima, check_superposition
 from ..models import Plane
-from ..numerics import check_kind
+from ..numerics import check_kind, check_text
 from .atlas import Atlas
 from .curves import BoundaryCurve, KnownLosses, recorded, seed_diagram, traced
 from .equations import Equations
@@ -51,6 +51,10 @@ class BoundaryMap:
     """
 
     diagram: DiagramMinima
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` unless it is made of a diagram."""
+        check_kind("diagram", self.diagram, DiagramMinima)
 
     @property
     def plane(self) -> Plane:
@@ -121,7 +125,7 @@ class BoundaryMap:
         for label in labels:
             if label not in known:
                 raise ValueError(
-                    f"phase must be one that is a minimum somewhere in the diagram, {known}; got {label!r}"
+                    f"the label of a phase must be one that is a minimum in the diagram, {known}; got {label!r}"
                 )
         wanted = self._equations.representative(labels)
         return tuple(curve for curve in self.curves if (curve.kind, curve.phases) == (kind, wanted))
@@ -157,13 +161,15 @@ def boundary_map(
     Raises:
         ValueError: if both diagram and plane are given, one of them is something else, or n_hidden ≥ n_features.
     """
+    check_kind("diagram", diagram, DiagramMinima, BoundaryMap, optional=True)
+    check_kind("plane", plane, Plane, optional=True)
+    check_superposition(n_features, n_hidden)
     if diagram is not None and plane is not None:
         raise ValueError("expected a diagram or a plane, got both")
     if isinstance(diagram, BoundaryMap):
         return diagram
     if diagram is None:
         diagram = seed_diagram(n_features, n_hidden) if plane is None else seed_diagram(plane=plane)
-    check_kind("diagram", diagram, DiagramMinima)
     return BoundaryMap(diagram)
 
 
@@ -173,6 +179,7 @@ def phase_boundaries(diagram: DiagramMinima | BoundaryMap) -> tuple[BoundaryCurv
     Args:
         diagram: minima over a grid over the range of interest, such as `seed_diagram`, or their map.
     """
+    check_kind("diagram", diagram, DiagramMinima, BoundaryMap)
     return boundary_map(diagram).curves
 
 
@@ -203,6 +210,8 @@ def coexistence_curve(
 
     The other arguments, and errors, are those of `boundary_map`.
     """
+    check_text("first", first)
+    check_text("second", second)
     found = boundary_map(diagram, plane=plane, n_features=n_features, n_hidden=n_hidden)
     return found.coexistence(first, second)
 
@@ -219,4 +228,5 @@ def stability_limit(
 
     The other arguments, and errors, are those of `boundary_map`.
     """
+    check_text("label", label)
     return boundary_map(diagram, plane=plane, n_features=n_features, n_hidden=n_hidden).stability(label)

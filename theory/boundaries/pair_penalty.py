@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..minima import Landscape, descend, pack, unpack
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_broadcast, reals
 from .pair_costs import best_bias
 
 # The table: s = 1 + offset, and γ.
@@ -87,11 +87,12 @@ def critical_penalty(density: ArrayLike, importance: ArrayLike) -> CriticalPenal
         >>> round(float(found.penalty), 9), str(found.status)
         (0.039124827, 'first order')
     """
-    p, r = np.broadcast_arrays(np.asarray(density, dtype=np.float64), np.asarray(importance, dtype=np.float64))
-    if not ((p > 0) & (p <= 1)).all():
-        raise ValueError(f"density must lie in (0, 1], got {p[~((p > 0) & (p <= 1))].flat[0]}")
-    if not ((r > 0) & np.isfinite(r)).all():
-        raise ValueError(f"importance must be positive and finite, got {r[~((r > 0) & np.isfinite(r))].flat[0]}")
+    density = reals("density", density, above=0, most=1)
+    importance = reals("importance", importance, above=0)
+    check_broadcast(density=density.shape, importance=importance.shape)
+    p, r = np.broadcast_arrays(density, importance)
+    if not p.size:
+        raise ValueError(f"density and importance must hold a number at least, got shapes {p.shape} together")
     # With the features exchanged the loss is r times that with 1 / r.
     flipped = r.ravel() > 1
     scale = np.where(flipped, r.ravel(), 1.0)

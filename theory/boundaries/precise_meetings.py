@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from ..enclosures import BallLoss
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import (
+    LEAST_PRECISION,
+    MOST_PRECISION,
+    FloatArray,
+    check_callable,
+    check_count,
+    check_number,
+    members,
+    rationals,
+    whole_numbers,
+)
 
 Rationals = NDArray[Any]
 Place = tuple[Fraction, Fraction]
@@ -114,7 +124,17 @@ def precise_minimum(
     Returns:
         The critical point, or None if the method doesn't converge. Whether it is a minimum isn't asked.
     """
-    model = models(*place)
+    check_callable("models", models)
+    parameters = rationals("parameters", parameters)
+    x, y = rationals("place", place, 2)
+    place = (x, y)
+    if free is not None:
+        free = whole_numbers("free", free, ("k",), least=0, most=len(parameters) - 1).tolist()
+    check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
+    try:
+        model = models(*place)
+    except ValueError as error:
+        raise ValueError(f"place must be one that models have a model at: {error}") from error
     m, n = model.n_hidden, model.n_features
     theta = np.array([Fraction(value) for value in parameters], dtype=object)
     moving = list(range(len(theta))) if free is None else list(free)
@@ -173,6 +193,14 @@ class PrecisePiece:
     first: Sequence[Any] | Rationals
     free: Sequence[int] | None = None
 
+    def __post_init__(self) -> None:
+        """Check them, and keep the first guess exactly."""
+        check_callable("models", self.models)
+        object.__setattr__(self, "first", rationals("first", self.first))
+        if self.free is not None:
+            free = whole_numbers("free", self.free, ("k",), least=0, most=len(self.first) - 1)
+            object.__setattr__(self, "free", tuple(free.tolist()))
+
 
 def precise_meeting(
     pieces: Sequence[PrecisePiece],
@@ -198,8 +226,15 @@ def precise_meeting(
     Raises:
         ValueError: if the number of pieces doesn't fit.
     """
+    pieces = members("pieces", pieces, PrecisePiece)
+    place = tuple(rationals("place", place, 2))
+    moving = whole_numbers("moving", moving, ("k",), least=0, most=1).tolist()
+    check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
+    longest = check_number("longest", longest, above=0)
     if len(pieces) != len(moving) + 1:
-        raise ValueError(f"{len(moving)} positions are determined by {len(moving) + 1} minima, got {len(pieces)}")
+        raise ValueError(
+            f"pieces: {len(moving)} positions are determined by {len(moving) + 1} minima, got {len(pieces)}"
+        )
     q = [Fraction(value) for value in place]
     first = [piece.first for piece in pieces]
     for _ in range(CORRECTIONS):

@@ -10,7 +10,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from ..minima import copies, unpack
 from ..models import Family
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_kind, reals
 from .branch import Branch, judged
 from .equations import corrected
 from .limits import Limit, stability_limit_between
@@ -80,6 +80,9 @@ def apart(family: Family, first: FloatArray, second: FloatArray) -> float:
         first: packed parameters, shape (P,).
         second: packed parameters, shape (P,).
     """
+    check_kind("family", family, Family)
+    size = (family.n_hidden + 1) * family.n_features
+    first, second = reals("first", first, (size,)), reals("second", second, (size,))
     w, b = unpack(first, family.n_hidden)
     own = np.vstack([w.T @ w, b])
     theirs = copies(*unpack(second, family.n_hidden), family.exchanges)

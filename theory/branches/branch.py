@@ -22,7 +22,20 @@ from numpy.typing import NDArray
 
 from ..minima import CriticalPoint, Landscape, hold, pack, smallest_curvature
 from ..models import Family
-from ..numerics import HOPS, RESIDUAL, SMALLEST_STEP, STRAIGHT, FloatArray
+from ..numerics import (
+    HOPS,
+    MOST_STEPS,
+    RESIDUAL,
+    SMALLEST_STEP,
+    STRAIGHT,
+    FloatArray,
+    check_count,
+    check_kind,
+    check_number,
+    check_shape,
+    members,
+    reals,
+)
 from .equations import Curve, loss_slope, tangents
 
 # Longest step in (W, b, log t), and most steps each way.
@@ -215,8 +228,16 @@ def follow_branches(
     Raises:
         ValueError: if a t is out of range, or a point isn't critical there.
     """
+    check_kind("family", family, Family)
+    points = members("points", points, CriticalPoint)
+    parameters = reals("parameters", parameters, (len(points),), above=0).tolist()
+    step = check_number("step", step, above=0)
+    check_count("most", most, 1, MOST_STEPS)
     if not points:
         return ()
+    size = (family.n_hidden + 1) * family.n_features
+    for point in points:
+        check_shape("points, as packed parameters,", point.parameters.shape, (size,))
     y = np.array([[*q.parameters, np.log(t)] for q, t in zip(points, parameters, strict=True)])
     for t in parameters:
         if not family.low * (1 - 1e-12) <= t <= family.high * (1 + 1e-12):

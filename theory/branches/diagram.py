@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..minima import GRADIENT_TOLERANCE, CriticalPoint, Landscape, descend, examine, random_minima, snap
 from ..models import Family
-from ..numerics import FloatArray
+from ..numerics import MOST_STARTS, FloatArray, check_callable, check_count, check_kind, check_number, check_seed, reals
 from .arcs import Arc, arcs_of, passing
 from .branch import STEP, follow_branches
 from .changes import Change, changes_of, cheapest
@@ -78,9 +78,13 @@ def branch_diagram(
         >>> [(change.kind, round(change.parameter, 8)) for change in found.changes]
         [('first order', 0.25787068)]
     """
-    for t in probes:
-        if not family.low <= t <= family.high:
-            raise ValueError(f"probes must lie in {family.low} to {family.high}, got {t}")
+    check_kind("family", family, Family)
+    probes = reals("probes", probes, ("k",), least=family.low, most=family.high).tolist()
+    check_count("starts", starts, 1, MOST_STARTS)
+    check_seed("seed", seed)
+    margin = check_number("margin", margin, least=1, infinite=True)
+    step = check_number("step", step, above=0)
+    check_callable("on_progress", on_progress)
     search = _Search(family, step)
     counts = []
     for place, t in enumerate(probes):

@@ -276,6 +276,7 @@ def derive_loss(n_features: int, n_hidden: int) -> LossFormula:
         >>> formula.symbols, [len(output.regions) for output in formula.outputs]
         ((w1, w2, b1, b2, p, r), [9, 9])
     """
+    check_count("n_hidden", n_hidden)
     for name, size, limit in (("n_features", n_features, MAX_DERIVED_FEATURES), ("n_hidden", n_hidden, n_features)):
         # Why there is a limit is said to whom it meets.
         if name == "n_features" and isinstance(size, (int, np.integer)) and size > limit:

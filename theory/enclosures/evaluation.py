@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, check_count, check_kind, rational
+from ..numerics import Interval, check_count, check_kind, rational, shown
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -53,7 +53,11 @@ class Enclosure:
 def _rationals(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of `Fraction`s, or raise `ValueError` if its shape is another."""
     try:
+        if np.ma.is_masked(values):
+            raise ValueError("masked entries have no value")
         given = np.asarray(values, dtype=object)
+        if any(isinstance(value, (bool, np.bool_)) for value in given.flat):
+            raise ValueError("truth values are no numbers")
     except (TypeError, ValueError, RuntimeError) as error:
         # Ragged lists, and tensors that can't become NumPy arrays.
         raise ValueError(f"{name} must be an array of shape {shape}: {error}") from None
@@ -130,8 +134,8 @@ def enclosure(
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
     W = _rationals("weights", weights, (model.n_hidden, model.n_features))
     b = _rationals("bias", bias, (model.n_features,))
-    if isinstance(order, bool) or order not in (0, 1, 2):
-        raise ValueError(f"order must be 0, 1 or 2, got {order!r}")
+    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (0, 1, 2):
+        raise ValueError(f"order must be 0, 1 or 2, got {shown(order)}")
     bar = rational("width", width)
     if bar <= 0:
         raise ValueError(f"width must be positive, got {width!r}")

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..loss import checked_parameters
 from ..minima import CHUNK, Landscape
 from ..models import ToyModel
-from ..numerics import FloatArray, even_size, over_slices
+from ..numerics import FloatArray, check_count, check_kind, check_number, even_size, float_array, over_slices
 
 # RODAS3 (Sandu et al. 1997, DOI 10.1016/S1352-2310(97)83212-8): order 3 with an embedded order 2, stiffly accurate.
 DIAGONAL = 0.5
@@ -144,16 +145,18 @@ def gradient_flow(
         >>> bool(flow.converged[0]), phase(flow.weights[0], flow.bias[0])
         (True, 'digon(1,2)')
     """
-    w, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    check_kind("model", model, ToyModel)
+    w, b = checked_parameters(model, float_array("weights", weights), float_array("bias", bias))
+    duration = check_number("duration", duration, above=0, infinite=True)
+    target = check_number("target", target, above=0)
+    accuracy = check_number("accuracy", accuracy, above=0)
+    check_count("most_steps", most_steps)
     count, m, n = len(b), model.n_hidden, model.n_features
     if w.shape != (count, m, n) or b.shape != (count, n) or model.batch_shape != (count,):
         raise ValueError(
             f"weights, bias and model must have shapes (K, {m}, {n}), (K, {n}) and (K,), got {w.shape}, {b.shape} and "
             f"{model.batch_shape}"
         )
-    for name, value in (("duration", duration), ("target", target), ("accuracy", accuracy), ("most_steps", most_steps)):
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value!r}")
     landscape = Landscape(model)
     start = landscape.join(w, b)
     parts = over_slices(

@@ -13,10 +13,12 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from ..models import IndependentFeatures, ToyModel, diagram_model
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_kind, check_number, reals
 from .gradient import gradient_flow
 
 ACCURACY = 1e-11
+# The slower a bias relaxes, the longer the beginning lasts.
+LEAST_IMPORTANCE = 1e-6
 # Biases have relaxed after this many units of time over the importance.
 RELAXED = 15.0
 # Variance of each initial weight by Xavier's law of a 1×2 matrix.
@@ -47,13 +49,13 @@ def growth_rates(model: ToyModel, time: float) -> FloatArray:
     Raises:
         ValueError: if the model is a batch or its features aren't independent, or the time is negative.
     """
+    check_kind("model", model, ToyModel)
+    time = check_number("time", time, least=0, infinite=True)
     if model.batch_shape != () or not isinstance(model.features, IndependentFeatures):
         raise ValueError(
             "growth rates are those of a single model with IndependentFeatures, got "
             f"{type(model.features).__name__} with batch shape {model.batch_shape}"
         )
-    if not time >= 0:
-        raise ValueError(f"time must not be negative, got {time!r}")
     density, importance, amplitude = model.densities(), model.importances(), model.features.amplitude
     mean = density * float(amplitude.low + amplitude.width / 2)
     variance = density * float(amplitude.second_moment) - mean**2
@@ -78,8 +80,8 @@ def early_growth(model: ToyModel, time: float) -> FloatArray:
     Raises:
         ValueError: as `growth_rates`, or if the time isn't finite.
     """
-    if not np.isfinite(time):
-        raise ValueError(f"time must be finite, got {time!r}")
+    check_kind("model", model, ToyModel)
+    time = check_number("time", time, least=0)
     growth_rates(model, time)
     n = model.n_features
 
@@ -110,10 +112,9 @@ def same_sign_share(density: float, importance: float, initial_scale: ArrayLike)
     Raises:
         ValueError: if a number is out of range, or no κ exists because both signs lead to the same end.
     """
-    scale = np.asarray(initial_scale, dtype=np.float64)
-    _check_importance(importance)
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise ValueError(f"initial_scale must be positive, got {initial_scale!r}")
+    density = check_number("density", density, above=0, most=1)
+    importance = check_number("importance", importance, least=LEAST_IMPORTANCE, most=1)
+    scale = reals("initial_scale", initial_scale, above=0)
     kappa = _separatrix(density, importance)
     if not np.isfinite(kappa):
         raise ValueError(
@@ -152,17 +153,13 @@ def small_separatrix(density: float, importance: float, size: ArrayLike) -> Floa
     Raises:
         ValueError: if a number is out of range.
     """
-    _check_importance(importance)
-    s = np.asarray(size, dtype=np.float64)
+    density = check_number("density", density, above=0, most=1)
+    importance = check_number("importance", importance, least=LEAST_IMPORTANCE, most=1)
+    s = reals("size", size, above=0)
     kappa = _separatrix(density, importance)
     second = (kappa if importance == 1 else 0.0 * kappa) * s
     relaxed = np.stack([np.stack([s, kappa * s**importance], axis=-1), np.stack([second, s], axis=-1)])
     return np.asarray(relaxed @ np.linalg.inv(_lasting_growth(diagram_model(2, 1, density, importance))))
-
-
-def _check_importance(importance: float) -> None:
-    if not 0 < importance <= 1:
-        raise ValueError(f"importance must lie in (0, 1], got {importance!r}")
 
 
 def _lasting_growth(model: ToyModel) -> FloatArray:

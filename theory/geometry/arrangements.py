@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import numbers
+from ..numerics import reals
 from .phases import phase
 
 POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon"}
@@ -33,7 +33,8 @@ def arrangement(weights: Any, bias: Any) -> str:
         >>> arrangement([np.cos(angles), np.sin(angles)], np.zeros(4))
         'triangle(1=2,3,4)'
     """
-    weights, bias = (numbers(*given).astype(np.float64) for given in (("weights", weights), ("bias", bias)))
+    weights = reals("weights", weights, ("n_hidden", "n_features"))
+    bias = reals("bias", bias, weights.shape[1:])
 
     def named(found: re.Match[str]) -> str:
         features = [int(number) - 1 for number in found[1].split(",")]

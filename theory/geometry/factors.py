@@ -11,7 +11,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ..numerics import Array
+from ..numerics import Array, check_number
 from .measures import checked_weights, norms_and_directions
 
 # Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest or of 1, count as zero.
@@ -19,8 +19,7 @@ TOLERANCE = 1e-3
 
 
 def _negligible(xp: Any, norms: Array, tolerance: float) -> Array:
-    if not 0 <= tolerance < 1:
-        raise ValueError(f"tolerance must be at least 0 and below 1, got {tolerance}")
+    tolerance = check_number("tolerance", tolerance, least=0, below=1)
     longest = xp.max(norms, axis=-1, keepdims=True)
     return norms <= tolerance * xp.maximum(longest, xp.ones_like(longest))
 

@@ -13,7 +13,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ..numerics import Array
+from ..numerics import Array, float_array
 
 
 def checked_weights(weights: Array) -> tuple[Any, Array]:
@@ -22,13 +22,7 @@ def checked_weights(weights: Array) -> tuple[Any, Array]:
     Whatever isn't a torch tensor becomes a NumPy array of float64; tensors of floats keep their precision.
     """
     if not array_api_compat.is_torch_array(weights):
-        try:
-            weights = np.asarray(weights)
-            if np.iscomplexobj(weights):
-                raise ValueError(f"got {weights.dtype}")
-            weights = weights.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"weights must be an array of real numbers: {error}") from error
+        weights = float_array("weights", weights)
     xp = array_api_compat.array_namespace(weights)
     if xp.isdtype(weights.dtype, "complex floating"):
         raise ValueError(f"weights must be real numbers, got {weights.dtype}")

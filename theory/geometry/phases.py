@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, numbers
+from ..numerics import MOST_EXCHANGED, FloatArray, check_count, check_number, members, reals
 from .factors import TOLERANCE, negligible_columns, tegum_factors
 
 
@@ -29,7 +29,9 @@ def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.boo
     Returns:
         Shape (..., n_features), true for outputs that no input in [0, 1]^n switches on.
     """
-    weights, bias = (numbers(*given).astype(np.float64) for given in (("weights", weights), ("bias", bias)))
+    weights = reals("weights", weights, (..., "n_hidden", "n_features"))
+    bias = reals("bias", bias, (..., weights.shape[-1]))
+    margin = check_number("margin", margin)
     largest = bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1)
     return np.asarray(largest <= -margin)
 
@@ -59,8 +61,8 @@ def relabelled(label: str, order: Sequence[int]) -> str:
         order: the new number of each feature, counted from 0.
     """
     parts = []
-    for name, members in re.findall(r"(\w+)\(([\d,]+)\)", label):
-        features = sorted(order[int(feature) - 1] + 1 for feature in members.split(","))
+    for name, listed in re.findall(r"(\w+)\(([\d,]+)\)", label):
+        features = sorted(order[int(feature) - 1] + 1 for feature in listed.split(","))
         parts.append((features, f"{name}({','.join(map(str, features))})"))
     return " + ".join(text for _, text in sorted(parts))
 
@@ -76,6 +78,8 @@ def representative(labels: Sequence[str], n_equal: int) -> tuple[str, ...]:
         >>> representative(["digon(1,3) + axis(2)"], 2)
         ('axis(1) + digon(2,3)',)
     """
+    labels = members("labels", labels, str)
+    check_count("n_equal", n_equal, 0, MOST_EXCHANGED)
     numbers = [int(number) for label in labels for number in re.findall(r"\d+", label)]
     rest = tuple(range(n_equal, max(numbers, default=0)))
     orders = [(*order, *rest) for order in permutations(range(n_equal))]
@@ -108,14 +112,9 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         >>> phase([[1.0, 0.0]], [0.0, 0.25])
         'axis(1) + drop(2)'
     """
-    weights, bias = (numbers(*given).astype(np.float64) for given in (("weights", weights), ("bias", bias)))
-    if weights.ndim != 2 or bias.shape != weights.shape[1:]:
-        raise ValueError(
-            "phase labels one model: weights must have shape (n_hidden, n_features) and bias (n_features,), got "
-            f"{weights.shape} and {bias.shape}"
-        )
-    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-        raise ValueError("weights and bias must be finite, got NaN or infinite entries")
+    weights = reals("weights", weights, ("n_hidden", "n_features"))
+    bias = reals("bias", bias, weights.shape[1:])
+    tolerance = check_number("tolerance", tolerance, least=0, below=1)
     dead = dead_outputs(weights, bias)
     dropped = ~dead & negligible_columns(weights, tolerance)
     named: list[tuple[tuple[int, ...], str]] = []

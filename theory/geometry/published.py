@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count
 from .phases import phase
 
 # The sizes for which a phase diagram was published.
@@ -49,7 +49,6 @@ def _candidate(n_features: int, shared: tuple[int, ...]) -> PublishedCandidate:
     return PublishedCandidate(phase(weights, bias), weights, bias)
 
 
-@cache
 def published_candidates(n_features: int, n_hidden: int) -> tuple[PublishedCandidate, ...]:
     """Return the published candidates: every antipodal pair, then every feature dropped, the last one first.
 
@@ -60,10 +59,17 @@ def published_candidates(n_features: int, n_hidden: int) -> tuple[PublishedCandi
         >>> [candidate.phase for candidate in published_candidates(2, 1)]
         ['digon(1,2)', 'axis(1) + drop(2)', 'drop(1) + axis(2)']
     """
+    check_count("n_features", n_features)
+    check_count("n_hidden", n_hidden)
     if (n_features, n_hidden) not in PUBLISHED_SIZES:
         raise ValueError(
             f"published candidates are known for (n_features, n_hidden) in {PUBLISHED_SIZES}, got "
             f"n_features={n_features}, n_hidden={n_hidden}"
         )
+    return _candidates(int(n_features))
+
+
+@cache
+def _candidates(n_features: int) -> tuple[PublishedCandidate, ...]:
     pairs = tuple(combinations(range(n_features), 2))
     return tuple(_candidate(n_features, shared) for shared in (*pairs, *((i,) for i in reversed(range(n_features)))))

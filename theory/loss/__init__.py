@@ -14,9 +14,10 @@ the model without the ReLU. Begin with `functions`, and docs/loss.md for the der
 
 from .arrays import ArrayEngine
 from .compiled import CompiledEngine
+from .door import checked_parameters
 from .engine import ExactLoss, engine_for
 from .evaluation import Engine, Evaluation
-from .functions import checked_parameters, expected_loss, loss_gradient, loss_hessian
+from .functions import expected_loss, loss_gradient, loss_hessian
 from .inverted import SpectralEngine
 from .linear import LinearOptimum, linear_gradient, linear_loss, linear_optimum
 from .rounding import loss_rounding, mean_square

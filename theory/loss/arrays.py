@@ -14,7 +14,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array, precise_gram
+from ..numerics import Array, check_kind, check_like, precise_gram
 from .chain_rule import ChainRule, columns, common_batch, rows
 from .evaluation import Evaluation, Expectations
 from .large import Plain, large, scaled_where
@@ -53,6 +53,9 @@ class ArrayEngine:
 
     def __init__(self, model: ToyModel, like: Array | None = None) -> None:
         """Keep the model; its parameters are converted when they are needed."""
+        check_kind("model", model, ToyModel)
+        if like is not None:
+            check_like(like)
         self.model = model
         self._like = np.zeros(()) if like is None else like
         self._xp = array_api_compat.array_namespace(self._like)

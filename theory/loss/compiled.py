@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Array, FloatArray, over_slices
+from ..numerics import Array, FloatArray, check_kind, check_like, over_slices
 from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
 from .chain_rule import ChainRule
@@ -40,6 +40,9 @@ class CompiledEngine:
 
     def __init__(self, model: ToyModel, like: Array | None = None) -> None:
         """Tabulate the model's parameters: a row for each model of its batch."""
+        check_kind("model", model, ToyModel)
+        if like is not None:
+            check_like(like)
         like = np.zeros(()) if like is None else like
         assert self.covers(model, like)
         self._like, self._xp = like, array_api_compat.array_namespace(like)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array, check_choice, check_kind
+from ..numerics import Array, check_choice, check_kind, check_like
 from .adaptive import AdaptiveEngine
 from .arrays import ArrayEngine
 from .autograd import (
@@ -51,6 +51,8 @@ def engine_for(model: ToyModel, like: Array | None = None, method: Method = "aut
         ValueError: if the model isn't a `ToyModel`, the method is unknown, or spectral evaluation is asked for and the
             law isn't one of independent blocks of features.
     """
+    if like is not None:
+        check_like(like)
     check_kind("model", model, ToyModel)
     check_choice("method", method, METHODS)
     like = np.zeros(()) if like is None else like

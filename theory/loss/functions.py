@@ -2,56 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import array_api_compat
-import numpy as np
-
 from ..models import ToyModel
-from ..numerics import Array, check_kind
+from ..numerics import Array
+from .door import checked_parameters
 from .engine import ExactLoss, Method
-
-
-def checked_parameters(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array]:
-    """Return weights and bias as floating-point arrays of one namespace, or raise `ValueError`."""
-    check_kind("model", model, ToyModel)
-    if not (array_api_compat.is_torch_array(weights) and array_api_compat.is_torch_array(bias)):
-        if array_api_compat.is_torch_array(weights) or array_api_compat.is_torch_array(bias):
-            raise ValueError(
-                "weights and bias must both be torch tensors or neither, got "
-                f"{type(weights).__name__} and {type(bias).__name__}"
-            )
-        try:
-            weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"weights and bias must be arrays of real numbers: {error}") from error
-    xp = array_api_compat.array_namespace(weights, bias)
-    if not xp.isdtype(weights.dtype, "real floating") or weights.dtype != bias.dtype:
-        raise ValueError(f"weights and bias must share one floating-point dtype, got {weights.dtype} and {bias.dtype}")
-    m, n = model.n_hidden, model.n_features
-    if weights.ndim < 2 or tuple(weights.shape[-2:]) != (m, n):
-        raise ValueError(f"weights must have shape (..., {m}, {n}), got {tuple(weights.shape)}")
-    if bias.ndim < 1 or bias.shape[-1] != n:
-        raise ValueError(f"bias must have shape (..., {n}), got {tuple(bias.shape)}")
-    try:
-        np.broadcast_shapes(tuple(weights.shape[:-2]), tuple(bias.shape[:-1]), model.batch_shape)
-    except ValueError:
-        raise ValueError(
-            f"batch shapes of weights {tuple(weights.shape[:-2])}, bias {tuple(bias.shape[:-1])} and model "
-            f"{model.batch_shape} don't broadcast"
-        ) from None
-    for name, array in (("weights", weights), ("bias", bias)):
-        if not _is_finite(xp, array):
-            raise ValueError(f"{name} must be finite, got NaN or infinite entries")
-    return weights, bias
-
-
-def _is_finite(xp: Any, array: Array) -> bool:
-    try:
-        return bool(xp.all(xp.isfinite(array)))
-    except RuntimeError:
-        # Under `torch.vmap` values can't be looked at. What isn't a number then gives what isn't one.
-        return True
 
 
 def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:

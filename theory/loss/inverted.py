@@ -8,7 +8,7 @@ import array_api_compat
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import Array
+from ..numerics import Array, check_flag, check_kind, check_like
 from .chain_rule import ChainRule
 from .evaluation import Evaluation, Expectations
 from .large import LIMITS, large
@@ -49,6 +49,10 @@ class SpectralEngine:
         proved: bool = False,
     ) -> None:
         """Look at the law."""
+        check_kind("model", model, ToyModel)
+        if like is not None:
+            check_like(like)
+        check_flag("proved", proved)
         self.model = model
         self._like = np.zeros(()) if like is None else like
         self._spectral = SpectralLoss(model, self._like, tolerance=tolerance, max_nodes=max_nodes, proved=proved)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..models import IndependentFeatures, ToyModel
 from ..numerics import Array, FloatArray, check_kind
-from .functions import checked_parameters
+from .door import checked_parameters
 
 # Correlations and differences of importances below this are rounding.
 ROUNDING = 1e-12

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..models import AnticorrelatedFeatures, FeatureLaw, IndependentFeatures, ToyModel
 from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma, precise_gram
+from .door import checked_parameters
 from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
 
 # Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations
@@ -109,6 +110,7 @@ def loss_rounding(model: ToyModel, weights: Array, bias: Array) -> Array:
     Raises:
         TooManyPatternsError: if the loss isn't enumerated.
     """
+    weights, bias = checked_parameters(model, weights, bias)
     xp = array_api_compat.array_namespace(weights)
     unit = float(xp.finfo(weights.dtype).eps) / 2
     W, b = as_numpy(weights), as_numpy(bias)

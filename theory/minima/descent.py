@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, over_slices
+from ..numerics import FloatArray, check_count, check_kind, check_number, over_slices, reals
 from .landscape import Landscape
 
 LARGEST_STEP = 0.5
@@ -109,8 +109,10 @@ def descend(landscape: Landscape, start: Any, *, iterations: int = 200, target: 
         Where each descent ended. One that met `target` is at a critical point: a minimum, or seldom a saddle that
         attracts from one side of a kink.
     """
-    start = np.asarray(start, dtype=np.float64)
-    assert landscape.batch_shape == start.shape[:1], (landscape.batch_shape, start.shape)
+    check_kind("landscape", landscape, Landscape)
+    start = reals("start", start, (*landscape.batch_shape, landscape.size))
+    check_count("iterations", iterations, 0)
+    target = check_number("target", target, least=0)
     if len(start) <= CHUNK:
         return _descend_chunk(landscape, start, iterations, target)
     parts = over_slices(lambda s: _descend_chunk(landscape.take(s), start[s], iterations, target), len(start), CHUNK)

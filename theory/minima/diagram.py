@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import Plane, ToyModel, diagram_plane
-from ..numerics import FloatArray, check_count
+from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, reals
 from .critical_points import CriticalPoint
 from .local import census, check_searchable
 
@@ -64,8 +64,8 @@ class DiagramMinima:
         return tuple(point for point in self.minima[i][j] if not point.dead)
 
 
-def _axis(name: str, values: ArrayLike) -> FloatArray:
-    axis = np.asarray(values, dtype=np.float64)
+def _axis(name: str, values: ArrayLike, least: float | None = None, most: float | None = None) -> FloatArray:
+    axis = reals(name, values, least=least, most=most)
     if axis.ndim != 1 or len(axis) == 0 or not (np.diff(axis) > 0).all():
         raise ValueError(f"{name} must be a one-dimensional ascending grid, got shape {axis.shape}: {values!r}")
     return axis
@@ -108,6 +108,7 @@ def diagram_minima(
     Raises:
         ValueError: if a grid isn't ascending, a value is out of range, or n_hidden ≥ n_features.
     """
+    check_count("starts", starts, 1, MOST_STARTS)
     check_superposition(n_features, n_hidden)
     density, importance = _axis("density", density), _axis("importance", importance)
     plane = diagram_plane(n_features, n_hidden, _ends(density), _ends(importance))
@@ -130,7 +131,12 @@ def plane_minima(plane: Plane, x: ArrayLike, y: ArrayLike, *, starts: int = CELL
     Raises:
         ValueError: if a grid isn't ascending, or minima of such models aren't searched for (`local_minima`).
     """
-    x, y = _axis(plane.x.name, x), _axis(plane.y.name, y)
+    check_kind("plane", plane, Plane)
+    check_count("starts", starts, 1, MOST_STARTS)
+    x, y = (
+        _axis(f"{letter}, the {axis.name},", values, *(axis.domain or ()))
+        for letter, axis, values in (("x", plane.x, x), ("y", plane.y, y))
+    )
     shape = len(x), len(y)
     first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
     model = plane.at(first, second)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..loss import ExactLoss
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_kind
 from .parameters import pack, unpack
 
 # What rounding leaves of losses and gradients, and of curvatures along unit directions, for importances that sum up to
@@ -42,6 +42,7 @@ class Landscape:
 
     def __init__(self, model: ToyModel) -> None:
         """Prepare the loss."""
+        check_kind("model", model, ToyModel)
         self.exact, self.batch_shape = ExactLoss(model), model.batch_shape
         self.n_features, self.n_hidden, self.size = model.n_features, model.n_hidden, model.n_parameters
 

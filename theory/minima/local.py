@@ -15,7 +15,7 @@ import numpy as np
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray, check_count, check_kind, over_slices, slices
+from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, members, over_slices, reals, slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .descent import descend
 from .landscape import Landscape
@@ -27,7 +27,7 @@ MAX_SEARCHED_FEATURES = 4
 SAME = 1e-6
 # Critical points judged together, and weight matrices that are started from together: of 256 cells of a diagram. What
 # neighbours hand on counts as so many.
-EXAMINED, MOST_STARTS, FEWEST_STARTS = 64, 1 << 14, 64
+EXAMINED, SEARCHED, FEWEST_STARTS = 64, 1 << 14, 64
 
 
 def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
@@ -85,10 +85,26 @@ def census(
     Returns:
         For each model its minima, cheapest first.
     """
+    check_kind("model", model, ToyModel)
+    if len(model.batch_shape) != 1:
+        raise ValueError(
+            f"census takes models of batch shape (K,): expected a line of models, got batch shape {model.batch_shape}"
+        )
+    if starts is not None:
+        check_count("starts", starts, 0, MOST_STARTS)
+        if starts & (starts - 1):
+            raise ValueError(f"starts must be 0 or a power of two, got {starts}")
+    count, size = model.batch_shape[0], model.n_parameters
+    if extra is not None:
+        extra = [reals("extra", states, ("k", size)) for states in members("extra", extra, np.ndarray, count=count)]
+    if known is not None:
+        known = [
+            members("known", points, CriticalPoint) for points in members("known", known, tuple, list, count=count)
+        ]
     starts = default_starts(model) if starts is None else starts
     landscape, found = Landscape(model), []
     # Models don't know of each other: so many at a time that memory doesn't grow with their number.
-    for part in slices(model.batch_shape[0], max(MOST_STARTS // max(starts, FEWEST_STARTS), 1)):
+    for part in slices(model.batch_shape[0], max(SEARCHED // max(starts, FEWEST_STARTS), 1)):
         more = None if extra is None else extra[part]
         found += _census(landscape.take(part), starts, more, None if known is None else known[part])
     return found
@@ -206,7 +222,7 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         )
     check_searchable(model)
     if starts is not None:
-        check_count("starts", starts)
+        check_count("starts", starts, 1, MOST_STARTS)
         if starts & (starts - 1):
             raise ValueError(f"starts must be a power of two, got {starts}")
     return census(model.take((None,)), starts=starts)[0]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..geometry import phase
 from ..loss import checked_parameters
 from ..models import ToyModel
-from ..numerics import FloatArray, over_slices
+from ..numerics import FloatArray, check_kind, members, over_slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, below, flatness, invariants, snap
 from .curvature import smallest_curvature
 from .descent import descend
@@ -119,6 +119,11 @@ def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -
         Indices into the minima, shape (K,). Minima with an output that is off are manifolds; being in one means the
         same label and loss.
     """
+    check_kind("polished", polished, Polished)
+    point_sets = [
+        members("point_sets", points, CriticalPoint)
+        for points in members("point_sets", point_sets, tuple, list, count=len(polished.loss))
+    ]
     features = invariants(polished.weights, polished.bias)
     found = np.full(len(features), -1, dtype=np.int64)
     for k in map(int, np.flatnonzero(polished.minimum)):

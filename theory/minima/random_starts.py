@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..geometry import dead_outputs
 from ..models import ToyModel
-from ..numerics import FloatArray, check_count
+from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, check_seed, whole_numbers
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, snap
 from .descent import descend
 from .landscape import Landscape
@@ -68,9 +68,16 @@ def random_minima(
     Raises:
         ValueError: if the model is a batch, or `starts` isn't positive.
     """
+    check_kind("model", model, ToyModel)
+    check_count("starts", starts, 1, MOST_STARTS)
+    check_seed("seed", seed)
+    if exchanges is not None:
+        most = model.n_features - 1
+        exchanges = whole_numbers("exchanges", exchanges, ("k", model.n_features), least=0, most=most)
+        if not len(exchanges):
+            raise ValueError("exchanges must hold the identity at least, got none")
     if model.batch_shape != ():
         raise ValueError(f"random_minima takes a single model, got batch shape {model.batch_shape}")
-    check_count("starts", starts)
     landscape = Landscape(model)
     n, rng = landscape.n_features, np.random.default_rng(seed)
     exchanges = np.arange(n)[None] if exchanges is None else exchanges

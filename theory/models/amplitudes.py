@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from math import isfinite
 from typing import Any
 
-import numpy as np
+from ..numerics import check_number, shown
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,7 @@ class Amplitude:
     def __post_init__(self) -> None:
         """Reject intervals that aren't."""
         for name in ("low", "high"):
-            end = getattr(self, name)
-            if isinstance(end, bool) or not isinstance(end, (int, float, Fraction, np.number)) or not isfinite(end):
-                raise ValueError(f"an amplitude's ends must be finite real numbers, got {name}={end!r}")
+            check_number(f"an amplitude's {name} end", getattr(self, name))
         if self.low > self.high or self.low == self.high == 0:
             raise ValueError(f"an amplitude needs low <= high, not both zero, got low={self.low}, high={self.high}")
 
@@ -73,4 +69,4 @@ def as_amplitude(value: Any) -> Amplitude:
         return value
     if isinstance(value, str) and value in AMPLITUDES:
         return AMPLITUDES[value]
-    raise ValueError(f"amplitude must be an Amplitude or one of {', '.join(AMPLITUDES)}, got {value!r}")
+    raise ValueError(f"amplitude must be an Amplitude or one of {', '.join(AMPLITUDES)}, got {shown(value)}")

@@ -9,7 +9,17 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray
+from ..numerics import (
+    MOST_EXCHANGED,
+    MOST_PAIRS,
+    MOST_SIZE,
+    FloatArray,
+    check_callable,
+    check_count,
+    check_number,
+    check_text,
+    whole_numbers,
+)
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .laws import IndependentFeatures
 from .model import ToyModel
@@ -39,12 +49,16 @@ class Family:
 
     def __post_init__(self) -> None:
         """Check sizes and range."""
-        if self.n_features < 2 or self.n_hidden < 1:
-            raise ValueError(
-                f"a family has two features or more and a hidden dimension, got n={self.n_features}, m={self.n_hidden}"
-            )
-        if not 0 < self.low < self.high < np.inf:
-            raise ValueError(f"{self.parameter} must run over a range 0 < low < high, got {self.low} to {self.high}")
+        check_text("parameter", self.parameter)
+        check_count("n_features", self.n_features, 2, MOST_SIZE)
+        check_count("n_hidden", self.n_hidden, 1, MOST_SIZE)
+        check_number("low", self.low, above=0)
+        check_number("high", self.high, above=self.low)
+        exchanges = whole_numbers(
+            "exchanges", self.exchanges, ("k", self.n_features), least=0, most=self.n_features - 1
+        )
+        object.__setattr__(self, "exchanges", exchanges)
+        check_callable("at", self.at)
 
     def models(self, logarithm: FloatArray) -> ToyModel:
         """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
@@ -71,10 +85,13 @@ def one_denser(n_features: int, n_hidden: int, density: float, low: float, high:
     Raises:
         ValueError: if the range is empty, or a density lies outside (0, 1].
     """
-    if not 0 < density <= 1 or density * high > 1 + 1e-12:
-        raise ValueError(
-            f"densities must lie in (0, 1], got {density} and, for the last feature, up to {density * high}"
-        )
+    check_count("n_features", n_features, 2, MOST_EXCHANGED)
+    check_count("n_hidden", n_hidden)
+    density = check_number("density", density, above=0, most=1)
+    low = check_number("low", low, above=0)
+    high = check_number("high", high, above=low)
+    if density * high > 1 + 1e-12:
+        raise ValueError(f"high times density must be at most 1, got {high} times {density}")
 
     def at(t: FloatArray) -> ToyModel:
         densities = np.full((len(t), n_features), density)
@@ -98,6 +115,11 @@ def one_more_important(n_features: int, n_hidden: int, density: float, low: floa
     Raises:
         ValueError: if the range is empty, or the density lies outside (0, 1].
     """
+    check_count("n_features", n_features, 2, MOST_EXCHANGED)
+    check_count("n_hidden", n_hidden)
+    density = check_number("density", density, above=0, most=1)
+    low = check_number("low", low, above=0)
+    high = check_number("high", high, above=low)
     law = IndependentFeatures(density)
 
     def at(t: FloatArray) -> ToyModel:
@@ -137,8 +159,10 @@ def correlated_pairs(count: int, n_hidden: int, low: float, high: float) -> Fami
     Raises:
         ValueError: if the range is empty or exceeds 1.
     """
-    if high > 1:
-        raise ValueError(f"density must lie in (0, 1], got up to {high}")
+    check_count("count", count, 1, MOST_PAIRS)
+    check_count("n_hidden", n_hidden)
+    low = check_number("low", low, above=0)
+    high = check_number("high", high, above=low, most=1)
 
     def at(t: FloatArray) -> ToyModel:
         return ToyModel(2 * count, n_hidden, CorrelatedFeatures(t[:, None], _pairs(count)))
@@ -158,8 +182,10 @@ def anticorrelated_pairs(count: int, n_hidden: int, low: float, high: float) -> 
     Raises:
         ValueError: if the range is empty or exceeds 1/2.
     """
-    if high > 0.5:
-        raise ValueError(f"density of features that exclude each other in pairs must lie in (0, 1/2], got up to {high}")
+    check_count("count", count, 1, MOST_PAIRS)
+    check_count("n_hidden", n_hidden)
+    low = check_number("low", low, above=0)
+    high = check_number("high", high, above=low, most=0.5)
 
     def at(t: FloatArray) -> ToyModel:
         return ToyModel(2 * count, n_hidden, AnticorrelatedFeatures(t[:, None], _pairs(count)))

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, check_count
+from ..numerics import FloatArray, check_count, shown
 from .laws import NORMALISATION, ActivePattern, DensityLaw
 
 
 def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:
     """Return groups of features as ascending tuples."""
     try:
+        if isinstance(groups, (str, bytes)):
+            raise TypeError("text")
         members = [list(group) for group in groups]
-    except TypeError:
-        raise ValueError(f"groups must be a list of lists of features, got {groups!r}") from None
+    except (TypeError, ValueError):
+        raise ValueError(f"groups must be a list of lists of features, got {shown(groups)}") from None
     seen: set[int] = set()
     for group in members:
         if not group:

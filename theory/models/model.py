@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray, check_count, numbers, stretched
+from ..numerics import MOST_SIZE, FloatArray, check_count, numbers, reals, shown, stretched
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
 # Fields of `ToyModel` that add to its loss.
@@ -62,10 +62,10 @@ class ToyModel:
 
     def __post_init__(self) -> None:
         """Validate everything at the door, so that the code behind can be pure."""
-        check_count("n_features", self.n_features)
-        check_count("n_hidden", self.n_hidden)
+        check_count("n_features", self.n_features, 1, MOST_SIZE)
+        check_count("n_hidden", self.n_hidden, 1, MOST_SIZE)
         if not isinstance(self.features, FeatureLaw):
-            raise ValueError(f"features must be an input law such as IndependentFeatures, got {self.features!r}")
+            raise ValueError(f"features must be an input law such as IndependentFeatures, got {shown(self.features)}")
         self.features.check(self.n_features)
         exact = {"importance": per_feature("importance", self.importance)}
         check_feature_axis("importance", exact["importance"], self.n_features)
@@ -140,9 +140,9 @@ def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_i
     Raises:
         ValueError: as `ToyModel` and `IndependentFeatures`.
     """
-    check_count("n_features", n_features)
+    check_count("n_features", n_features, 1, MOST_SIZE)
     given = {"density": density, "relative_importance": relative_importance}
-    density, ratio = (numbers(name, values).astype(np.float64) for name, values in given.items())
+    density, ratio = (reals(name, values) for name, values in given.items())
     importance = np.ones((*ratio.shape, n_features))
     importance[..., -1] = ratio
     return ToyModel(n_features, n_hidden, IndependentFeatures(density[..., None]), importance)

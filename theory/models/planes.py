@@ -16,7 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray
+from ..numerics import (
+    MOST_EXCHANGED,
+    MOST_SIZE,
+    FloatArray,
+    check_callable,
+    check_count,
+    check_kind,
+    check_number,
+    check_range,
+    check_text,
+    whole_numbers,
+)
 from .laws import DensityLaw
 from .model import PENALTIES, ToyModel, diagram_model
 
@@ -54,6 +65,13 @@ class PlaneAxis:
 
     def __post_init__(self) -> None:
         """Check the range, and choose the scale where none was."""
+        check_text("name", self.name)
+        check_number("low", self.low)
+        check_number("high", self.high)
+        check_text("scale", self.scale)
+        if self.domain is not None:
+            check_range("domain", self.domain)
+            object.__setattr__(self, "domain", tuple(map(float, self.domain)))
         if not self.scale:
             object.__setattr__(self, "scale", "log" if self.low > 0 else "linear")
         if self.scale not in SCALES:
@@ -68,7 +86,8 @@ class PlaneAxis:
         assert self.domain is not None
         if self.low < self.domain[0] or self.high > self.domain[1]:
             raise ValueError(
-                f"{self.name} must lie in {self.domain[0]:g} to {self.domain[1]:g}, got {self.low} to {self.high}"
+                f"{self.name} must lie in {self.domain[0]:g} to {self.domain[1]:g}, got {self.low} to {self.high} "
+                "as low and high"
             )
 
     def position(self, value: ArrayLike) -> FloatArray:
@@ -129,6 +148,15 @@ class Plane:
 
     def __post_init__(self) -> None:
         """Find the exchanges of equal features."""
+        check_kind("x", self.x, PlaneAxis)
+        check_kind("y", self.y, PlaneAxis)
+        check_count("n_features", self.n_features, 1, MOST_EXCHANGED if self.exchanges is None else MOST_SIZE)
+        check_count("n_hidden", self.n_hidden)
+        check_callable("at", self.at)
+        if self.exchanges is not None:
+            n = self.n_features
+            exchanges = whole_numbers("exchanges", self.exchanges, ("k", n), least=0, most=n - 1)
+            object.__setattr__(self, "exchanges", exchanges)
         if self.x.name == self.y.name:
             raise ValueError(f"a plane has two different parameters, got {self.x.name!r} twice")
         if self.exchanges is None:
@@ -148,6 +176,7 @@ class Plane:
         Raises:
             ValueError: if a name is unknown, a range doesn't suit the parameter, or the model is a batch.
         """
+        check_kind("model", model, ToyModel)
         if model.batch_shape != ():
             raise ValueError(f"a plane is that of a single model, got batch shape {model.batch_shape}")
         at = partial(_models_at, model, [_setter(model, spec) for spec in (x, y)])
@@ -186,6 +215,10 @@ def diagram_plane(
         density: smallest and largest 1 − S.
         importance: smallest and largest importance of the last feature against the others.
     """
+    check_count("n_features", n_features, 1, MOST_EXCHANGED)
+    check_count("n_hidden", n_hidden)
+    for name, ends in (("density", density), ("importance", importance)):
+        check_range(name, ends)
     x = PlaneAxis("density", *density, "log", DOMAINS["density"])
     y = PlaneAxis("importance", *importance, "log", DOMAINS["importance"])
     equal = [[*order, n_features - 1] for order in permutations(range(n_features - 1))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count, reals, whole_numbers
 
 
 def stratified_counts(masses: FloatArray, active: NDArray[np.int64], batch_size: int) -> NDArray[np.int64]:
@@ -25,6 +25,9 @@ def stratified_counts(masses: FloatArray, active: NDArray[np.int64], batch_size:
     Raises:
         ValueError: if there are fewer samples than patterns.
     """
+    check_count("batch_size", batch_size)
+    masses = reals("masses", masses, ("R", "patterns"), least=0)
+    active = whole_numbers("active", active, masses.shape[1:], least=0)
     possible = masses > 0
     if possible.sum(axis=1).max(initial=0) > batch_size:
         raise ValueError(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
 from ..minima import Landscape, one_sided_hessians
 from ..models import ToyModel
-from ..numerics import FloatArray, over_slices
+from ..numerics import FloatArray, check_choice, check_count, check_kind, over_slices, reals
 from .cells import MAX_FEATURES
 from .covariance import Sampling, ZeroInputs, gradient_noise
-from .dynamics import OptimiserRule, spread_after
+from .dynamics import OptimiserRule, check_rule, spread_after
 from .sampled import sampled_covariance
 
 # Directions in which a Hessian that jumps is looked at.
@@ -71,6 +73,17 @@ def spreads_after(
         ValueError: as `gradient_noise`, `sampled_covariance` and `GradientNoise.covariance`; or for stratified samples
             with more than four features active at once.
     """
+    check_kind("model", model, ToyModel)
+    shape = model.batch_shape
+    if len(shape) != 1:
+        raise ValueError(f"model must be a line of models, batch shape (K,), got batch shape {shape}")
+    weights = reals("weights", weights, (*shape, model.n_hidden, model.n_features))
+    bias = reals("bias", bias, (*shape, model.n_features))
+    rates = reals("rates", rates, ("T",), least=0)
+    check_rule(rule)
+    check_count("batch_size", batch_size)
+    check_choice("sampling", sampling, get_args(Sampling))
+    check_choice("zero_inputs", zero_inputs, get_args(ZeroInputs))
     landscape = Landscape(model)
     theta = landscape.join(weights, bias)
     if is_exact(model):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import ActivePattern, ToyModel, stratified_counts
-from ..numerics import FloatArray, over_slices
+from ..numerics import FloatArray, check_broadcast, check_kind, over_slices, reals
 from .cells import MAX_FEATURES, Points, pattern_moments
 
 Sampling = Literal["plain", "stratified"]
@@ -98,10 +98,10 @@ def gradient_noise(model: ToyModel, weights: ArrayLike, bias: ArrayLike) -> Grad
     Raises:
         ValueError: if shapes don't fit, or too many features can be active at once.
     """
-    weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    check_kind("model", model, ToyModel)
     m, n = model.n_hidden, model.n_features
-    if weights.shape[-2:] != (m, n) or bias.shape[-1:] != (n,):
-        raise ValueError(f"expected weights (..., {m}, {n}) and bias (..., {n}), got {weights.shape} and {bias.shape}")
+    weights, bias = reals("weights", weights, (..., m, n)), reals("bias", bias, (..., n))
+    check_broadcast(weights=weights.shape[:-2], bias=bias.shape[:-1], model=model.batch_shape)
     law = dict(model.features.patterns(n))
     amplitude = model.features.amplitude
     most = max(map(len, law))

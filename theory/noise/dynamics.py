@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ..numerics import FloatArray, machine_code, type_of
+from ..numerics import FloatArray, check_flag, check_kind, check_number, machine_code, reals, type_of
 
 # Curvatures below this share of the largest are flat: noise that spreads along them costs nothing.
 FLAT = 1e-9
@@ -90,6 +90,21 @@ def _follow(hessian: Any, noise: Any, rates: Any, rule: Any, spread: Any) -> Non
                 mixed[i, j] -= steps[i] * moved[i, j]
 
 
+def check_rule(rule: OptimiserRule) -> None:
+    """Raise `ValueError` unless an optimiser's rule is one; compiled code takes it as it is."""
+    check_kind("rule", rule, OptimiserRule)
+    check_flag("rule.adam", rule.adam)
+    check_number("rule.momentum", rule.momentum, least=0, below=1)
+    check_number("rule.second", rule.second, least=0, below=1)
+    check_number("rule.epsilon", rule.epsilon, least=0)
+
+
+def _checked_pair(hessian: FloatArray, noise: FloatArray, rule: OptimiserRule) -> tuple[FloatArray, FloatArray]:
+    check_rule(rule)
+    hessian = reals("hessian", hessian, ("P", "P"))
+    return hessian, reals("noise", noise, hessian.shape)
+
+
 _MATRIX = numba.float64[:, ::1]
 _followed = machine_code(
     _follow,
@@ -108,6 +123,8 @@ def spread_after(hessian: FloatArray, noise: FloatArray, rates: FloatArray, rule
         rates: learning rate of each step, shape (T,).
         rule: the optimiser.
     """
+    hessian, noise = _checked_pair(hessian, noise, rule)
+    rates = reals("rates", rates, ("T",), least=0)
     spread = np.zeros(hessian.shape)
     _followed(np.ascontiguousarray(hessian), np.ascontiguousarray(noise), np.ascontiguousarray(rates), rule, spread)
     return spread
@@ -124,6 +141,8 @@ def spread_at_rest(hessian: FloatArray, noise: FloatArray, rate: float, rule: Op
         rate: η.
         rule: the optimiser.
     """
+    hessian, noise = _checked_pair(hessian, noise, rule)
+    rate = check_number("rate", rate, above=0)
     steps = np.full(len(hessian), rate)
     if not rule.adam:
         return spread_of_steps(hessian, noise, steps, rule)
@@ -148,6 +167,8 @@ def spread_of_steps(hessian: FloatArray, noise: FloatArray, steps: FloatArray, r
         steps: diagonal of D, shape (P,).
         rule: the optimiser.
     """
+    hessian, noise = _checked_pair(hessian, noise, rule)
+    steps = reals("steps", steps, (len(hessian),), least=0)
     root = np.sqrt(steps)
     values, vectors = np.linalg.eigh(root[:, None] * hessian * root)
     flat = FLAT * np.abs(values).max(initial=0.0)

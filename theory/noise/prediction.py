@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..minima import CriticalPoint, Landscape, one_sided_hessians, orbit_projector
 from ..models import ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_choice, check_count, check_kind, check_number, reals
 from .covariance import GradientNoise, Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, spread_after, spread_at_rest, spread_of_steps
 
@@ -107,18 +107,21 @@ def sampling_noise(
         >>> f"{noise.excess:.2e}"  # 105 runs of 10,000 steps: 2.8e-6, standard error 0.3e-6
         '2.79e-06'
     """
+    check_kind("model", model, ToyModel)
+    check_kind("point", point, CriticalPoint)
+    rates = reals("learning_rate", learning_rate, least=0)
+    check_count("batch_size", batch_size)
+    check_choice("optimiser", optimiser, get_args(Optimiser))
+    if momentum is not None:
+        momentum = check_number("momentum", momentum, least=0, below=1)
+    check_choice("sampling", sampling, get_args(Sampling))
+    check_choice("zero_inputs", zero_inputs, get_args(ZeroInputs))
+    check_choice("order", order, ("leading", "closure"))
     if model.batch_shape != ():
         raise ValueError(f"expected a single model, got batch shape {model.batch_shape}; take one of it")
-    if optimiser not in get_args(Optimiser):
-        raise ValueError(f"optimiser must be 'adam' or 'sgd', got {optimiser!r}")
     mu = DEFAULT_MOMENTUM if momentum is None else momentum
-    if not 0 <= mu < 1:
-        raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
-    rates = np.asarray(learning_rate, dtype=np.float64)
-    if rates.ndim > 1 or rates.size == 0 or not (np.isfinite(rates) & (rates >= 0)).all() or not rates.max() > 0:
+    if rates.ndim > 1 or rates.size == 0 or not rates.max() > 0:
         raise ValueError(f"learning_rate must be positive, or one for each step, shape (T,), got {learning_rate!r}")
-    if order not in ("leading", "closure"):
-        raise ValueError(f"order must be 'leading' or 'closure', got {order!r}")
     rule = OptimiserRule(optimiser == "adam", float(mu))
     of_batch = partial(
         GradientNoise.covariance, batch_size=batch_size, sampling=sampling, zero_inputs=zero_inputs
@@ -149,6 +152,10 @@ def mean_hessian(model: ToyModel, theta: FloatArray) -> FloatArray:
         model: a single model.
         theta: θ, shape (P,), with exact zeros where a critical point has them.
     """
+    check_kind("model", model, ToyModel)
+    if model.batch_shape != ():
+        raise ValueError(f"model must be a single one, got batch shape {model.batch_shape}")
+    theta = reals("theta", theta, (model.n_parameters,))
     directions = np.random.default_rng(0).normal(size=(1, SECTORS, len(theta)))
     landscape = Landscape(model.take((None,)))
     return np.asarray(one_sided_hessians(landscape, theta[None], directions)[0].mean(axis=0))

@@ -1,6 +1,7 @@
 """Numerical methods that know nothing of toy models, and what all of `tegum.theory` is written in.
 
-`arrays` has the one array type, `checks` what single arguments must be, `intervals` proven intervals of exact
+`arrays` has the one array type, `checks` what single arguments must be and `limits` how
+much may be asked for, `intervals` proven intervals of exact
 rationals, `compilation` machine code that is kept on disk, `continuation` follows solutions of equations through folds,
 `lbfgs` minimises for many starts at once, and `threads` splits rows over all cores. Nothing here imports anything else
 of ours but where files are kept.
@@ -13,8 +14,38 @@ Begin with `continuation`:
     True
 """
 
-from .arrays import Array, FloatArray, as_numpy, exactly, numbers, stretched
-from .checks import check_choice, check_count, check_kind, check_rate, is_real
+from .arrays import (
+    Array,
+    FloatArray,
+    as_numpy,
+    check_broadcast,
+    check_like,
+    check_shape,
+    exactly,
+    float_array,
+    numbers,
+    rationals,
+    real_values,
+    reals,
+    stretched,
+    truths,
+    whole_numbers,
+)
+from .checks import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_flag,
+    check_kind,
+    check_number,
+    check_range,
+    check_rate,
+    check_seed,
+    check_text,
+    is_real,
+    members,
+    shown,
+)
 from .compensated import SPLITTER, precise_gram, split, splitter, two_product, two_sum
 from .compilation import compiled, machine_code, type_of
 from .continuation import (
@@ -35,6 +66,18 @@ from .continuation import (
 )
 from .intervals import HALF, THIRD, ZERO, Interval, Range, as_fmpq, as_fraction, as_interval, between, rational
 from .lbfgs import Lbfgs
+from .limits import (
+    LEAST_PRECISION,
+    MOST_DIMENSIONS,
+    MOST_EXCHANGED,
+    MOST_PAIRS,
+    MOST_POINTS,
+    MOST_PRECISION,
+    MOST_SHARED,
+    MOST_SIZE,
+    MOST_STARTS,
+    MOST_STEPS,
+)
 from .rounding import UNIT, gamma
 from .threads import cores, even_size, over_slices, slices
 
@@ -42,6 +85,16 @@ __all__ = [
     "DIFFERENCE",
     "HALF",
     "HOPS",
+    "LEAST_PRECISION",
+    "MOST_DIMENSIONS",
+    "MOST_EXCHANGED",
+    "MOST_PAIRS",
+    "MOST_POINTS",
+    "MOST_PRECISION",
+    "MOST_SHARED",
+    "MOST_SIZE",
+    "MOST_STARTS",
+    "MOST_STEPS",
     "RANK",
     "RESIDUAL",
     "SMALLEST_STEP",
@@ -64,30 +117,47 @@ __all__ = [
     "as_interval",
     "as_numpy",
     "between",
+    "check_broadcast",
+    "check_callable",
     "check_choice",
     "check_count",
+    "check_flag",
     "check_kind",
+    "check_like",
+    "check_number",
+    "check_range",
     "check_rate",
+    "check_seed",
+    "check_shape",
+    "check_text",
     "compiled",
     "cores",
     "correct",
     "even_size",
     "exactly",
     "first_order",
+    "float_array",
     "gamma",
     "is_real",
     "jacobian",
     "machine_code",
+    "members",
     "numbers",
     "over_slices",
     "precise_gram",
     "rational",
+    "rationals",
+    "real_values",
+    "reals",
+    "shown",
     "slices",
     "split",
     "splitter",
     "stretched",
     "trace",
+    "truths",
     "two_product",
     "two_sum",
     "type_of",
+    "whole_numbers",
 ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models import Amplitude, as_amplitude
+from ..numerics import check_kind, members
 from .polytope import Packed, check_density, packed
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.
@@ -93,9 +94,9 @@ def best_packing(
         >>> [best_packing(density, among=("axis", "digon", "triangle", "pentagon")).best.name for density in (0.7, 0.4)]
         ['triangle', 'digon']
     """
-    if not among:
-        raise ValueError("expected polytopes to choose from, got none")
-    check_density(density)
+    density = check_density(density)
+    among = members("among", among, str, least=1)
+    check_kind("near", near, BestPacking, optional=True)
     known = close_packing(near, density)
     found = [packed(name, density, amplitude=amplitude, near=known.get(name)) for name in among]
     top = max(one.gain for one in found)

@@ -18,9 +18,11 @@ from scipy.optimize import linprog
 
 from ..minima import MAX_SEARCHED_FEATURES, global_minimum
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_count, check_kind, check_number, members, reals
 from .best import BestPacking
 
+# Classes of importance: mixtures of them are listed.
+MOST_CLASSES = 8
 # Copies per dimension below this are rounding.
 NONE = 1e-9
 
@@ -87,6 +89,7 @@ def class_factors(packing: BestPacking, importance: Sequence[float]) -> tuple[Fa
     Raises:
         ValueError: if an importance isn't positive, or there is none.
     """
+    check_kind("packing", packing, BestPacking)
     sizes = _checked(importance)
     found = []
     for number, weight in enumerate(sizes):
@@ -119,9 +122,9 @@ def mixed_factors(
         >>> [(one.name, one.counts) for one in mixed_factors(0.2, (1.0, 0.5), most=2)]
         [('digon of 1 + 1', (1, 1))]
     """
+    density = check_number("density", density, above=0, below=1)
+    check_count("most", most, 2, MAX_SEARCHED_FEATURES)
     sizes = _checked(importance)
-    if not 2 <= most <= MAX_SEARCHED_FEATURES:
-        raise ValueError(f"mixed factors have from 2 to {MAX_SEARCHED_FEATURES} features, got most={most!r}")
     law = IndependentFeatures(density, amplitude=as_amplitude(amplitude))
     square = density * float(law.amplitude.second_moment)
     dropped = square - (density * float(law.amplitude.mean)) ** 2
@@ -169,10 +172,10 @@ def shared_packing(
         >>> shared_packing(atlas, (1.0, 0.01), (0.5, 9.0)).copies
         {'axis of class 1': 0.5, 'pentagon of class 2': 0.25}
     """
+    check_kind("packing", packing, BestPacking)
+    mixed = members("mixed", mixed, Factor)
     sizes = _checked(importance)
-    amounts = np.asarray(per_dimension, dtype=np.float64)
-    if amounts.shape != (len(sizes),) or not (np.isfinite(amounts).all() and (amounts > 0).all()):
-        raise ValueError(f"expected {len(sizes)} positive numbers of features per dimension, got {per_dimension!r}")
+    amounts = reals("per_dimension", per_dimension, (len(sizes),), above=0)
     factors = all_factors(packing, sizes, mixed)
     saved = np.array([one.saved for one in factors])
     sides = np.array([[one.dim for one in factors], *np.array([one.counts for one in factors]).T])
@@ -207,7 +210,7 @@ def all_factors(packing: BestPacking, importance: Sequence[float], mixed: Sequen
 
 def _checked(importance: Sequence[float]) -> tuple[float, ...]:
     """Return the importances of classes, or raise."""
-    sizes = tuple(float(one) for one in importance)
-    if not sizes or not all(np.isfinite(one) and one > 0 for one in sizes):
-        raise ValueError(f"importance must be positive for each class, got {importance!r}")
-    return sizes
+    sizes = reals("importance", importance, ("classes",), above=0)
+    if not 1 <= len(sizes) <= MOST_CLASSES:
+        raise ValueError(f"importance must be that of 1 to {MOST_CLASSES} classes, got {len(sizes)}")
+    return tuple(sizes.tolist())

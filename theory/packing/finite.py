@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ..numerics import FloatArray
+from ..numerics import MOST_SIZE, FloatArray, check_count, check_kind, members, reals, whole_numbers
 from .best import BestPacking
 from .classes import Factor, all_factors
 
@@ -65,6 +65,11 @@ def finite_packing(
         >>> finite_packing((2, 4), 3, atlas, importance=(1.0, 0.1)).copies
         {'axis of class 1': 2, 'digon of class 2': 1}
     """
+    check_kind("packing", packing, BestPacking)
+    numbers = np.atleast_1d(whole_numbers("n_features", n_features, least=1, most=MOST_SIZE))
+    check_count("n_hidden", n_hidden, 1, MOST_SIZE)
+    importance = reals("importance", importance, ("classes",), above=0).tolist()
+    mixed = members("mixed", mixed, Factor)
     numbers = np.atleast_1d(n_features)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not isinstance(n_hidden, (int, np.integer)):
         raise ValueError(f"sizes must be integers, got n_features={n_features!r}, n_hidden={n_hidden!r}")

@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from ..loss import Engine, SpectralEngine, engine_for
 from ..minima import pack, unpack
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray, Lbfgs, check_count, is_real
+from ..numerics import MOST_STARTS, FloatArray, Lbfgs, check_count, check_number, check_seed, members, reals
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
 MOST_ENUMERATED, MAX_CORNERS = 5, 16
@@ -107,17 +107,17 @@ def free_packing(
         >>> round(found.loss, 9)    # the deformed antipodal pair
         0.003319484
     """
+    check_count("starts", starts, 1, MOST_STARTS)
+    check_count("polished", polished, 1, starts)
+    check_seed("seed", seed)
+    density = check_number("density", density, above=0, below=1)
     for name, value, most in (("corners", corners, MAX_CORNERS), ("dim", dim, MAX_CORNERS)):
         check_count(name, value, 1, most)
-    if not (is_real(density) and 0 < density < 1):
-        raise ValueError(f"density must lie in (0, 1), got {density!r}")
-    if not 1 <= polished <= starts:
-        raise ValueError(f"at least one start must be polished and no more than there are, got {polished} of {starts}")
-    for start, offset in also:
-        if np.shape(start) != (dim, corners) or np.shape(offset) != (corners,):
-            raise ValueError(
-                f"starts must have shapes {(dim, corners)} and {(corners,)}, got {np.shape(start)}, {np.shape(offset)}"
-            )
+    begun = []
+    for place in members("also", also, tuple, list):
+        if len(place) != 2:
+            raise ValueError(f"also must hold pairs of weights and biases, got {len(place)} in one")
+        begun.append((reals("also", place[0], (dim, corners)), reals("also", place[1], (corners,))))
     size = as_amplitude(amplitude)
     mean, square = density * float(size.mean), density * float(size.second_moment)
     model = ToyModel(corners, dim, IndependentFeatures(density, amplitude=size))
@@ -136,7 +136,7 @@ def free_packing(
     tried.sort(key=lambda end: end[0])
     found = [exact.descend(point, LIMIT) for _, point in tried[:FINALISTS]]
     random = min(loss for loss, _ in found)
-    given = [pack(np.asarray(start, dtype=np.float64), np.asarray(offset, dtype=np.float64)) for start, offset in also]
+    given = [pack(*place) for place in begun]
     moved = [exact.descend(point + MOVED * rng.normal(size=point.shape), LIMIT) for point in given]
     best = min([*found, *moved], key=lambda end: end[0])
     same = int((losses <= losses.min() + APART * square).sum())

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 from ..models import Amplitude, as_amplitude
-from ..numerics import FloatArray, is_real
+from ..numerics import FloatArray, check_kind, is_real, shown
 from ..polytopes import SAME, Polytope, polytope
 from .losses import Losses, losses_of
 from .shapes import Shape, corners
@@ -157,10 +157,11 @@ class _Task:
         return found.loss, loss.rounding(x) + found.truncation
 
 
-def check_density(density: Any) -> None:
+def check_density(density: Any) -> float | None:
     """Raise `ValueError` unless a density is within (0, 1), or None."""
     if density is not None and not (is_real(density) and 0 < density < 1):
-        raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {density!r}")
+        raise ValueError(f"density must lie in (0, 1), or be None for one feature on, got {shown(density)}")
+    return None if density is None else float(density)
 
 
 def packed(
@@ -187,7 +188,9 @@ def packed(
         >>> round(pair.loss, 10), round(pair.scale, 4)    # the global minimum of two features in one dimension
         (0.003319484, 1.0116)
     """
-    check_density(density)
+    check_kind("shape", shape, str, Polytope)
+    check_kind("near", near, Packed, optional=True)
+    density = check_density(density)
     form, size = Shape.of(shape), as_amplitude(amplitude)
     solid = form.solid
     if not form.alike and (isinstance(shape, str) or density is None):

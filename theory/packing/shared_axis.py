@@ -14,7 +14,7 @@ import numpy as np
 
 from ..minima import Landscape, descend
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import FloatArray, check_count
+from ..numerics import MOST_SHARED, MOST_STARTS, FloatArray, check_count, check_number, check_seed, reals
 
 # Features that share an axis at most, random starts, and their spread.
 MAX_SHARING, STARTS, WEIGHT_SPREAD, BIAS_SPREAD = 5, 1500, 0.8, 0.5
@@ -65,8 +65,10 @@ def one_axis(count: int, density: float, *, starts: int = STARTS, seed: int = 0)
         >>> round(three.loss, 8), three.stored
         (0.03391857, 3)
     """
+    density = check_number("density", density, above=0, most=1)
+    check_seed("seed", seed)
     check_count("count", count, 1, MAX_SHARING)
-    check_count("starts", starts)
+    check_count("starts", starts, 1, MOST_STARTS)
     landscape = Landscape(ToyModel(int(count), 1, IndependentFeatures(np.full((starts, 1), density))))
     rng = np.random.default_rng(seed)
     begin = np.concatenate(
@@ -104,7 +106,10 @@ def shared_axes(costs: Sequence[float], n_features: int, n_hidden: int) -> tuple
         >>> shared_axes((0.0, 0.0, 0.1, 0.3), n_features=5, n_hidden=2)
         (0.4, (3, 2))
     """
-    if n_hidden < 1 or not 0 <= n_features <= n_hidden * (len(costs) - 1):
+    costs = reals("costs", costs, ("k",)).tolist()
+    check_count("n_features", n_features, 0, MOST_SHARED)
+    check_count("n_hidden", n_hidden, 1, MOST_SHARED)
+    if not n_features <= n_hidden * (len(costs) - 1):
         raise ValueError(
             f"{n_hidden} axes with up to {len(costs) - 1} features each can't hold n_features={n_features}"
         )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_callable, members, reals
 from .best import ATLAS, TIED, BestPacking, best_packing, close_packing
 from .polytope import packed
 
@@ -63,9 +63,11 @@ def packing_transitions(
     Raises:
         ValueError: as `best_packing`, or if the values don't ascend from above 1.
     """
-    places = np.asarray(inverse_densities, dtype=np.float64)
-    if places.ndim != 1 or not len(places) or places[0] <= 1 or (np.diff(places) <= 0).any():
-        raise ValueError(f"inverse densities must ascend from above 1, got {inverse_densities!r}")
+    places = reals("inverse_densities", inverse_densities, ("points",), above=1)
+    among = members("among", among, str, least=1)
+    check_callable("on_progress", on_progress, optional=True)
+    if not len(places) or (np.diff(places) <= 0).any():
+        raise ValueError(f"inverse_densities must ascend from above 1, got {inverse_densities!r}")
     packings: list[BestPacking] = []
     for place in places:
         near = packings[-1] if packings else None

@@ -17,7 +17,7 @@ import numpy as np
 import sympy
 
 from ..geometry import checked_weights, tegum_factors
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_kind, check_number, check_text, members, reals
 
 # Overlaps of unit vectors below this are zero, eigenvalues closer than this are one.
 SAME = 1e-9
@@ -41,6 +41,9 @@ class Polytope:
 
     def __post_init__(self) -> None:
         """Check that all corners are at distance 1."""
+        check_text("name", self.name)
+        check_kind("vertices", self.vertices, sympy.MatrixBase)
+        check_text("source", self.source)
         lengths = np.linalg.norm(self.points, axis=0)
         if np.abs(lengths - 1).max() > SAME:
             raise ValueError(f"corners must be unit vectors, got lengths {lengths}")
@@ -175,6 +178,7 @@ def tegum_product(*factors: Polytope) -> Polytope:
     Raises:
         ValueError: if there is none.
     """
+    factors = members("factors", factors, Polytope)
     if not factors:
         raise ValueError("a tegum product needs at least one polytope, got none")
     if len(factors) == 1:
@@ -202,6 +206,8 @@ def points_of_gram(gram: Any, *, tolerance: float = SAME) -> FloatArray:
         >>> points.shape    # a triangle needs two dimensions
         (2, 3)
     """
+    tolerance = check_number("tolerance", tolerance, least=0, below=1)
+    gram = reals("gram", gram, ("k", "k"))
     _, gram = checked_weights(np.asarray(gram, dtype=np.float64))
     if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
         raise ValueError(f"a Gram matrix must have shape (k, k), got {gram.shape}")

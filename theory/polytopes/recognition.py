@@ -21,7 +21,7 @@ from scipy.linalg import qr
 from scipy.optimize import linear_sum_assignment
 
 from ..geometry import checked_weights, tegum_factors
-from ..numerics import FloatArray
+from ..numerics import FloatArray, check_kind, check_number, members, reals
 from .corners import SAME, Polytope, points_of_gram
 from .solids import polytope
 
@@ -94,6 +94,8 @@ def likeness(gram: Any, shape: Polytope) -> Likeness:
         >>> likeness(turned.T @ turned, polytope("pentagon")).distance < 1e-12
         True
     """
+    check_kind("shape", shape, Polytope)
+    gram = reals("gram", gram, ("k", "k"))
     points = points_of_gram(gram)
     gram = np.asarray(gram, dtype=np.float64)
     size = float(np.trace(gram)) / len(gram)
@@ -178,6 +180,8 @@ def recognise(weights: Any, *, tolerance: float = 0.1, among: Sequence[str] = KN
         >>> [(factor.features, factor.best.name) for factor in recognise(weights)]
         [((0, 1, 2), 'triangle'), ((3, 4), 'digon')]
     """
+    tolerance = check_number("tolerance", tolerance, least=0, below=1)
+    among = members("among", among, str)
     _, weights = checked_weights(weights)
     weights = np.asarray(weights, dtype=np.float64)
     if weights.ndim != 2:

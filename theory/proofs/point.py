@@ -9,7 +9,7 @@ from flint import arb, ctx, fmpq
 
 from ..minima import CriticalPoint, local_minima
 from ..models import ToyModel
-from ..numerics import Interval, as_fmpq, as_fraction, check_count
+from ..numerics import Interval, as_fmpq, as_fraction, check_count, check_kind
 from .balls import PairBounds, above_on_grid
 from .certificates import (
     NOT_PROVED,
@@ -59,7 +59,8 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
         >>> certificate.status, certificate.phase, round(certificate.loss.midpoint, 10)
         ('proved', 'digon(1,2)', 0.003319484)
     """
-    triple = isinstance(model, ToyModel) and (model.n_features, model.n_hidden) == (3, 2)
+    check_kind("model", model, ToyModel)
+    triple = (model.n_features, model.n_hidden) == (3, 2)
     if max_boxes is None:
         max_boxes = MAX_BOXES[3 if triple else 2]
     check_count("max_boxes", max_boxes)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from ..numerics import FloatArray, gamma
+from ..numerics import FloatArray, check_number, check_seed, gamma
 from ..polytopes import Polytope, likeness
 from .coulomb import on_sphere
 from .point_groups import SAME, symmetries
@@ -73,11 +73,11 @@ def best_alignment(points: ArrayLike, others: ArrayLike, *, tolerance: float = 0
         >>> found.distance < 1e-12, found.status
         (True, 'proved')
     """
-    x, y = on_sphere(points), on_sphere(others)
+    tolerance = check_number("tolerance", tolerance, above=0)
+    check_seed("seed", seed)
+    x, y = on_sphere(points), on_sphere(others, "others")
     if x.ndim != 2 or x.shape != y.shape:
         raise ValueError(f"points to align must have the same shape (k, d), got {x.shape} and {y.shape}")
-    if not tolerance > 0:
-        raise ValueError(f"tolerance must be positive, got {tolerance!r}")
     search = _Search(x, y)
     d = x.shape[1]
     if d not in (2, 3):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..numerics import FloatArray, check_count
+from ..numerics import MOST_DIMENSIONS, MOST_POINTS, FloatArray, check_count, check_seed
 
 STARTS, AGREE, ITERATIONS = 60, 3, 400
 # Largest overlaps of one optimum, found twice, agree to this; ones that break a constraint by more don't count.
@@ -66,8 +66,9 @@ def spherical_code(n: int, dim: int = 3, *, seed: int = 0) -> SphericalCode:
         >>> round(spherical_code(9).overlap, 9)    # 1/3
         0.333333333
     """
-    for name, value in (("n", n), ("dim", dim)):
-        check_count(name, value, 2)
+    check_count("n", n, 2, MOST_POINTS)
+    check_count("dim", dim, 2, MOST_DIMENSIONS)
+    check_seed("seed", seed)
     rng = np.random.default_rng([seed, n, dim])
     best, points, agreed = np.inf, np.empty((n, dim)), 0
     for _ in range(STARTS):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..numerics import FloatArray
+from ..numerics import FloatArray, reals
 from .kernels import energies_and_gradients
 
 
@@ -37,17 +37,14 @@ def coulomb_energy(points: ArrayLike) -> Any:
     return found if found.shape else float(found)
 
 
-def on_sphere(points: ArrayLike) -> FloatArray:
+def on_sphere(points: ArrayLike, name: str = "points") -> FloatArray:
     """Return points moved to length 1, shape (..., n, d), or raise `ValueError`."""
-    try:
-        given = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"points must be an array of real numbers: {error}") from error
+    given = reals(name, points)
     if given.ndim < 2 or 0 in given.shape[-2:]:
-        raise ValueError(f"points must have shape (..., n, d), got {given.shape}")
+        raise ValueError(f"{name} must have shape (..., n, d), got {given.shape}")
     length = np.linalg.norm(given, axis=-1, keepdims=True)
     if not np.isfinite(length).all() or (length == 0).any():
-        raise ValueError("points on a sphere must be finite and not zero, got one that isn't")
+        raise ValueError(f"{name} on a sphere must be finite and not zero, got one that isn't")
     return np.asarray(given / length)
 
 

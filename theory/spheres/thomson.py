@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from ..numerics import FloatArray, check_count, over_slices
+from ..numerics import MOST_DIMENSIONS, MOST_POINTS, FloatArray, check_count, check_number, check_seed, over_slices
 from .coulomb import tangent_expansion
 from .hulls import THIN, hull_edges
 from .kernels import descend, energies_and_gradients
@@ -107,10 +107,12 @@ def thomson_minimum(
         >>> round(found.energy, 12), found.point_group    # 3 √6 / 2
         (3.674234614175, 'Td')
     """
-    for name, value, least in (("n", n, 2), ("dim", dim, 2), ("agree", agree, 1)):
-        check_count(name, value, least)
-    if target is not None and not target > 0:
-        raise ValueError(f"target must be a positive energy, got {target!r}")
+    check_count("n", n, 2, MOST_POINTS)
+    check_count("dim", dim, 2, MOST_DIMENSIONS)
+    check_seed("seed", seed)
+    check_count("agree", agree)
+    if target is not None:
+        target = check_number("target", target, above=0)
     low_enough = 0.0 if target is None else float(target)
     rng = np.random.default_rng([seed, n, dim])
     best, points = np.inf, np.empty((n, dim))

@@ -29,6 +29,7 @@ from .checksums import (
 )
 from .destination import Destination, MovedError, write_whole
 from .limits import OBJECTS, check_archive, check_declared, read_npz
+from .paths import check_path
 from .saving import NOTHING, ChangedError, recover, replacing, workplace
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "check_archive",
     "check_declared",
     "check_digest",
+    "check_path",
     "check_unverified",
     "digest_of",
     "read_npz",

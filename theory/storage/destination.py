@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .holdings import Holding, around, give_back, note, take
+from .paths import check_path
 from .saving import NOTHING, State, replacing, state_of
 
 # Most names that are tried beside a place.
@@ -48,8 +49,8 @@ class Destination:
         force: whether to replace also what somebody else puts there between the beginning of the block and its end.
 
     Raises:
-        ValueError: when the block is entered, if a file is in the way of a folder or a folder in the way of a file, or
-            another process writes there.
+        ValueError: if `path` is no path, or a file to be written has no name; when the block is entered, if a file is
+            in the way of a folder or a folder in the way of a file, or another process writes there.
         OSError: when the block is entered, if its folder can't be written to.
 
     Example:
@@ -64,6 +65,7 @@ class Destination:
         self, path: str | os.PathLike[str], names: Sequence[str] | None = None, *, force: bool = False
     ) -> None:
         """Take note of what is asked for; nothing is looked at."""
+        check_path("path", path, new=names is None)
         self.path, self._names, self._force = Path(path), names, force
 
     def __enter__(self) -> Destination:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .locks import claimed
+from .paths import check_path
 
 SUFFIX = ".saving"
 NEW, OLD = "new", "old"
@@ -66,6 +67,7 @@ def replacing(path: Path, expected: State | None = None) -> Iterator[Path]:
         ChangedError: if something else than what was expected is there; it stays.
         OSError: if something can't be written or renamed; `path` is then as it was.
     """
+    check_path("path", path, new=True)
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     recover(path)
@@ -96,6 +98,7 @@ def recover(path: Path) -> None:
     Args:
         path: as it was saved.
     """
+    check_path("path", path, new=True)
     path = Path(os.path.realpath(path))
     for work in sorted(path.parent.glob(f".{_escaped(path.name)}.*{SUFFIX}")):
         with claimed(work) as dead:

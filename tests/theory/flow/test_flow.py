@@ -64,12 +64,12 @@ def test_a_flow_that_starts_at_rest_stays() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weights": np.zeros((2, 2))}, "shapes"),
+        ({"weights": np.zeros((2, 2))}, "weights must have shape"),
         ({"bias": np.zeros((3, 2))}, "shapes"),
         ({"duration": 0.0}, "duration must be positive"),
         ({"target": -1.0}, "target must be positive"),
         ({"accuracy": float("nan")}, "accuracy must be positive"),
-        ({"most_steps": 0}, "most_steps must be positive"),
+        ({"most_steps": 0}, "most_steps must be an integer of at least 1"),
     ],
 )
 def test_bad_input_is_refused(change: dict[str, Any], message: str) -> None:

@@ -633,8 +633,8 @@ MISUSES: dict[str, tuple[Any, Any, Any, str]] = {
         torch.zeros(2, dtype=torch.float64),
         "must share one floating-point dtype, got torch.float32 and torch.float64",
     ),
-    "text": (PAIR, [["one", "two"]], GOOD[1], "weights and bias must be arrays of real numbers"),
-    "ragged": (PAIR, [[1.0], [1.0, 2.0]], GOOD[1], "weights and bias must be arrays of real numbers"),
+    "text": (PAIR, [["one", "two"]], GOOD[1], "weights must be real numbers"),
+    "ragged": (PAIR, [[1.0], [1.0, 2.0]], GOOD[1], "weights must be real numbers"),
     "batches of weights and bias": (
         PAIR,
         np.ones((3, 1, 2)),

@@ -297,7 +297,7 @@ def test_cells_are_searched_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(local, "descend", descend)
     largest, found = {}, {}
     for most in (1 << 14, 16):
-        monkeypatch.setattr(local, "MOST_STARTS", most)
+        monkeypatch.setattr(local, "SEARCHED", most)
         for cells in (3, 6):
             together.clear()
             diagram = diagram_minima(axis[:cells], axis[:cells], starts=4)

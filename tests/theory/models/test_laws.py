@@ -349,10 +349,10 @@ MISUSE: dict[str, tuple[Callable[[], Any], str]] = {
     "amplitude as a number": (lambda: OneHotFeatures(amplitude=1.0), r"amplitude must be .* got 1\.0"),
     "ends in the wrong order": (lambda: Amplitude(1, 0), "an amplitude needs low <= high, .* low=1, high=0"),
     "constant zero": (lambda: Amplitude(0, 0), "not both zero"),
-    "infinite end": (lambda: Amplitude(0, np.inf), "finite real numbers, got high=inf"),
-    "NaN end": (lambda: Amplitude(np.nan, 1), "finite real numbers, got low=nan"),
-    "truth value as an end": (lambda: Amplitude(False, 1), "finite real numbers, got low=False"),
-    "text as an end": (lambda: Amplitude("0", 1), "finite real numbers, got low='0'"),  # type: ignore[arg-type]
+    "infinite end": (lambda: Amplitude(0, np.inf), "high end must be a finite number, got inf"),
+    "NaN end": (lambda: Amplitude(np.nan, 1), "low end must be a finite number, got nan"),
+    "truth value as an end": (lambda: Amplitude(False, 1), "low end must be a finite number, got False"),
+    "text as an end": (lambda: Amplitude("0", 1), "low end must be a finite number, got '0'"),  # type: ignore[arg-type]
     "overlapping groups": (lambda: CorrelatedFeatures(HALF, [(0, 1), (1, 2)]), "must not overlap, got feature 1 twice"),
     "feature twice in a group": (lambda: CorrelatedFeatures(HALF, [(0, 0)]), "must not overlap, got feature 0 twice"),
     "empty group": (lambda: AnticorrelatedFeatures(HALF, [()]), "groups must not be empty"),

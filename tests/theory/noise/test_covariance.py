@@ -209,7 +209,7 @@ def test_batches_that_are_none(call: Any, message: str) -> None:
 
 
 def test_points_that_are_none() -> None:
-    with pytest.raises(ValueError, match=r"expected weights \(\.\.\., 1, 2\)"):
+    with pytest.raises(ValueError, match=r"weights must have shape \(\.\.\., 1, 2\)"):
         gradient_noise(diagram_model(2, 1, 0.5, 1.0), [[1.0, 0.0, 0.0]], [0.0, 0.25])
     many = MAX_FEATURES + 1
     with pytest.raises(ValueError, match=f"at most {MAX_FEATURES} features .* got {many}"):

@@ -95,8 +95,8 @@ def test_proposals_estimate_the_exact_loss(amplitude: str) -> None:
         (lambda: free_packing(0, 1, 0.1), "corners must be an integer from 1 to 16, got 0"),
         (lambda: free_packing(3, 17, 0.1), "dim must be an integer from 1 to 16, got 17"),
         (lambda: free_packing(3, 2, 1.0), r"density must lie in \(0, 1\), got 1.0"),
-        (lambda: free_packing(3, 2, 0.1, starts=2, polished=3), "got 3 of 2"),
-        (lambda: free_packing(3, 2, 0.1, also=[(np.zeros((3, 2)), np.zeros(3))]), r"must have shapes \(2, 3\)"),
+        (lambda: free_packing(3, 2, 0.1, starts=2, polished=3), "polished must be an integer from 1 to 2, got 3"),
+        (lambda: free_packing(3, 2, 0.1, also=[(np.zeros((3, 2)), np.zeros(3))]), r"also must have shape \(2, 3\)"),
         (lambda: next(free_packings.survey(4)), "more features than dimensions, got up to 4 in 4"),
     ],
 )

@@ -185,10 +185,10 @@ def test_a_start_is_given_up_for_one_before_it() -> None:
         (lambda: thomson_minimum(5, 1), "dim must be an integer of at least 2, got 1"),
         (lambda: thomson_minimum(True), "n must be an integer of at least 2, got True"),
         (lambda: thomson_minimum(5, agree=0), "agree must be an integer of at least 1"),
-        (lambda: thomson_minimum(5, target=0.0), "target must be a positive energy, got 0.0"),
+        (lambda: thomson_minimum(5, target=0.0), "target must be positive and finite, got 0.0"),
         (lambda: coulomb_energy([1.0, 2.0]), r"shape \(..., n, d\), got \(2,\)"),
         (lambda: coulomb_energy([[0.0, 0.0, 0.0]]), "not zero"),
-        (lambda: coulomb_energy([["a", "b"]]), "array of real numbers"),
+        (lambda: coulomb_energy([["a", "b"]]), "must be real numbers"),
     ],
 )
 def test_bad_input_is_named(make: Any, message: str) -> None:

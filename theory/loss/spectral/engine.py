@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ToyModel
-from ...numerics import Array, FloatArray, as_numpy, check_count, check_rate, gamma
+from ...numerics import Array, FloatArray, as_numpy, check_count, check_flag, check_kind, check_like, check_rate, gamma
 from .blocks import BlockLaw
 from .contour import NODES
 from .errors import mean_square, provable
@@ -88,6 +88,10 @@ class SpectralLoss:
         proved: bool = False,
     ) -> None:
         """Look at the law."""
+        check_kind("model", model, ToyModel)
+        check_flag("proved", proved)
+        if like is not None:
+            check_like(like)
         check_rate("tolerance", tolerance)
         if max_nodes is None:
             max_nodes = max(MAX_WORK // model.n_features, FEWEST_MAX_NODES)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...geometry import relabelled
 from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
-from ...numerics import FloatArray, check_count
+from ...numerics import FloatArray, check_count, check_range, members
 
 if TYPE_CHECKING:
     from ..floats import Chances
@@ -239,9 +239,10 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
         >>> proof.phase
         'digon(1,2)'
     """
-    check_count("divisions", divisions, 0, len(STRIPS) - 1)
+    cells = members("cells", cells, DiagramCell)
     for cell in cells:
         _check(cell)
+    check_count("divisions", divisions, 0, len(STRIPS) - 1)
     open_parts = [part for owner, cell in enumerate(cells) for part in _parts(owner, cell)]
     phases, lost = [""] * len(cells), set[int]()
     reached, boxes = [0] * len(cells), 0
@@ -276,8 +277,9 @@ def certified_cells(cells: Sequence[DiagramCell], *, divisions: int = 3) -> tupl
 
 def _check(cell: DiagramCell) -> None:
     for name in ("density", "importance", "penalty"):
+        check_range(name, getattr(cell, name))
         low, high = getattr(cell, name)
-        if not (np.isfinite((low, high)).all() and low <= high) or (name != "penalty" and low == high):
+        if low > high or (name != "penalty" and low == high):
             raise ValueError(f"{name} must be a range from a lower to a higher number, got {(low, high)}")
     if cell.density[0] < LEAST_DENSITY or cell.density[1] > 1:
         raise ValueError(f"density must be within [{LEAST_DENSITY}, 1], got {cell.density}")

@@ -16,6 +16,7 @@ import numpy as np
 from ...boundaries import critical_penalty, storage_cost
 from ...enclosures import enclosure
 from ...models import IndependentFeatures, ToyModel
+from ...numerics import check_number
 from .cells import LEAST_DENSITY, DiagramCell, certified_cells
 
 # Penalties at which a proof is tried: λ_c and these shares of r ℓ₀ more, without and with divisions of the cell.
@@ -65,6 +66,8 @@ def penalty_bounds(density: float, importance: float) -> PenaltyBounds:
         >>> round(bounds.lower, 6), bounds.lower_by, bounds.upper < 1.05 * bounds.lower, bounds.upper_by
         (0.017737, 'state', True, 'search')
     """
+    density = check_number("density", density, above=0, most=1)
+    importance = check_number("importance", importance, above=0)
     if not LEAST_DENSITY <= density <= 1:
         raise ValueError(f"density must be within [{LEAST_DENSITY}, 1], got {density}")
     if importance > 1:

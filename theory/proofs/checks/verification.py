@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...numerics import check_kind
+from ...numerics import check_callable, check_kind
 from ..certificates import NOT_PROVED, PROVED, Certificate, NullProof
 from .account import Account, FailedCheckError, require
 from .pairs import check_weights
@@ -51,6 +51,7 @@ def check_certificate(certificate: Certificate, *, report: Callable[[int], None]
     Raises:
         ValueError: if it is something else than a `Certificate`.
     """
+    check_callable("report", report, optional=True)
     check_kind("certificate", certificate, Certificate)
     account = Account()
     try:

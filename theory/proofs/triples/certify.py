@@ -18,7 +18,7 @@ from ...enclosures import enclosure
 from ...geometry import phase
 from ...minima import global_minimum
 from ...models import ToyModel
-from ...numerics import Interval, check_count
+from ...numerics import Interval, check_callable, check_count, check_kind, check_number
 from ..certificates import (
     BUDGET_SPENT,
     NOT_PROVED,
@@ -75,12 +75,13 @@ def certify_triple(
         >>> certify_triple(ToyModel(3, 2, IndependentFeatures(0.7)), max_boxes=1000).reason
         'box budget spent'
     """
+    check_kind("model", model, ToyModel)
+    gap = check_number("gap", gap, least=0)
+    check_count("max_boxes", max_boxes)
+    check_callable("report", report, optional=True)
     exact = certified_model(model, 3, 2)
     density, (one, two, three), _ = exact
     importance = one, two, three
-    if not (isinstance(gap, (int, float)) and gap >= 0):
-        raise ValueError(f"gap must be a number, at least 0, got {gap!r}")
-    check_count("max_boxes", max_boxes)
     best = global_minimum(model)
     # Upper triangular but for what rounding leaves.
     W, b = best.weights.copy(), best.bias

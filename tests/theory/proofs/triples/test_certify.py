@@ -83,7 +83,7 @@ MISUSE: dict[str, tuple[dict[str, Any], str]] = {
         {"model": ToyModel(3, 2, TENTHS, weight_decay=0.1)},
         "none of the penalties, got weight_decay=0.1",
     ),
-    "gap": ({"gap": -1.0}, "gap must be a number, at least 0"),
+    "gap": ({"gap": -1.0}, "gap must be finite and not negative"),
     "budget": ({"max_boxes": 0}, "max_boxes must be an integer of at least 1, got 0"),
 }
 

@@ -1,0 +1,84 @@
+"""What attacks on public functions leave out, and what they let pass, with the reasons.
+
+A name is public if it stands in docs/api.md.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.places import ROOT
+
+# What functions return and nobody makes; whoever takes one looks only at its kind.
+# fmt: off
+RECORDS = {
+    "Account", "AlgebraicDensity", "Alignment", "Arc", "BestModels", "BestPacking", "BoundaryCurve",
+    "BoundarySegment", "Branch", "BranchDiagram", "BranchRuns", "CellProof", "CellTable", "Certificate",
+    "CertificateCheck", "Change", "Control", "CriticalPenalty", "CriticalPoint", "Descent", "DiagramCell",
+    "DiagramMinima", "EnclosedMinimum", "Enclosure", "Evaluation", "Expansion", "Exponents", "Factor",
+    "FinitePacking", "Flow", "Formula", "FoundMinimum", "FreePacking", "GradientNoise", "InterruptedRunError",
+    "Interval", "Inverted", "Jump", "Ledger", "Likeness", "Limit", "LinearOptimum", "LossFormula", "OneAxis",
+    "Packed", "PenaltyBounds", "Plateau", "Plateaus", "Polished", "PreciseMeeting", "PreciseMinimum",
+    "PublishedCandidate", "Recognised", "Recorded", "Saddles", "SamplingNoise", "SharedPacking", "SpecialPoint",
+    "SphericalCode", "Sweep", "TableAccount", "ThomsonComparison", "ThomsonMinimum", "TrainedModels",
+    "Transition", "UniformRun", "UniformSweep", "Verdicts", "WeightBatch",
+}
+# fmt: on
+# What can't be called by itself.
+ABSTRACT = {"FeatureLaw", "DensityLaw", "Engine"}
+# A rule is a tuple for compiled code, and is checked by those who take it; `machine_code` and `Lbfgs` are tools, and
+# `replacing` is a context that `write_whole` enters.
+INNER = {"OptimiserRule", "machine_code", "Lbfgs", "replacing"}
+NOT_CALLED = RECORDS | ABSTRACT | INNER
+# Calls that are meant, and take minutes: the map and the diagram by default.
+LONG = {
+    *((f"theory.boundaries {name}", "diagram", "none") for name in ("coexistence_curve", "stability_limit")),
+    ("theory.boundaries special_points", "diagram", "none"),
+    ("theory.boundaries seed_diagram", "plane", "none"),
+    ("compare phase_diagram", "settings", "none"),
+    ("compare basin_shares", "settings", "none"),
+}
+# What takes long even with good arguments.
+SLOW = {
+    "compare phase_diagram",
+    "compare basin_shares",
+    "compare foreign_diagram",
+    "compare.diagrams control_accounts",
+    "theory.proofs.triples certify_triple",
+    "theory.proofs.cells certified_cells",
+    "theory check_certificate",
+    "empirical train",
+    "empirical sweep",
+}
+NOISE = ("spread_after", "spread_at_rest", "spread_of_steps", "spreads_after", "sampling_noise")
+# What only looks as if nobody could mean it: numbers pass where rows that failed are told apart, exact numbers may be
+# text, and results overflow, or say by NaN that there is none, as their documentation says.
+MAY_BE = {
+    ("theory.minima pack", "weights", "nan"),
+    ("theory.minima pack", "bias", "nan"),
+    ("theory.minima unpack", "parameters", "nan"),
+    ("theory.minima pack", "result", "not finite"),
+    ("theory.minima unpack", "result", "not finite"),
+    ("theory.geometry gram", "result", "not finite"),
+    ("theory feature_norms", "result", "not finite"),
+    *((f"theory.noise {name}", "result", "not finite") for name in NOISE),
+    *(("theory enclosure", name, "text of a number") for name in ("weights", "bias", "width")),
+    *(("theory enclosure", name, "texts") for name in ("weights", "bias")),
+    *((f"theory.boundaries {name}", "place", "texts") for name in ("precise_minimum", "precise_meeting")),
+    ("theory.boundaries PrecisePiece", "first", "texts"),
+    ("theory.boundaries precise_minimum", "parameters", "texts"),
+    ("theory.spheres coulomb_energy", "result", "not finite"),
+    *(("compare.judgement judge", name, "nan") for name in ("weights", "bias")),
+    *(("compare.diagrams judge_runs", name, "nan") for name in ("weights", "bias")),
+    *((f"compare.diagrams {name}", "loss", "nan") for name in ("account_of", "grid_account")),
+}
+
+
+def documented() -> set[str]:
+    """Return every name of the reference's tables."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    return {
+        name
+        for first in re.findall(r"^\| ([^|]*`[^|]*) \|", text, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", first)
+    }
