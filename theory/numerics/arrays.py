@@ -115,8 +115,11 @@ def whole_numbers(
     Raises:
         ValueError: if the values aren't integers, the shape is another or one is out of range.
     """
-    array = numbers(name, values)
-    given = np.asarray(real_values(values))
+    try:
+        array = numbers(name, values)
+        given = np.asarray(real_values(values))
+    except ValueError:
+        raise ValueError(f"{name} must be integers, got {shown(values)}") from None
     if array.size and (given.dtype.kind not in "iu" or (given.dtype.kind == "u" and int(given.max()) > 2**63 - 1)):
         raise ValueError(f"{name} must be integers, got {shown(values)}")
     reals(name, array, shape, least=least, most=most)

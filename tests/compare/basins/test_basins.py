@@ -227,7 +227,7 @@ def test_intervals_are_those_published(count: int, total: int, ends: tuple[float
 
 def test_counts_that_are_none_are_refused() -> None:
     for count, total in ((3, 2), (-1, 2), (0, 0)):
-        with pytest.raises(ValueError, match="counts must lie"):
+        with pytest.raises(ValueError, match=r"count must|total must|counts must"):
             wilson_interval(count, total)
 
 

@@ -185,7 +185,7 @@ def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch
         pytest.param("--cells 1", "cells must be an integer of at least 2, got 1", id="one cell"),
         pytest.param("--steps -5", "steps must be an integer of at least 0, got -5", id="negative steps"),
         pytest.param("--device tpu", "device must be 'auto', 'cpu' or 'cuda'", id="unknown device"),
-        pytest.param("--objective l1", "objective must be 'sampled' or 'exact'", id="objective"),
+        pytest.param("--objective l1", "objective must be one of sampled, exact", id="objective"),
         pytest.param("--from OUT/no.zarr", "no.zarr doesn't exist", id="no such dataset"),
     ],
 )

@@ -48,10 +48,14 @@ def test_minima_are_the_same_in_a_process_of_its_own(tegum_: Any) -> None:
     [
         pytest.param("--density 2", "density must lie in (0, 1], got 2.0", id="density above one"),
         pytest.param("--density 0", "density must lie in (0, 1], got 0.0", id="density of zero"),
-        pytest.param("--density nan", "density must lie in (0, 1], got nan", id="density NaN"),
+        pytest.param("--density nan", "density must be finite, got NaN or infinite entries", id="density NaN"),
         pytest.param("--density high", "Invalid value for '--density'", id="density in words"),
         pytest.param("--density 0.5 --importance -1", "importance must be positive and finite", id="importance"),
-        pytest.param("--density 0.5 --importance inf", "importance must be positive and finite", id="infinite"),
+        pytest.param(
+            "--density 0.5 --importance inf",
+            "importance must be finite, got NaN or infinite",
+            id="infinite",
+        ),
         pytest.param("--density 0.5 --features 0", "n_features must be an integer of at least 1", id="no features"),
         pytest.param("--density 0.5 --features 9", "up to 4 features, got 9", id="too many features"),
         pytest.param("--density 0.5 --hidden 3", "n_hidden must not exceed n_features", id="hidden above n"),

@@ -97,7 +97,7 @@ def test_a_density_in_the_file_is_taken(tegum_: Any, tmp_path: Path) -> None:
         ("thomson 5 --figure five.xyz", "--figure must end in one of"),
         ("thomson 5 --target inf", "--target must be a finite energy"),
         ("thomson --against f.npz --dim 7", "--against takes no --dim"),
-        ("thomson 5 --target -1", "target must be a positive energy, got -1.0"),
+        ("thomson 5 --target -1", "target must be positive and finite, got -1.0"),
         ("thomson 5 --dim 4 --figure five.png", "--figure draws points in 2 or 3 dimensions, got 4"),
         ("thomson 5 --dim 2 --turntable five.gif", "--turntable turns points in 3 dimensions, got 2"),
         ("thomson 5 --turntable five.mp4", "a turntable is written as a .gif, got 'five.mp4'"),

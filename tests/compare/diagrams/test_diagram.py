@@ -466,7 +466,7 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
         pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),
         pytest.param({"n_features": 3}, "candidates are known for .* got n_features=3, n_hidden=1", id="n = 3, m = 1"),
-        pytest.param({"objective": "mean"}, "objective must be 'sampled' or 'exact', got 'mean'", id="objective"),
+        pytest.param({"objective": "mean"}, "objective must be one of sampled, exact, got 'mean'", id="objective"),
         pytest.param({"device": "abacus"}, "device must be 'auto', 'cpu' or 'cuda', got 'abacus'", id="device"),
         pytest.param({"device": "meta"}, "device must be 'auto', 'cpu' or 'cuda', got 'meta'", id="device of torch"),
         pytest.param({"learning_rate": 0.0}, r"learning_rate .* positive, got 0\.0", id="no learning"),
@@ -490,7 +490,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_store_of_another_format_is_left_alone(tmp_path: Path) -> None:
     other = xr.Dataset({"a": ("x", np.ones(3))}, attrs={"format": "weather"})
     save(other, tmp_path / stages.DATASET_NAME)
-    with pytest.raises(ValueError, match="expected a dataset of format 'tegum phase diagram 1', got 'weather'"):
+    with pytest.raises(ValueError, match="expected a dataset of format 'tegum phase diagram 2', got 'weather'"):
         phase_diagram(SETTINGS, out=tmp_path)
     xr.testing.assert_identical(
         xr.open_zarr(tmp_path / stages.DATASET_NAME, consolidated=False).load()["a"], other["a"]

@@ -175,12 +175,12 @@ def test_a_recording_is_a_labelled_dataset(tmp_path: Path) -> None:
     [
         ({"steps": ()}, "ascend from 0 or later"),
         ({"steps": (3, 1)}, "ascend from 0 or later"),
-        ({"steps": (-1, 1)}, "ascend from 0 or later"),
-        ({"steps": (0.5,)}, "ascend from 0 or later"),
+        ({"steps": (-1, 1)}, "steps must be finite and not negative, got -1"),
+        ({"steps": (0.5,)}, "steps must be integers, got"),
         ({"steps": (1,), "metrics": ("charm",)}, "metrics must be some of weights, .*got"),
         ({"steps": (1,), "metrics": ("bias", "bias")}, "each once"),
         ({"steps": (1,), "metrics": ()}, "metrics must be some of"),
-        ({"steps": (1,), "models": [0, 1]}, "must be a boolean array, got int64"),
+        ({"steps": (1,), "models": [0, 1]}, "models must be an array of truth values, got"),
     ],
     ids=str,
 )

@@ -90,7 +90,7 @@ def test_functions_take_a_map_and_trace_nothing(found: BoundaryMap) -> None:
 def test_an_unknown_phase_is_named_with_those_of_the_map(
     found: BoundaryMap, ask_for: Callable[[BoundaryMap], object]
 ) -> None:
-    with pytest.raises(ValueError, match=r"somewhere in the diagram, \['axis.*'digon.*\]; got 'triangle\(1,2,3\)'"):
+    with pytest.raises(ValueError, match=r"a minimum in the diagram, \['axis.*'digon.*\]; got 'triangle\(1,2,3\)'"):
         ask_for(found)
 
 

@@ -76,7 +76,7 @@ def test_where_a_pair_is_never_stored() -> None:
     [
         (0.0, 1.0, r"density must lie in \(0, 1\], got 0.0"),
         (0.5, -1.0, "importance must be positive and finite, got -1.0"),
-        (0.5, np.inf, "importance must be positive and finite, got inf"),
+        (0.5, np.inf, "importance must be finite, got NaN or infinite entries"),
     ],
 )
 def test_bad_points(density: float, importance: float, message: str) -> None:

@@ -86,10 +86,10 @@ def test_families_are_the_models_that_they_say() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: one_denser(5, 2, 0.5, 0.1, 3.0), "up to 1.5"),
-        (lambda: one_more_important(3, 2, 0.5, 2.0, 1.0), "0 < low < high"),
-        (lambda: correlated_pairs(2, 2, 0.1, 1.5), "up to 1.5"),
-        (lambda: anticorrelated_pairs(2, 2, 0.1, 0.6), "up to 0.6"),
+        (lambda: one_denser(5, 2, 0.5, 0.1, 3.0), "high times density must be at most 1"),
+        (lambda: one_more_important(3, 2, 0.5, 2.0, 1.0), "high must be a finite number above 2"),
+        (lambda: correlated_pairs(2, 2, 0.1, 1.5), r"high must lie in \(0.1, 1\], got 1.5"),
+        (lambda: anticorrelated_pairs(2, 2, 0.1, 0.6), r"high must lie in \(0.1, 0.5\], got 0.6"),
     ],
     ids=["density above one", "empty range", "correlated above one", "anticorrelated above a half"],
 )
@@ -352,9 +352,9 @@ def test_bad_searches_are_refused() -> None:
         branch_diagram(pentagons(), [20.0])
     with pytest.raises(ValueError, match="starts must be an integer of at least 1, got 0"):
         random_minima(model.take(0), starts=0)
-    with pytest.raises(ValueError, match="two features or more"):
+    with pytest.raises(ValueError, match="n_features must be an integer from 2 to 9, got 0"):
         one_denser(0, 2, 0.1, 0.5, 2)
-    with pytest.raises(ValueError, match="two features or more"):
+    with pytest.raises(ValueError, match="count must be an integer from 1 to 6, got 0"):
         correlated_pairs(0, 2, 0.1, 0.5)
 
 

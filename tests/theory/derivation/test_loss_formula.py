@@ -241,7 +241,7 @@ def test_derivation_is_cached() -> None:
         ((4, 1), "n_features must be an integer from 1 to 3 .* 993 regions per output.* got 4"),
         ((0, 1), "n_features must be an integer from 1 to 3"),
         ((2.0, 1), "n_features must be an integer"),
-        ((2, True), "n_hidden must be an integer from 1 to 2"),
+        ((2, True), "n_hidden must be an integer"),
         ((2, 3), "n_hidden must be an integer from 1 to 2"),
         (([2], 1), "n_features must be an integer"),
     ],

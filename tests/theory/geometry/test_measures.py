@@ -284,9 +284,9 @@ def test_autograd_is_finite_at_zero_columns(name: str) -> None:
         pytest.param(np.zeros((3, 0, 2)), r"got \(3, 0, 2\)", id="no hidden dimension"),
         pytest.param([[1.0, np.nan]], "must be finite, got NaN or infinite", id="NaN"),
         pytest.param(torch.tensor([[1.0, np.inf]]), "must be finite, got NaN or infinite", id="infinite tensor"),
-        pytest.param([["one"]], "array of real numbers", id="text"),
-        pytest.param([[1, 2], [3]], "array of real numbers", id="ragged"),
-        pytest.param([[1j]], "array of real numbers: got complex128", id="complex"),
+        pytest.param([["one"]], "weights must be real numbers, got", id="text"),
+        pytest.param([[1, 2], [3]], "weights must be real numbers, got", id="ragged"),
+        pytest.param([[1j]], "weights must be real numbers, got", id="complex"),
         pytest.param(torch.tensor([[1j]]), "must be real numbers, got torch.complex", id="complex tensor"),
     ],
 )

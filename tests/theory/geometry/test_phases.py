@@ -118,10 +118,10 @@ def test_tolerance_decides_what_is_negligible(name: str) -> None:
 @pytest.mark.parametrize(
     ("weights", "bias", "message"),
     [
-        pytest.param([1, -1], [0, 0], r"got \(2,\) and \(2,\)", id="flat weights"),
-        pytest.param([[[1, -1]]], [[0, 0]], r"labels one model: .* got \(1, 1, 2\) and \(1, 2\)", id="batch"),
-        pytest.param([[1, -1]], [0, 0, 0], r"got \(1, 2\) and \(3,\)", id="long bias"),
-        pytest.param([[1, -1]], 0.0, r"got \(1, 2\) and \(\)", id="scalar bias"),
+        pytest.param([1, -1], [0, 0], r"must have shape \(n_hidden, n_features\), got \(2,\)", id="flat weights"),
+        pytest.param([[[1, -1]]], [[0, 0]], r"must have shape \(n_hidden, n_features\), got \(1, 1, 2\)", id="batch"),
+        pytest.param([[1, -1]], [0, 0, 0], r"bias must have shape \(2,\), got \(3,\)", id="long bias"),
+        pytest.param([[1, -1]], 0.0, r"bias must have shape \(2,\), got \(\)", id="scalar bias"),
         pytest.param([[1, np.nan]], [0, 0], "must be finite, got NaN or infinite entries", id="NaN weight"),
         pytest.param([[1, np.inf]], [0, 0], "must be finite, got NaN or infinite entries", id="infinite weight"),
         pytest.param([[1, -1]], [np.inf, 0], "must be finite, got NaN or infinite entries", id="infinite bias"),

@@ -639,13 +639,13 @@ MISUSES: dict[str, tuple[Any, Any, Any, str]] = {
         PAIR,
         np.ones((3, 1, 2)),
         np.zeros((4, 2)),
-        r"batch shapes of weights \(3,\), bias \(4,\) and model \(\) don't broadcast",
+        r"batch shapes of weights \(3,\), bias \(4,\), model \(\) don't broadcast",
     ),
     "batches of weights and model": (
         ToyModel(2, 1, IndependentFeatures(np.full((5, 1), 0.5))),
         np.ones((3, 1, 2)),
         np.zeros(2),
-        r"batch shapes of weights \(3,\), bias \(\) and model \(5,\) don't broadcast",
+        r"batch shapes of weights \(3,\), bias \(\), model \(5,\) don't broadcast",
     ),
 }
 

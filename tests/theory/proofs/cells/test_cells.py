@@ -119,9 +119,9 @@ def test_losses_under_the_three_laws_are_bernstein_coefficients(p_0: float, p_1:
     [
         (DiagramCell((0.001, 0.2), (0.5, 0.6)), "density must be within"),
         (DiagramCell((0.5, 1.2), (0.5, 0.6)), "density must be within"),
-        (DiagramCell((0.2, 0.1), (0.5, 0.6)), "density must be a range"),
+        (DiagramCell((0.2, 0.1), (0.5, 0.6)), "high end of density must be a number at least"),
         (DiagramCell((0.1, 0.2), (0.0, 0.6)), "importance must be positive"),
-        (DiagramCell((0.1, 0.2), (0.5, float("nan"))), "importance must be a range"),
+        (DiagramCell((0.1, 0.2), (0.5, float("nan"))), "high end of importance must be a number at least"),
         (DiagramCell((0.1, 0.2), (0.5, 0.6), (-1.0, 0.0)), "penalty must not be negative"),
     ],
 )
