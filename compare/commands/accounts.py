@@ -42,8 +42,8 @@ def print_ledger(ledger: Ledger) -> None:
         print_table("Controls, which the account has to reject: % of runs", columns, rows)
         if any(name in ledger.controls for name in UNSEEN):
             console().print(
-                "* Moves no minimum by more than noise: the account can't see it. Best right: % of cells off a "
-                "boundary whose best seed is in a minimum of the global phase."
+                "* Moves minima by less than noise is allowed: the account hardly sees it. Best right: % of cells off "
+                "a boundary whose best seed is in a minimum of the global phase."
             )
     rows = []
     for row in ledger.phases:

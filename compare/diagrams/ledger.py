@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tegum.theory.minima import SAME_LOSS
-from tegum.theory.numerics import check_kind
+from tegum.theory.numerics import check_kind, check_shape, numbers, whole_numbers
 
 from ..judgement import IN, VERDICTS
 from .account import Account, account_of
@@ -209,14 +209,22 @@ def grid_account(
         verdict: of each run, shape (density, importance, seed).
         nearest: number of the minimum nearest to it, −1 for none, same shape.
         loss: exact loss of its weights, NaN where they aren't finite, same shape.
+
+    Raises:
+        ValueError: if the dataset is none, or an array has another shape or kind of values.
     """
-    phases, losses = _nearest(dataset, nearest)
+    check_kind("dataset", dataset, xr.Dataset)
+    *cells, minima = dataset["minimum_loss"].shape
+    verdicts = whole_numbers("verdict", verdict, (*cells, "seed"), least=0, most=len(VERDICTS) - 1)
+    places = whole_numbers("nearest", nearest, verdicts.shape, least=-1, most=minima - 1)
+    check_shape("loss", numbers("loss", loss).shape, verdicts.shape)
+    phases, losses = _nearest(dataset, places)
     cheapest = losses <= dataset["minimum_loss"].values[..., :1] + SAME_LOSS
     agrees = np.stack([as_cheap(dataset, phases[..., k]) for k in range(phases.shape[-1])], axis=-1)
-    return account_of(verdict, cheapest, agrees, loss, ~near_boundary(dataset))
+    return account_of(verdicts, cheapest, agrees, loss, ~near_boundary(dataset))
 
 
-def _nearest(dataset: xr.Dataset, nearest: NDArray[np.int16]) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
+def _nearest(dataset: xr.Dataset, nearest: NDArray[np.integer[Any]]) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
     """Return phase and loss of the minimum nearest to each run; NaN for runs that have none."""
     index = np.maximum(nearest, 0)
     codes = np.take_along_axis(dataset["minimum_phase"].values, index, axis=-1)

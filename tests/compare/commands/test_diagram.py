@@ -81,7 +81,7 @@ def test_controls_are_printed_beside_the_runs(tegum_: Any, saved: Path, tmp_path
     assert rows["untrained"] == ["8", "0.00", "87.50", "12.50", "0.00"]
     (text,) = [control.text for control in CONTROLS if control.name == UNSEEN[0]]
     assert rows[f"{text} *"] == ["8", "100.00", "0.00", "0.00", "-"]
-    assert "the account can't see it" in " ".join(shown.split())
+    assert "the account hardly sees it" in " ".join(shown.split())
     assert tegum_(*words, "--json").json()["controls"] == {"untrained": untrained, UNSEEN[0]: unseen}
 
 
