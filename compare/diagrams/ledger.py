@@ -221,7 +221,7 @@ def grid_account(
     phases, losses = _nearest(dataset, places)
     cheapest = losses <= dataset["minimum_loss"].values[..., :1] + SAME_LOSS
     agrees = np.stack([as_cheap(dataset, phases[..., k]) for k in range(phases.shape[-1])], axis=-1)
-    return account_of(verdicts, cheapest, agrees, loss, ~near_boundary(dataset))
+    return account_of(verdicts.astype(np.int8), cheapest, agrees, loss, ~near_boundary(dataset))
 
 
 def _nearest(dataset: xr.Dataset, nearest: NDArray[np.integer[Any]]) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
