@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from tegum.compare.commands.rows import read_rows, write_rows
 from tegum.compare.figures import save_figure
 from tegum.compare.figures.phase_diagram import draw_curve
 from tegum.compare.figures.style import DENSITY_LABEL, STYLE
+from tegum.compare.terminal import read_rows, write_rows
 from tegum.theory import IndependentFeatures, ToyModel, certify
 from tegum.theory.boundaries import boundary_map, critical_penalty, storage_cost
 from tegum.theory.packing import one_axis

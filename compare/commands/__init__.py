@@ -1,9 +1,7 @@
 """The command line, `tegum`: a module for each command, with its options and what it does.
 
-`app` only registers them; a module is loaded when its command is asked for, and loads what is heavy when it runs.
-`options` has what several commands take, `groups` hands options that belong together on as one record, of which
-`training` and `laws` are two. `console`, `stages` and `rows` show and keep what comes out, `interruptions` says what is
-kept when somebody presses Ctrl-C. Begin with `app`:
+`app` only registers them; a module is loaded when its command is asked for, and loads what is heavy when it runs. What
+they share, options, tables, progress and endings, is in `tegum.compare.terminal`. Begin with `app`:
 
     >>> from tegum.compare.commands.app import COMMANDS
     >>> COMMANDS["minima"]

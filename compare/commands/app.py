@@ -8,10 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from .characters import spell_what_cannot_be_encoded
-from .console import FAILED, MISUSE, complain
-from .interruptions import INTERRUPTED, stoppable, tell
-from .late import LateCommands
+from ..terminal import (
+    FAILED,
+    INTERRUPTED,
+    MISUSE,
+    LateCommands,
+    complain,
+    spell_what_cannot_be_encoded,
+    stoppable,
+    tell,
+)
 
 # For each command its module, which is loaded when the command is asked for, and a line that fits beside its name.
 COMMANDS = {
@@ -36,7 +42,7 @@ COMMANDS = {
 class Tegum(LateCommands):
     """The commands of `tegum`."""
 
-    registered = COMMANDS
+    package, registered = __package__, COMMANDS
 
 
 # Plain help: the panels of rich would take as long to load as everything else together.

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table, write_json
-from .groups import with_groups
-from .interruptions import keeping
-from .options import GRID, Json, numbers
-from .stages import Stages
+from ..terminal import GRID, Json, Stages, console, keeping, numbers, print_json, print_table, with_groups, write_json
 
 if TYPE_CHECKING:
     import xarray as xr

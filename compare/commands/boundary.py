@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
-from .given import goes_without
-from .groups import with_groups
-from .options import Features, Hidden, Json
-from .places import taken
+from ..terminal import Features, Hidden, Json, console, goes_without, print_json, print_table, taken, with_groups
 
 if TYPE_CHECKING:
     from tegum.theory.boundaries import BoundaryCurve, BoundaryMap, BoundarySegment, SpecialPoint

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table, write_json
-from .given import goes_without
-from .groups import with_groups
-from .interruptions import keeping
-from .options import Features, Hidden, Json
-from .stages import Stages
+from ..terminal import (
+    Features,
+    Hidden,
+    Json,
+    Stages,
+    console,
+    goes_without,
+    keeping,
+    print_json,
+    print_table,
+    with_groups,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from tegum.theory.models import Family

@@ -9,10 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
-from .interruptions import keeping
-from .options import Json
-from .stages import Stages
+from ..terminal import Json, Stages, console, keeping, print_json, print_table
 
 TABLE, FIGURE = "certified-diagram.csv", "certified-diagram.png"
 
@@ -53,7 +50,7 @@ def _proved(
 
     from ..diagrams import CertifiedRow, certified_columns, crossed
     from ..figures import certified_figure, save_figure
-    from .rows import read_rows, write_rows
+    from ..terminal import read_rows, write_rows
 
     if not 0 <= penalty < float("inf"):
         raise ValueError(f"penalty must be a number, at least 0, got {penalty}")

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import FAILED, complain, console, print_json
-from .given import takes_only
-from .groups import with_groups
-from .interruptions import keeping
-from .options import Features, Hidden, Json
-from .places import same_kind
-from .stages import Stages
+from ..terminal import (
+    FAILED,
+    Features,
+    Hidden,
+    Json,
+    Stages,
+    complain,
+    console,
+    keeping,
+    print_json,
+    same_kind,
+    takes_only,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from tegum.theory.models import ToyModel

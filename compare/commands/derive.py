@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import console, print_json
-from .given import goes_without
-from .options import Features, Hidden, Json
+from ..terminal import Features, Hidden, Json, console, goes_without, print_json
 
 
 def derive(

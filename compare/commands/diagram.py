@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .accounts import print_cells, print_ledger
-from .console import complain, console, print_json, write_json
-from .given import goes_without, takes_only
-from .groups import with_groups
-from .interruptions import keeping
-from .options import Features, Hidden, Json, Layout
-from .stages import Stages
+from ..terminal import (
+    Features,
+    Hidden,
+    Json,
+    Layout,
+    Stages,
+    complain,
+    console,
+    goes_without,
+    keeping,
+    print_cells,
+    print_json,
+    print_ledger,
+    takes_only,
+    with_groups,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import xarray as xr

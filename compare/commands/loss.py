@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table
-from .options import Json, Layout
+from ..terminal import Json, Layout, console, print_json, print_table
 
 # Models that a table shows; JSON has all.
 SHOWN = 20

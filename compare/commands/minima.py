@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .console import print_json, print_table
-from .options import Density, Features, Hidden, Importance, Json
+from ..terminal import Density, Features, Hidden, Importance, Json, print_json, print_table
 
 if TYPE_CHECKING:
     from tegum.theory.minima import CriticalPoint

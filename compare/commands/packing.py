@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table, write_json
-from .given import takes_only
-from .interruptions import keeping
-from .options import Json
-from .stages import Stages
+from ..terminal import Json, Stages, console, keeping, print_json, print_table, takes_only, write_json
 
 if TYPE_CHECKING:
     from tegum.theory.packing import Packed, Transition
@@ -143,7 +139,7 @@ def _show_free(out: Path, most: int, report: Callable[[str, float], None], *, as
 
     from ..figures import free_packing_figure, save_figure
     from ..geometry import FreeRow, survey
-    from .rows import read_rows, write_rows
+    from ..terminal import read_rows, write_rows
 
     path = out / FREE_TABLE
     rows: list[FreeRow] = []

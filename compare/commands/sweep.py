@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import FAILED, complain, print_json, say
-from .groups import with_groups
-from .laws import COUNTED, LawOptions
-from .options import GRID, WHOLE_GRID, Json, Seeds, numbers, whole_numbers
-from .training import TrainingOptions
+from ..terminal import (
+    COUNTED,
+    FAILED,
+    GRID,
+    WHOLE_GRID,
+    Json,
+    LawOptions,
+    Seeds,
+    TrainingOptions,
+    complain,
+    numbers,
+    print_json,
+    say,
+    whole_numbers,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from tegum.empirical.sweeps import Sweep

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table, say
-from .given import takes_only
-from .groups import with_groups
-from .options import Json
-from .places import taken
-from .stages import Stages
+from ..terminal import Json, Stages, console, print_json, print_table, say, taken, takes_only, with_groups
 
 if TYPE_CHECKING:
     from tegum.theory.spheres import ThomsonMinimum

@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import FAILED, complain, console, print_json, print_table
-from .groups import with_groups
-from .interruptions import keeping
-from .laws import COUNTED, LawOptions
-from .options import Features, Hidden, Json, Seeds, whole_numbers
-from .places import new_file
-from .training import TrainingOptions
+from ..terminal import (
+    COUNTED,
+    FAILED,
+    Features,
+    Hidden,
+    Json,
+    LawOptions,
+    Seeds,
+    TrainingOptions,
+    complain,
+    console,
+    keeping,
+    new_file,
+    print_json,
+    print_table,
+    whole_numbers,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from tegum.empirical.runs import TrainedModels

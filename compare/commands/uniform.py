@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import console, print_json, print_table, write_json
-from .interruptions import keeping
-from .options import Json
-from .stages import Stages
+from ..terminal import Json, Stages, console, keeping, print_json, print_table, write_json
 
 if TYPE_CHECKING:
     from tegum.theory.numerics import FloatArray

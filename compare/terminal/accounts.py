@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .console import console, print_table
+from .screen import console, print_table
 
 if TYPE_CHECKING:
     from ..diagrams import Ledger

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from .console import complain
+from .screen import complain
 
+# Exit code of a command that Ctrl-C stopped, as shells have it.
 INTERRUPTED = 130
 # What shells make the exit code of a signal of.
 BY_SIGNAL = 128

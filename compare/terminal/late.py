@@ -21,9 +21,11 @@ class LateCommands(TyperGroup):
     """A group of commands in modules beside this one.
 
     Attributes:
+        package: the folder of the commands' modules.
         registered: for each command its module, which has a function of that name, and what it does in a few words.
     """
 
+    package: ClassVar[str] = ""
     registered: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def __init__(self, **settings: Any) -> None:
@@ -39,7 +41,7 @@ class LateCommands(TyperGroup):
 
     def load(self, name: str) -> Any:
         """Return a command."""
-        module = import_module(f".{self.registered[name][0]}", __package__)
+        module = import_module(f".{self.registered[name][0]}", self.package)
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(name, cls=Command)(getattr(module, name.replace("-", "_")))
         return typer.main.get_command(alone)

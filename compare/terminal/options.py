@@ -6,17 +6,25 @@ from typing import Annotated
 
 import typer
 
+# What an axis of numbers, and one of whole numbers, may be written as.
 GRID = "a number, a list as 0.1,0.3, or LOW:HIGH:COUNT, evenly spaced in the logarithm"
 WHOLE_GRID = "a number, a list as 2,3,5, or LOW:HIGH for all in between"
 
+# The number of features.
 Features = Annotated[int, typer.Option("--features", help="Number of features n.")]
+# The number of hidden dimensions.
 Hidden = Annotated[int, typer.Option("--hidden", help="Number of hidden dimensions m.")]
+# 1 − S of all features.
 Density = Annotated[float, typer.Option("--density", help="Feature density 1-S, in (0, 1].")]
+# The last feature's, in units of the others'.
 Importance = Annotated[float, typer.Option("--importance", help="Importance of the last feature against the others.")]
+# A number or a list; read by `whole_numbers`.
 Seeds = Annotated[str, typer.Option(help="Number of seeds, or which, as 0,3,9 or 5:8.")]
+# How weights lie in somebody's file.
 Layout = Annotated[
     str, typer.Option(help="Axes of W in a file: 'hidden-feature', 'feature-hidden', or 'auto' to tell by their sizes.")
 ]
+# Every command that prints has it.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .console import complain
+from .screen import complain
 
 Row = TypeVar("Row")
 # Of a field's annotation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .console import console
+from .screen import console
 
 # Stages that say how far they are from the beginning.
 COUNTED = ("training", "controls")

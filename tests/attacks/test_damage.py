@@ -21,11 +21,11 @@ import pytest
 import xarray as xr
 
 from tegum.compare.basins import BasinSettings, basin_shares, load_basins
-
-# Behind the face: tables are read back.
-from tegum.compare.commands.rows import read_rows, write_rows
 from tegum.compare.diagrams import CertifiedRow, certified_columns, load, save
 from tegum.compare.foreign import read_many
+
+# Behind the face: tables are read back.
+from tegum.compare.terminal import read_rows, write_rows
 from tegum.empirical.files import load_models, save_models
 from tegum.empirical.runs import Session
 from tegum.empirical.sweeps import read_sweep

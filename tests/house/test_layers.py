@@ -42,6 +42,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "compare": [
         {"commands"},
+        {"terminal"},
         {"figures"},
         {"foreign", "basins"},
         {"diagrams", "geometry"},

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-# Behind the face: tables are read back and broken on purpose.
-from tegum.compare.commands.rows import write_rows
 from tegum.compare.diagrams import certified_columns
+
+# Behind the face: tables are read back and broken on purpose.
+from tegum.compare.terminal import write_rows
 from tests.support.command_line import INTERRUPTED
 
 diagrams: Any = import_module("tegum.compare.diagrams")

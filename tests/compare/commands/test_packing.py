@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 # Behind the face: tables are read back and broken on purpose.
-from tegum.compare.commands.rows import read_rows
+from tegum.compare.terminal import read_rows
 from tegum.theory import best_packing
 from tegum.theory.packing import packing_transitions
 from tests.support.command_line import INTERRUPTED

@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-# Behind the face: options are read without running a command.
-from tegum.compare.commands.laws import LawOptions
-
-# Behind the face: options are read without training anything.
-from tegum.compare.commands.training import TrainingOptions
 from tegum.compare.foreign import read_many
+
+# Behind the face: options are read without running a command.
+# Behind the face: options are read without training anything.
+from tegum.compare.terminal import LawOptions, TrainingOptions
 from tegum.empirical.files import load_models, save_models
 from tegum.empirical.runs import ARCHITECTURES, Session
 from tegum.empirical.training import train
@@ -269,7 +268,7 @@ def test_ctrl_c_in_a_process_and_the_same_command_again_end_as_one_run(tegum_: A
 def test_an_interrupted_run_goes_on_bit_for_bit(
     tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objective: str
 ) -> None:
-    effort = {"exact": "--steps 150", "sampled": "--steps 30000 --batch 64"}[objective]
+    effort = {"exact": "--steps 3000", "sampled": "--steps 30000 --batch 64"}[objective]
     words = f"train --density 0.1 --seeds 3 {effort} --objective {objective} --device cpu --json"
     with monkeypatch.context() as patch:
         press_at_once(patch)

@@ -15,7 +15,7 @@ from tegum.theory.proofs.cells import DiagramCell, certified_cells
 # Behind the face: one column is computed by itself.
 diagram: Any = import_module("tegum.compare.diagrams.certified")
 # Behind the face: tables are read back and broken on purpose.
-rows_module: Any = import_module("tegum.compare.commands.rows")
+rows_module: Any = import_module("tegum.compare.terminal.rows")
 SHIPPED = Path(__file__).resolve().parents[3] / "docs" / "certified-diagram.csv"
 
 

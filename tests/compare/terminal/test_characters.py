@@ -12,7 +12,7 @@ import pytest
 from tests.support.places import ROOT
 
 # Behind the face: how characters are spelled, and the root of the command line.
-module: Any = import_module("tegum.compare.commands.characters")
+module: Any = import_module("tegum.compare.terminal.characters")
 app: Any = import_module("tegum.compare.commands.app")
 
 

@@ -11,8 +11,8 @@ import pytest
 from tests.support.command_line import Outcome
 
 # Behind the face: what is refused, and the registry of commands.
-module: Any = import_module("tegum.compare.commands.given")
-late: Any = import_module("tegum.compare.commands.late")
+module: Any = import_module("tegum.compare.terminal.given")
+late: Any = import_module("tegum.compare.terminal.late")
 
 # How a command is used, an option that has no effect then, and what is written for it.
 IDLE = {

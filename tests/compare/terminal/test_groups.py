@@ -10,7 +10,7 @@ import pytest
 import typer
 
 # Behind the face: options are read without running a command.
-from tegum.compare.commands.groups import with_groups
+from tegum.compare.terminal import with_groups
 
 
 @dataclass(frozen=True)

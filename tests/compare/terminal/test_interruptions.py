@@ -15,7 +15,7 @@ import pytest
 from tests.support.command_line import INTERRUPTED
 
 # Behind the face: signals in threads.
-interruptions: Any = import_module("tegum.compare.commands.interruptions")
+interruptions: Any = import_module("tegum.compare.terminal.interruptions")
 # Behind the face: a run is stopped in the middle.
 running: Any = import_module("tegum.empirical.training.running")
 
@@ -99,7 +99,7 @@ def test_no_function_but_the_command_lines_handles_signals(package: str) -> None
     from tests.support.places import ROOT
 
     # Workers are processes of their own.
-    allowed = {"compare/commands/interruptions.py", "empirical/sweeps/workers.py"}
+    allowed = {"compare/terminal/interruptions.py", "empirical/sweeps/workers.py"}
     found = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / package).rglob("*.py")
@@ -111,7 +111,7 @@ def test_no_function_but_the_command_lines_handles_signals(package: str) -> None
 def test_training_is_saved_and_goes_on_bit_for_bit(
     tegum_: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
 ) -> None:
-    words = "train --density 0.1 --seeds 3 --steps 150 --objective exact --device cpu --out"
+    words = "train --density 0.1 --seeds 3 --steps 3000 --objective exact --device cpu --out"
     out, whole = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     with monkeypatch.context() as patch:
         patch.setattr(running, "wait", sent(number, then=running.wait))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 # Behind the face: options are read without running a command.
-from tegum.compare.commands.options import numbers, whole_numbers
+from tegum.compare.terminal import numbers, whole_numbers
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-# Behind the face: tables are read back and broken on purpose.
-from tegum.compare.commands.rows import read_rows, write_rows
 from tegum.compare.geometry import FreeRow, survey
+
+# Behind the face: tables are read back and broken on purpose.
+from tegum.compare.terminal import read_rows, write_rows
 from tegum.theory import best_packing
 from tegum.theory.storage import UnverifiedWarning
 

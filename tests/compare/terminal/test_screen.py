@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 # Behind the face: how commands print.
-module: Any = import_module("tegum.compare.commands.console")
+module: Any = import_module("tegum.compare.terminal.screen")
 
 COLUMNS = ["phase", "loss", "weights", "status"]
 ROWS = [

@@ -1,0 +1,79 @@
+"""What all commands of the command line share: their options, what they print, and how they end.
+
+`options`, `laws` and `training` declare options that several commands take, `groups` hands those that belong together
+on as one record, and `given` refuses what has no effect. `screen`, `stages`, `accounts` and `characters` show what
+comes out, `rows` and `places` keep it, `interruptions` stops a command and says what is kept, and `late` loads it.
+Begin with `options`:
+
+    >>> from tegum.compare.terminal import numbers
+    >>> numbers("density", "0.1,0.3")
+    [0.1, 0.3]
+"""
+
+from .accounts import print_cells, print_ledger
+from .characters import spell_what_cannot_be_encoded
+from .given import goes_without, takes_only
+from .groups import with_groups
+from .interruptions import INTERRUPTED, keeping, stoppable, tell
+from .late import LateCommands
+from .laws import COUNTED, LawOptions
+from .options import (
+    GRID,
+    WHOLE_GRID,
+    Density,
+    Features,
+    Hidden,
+    Importance,
+    Json,
+    Layout,
+    Seeds,
+    numbers,
+    whole_numbers,
+)
+from .places import new_file, same_kind, taken
+from .rows import read_rows, write_rows
+from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json
+from .stages import Stages
+from .training import TrainingOptions
+
+__all__ = [
+    "COUNTED",
+    "FAILED",
+    "GRID",
+    "INTERRUPTED",
+    "MISUSE",
+    "WHOLE_GRID",
+    "Density",
+    "Features",
+    "Hidden",
+    "Importance",
+    "Json",
+    "LateCommands",
+    "LawOptions",
+    "Layout",
+    "Seeds",
+    "Stages",
+    "TrainingOptions",
+    "complain",
+    "console",
+    "goes_without",
+    "keeping",
+    "new_file",
+    "numbers",
+    "print_cells",
+    "print_json",
+    "print_ledger",
+    "print_table",
+    "read_rows",
+    "same_kind",
+    "say",
+    "spell_what_cannot_be_encoded",
+    "stoppable",
+    "taken",
+    "takes_only",
+    "tell",
+    "whole_numbers",
+    "with_groups",
+    "write_json",
+    "write_rows",
+]
