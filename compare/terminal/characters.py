@@ -56,10 +56,9 @@ def _in_ascii(letter: str) -> str:
     """Return what one character is written as."""
     if letter in WORDS:
         return WORDS[letter]
-    mark, _, rest = unicodedata.decomposition(letter).rpartition(" ") if letter.isprintable() else ("", "", "")
-    first = mark.split(" ")[0]
-    if first in MARKS:
-        return MARKS[first] + spelled(chr(int(rest, 16)))
+    mark, *codes = unicodedata.decomposition(letter).split(" ") if letter.isprintable() else [""]
+    if mark in MARKS:
+        return MARKS[mark] + spelled("".join(chr(int(code, 16)) for code in codes))
     parts = unicodedata.normalize("NFKD", letter)
     if parts != letter:
         return "".join(part if part.isascii() else WORDS.get(part, "") for part in parts) or _escaped(letter)

@@ -21,7 +21,8 @@ def rational_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tup
     law, n = model.features, model.n_features
     assert isinstance(law, IndependentFeatures)
     assert not model.has_penalty
-    low, width = Fraction(law.amplitude.low), Fraction(law.amplitude.width)
+    low = Fraction(law.amplitude.low)
+    width = Fraction(law.amplitude.high) - low
     second_moment = low**2 + low * width + width**2 / 3
     densities = [Fraction(float(p)) for p in np.broadcast_to(law.density, n)]
     gram, offsets = exact_gram(weights), [Fraction(float(x)) for x in bias]

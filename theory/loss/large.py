@@ -28,6 +28,8 @@ from .penalties import positive_part
 from .signed_sums import Refusal, SignedSums, TooManyPatternsError
 
 Exponents = NDArray[np.int64]
+# Fractions and exponents of numbers.
+Parts = tuple[FloatArray, Exponents]
 
 # Sizes from which numbers are scaled, by type: weights; biases, which are as large as products of weights; importances,
 # penalties and amplitudes. What is made of smaller ones has at most their sixth power, which doesn't overflow.
@@ -52,14 +54,18 @@ def has_large_parameters(model: ToyModel, dtype: str = "float64") -> bool:
 def large(model: ToyModel, weights: Array, bias: Array) -> NDArray[np.bool_] | None:
     """Return which losses are scaled, shape (...), the broadcast of all batch shapes; None if there are none."""
     dtype = "float32" if "32" in str(weights.dtype) else "float64"
-    W, b = as_numpy(weights), as_numpy(bias)
     of_weights, of_bias, _ = LIMITS[dtype]
-    batch = common_batch(model, W.shape[:-2], b.shape[:-1])
+    batch = common_batch(model, weights.shape[:-2], bias.shape[:-1])
     if has_large_parameters(model, dtype):
         return np.ones(batch, dtype=bool)
+    xp = array_api_compat.array_namespace(weights)
+    if bool(xp.all(xp.abs(weights) < of_weights) & xp.all(xp.abs(bias) < of_bias)):
+        # A device tells that much faster than it hands over everything.
+        return None
+    W, b = as_numpy(weights), as_numpy(bias)
     # What isn't a number isn't small.
     found = ~(np.abs(W) < of_weights).all(axis=(-2, -1)) | ~(np.abs(b) < of_bias).all(axis=-1)
-    return np.broadcast_to(found, batch) if found.any() else None
+    return np.broadcast_to(found, batch)
 
 
 def scaled_where(
@@ -163,16 +169,22 @@ class _Scaled:
         ).sum(axis=(-2, -1))
         length = np.diagonal(self.gram, axis1=-2, axis2=-1)
         found["loss"] = found["loss"] + _product(decay[:, None], length, exponent=2 * self.of_columns).sum(axis=-1)
+        slopes: list[Parts] = []
+        bends: list[Parts] = []
         if first is not None:
             curvature, c = self._curvature(first, apart)
             E = _exponent(self.weights, (-2, -1))
             pulled = np.ldexp(self.weights, -E[:, None, None]) @ curvature
-            found["d_weights"] = np.ldexp(pulled, (c + E)[:, None, None])
+            slopes.append(_parts(pulled, exponent=(c + E)[:, None, None]))
             found["d_bias"] = _product(self.importance, first[..., -1], exponent=self.f - LIFT)
             if second is not None:
-                found["hessian"] = self._hessian(second, curvature, c, E)
+                bends.append(self._hessian(second, curvature, c, E))
         if self.given.activation_penalty.any():
-            self._add_activations(found, order)
+            found["loss"] = found["loss"] + self._activations(order, slopes, bends)
+        if first is not None:
+            found["d_weights"] = _total(slopes)
+            if second is not None:
+                found["hessian"] = _total(bends)
         return found
 
     def _expectations(self, order: int) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
@@ -199,10 +211,8 @@ class _Scaled:
     def _losses(self, value: FloatArray, factor: FloatArray) -> FloatArray:
         """Return multiples of the outputs' losses, shape (B, n)."""
         signal = self.model.densities() * float(self.model.features.amplitude.second_moment)
-        parts = _parts(factor, value, exponent=2 * self.f - LIFT), _parts(factor, signal, exponent=2 * self.g)
-        top = np.maximum(*(np.where(x != 0, e, NEVER) for x, e in parts))
-        total = sum(np.ldexp(x, np.maximum(e - top, NEVER)) for x, e in parts)
-        return np.asarray(np.ldexp(np.maximum(total, 0), top))
+        parts = [_parts(factor, value, exponent=2 * self.f - LIFT), _parts(factor, signal, exponent=2 * self.g)]
+        return np.maximum(_total(parts), 0)
 
     def _curvature(self, first: FloatArray, apart: FloatArray) -> tuple[FloatArray, Exponents]:
         """Return Γ + Γᵀ as fractions, shape (B, n, n), and their exponent, shape (B,)."""
@@ -217,8 +227,8 @@ class _Scaled:
         total = sum(np.ldexp(x, np.maximum(e - c[:, None, None], NEVER)) for x, e in parts)
         return np.asarray(total + np.swapaxes(total, -1, -2)), c
 
-    def _hessian(self, second: FloatArray, curvature: FloatArray, c: Exponents, E: Exponents) -> FloatArray:
-        """Return the Hessian: that of weights divided by a power of two, multiplied back."""
+    def _hessian(self, second: FloatArray, curvature: FloatArray, c: Exponents, E: Exponents) -> Parts:
+        """Return fractions and exponents of the Hessian: that of weights divided by a power of two."""
         n, m, g = self.model.n_features, self.model.n_hidden, self.g
         top = np.maximum(_exponent(self.importance, (-1,)), np.frexp(self.penalties[0])[1] - 2 * g)
         second = np.ldexp(self.importance, -top[:, None])[..., None, None] * second
@@ -235,11 +245,14 @@ class _Scaled:
         of_parameters = np.concatenate(
             [np.repeat((g + down)[:, None], m * n, axis=1), np.zeros((len(E), n), int)], axis=1
         )
-        return np.asarray(np.ldexp(hessian, top[:, None, None] + of_parameters[:, :, None] + of_parameters[:, None, :]))
+        return _parts(hessian, exponent=top[:, None, None] + of_parameters[:, :, None] + of_parameters[:, None, :])
 
-    def _add_activations(self, found: dict[str, Any], order: int) -> None:
-        """Add λ_A E‖W x‖₁ and its derivatives, unit by unit."""
+    def _activations(self, order: int, slopes_in_weights: list[Parts], bends: list[Parts]) -> FloatArray:
+        """Return λ_A E‖W x‖₁, shape (B,), and append its derivatives to those of everything else, unit by unit."""
         n, penalty, batch = self.model.n_features, self.penalties[2][:, None, None], (len(self.weights),)
+        total: Any = 0.0
+        in_weights, size = np.zeros_like(self.weights), self.weights[0].size + n
+        in_both, exponents = (np.zeros((*batch, size, size), dtype) for dtype in (float, np.int64))
         sums = SignedSums(self.model.features, n, np.zeros(()))
         for h in range(self.model.n_hidden):
             row = self.weights[:, h]
@@ -250,13 +263,18 @@ class _Scaled:
             if isinstance(plan, Refusal):
                 raise TooManyPatternsError(plan.reason)
             value, first, second = sums.evaluate(plan, slopes, np.zeros((2, *batch)), positive_part, order, batch)
-            found["loss"] = found["loss"] + _product(penalty[:, 0, 0], value.sum(axis=0), exponent=E + self.g)
+            total = total + _product(penalty[:, 0, 0], value.sum(axis=0), exponent=E + self.g)
             if first is not None:
-                found["d_weights"][:, h] += _product(penalty[:, 0], (first[:n, 0] - first[:n, 1]).T, exponent=self.g)
+                in_weights[:, h] = (first[:n, 0] - first[:n, 1]).T
             if second is not None:
                 at = slice(h * n, (h + 1) * n)
-                both = np.moveaxis(second[:n, :n].sum(axis=2), -1, 0)
-                found["hessian"][:, at, at] += _product(penalty, both, exponent=(self.g - E)[:, None, None])
+                in_both[:, at, at] = np.moveaxis(second[:n, :n].sum(axis=2), -1, 0)
+                exponents[:, at, at] = (self.g - E)[:, None, None]
+        if order:
+            slopes_in_weights.append(_parts(penalty, in_weights, exponent=self.g))
+        if order > 1:
+            bends.append(_parts(penalty, in_both, exponent=exponents))
+        return np.asarray(total)
 
 
 def _of_output(moments: PatternMoments, order: int) -> tuple[Array, Array | None, Array | None]:
@@ -287,7 +305,7 @@ def _exponent(array: FloatArray, axes: tuple[int, ...]) -> Exponents:
     return np.asarray(np.frexp(np.abs(array).max(axis=axes))[1], dtype=np.int64)
 
 
-def _parts(*factors: FloatArray, exponent: Any) -> tuple[FloatArray, Exponents]:
+def _parts(*factors: FloatArray, exponent: Any) -> Parts:
     """Return the fraction and the exponent of a product of numbers and a power of two."""
     fraction: Any = 1.0
     for factor in factors:
@@ -299,3 +317,10 @@ def _parts(*factors: FloatArray, exponent: Any) -> tuple[FloatArray, Exponents]:
 def _product(*factors: FloatArray, exponent: Any) -> FloatArray:
     """Return a product of numbers and a power of two, which overflows only as a whole."""
     return np.asarray(np.ldexp(*_parts(*factors, exponent=exponent)))
+
+
+def _total(parts: list[Parts]) -> FloatArray:
+    """Return sums of numbers, which overflow only as a whole: infinities of both signs would have none."""
+    top: Any = np.max(np.broadcast_arrays(*(np.where(x != 0, e, NEVER) for x, e in parts)), axis=0)
+    total: Any = sum(np.ldexp(x, np.maximum(e - top, NEVER)) for x, e in parts)
+    return np.asarray(np.ldexp(total, top))

@@ -110,6 +110,8 @@ class Moments:
             product, error = (end * slopes, xp.zeros_like(slopes))
             if abs(end) not in (0, 1):
                 product, error = two_product(slopes, end * xp.ones_like(slopes), factor)
+                # In single precision an end is short of something as well.
+                error = error + (end - float(xp.asarray(end, dtype=slopes.dtype))) * slopes
             ends.append(product)
             rest.append(error if short is None else error + end * short)
         of_ends, of_rest = xp.stack(ends), xp.stack(rest)

@@ -8,6 +8,7 @@ that can't be put there in the end is kept elsewhere, and where is told.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,9 @@ class Destination:
             with replacing(real, None if held.force else held.noted[real]) as new:
                 write(new)
                 written.state = state_of(new)
+                if real.is_dir() and not new.is_dir():
+                    # It was taken for a store to be replaced by another.
+                    raise IsADirectoryError(errno.EISDIR, "a folder is there", str(real))
             held.noted[real] = written.state
         # What writes a format has errors of its own beside OSError, and a result mustn't be lost to any.
         except Exception as error:
@@ -138,6 +142,8 @@ def write_whole(path: Path, text: str) -> None:
         OSError: if it can't be written; `path` is then as it was. If it is a `MovedError`, the text is elsewhere.
     """
     with Destination(path) as place:
+        if place.path.is_dir():
+            raise ValueError(f"expected a file or nothing at {path}, got a folder: choose another place")
         place.save(lambda new: new.write_text(text, encoding="utf-8"))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .locks import holder, locked
+from .locks import holder, locked, released
 from .saving import State, recover, state_of
 
 # A file by which it is known that a place is being written; it is there as long as that takes.
@@ -30,6 +30,7 @@ class Holding:
         lock: a file that is there to be locked.
         made: folders that were made for it.
         noted: what is at each place in it.
+        process: whose it is; one that is forked from it has only a copy.
     """
 
     place: Path
@@ -39,6 +40,7 @@ class Holding:
     lock: Path | None = None
     made: list[Path] = field(default_factory=list)
     noted: dict[Path, State] = field(default_factory=dict)
+    process: int = field(default_factory=os.getpid)
 
 
 # What each thread holds, by place.
@@ -152,7 +154,7 @@ def _lock(held: Holding) -> None:
         if handle is None:
             return
         got = locked(handle)
-        if got and not (lock.exists() and os.path.samestat(os.fstat(handle), lock.stat())):
+        if got and not _is_open(lock, handle):
             # Whoever had it has removed it by now.
             os.close(handle)
             continue
@@ -164,6 +166,13 @@ def _lock(held: Holding) -> None:
         held.handle = handle
         held.lock = None if held.folder else lock
         return
+
+
+def _is_open(path: Path, handle: int) -> bool:
+    """Return whether what is open is what is there now."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(handle), path.stat())
+    return False
 
 
 def _opened(lock: Path, held: Holding) -> int | None:
@@ -188,12 +197,15 @@ def _opened(lock: Path, held: Holding) -> int | None:
 
 def _release(held: Holding) -> None:
     """Give a place back; nothing is left of what was made for it."""
+    if held.process != os.getpid():
+        return
     if held.handle is not None:
         with contextlib.suppress(OSError):
             # Ours is empty. A file with content of this name is somebody else's.
-            if held.lock is not None and held.lock.is_file() and not held.lock.stat().st_size:
-                held.lock.unlink()
-        os.close(held.handle)
+            lock = held.lock
+            if lock is not None and lock.is_file() and not lock.stat().st_size and _is_open(lock, held.handle):
+                lock.unlink()
+        released(held.handle)
     for folder in reversed(held.made):
         with contextlib.suppress(OSError):
             folder.rmdir()

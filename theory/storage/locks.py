@@ -35,6 +35,14 @@ def locked(handle: int) -> bool | None:
     return True
 
 
+def released(handle: int) -> None:
+    """Unlock an open file or folder, and close it: a process that was forked meanwhile would hold it further."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
+    os.close(handle)
+
+
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[bool | None]:
     """Lock a file or folder for the block, and tell what came of it, as `locked`; None if it can't be opened."""

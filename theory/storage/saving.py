@@ -21,7 +21,8 @@ from pathlib import Path
 from .locks import claimed
 from .paths import check_path
 
-SUFFIX = ".saving"
+# The end of a working folder's name, and what is before that, for `glob`: a save of "a.txt" is none of "a".
+SUFFIX, DIGITS = ".saving", "[0-9a-f]" * 32
 NEW, OLD = "new", "old"
 # `renameat2` of Linux: paths relative to the current folder, a name that isn't taken, two names exchanged.
 HERE, FREE, EXCHANGE = -100, 1, 2
@@ -100,7 +101,7 @@ def recover(path: Path) -> None:
     """
     check_path("path", path, new=True)
     path = Path(os.path.realpath(path))
-    for work in sorted(path.parent.glob(f".{_escaped(path.name)}.*{SUFFIX}")):
+    for work in sorted(path.parent.glob(f".{_escaped(path.name)}.{DIGITS}{SUFFIX}")):
         with claimed(work) as dead:
             if not dead:
                 continue

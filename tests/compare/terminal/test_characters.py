@@ -24,6 +24,7 @@ app: Any = import_module("tegum.compare.commands.app")
         ("10⁻¹² ≤ x₁₂ ≤ ½", "10^-12 <= x_12 <= 1/2"),
         ("28 × 28, n ≫ m, 1±2", "28 x 28, n >> m, 1+-2"),
         ("Wᵀ Ŵ", "W^T W"),
+        ("™", "^TM"),
         ("中", "\\u4e2d"),
         ("plain", "plain"),
     ],

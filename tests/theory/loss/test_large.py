@@ -66,6 +66,21 @@ def test_what_overflows_is_infinite() -> None:
     assert not np.isnan(loss_hessian(model, [[1e200, 1e-200]], [0, -1e308])).any()
 
 
+@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.5, -0.5), (-0.5, 0.2)])
+@pytest.mark.parametrize("importance", [1e290, 1e300])
+def test_derivatives_that_overflow_with_both_signs_have_one(importance: float, weights: tuple[float, float]) -> None:
+    law = IndependentFeatures(0.5, amplitude=Amplitude(0, 1e10))
+    model = ToyModel(2, 1, law, importance, activation_penalty=1e300)
+    # The same with all factors of the loss smaller by 2^-600.
+    small = ToyModel(2, 1, law, importance * 2.0**-600, activation_penalty=1e300 * 2.0**-600)
+    W, b = np.array([weights]), np.zeros(2)
+    for engine in (CompiledEngine, ArrayEngine):
+        found, true = engine(model).evaluate(W, b, 2), engine(small).evaluate(W, b, 2)
+        with np.errstate(over="ignore"):
+            for name in ("d_weights", "d_bias", "hessian"):
+                np.testing.assert_allclose(getattr(found, name), np.ldexp(getattr(true, name), 600), rtol=1e-9)
+
+
 @pytest.mark.parametrize("amplitude", ["uniform", "symmetric", "constant"])
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_scaling_changes_nothing_where_it_is_not_needed(penalty: str, amplitude: str) -> None:
@@ -133,6 +148,19 @@ def test_single_precision_is_scaled_as_well() -> None:
     assert found.dtype == torch.float32
     exact, *_ = rational_loss(model, W.double().numpy(), b.double().numpy())
     np.testing.assert_allclose(float(found), float(exact), rtol=tolerance("loss", "float32"))
+
+
+@pytest.mark.parametrize("end", [0.1, 0.3, 0.7, 1.1])
+def test_ends_of_amplitudes_are_not_rounded_in_single_precision(end: float) -> None:
+    model = ToyModel(1, 1, IndependentFeatures(0.5, amplitude=Amplitude(end, end)))
+    for square in (1e3, 2e3, 1e5):
+        W = torch.tensor([[square**0.5]])
+        b = torch.tensor([2.5 * end - end * float(W[0, 0]) ** 2])
+        found = ArrayEngine(model, W).evaluate(W, b, 0)
+        exact, signal, _ = rational_loss(model, W.double().numpy(), b.double().numpy())
+        off = abs(Fraction(float(found.loss)) - exact)
+        assert off <= Fraction(float(found.error))
+        assert off <= tolerance("loss", "float32") * (exact + signal)
 
 
 def test_transforms_are_refused_in_words() -> None:

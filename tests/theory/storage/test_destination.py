@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +29,22 @@ from tegum.theory.storage import Destination
 with Destination(sys.argv[1], ["runs"] if sys.argv[2] == "folder" else None):
     print("held", flush=True)
     sys.stdin.readline()
+"""
+
+# Holds a place until it is told to end; a process that is forked from it ends its copy of that, and lives on.
+FORKED = """
+import os, sys, time
+from tegum.theory.storage import Destination
+place = Destination(sys.argv[1], ["runs"] if sys.argv[2] == "folder" else None)
+place.__enter__()
+if not os.fork():
+    place.__exit__(None, None, None)
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+    os._exit(0)
+sys.stdin.readline()
+place.__exit__(None, None, None)
+print("given back", flush=True)
 """
 
 
@@ -97,6 +114,17 @@ def test_what_is_in_the_way_is_told_and_stays(
         pass
     assert (tmp_path / made).read_text() == "mine"
     assert {name for name in names(tmp_path) if name not in made} == set()
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a"])
+def test_a_store_is_not_replaced_by_a_file(tmp_path: Path, name: str) -> None:
+    store("mine")(tmp_path / name)
+    with pytest.raises(ValueError, match=f"expected a file or nothing at .*{name}, got a folder"):
+        write_whole(tmp_path / name, "x")
+    with Destination(tmp_path / name) as place, pytest.raises(MovedError, match="a folder is there") as moved:
+        place.save(text("x"))
+    assert (tmp_path / name / "zarr.json").read_text() == "mine"
+    assert moved.value.found.read_text() == "x"
 
 
 def test_a_folder_in_a_file_cannot_be_written_to(tmp_path: Path) -> None:
@@ -188,6 +216,28 @@ def test_without_locks_nothing_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     with Destination(tmp_path / "a.txt") as place:
         place.save(text("x"))
     assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.skipif(locks.fcntl is None, reason="no locks here")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_process_that_was_forked_gives_nothing_back_and_holds_nothing_further(tmp_path: Path, kind: str) -> None:
+    place, inside = tmp_path / "out", ["runs"] if kind == "folder" else None
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", FORKED, place, kind], stdin=pipe, stdout=pipe, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    try:
+        with pytest.raises(ValueError, match="is writing"), Destination(place, inside):
+            pass
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "given back\n"
+        with Destination(place, inside) as mine:
+            mine.save(text("x"), "runs" if inside else "")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        process.communicate()
 
 
 # --- What somebody else does meanwhile ---------------------------------------------------------------------------

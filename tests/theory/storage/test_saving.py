@@ -160,3 +160,17 @@ def test_a_file_and_a_folder_replace_each_other(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     save(path, "again", folder=True)
     assert content(path) == {"a": "again", "deep/b": "again"}
+
+
+def test_what_only_looks_like_a_working_folder_stays(tmp_path: Path) -> None:
+    """A save of "a.txt" that was killed is none of "a", and other people's folders are nobody's saves."""
+    digits = "0123456789abcdef" * 2
+    for name in (f".a.txt.{digits}.saving", ".a.mine.saving"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").write_text(name)
+    before = content(tmp_path)
+    recover(tmp_path / "a")
+    assert content(tmp_path) == before
+    recover(tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text() == f".a.txt.{digits}.saving"
+    assert (tmp_path / ".a.mine.saving" / "old").exists()
