@@ -167,7 +167,7 @@ def basin_shares(
         InterruptedRunError: if it was stopped with Ctrl-C; the same call goes on from there.
     """
     if out is not None:
-        check_path("out", out, new=True)
+        check_path("out", out)
     check_callable("report", report)
     settings = BasinSettings() if settings is None else settings
     check_kind("settings", settings, BasinSettings)

@@ -193,7 +193,7 @@ def _place(out: Path, *, force: bool) -> Destination:
         ValueError: if the name ends otherwise, or something is there that mustn't be replaced.
     """
     if out.suffix not in SUFFIXES:
-        raise ValueError(f"--out must end in {' or '.join(SUFFIXES)}, got {out.name!r}")
+        raise ValueError(f"--out must end in {' or '.join(SUFFIXES)}, got {out.name or str(out)!r}")
 
     def read(there: Path) -> None:
         from tegum.empirical.files import load_models

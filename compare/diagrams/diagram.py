@@ -129,7 +129,7 @@ def phase_diagram(
         InterruptedRunError: if training was stopped with Ctrl-C; the same call goes on from there.
     """
     if out is not None:
-        check_path("out", out, new=True)
+        check_path("out", out)
     check_callable("report", report)
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)

@@ -148,7 +148,7 @@ def train_uniform(
         OSError: if `out` can't be written to. If it is a `MovedError`, the models that were trained last are elsewhere.
     """
     inverse_density = reals("inverse_density", inverse_density)
-    check_path("out", out, new=True)
+    check_path("out", out)
     sizes = [whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list)]
     check_seed("seed", seed)
     check_rate("learning_rate", learning_rate)

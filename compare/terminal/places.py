@@ -50,6 +50,10 @@ def same_kind(out: Path, read: Callable[[Path], object], *, force: bool = False)
     """
     from tegum.theory.storage import Destination
 
+    if out.is_dir() and not out.suffix:
+        raise ValueError(f"expected a file or nothing at {out}, got a folder: choose another --out")
+    if out.exists() and not (out.is_file() or out.is_dir()):
+        raise ValueError(f"expected a file or nothing at {out}, which is a device or a pipe: choose another --out")
     if out.exists():
         read(out)
     return Destination(out, force=force)

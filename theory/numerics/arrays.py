@@ -41,7 +41,8 @@ def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
         rational = given.dtype == object and any(isinstance(value, Fraction) for value in given.flat)
         array = np.frompyfunc(Fraction, 1, 1)(given) if rational else np.array(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise ValueError(f"{name} must be real numbers, got {shown(values)}") from error
+        masked = ", none of them masked" if isinstance(values, np.ma.MaskedArray) else ""
+        raise ValueError(f"{name} must be real numbers{masked}, got {shown(values)}") from error
     array = np.asarray(array)
     array.flags.writeable = False
     return array

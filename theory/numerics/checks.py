@@ -21,7 +21,7 @@ WORK = 100
 def shown(value: Any) -> str:
     """Return how a message shows a value: the beginning of its `repr`, or its kind where there is none."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # An object may raise whatever it likes when it is asked for its name.
         text = f"a {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({type(value).__name__})"

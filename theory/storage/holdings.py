@@ -104,6 +104,8 @@ def around(place: Path) -> Holding | None:
 
 def _check_kind(place: Path) -> None:
     """Raise `ValueError` if something of another kind is where a result will be."""
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise ValueError(f"expected a file or folder, or nothing, at {place}, which is a device or a pipe")
     store = place.suffix == STORE
     if place.is_dir():
         if (place / STORE_FILE).exists() or (store and not any(place.iterdir())):
