@@ -12,15 +12,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
-# What needs torch, and what comes with it.
-HEAVY = ("torch", "triton", "tegum")
+# Of what the project needs, what theory and these tests of it don't.
+LEFT_OUT = ("torch", "triton", "tegum", "dask", "matplotlib", "rich", "safetensors", "typer", "xarray", "zarr")
 # Models, machine code, and all minima of the smallest models; other tests of theory hold torch against it.
 TESTS = ("tests/theory/models", "tests/theory/minima", "tests/theory/numerics/test_compilation.py")
+ONE_AT_A_TIME = threading.Lock()
 EVERYTHING = """
 import importlib, pkgutil
 import tegum.theory
@@ -42,39 +45,47 @@ def interpreter(version: str) -> str | None:
 
 
 def dependencies() -> list[str]:
-    """Return what theory and its tests need, without torch."""
+    """Return what theory and its tests need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    return [name for name in names if not name.startswith(HEAVY)]
+    return [name for name in names if not name.startswith(LEFT_OUT)]
 
 
-def tried(python: str, version: str) -> None:
-    """Run the tests under one interpreter, and stop if one fails."""
+def tried(python: str, version: str) -> str:
+    """Run the tests under one interpreter, and return what was said; raise an error if one fails."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([python, "-m", "venv", folder], check=True)
+        run([python, "-m", "venv", folder])
         own = str(Path(folder) / "bin" / "python")
         install = [own, "-m", "pip", "install", "--quiet"]
         pinned = [*install, "--constraint", str(ROOT / "constraints.txt"), *dependencies()]
-        if subprocess.run(pinned, check=False).returncode:
-            print(f"Python {version}: NOT TESTED, its packages can't be installed here", flush=True)
-            return
-        subprocess.run([*install, "--no-deps", "--editable", str(ROOT)], check=True)
-        print(f"Python {version}:", flush=True)
-        subprocess.run([own, "-c", EVERYTHING], check=True, cwd=folder)
-        subprocess.run([own, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", *TESTS], check=True, cwd=ROOT)
+        if subprocess.run(pinned, capture_output=True, check=False).returncode:
+            return f"Python {version}: NOT TESTED, its packages can't be installed here"
+        # What it writes lies in the project's own folder.
+        with ONE_AT_A_TIME:
+            run([*install, "--no-deps", "--editable", str(ROOT)])
+        run([own, "-c", EVERYTHING], folder)
+        return f"Python {version}: {run([own, '-m', 'pytest', '-q', *TESTS]).strip().splitlines()[-1]}"
+
+
+def run(command: list[str], folder: str | Path = ROOT) -> str:
+    """Run a command, and return what it wrote; if it fails that is shown."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return done.stdout
 
 
 def main() -> None:
-    """Try every version that is there but the one that this runs under."""
+    """Try every version that is there but the one that this runs under, side by side."""
     here = ".".join(map(str, sys.version_info[:2]))
-    for version in VERSIONS:
-        python = interpreter(version)
-        if version == here:
-            print(f"Python {version}: all tests were run under it")
-        elif python is None:
-            print(f"Python {version} isn't installed here")
-        else:
-            tried(python, version)
+    found = {version: interpreter(version) for version in VERSIONS if version != here}
+    print(f"Python {here}: all tests are run under it")
+    for version in [version for version, python in found.items() if python is None]:
+        print(f"Python {version} isn't installed here")
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(tried, python, version) for version, python in found.items() if python is not None]
+        for one in runs:
+            print(one.result(), flush=True)
 
 
 if __name__ == "__main__":
