@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .screen import console, print_table
@@ -59,11 +60,7 @@ def print_ledger(ledger: Ledger) -> None:
         "other": "of another minimum that theory lists",
         "unexplained": "of none",
     }
-    rows = [[meaning[name], f"{count}", f"{count / account.runs:.2%}"] for name, count in ledger.basins.items()]
-    rows += [
-        [f"  of the others: {phase}", f"{count}", f"{count / account.runs:.2%}"]
-        for phase, count in ledger.other_endings.items()
-    ]
+    rows = _endings(meaning, ledger.basins, ledger.other_endings, account.runs)
     print_table("In whose basin they are: where polishing leads", ["", "runs", "share"], rows)
     right = f"{_share(account.best_seed_in_global_phase)} % of {account.cells_off_a_boundary}"
     facts = [
@@ -81,6 +78,15 @@ def print_ledger(ledger: Ledger) -> None:
         facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
         facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
     print_table("Agreement of training with theory", ["", "value"], facts)
+
+
+def _endings(
+    meaning: Mapping[str, str], counts: Mapping[str, int], others: Mapping[str, int], total: int
+) -> list[list[str]]:
+    """Return rows of counts by what they mean, and below them those of other minima by phase."""
+    named = {meaning[name]: count for name, count in counts.items()}
+    named |= {f"  of the others: {phase}": count for phase, count in others.items()}
+    return [[text, f"{count}", f"{count / total:.2%}"] for text, count in named.items()]
 
 
 def _short(value: float) -> str:
@@ -101,11 +107,7 @@ def print_cells(account: TableAccount) -> None:
         "between": "near none, between several minima",
         "none": "near none",
     }
-    rows = [[meaning[name], f"{count}", f"{account.share(name):.2%}"] for name, count in account.outcomes.items()]
-    rows += [
-        [f"  of the others: {phase}", f"{count}", f"{count / account.cells:.2%}"]
-        for phase, count in account.other_endings.items()
-    ]
+    rows = _endings(meaning, account.outcomes, account.other_endings, account.cells)
     print_table(
         f"{account.cells} cells, near within {account.tolerance:g} in (length, overlap)", ["", "cells", "share"], rows
     )

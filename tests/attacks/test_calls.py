@@ -36,5 +36,5 @@ def test_no_call_ends_in_anything_but_a_right_result_or_a_clear_error(tmp_path: 
     print(dict(outcomes))
     for key, found in of_function.items():
         print(f"{key:45} {dict(found)}")
-    assert sum(outcomes.values()) > 4000
+    assert sum(outcomes.values()) - outcomes["skipped"] > 4000
     assert faults == []

@@ -32,7 +32,9 @@ def flipped(path: Path, rng: np.random.Generator) -> None:
 
 def zeroed(path: Path, rng: np.random.Generator) -> None:
     content = bytearray(path.read_bytes())
-    content[rng.integers(len(content))] = 0
+    # A byte that is 0 can't be damaged so.
+    there = [k for k, byte in enumerate(content) if byte]
+    content[there[rng.integers(len(there))]] = 0
     path.write_bytes(content)
 
 
@@ -46,8 +48,11 @@ def deleted(path: Path, _: np.random.Generator) -> None:
 
 
 def exchanged(folder: Path, rng: np.random.Generator) -> None:
-    one, other = (files_of(folder)[k] for k in rng.choice(len(files_of(folder)), 2, replace=False))
-    contents = one.read_bytes(), other.read_bytes()
+    files = files_of(folder)
+    contents = (b"", b"")
+    while contents[0] == contents[1]:
+        one, other = (files[k] for k in rng.choice(len(files), 2, replace=False))
+        contents = one.read_bytes(), other.read_bytes()
     other.write_bytes(contents[0])
     one.write_bytes(contents[1])
 
@@ -72,6 +77,8 @@ def damage(path: Path, rng: np.random.Generator) -> str:
     way = ways[rng.integers(len(ways))]
     sizes = np.array([file.stat().st_size for file in files_of(path)])
     target = path if way is exchanged else files_of(path)[rng.choice(len(sizes), p=(sizes > 0) / (sizes > 0).sum())]
+    # A file of zeros can't lose another byte to zero.
+    way = flipped if way is zeroed and not target.read_bytes().strip(b"\0") else way
     way(target, rng)
     return f"{way.__name__} {target.name}"
 

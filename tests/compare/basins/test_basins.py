@@ -225,10 +225,17 @@ def test_intervals_are_those_published(count: int, total: int, ends: tuple[float
     np.testing.assert_allclose(wilson_interval(count, total), ends, rtol=0, atol=half_unit(4))
 
 
-def test_counts_that_are_none_are_refused() -> None:
-    for count, total in ((3, 2), (-1, 2), (0, 0)):
-        with pytest.raises(ValueError, match=r"count must|total must|counts must"):
-            wilson_interval(count, total)
+@pytest.mark.parametrize(
+    ("count", "total", "message"),
+    [
+        (3, 2, "counts must lie between 0 and their total, totals at 1 or more, got 3 of 2"),
+        (-1, 2, "count must be finite and not negative, got -1"),
+        (0, 0, "total must be a finite number at least 1, got 0"),
+    ],
+)
+def test_counts_that_are_none_are_refused(count: int, total: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        wilson_interval(count, total)
 
 
 def test_the_plane_has_its_quadrants() -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,13 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path: Path, changes: d
     with pytest.raises(ValueError, match=message):
         small_sweep(tmp_path / "a", **changes)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fraction_is_the_number_that_it_is(tmp_path: Path) -> None:
+    thirds = small_sweep(tmp_path / "a", density=[Fraction(1, 3), Fraction(1, 2)]).dataset.load()
+    floats = small_sweep(tmp_path / "b", density=[1 / 3, 0.5]).dataset.load()
+    assert thirds["density"].values.tolist() == [1 / 3, 0.5]
+    assert thirds["weights"].identical(floats["weights"])
 
 
 def test_a_missing_cuda_device_is_refused_before_anything_is_made(
