@@ -16,7 +16,7 @@ from .schedule import FIRST_TERM, ORIGIN_ROW, TERMS
 
 # From here on numbers are scaled before they are squared.
 LARGE_WEIGHT, LARGE_BIAS, _ = LIMITS["float64"]
-add, multiply, divide = (numba.njit(nogil=True)(part) for part in (two_sum, two_product, split))
+add, multiply, halve = (numba.njit(nogil=True)(part) for part in (two_sum, two_product, split))
 
 
 @numba.njit(nogil=True, inline="never")
@@ -37,7 +37,7 @@ def overlaps(weights: Any, first: int, count: int, columns: Any, halves: Any, gr
         for i in range(n):
             for k in range(count):
                 columns[h, i, k] = weights[first + k, h, i]
-                halves[h, i, k] = divide(columns[h, i, k], SPLITTER)[0]
+                halves[h, i, k] = halve(columns[h, i, k], SPLITTER)[0]
     for i in range(n):
         for j in range(i + 1):
             total, short = grams[i, j], shorts[i, j]
