@@ -174,7 +174,7 @@ def test_another_law_is_described_and_not_taken_for_independent(tmp_path: Path, 
     else:
         described = read_zarr(path, "runs").attrs["model"]
         assert (described["law"], described["groups"]) == ("CorrelatedFeatures", [[0, 1]])
-        assert described["weight_decay"] == 0.01
+        assert described["weight_penalty"] == 0.01
 
 
 def test_another_model_than_the_trained_one_is_refused(tmp_path: Path) -> None:
