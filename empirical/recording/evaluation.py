@@ -9,7 +9,7 @@ from tegum.theory.loss import expected_loss, linear_loss
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, even_size, over_slices
 
-from ..groups import law_of, penalties_of
+from ..groups import law_of, penalties_of, shape_of
 from ..inputs import input_table, seed_words
 from ..runs import Architecture
 
@@ -42,7 +42,7 @@ def losses_of(
     """
     weights = np.where(finite[..., None, None], weights, 0)
     bias = np.where(finite[..., None], bias, 0)
-    linear = architecture.name == "linear" and not model.has_penalty
+    linear = architecture.name == "linear" and not model.has_penalty and model.targets == "all"
     if linear or (architecture.name == "relu_output" and model.n_features <= MOST_EXACT):
         evaluate = linear_loss if linear else expected_loss
         losses = evaluate(model.take((..., np.newaxis)), weights, bias)
@@ -78,7 +78,7 @@ def _batch_losses(architecture: Architecture, model: ToyModel, parameters: Float
         np.array(model.importances()),
         penalties_of(model),
         records.Sizes(model.n_hidden, model.n_features, BATCH),
-        records.Shape(architecture.hidden_relu, not architecture.output_relu, architecture.tied, architecture.absolute),
+        shape_of(architecture, model),
         found,
     )
     return found

@@ -15,13 +15,14 @@ from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures
-from .model import PENALTIES, ToyModel, diagram_model
+from .model import CHOICES, PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
 from .strata import stratified_counts
 
 __all__ = [
     "AMPLITUDES",
+    "CHOICES",
     "DENSITY_RANGE",
     "IMPORTANCE_RANGE",
     "PENALTIES",

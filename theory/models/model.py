@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import MOST_SIZE, FloatArray, check_count, numbers, reals, shown, stretched
+from ..numerics import MOST_SIZE, FloatArray, check_choice, check_count, exactly, numbers, reals, shown, stretched
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
 # Fields of `ToyModel` that add to its loss.
 PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
+# What may be said in a word: which biases a model has, whose errors count, and how they are put together.
+BIASES, TARGETS, REDUCTIONS = ("free", "common", "none"), ("all", "active"), ("sum", "mean")
+CHOICES = {"bias": BIASES, "targets": TARGETS, "reduction": REDUCTIONS}
 # What penalties are unless asked for, made once: along a curve models are made by the ten thousand.
 _NONE = numbers("penalty", 0.0)
 
@@ -21,7 +25,8 @@ _NONE = numbers("penalty", 0.0)
 class ToyModel:
     """x' = ReLU(WᵀW x + b) with loss L = Σ_i I_i E(x_i − x'_i)² (arXiv:2209.10652, section 2).
 
-    The loss is a sum over features, not a mean. Penalties are added to it; all are 0 unless asked for:
+    The loss is a sum over features unless their mean is asked for. Penalties are added to it; all are 0 unless asked
+    for, and are no part of the mean:
 
         λ_I Σ_{i≠j} (W_i·W_j)²  +  λ_W Σ W²  +  λ_A E‖W x‖₁ .
 
@@ -35,13 +40,18 @@ class ToyModel:
         interference_penalty: λ_I ≥ 0 on the squared overlaps of different features, shape (...).
         weight_decay: λ_W ≥ 0 on the sum of squared weights (without a factor ½), shape (...).
         activation_penalty: λ_A ≥ 0 on the mean absolute hidden activations h = W x, shape (...).
+        bias: "free", "common", one number b that all outputs have, or "none", b = 0. Weights and biases are still
+            given as W and b; biases that a model doesn't have are refused.
+        targets: "all", or "active": L = Σ_i I_i E[(x_i − x'_i)²; x_i ≠ 0], so that what an output does while its
+            feature is off costs nothing.
+        reduction: "sum" over features, or "mean", which is the sum divided by n.
 
     Attributes:
         batch_shape: the broadcast leading shape of densities, importances and penalties; () for a single model.
 
     Raises:
         ValueError: if a size isn't a positive integer, an importance isn't positive and finite, a penalty is negative
-            or not finite, a shape doesn't fit, or `features` isn't an input law.
+            or not finite, a shape doesn't fit, a word is unknown, or `features` isn't an input law.
 
     Example:
         >>> from tegum.theory import IndependentFeatures
@@ -56,6 +66,9 @@ class ToyModel:
     interference_penalty: Any = 0.0
     weight_decay: Any = 0.0
     activation_penalty: Any = 0.0
+    bias: str = field(default="free", kw_only=True)
+    targets: str = field(default="all", kw_only=True)
+    reduction: str = field(default="sum", kw_only=True)
     batch_shape: tuple[int, ...] = field(init=False)
     # Parameters as they were given, with rational numbers still rational.
     exact: dict[str, NDArray[Any]] = field(init=False, repr=False)
@@ -67,6 +80,8 @@ class ToyModel:
         if not isinstance(self.features, FeatureLaw):
             raise ValueError(f"features must be an input law such as IndependentFeatures, got {shown(self.features)}")
         self.features.check(self.n_features)
+        for name, words in CHOICES.items():
+            check_choice(name, getattr(self, name), words)
         exact = {"importance": per_feature("importance", self.importance)}
         check_feature_axis("importance", exact["importance"], self.n_features)
         for name in PENALTIES:
@@ -96,13 +111,25 @@ class ToyModel:
         object.__setattr__(self, "batch_shape", batch_shape)
 
     def importances(self) -> FloatArray:
-        """Return the importances with shape (*batch_shape, n_features)."""
-        return stretched(self.importance, (*self.batch_shape, self.n_features))
+        """Return what each squared error counts in the loss, I_i or for a mean I_i / n, (*batch_shape, n_features)."""
+        given = stretched(self.importance, (*self.batch_shape, self.n_features))
+        return given / self.n_features if self.reduction == "mean" else given
+
+    def exact_importances(self) -> NDArray[Any]:
+        """Return `importances` of a single model as rational numbers (`Fraction`), shape (n_features,)."""
+        given = np.broadcast_to(exactly(self.exact["importance"]), (self.n_features,))
+        return given / self.n_features if self.reduction == "mean" else given
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What is said in a word, by name: `bias`, `targets` and `reduction`."""
+        return {name: getattr(self, name) for name in CHOICES}
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases, m n + n."""
-        return (self.n_hidden + 1) * self.n_features
+        """Number of weights and biases that are free, m n + n with a bias for each output."""
+        biases = {"free": self.n_features, "common": 1, "none": 0}[self.bias]
+        return self.n_hidden * self.n_features + biases
 
     @property
     def has_penalty(self) -> bool:
@@ -122,7 +149,32 @@ class ToyModel:
         penalties = [np.broadcast_to(x, self.batch_shape).ravel()[chosen] if x.shape else x for x in penalties]
         features = self.features.take(self.batch_shape, chosen)
         rows = importance.reshape(-1, importance.shape[-1])[chosen]
-        return ToyModel(self.n_features, self.n_hidden, features, rows, *penalties)
+        return ToyModel(self.n_features, self.n_hidden, features, rows, *penalties, **self.choices)
+
+    def check_bias(self, bias: Any, look: Callable[[Any], bool] = bool) -> None:
+        """Raise `ValueError` for biases that the model doesn't have.
+
+        Args:
+            bias: b, shape (..., n_features), an array of any library.
+            look: tells whether something is true of values.
+        """
+        if self.bias != "free" and not look((bias == (0 if self.bias == "none" else bias[..., :1])).all()):
+            wanted = "zero" if self.bias == "none" else "the same for all features"
+            raise ValueError(f"bias must be {wanted} in a model with bias={self.bias!r}, got others")
+
+    def check_plain(self, what: str, *words: str) -> None:
+        """Raise `ValueError` if what is said in a word isn't covered.
+
+        Args:
+            what: does not cover it, as the beginning of a sentence, such as "certify".
+            words: fields that must be what they are unless asked for, of `bias`, `targets` and `reduction`.
+        """
+        for name in words:
+            if getattr(self, name) != CHOICES[name][0]:
+                raise ValueError(
+                    f"{what} covers models with {name}={CHOICES[name][0]!r}, got {name}={getattr(self, name)!r}; "
+                    "expected_loss and train cover the others"
+                )
 
 
 def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_importance: ArrayLike) -> ToyModel:
