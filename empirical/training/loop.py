@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.models import CHOICES, PENALTIES, ToyModel
+from tegum.theory.models import PENALTIES, ToyModel
 from tegum.theory.numerics import MOST_SIZE, MOST_STEPS, check_choice, check_count, check_kind, check_rate
 from tegum.theory.storage import MovedError, replacing
 
@@ -204,7 +204,7 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
         arrays += (settings.film.steps, settings.film.rows)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     content += f"{type(model.features).__name__} {model.features.amplitude} {[on for on, _ in patterns]}".encode()
-    content += "".join(f" {name}={word}" for name, word in model.choices.items() if word != CHOICES[name][0]).encode()
+    content += "".join(f" {name}={word}" for name, word in model.choices.items()).encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,
