@@ -127,6 +127,11 @@ class AnticorrelatedFeatures(_GroupedLaw):
         {(): 0.5, (0,): 0.25, (1,): 0.25}
     """
 
+    @property
+    def subtracts(self) -> bool:
+        """The probability that none of a group is on is a difference."""
+        return True
+
     def _check_densities(self) -> None:
         for group, density in self._group_densities():
             total = density.sum(axis=-1)

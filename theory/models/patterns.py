@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -60,6 +60,20 @@ class KHotFeatures(FeatureLaw):
             chance = Fraction(comb(others, self.active - size), all_sets)
             for on in combinations(chosen, size):
                 yield on, np.asarray(chance if exact else float(chance))
+
+    def chances(
+        self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
+    ) -> Callable[[ActivePattern], NDArray[Any]]:
+        """Return what gives the probability of a set of active features, by how many they are."""
+        others = n_features - (n_features if among is None else len(among))
+        all_sets = comb(n_features, self.active)
+
+        def chance(active: ActivePattern) -> NDArray[Any]:
+            rest = self.active - len(active)
+            found = Fraction(comb(others, rest) if rest >= 0 else 0, all_sets)
+            return np.asarray(found if exact else float(found))
+
+        return chance
 
     def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> KHotFeatures:
         """Return the law itself, which is the same for all models."""

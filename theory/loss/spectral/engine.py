@@ -57,7 +57,8 @@ class SpectralLoss:
     """The reconstruction loss of one `ToyModel` of many features, prepared for many evaluations.
 
     Args:
-        model: what is being asked; its features must fall in independent blocks. Penalties are left out.
+        model: what is being asked; its features must fall in independent blocks of few activity patterns. Penalties
+            are left out.
         like: an array whose namespace, dtype and device the results have; default NumPy, float64. Computations are in
             float64 on that device.
         tolerance: each output's loss is to be off by at most this times E[x_i²] and rounding, a hidden unit's E|h| by
@@ -68,8 +69,8 @@ class SpectralLoss:
             only estimated: for independent features whose amplitudes vary. It takes up to thirty times as many nodes.
 
     Raises:
-        ValueError: if the law isn't one of independent blocks, the tolerance isn't positive, `max_nodes` is below 128,
-            the fewest that can be compared, or errors of such a law can't be proved.
+        ValueError: if a block of features has more than 4,096 patterns, the tolerance isn't positive, `max_nodes` is
+            below 128, the fewest that can be compared, or errors of such a law can't be proved.
 
     Example:
         >>> from tegum.theory import IndependentFeatures
@@ -96,8 +97,8 @@ class SpectralLoss:
         if max_nodes is None:
             max_nodes = max(MAX_WORK // model.n_features, FEWEST_MAX_NODES)
         check_count("max_nodes", max_nodes, 2 * NODES)
-        law = BlockLaw.of(model.features, np.array(model.densities()).reshape(-1, model.n_features))
-        if proved and not provable(law):
+        self._blocks = BlockLaw.of(model.features, model.n_features)
+        if proved and not provable(self._blocks):
             raise ValueError("errors are proved for independent features whose amplitudes vary, got others")
         self.model, self.tolerance, self.max_nodes, self.proved = model, tolerance, max_nodes, proved
         self._like = np.zeros(()) if like is None else like
@@ -123,7 +124,7 @@ class SpectralLoss:
             Its value of shape (1,) and slopes of shape (1, n + 1).
         """
         rows = Rows(self._laws((), 1), np.asarray(overlaps)[None], np.array([bias]), np.array([feature]))
-        square = float(self.model.densities()[feature]) * float(self.model.features.amplitude.second_moment)
+        square = float(self.model.features.second_moments(self.model.n_features)[feature])
         terms, errors = self._integrate(rows, np.array([square]), (1,))
         slopes = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
         return Inverted(np.maximum(terms["value"] + square, 0), slopes, *errors)
@@ -163,8 +164,7 @@ class SpectralLoss:
         offset = np.broadcast_to(b, (*batch, n)).reshape(-1)
         own = np.tile(np.arange(n), len(offset) // n)
         rows = Rows(self._laws(batch, n), gram, offset, own, slopes)
-        amplitude = float(self.model.features.amplitude.second_moment)
-        squares = np.broadcast_to(self.model.features.densities(n) * amplitude, (*batch, n)).reshape(-1)
+        squares = np.broadcast_to(self.model.features.second_moments(n), (*batch, n)).reshape(-1)
         terms, (error, slope_error, nodes) = self._integrate(rows, squares, (*batch, n))
         # Overlaps are rounded, which counts twice in a square.
         sizes = np.broadcast_to(np.abs(w).mT @ np.abs(w), (*batch, n, n)).reshape(-1, n)
@@ -179,9 +179,9 @@ class SpectralLoss:
 
     def _laws(self, batch: tuple[int, ...], count: int) -> BlockLaw:
         """Return the laws of `count` rows for each model of a batch."""
-        n = self.model.n_features
-        density = np.broadcast_to(self.model.features.densities(n), (*batch, n)).reshape(-1, n)
-        return BlockLaw.of(self.model.features, np.repeat(density, count, axis=0))
+        shape = self.model.features.batch_shape
+        every = np.arange(int(np.prod(shape))).reshape(shape)
+        return self._blocks.take(np.repeat(np.broadcast_to(every, batch).reshape(-1), count))
 
     def _integrate(
         self, rows: Rows, scale: FloatArray, shape: tuple[int, ...]
