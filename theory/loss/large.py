@@ -44,7 +44,7 @@ Plain = Callable[[Array, Array], Evaluation]
 def has_large_parameters(model: ToyModel, dtype: str = "float64") -> bool:
     """Return whether importances, penalties or amplitudes are so large that all losses are scaled."""
     limit = LIMITS[dtype][2]
-    penalties = (model.interference_penalty, model.weight_decay, model.activation_penalty)
+    penalties = (model.interference_penalty, model.weight_penalty, model.activation_penalty)
     largest = max(float(values.max()) for values in (model.importance, *penalties))
     return bool(max(largest, model.features.largest) >= limit)
 
@@ -141,7 +141,7 @@ class _Scaled:
         self.importance = np.broadcast_to(model.importances(), (*batch, n))
         self.penalties = [
             np.broadcast_to(values, batch)
-            for values in (model.interference_penalty, model.weight_decay, model.activation_penalty)
+            for values in (model.interference_penalty, model.weight_penalty, model.activation_penalty)
         ]
         # Of W, G and z.
         self.of_columns = np.frexp(np.abs(weights).max(axis=-2))[1].astype(np.int64)

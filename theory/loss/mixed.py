@@ -36,7 +36,7 @@ class MixtureEngine:
         law = model.features
         assert isinstance(law, MixtureFeatures)
         self.model, self._like, self._made = model, like, made
-        of_law = replace(model, interference_penalty=0.0, weight_decay=0.0)
+        of_law = replace(model, interference_penalty=0.0, weight_penalty=0.0)
         self._engines = [made(replace(of_law, features=component)) for component in law.laws]
         self._shares, self._chain_rule = law.weights(), ChainRule(model, like)
         self._xp = array_api_compat.array_namespace(like)

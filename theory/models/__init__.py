@@ -4,7 +4,8 @@ A `ToyModel` is a frozen, checked record of sizes, an input law, importances and
 broadcast. `laws`, `groups`, `patterns` and `hierarchies` hold the input laws, `compositions` and `mixtures` those that
 are made of others (`independence` multiplies blocks), `data` inputs that are listed; `amplitudes` the size of an active
 feature, `zipf` densities by rank, `strata` how samples are shared out among patterns. `planes` and `families` are
-models over two parameters and along one. Begin with `model`:
+models over two parameters and along one, `description` is a model in words and in JSON, `plain` what numbers are there.
+Begin with `model`:
 
     >>> from tegum.theory.models import IndependentFeatures, ToyModel
     >>> model = ToyModel(3, 2, IndependentFeatures([0.1, 0.2, 0.2]), importance=(1.0, 0.5, 0.25))
@@ -19,7 +20,7 @@ from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .hierarchies import HierarchicalFeatures
 from .independence import ActivePattern
-from .laws import DensityLaw, FeatureLaw, IndependentFeatures
+from .laws import DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, law_to_plain
 from .mixtures import MixtureFeatures, circular_features
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
@@ -56,6 +57,8 @@ __all__ = [
     "correlated_pairs",
     "diagram_model",
     "diagram_plane",
+    "law_from_plain",
+    "law_to_plain",
     "one_denser",
     "one_more_important",
     "stratified_counts",

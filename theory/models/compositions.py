@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, check_kind, members
-from .amplitudes import as_amplitude
+from ..numerics import FloatArray, check_kind, members, shown
+from .amplitudes import Amplitude, as_amplitude
 from .groups import checked_groups
 from .independence import ActivePattern, product_chance, product_patterns
-from .laws import FeatureLaw
+from .laws import FeatureLaw, component_from_plain, component_to_plain
+from .plain import FEW, check_keys, whole_of
 
 
 def common_amplitude(laws: Iterable[FeatureLaw], given: Any) -> Any:
@@ -79,6 +80,8 @@ class IndependentBlocks(FeatureLaw):
         {(2,): 0.25, (3,): 0.25, (0, 1, 2): 0.25, (0, 1, 3): 0.25}
     """
 
+    kind = "blocks"
+
     parts: Any
     amplitude: Any = field(default=None, kw_only=True)
     _shape: tuple[int, ...] = field(init=False, repr=False)
@@ -108,6 +111,33 @@ class IndependentBlocks(FeatureLaw):
     def components(self) -> tuple[FeatureLaw, ...]:
         """The laws of the parts."""
         return tuple(law for _, law in self.parts)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the parts as JSON has them."""
+        parts = [{"features": list(features), "law": component_to_plain(law)} for features, law in self.parts]
+        return {"parts": parts}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> IndependentBlocks:
+        """Return the law of parts; see `FeatureLaw.from_plain`."""
+        given = check_keys(f"the law {cls.kind!r}", plain, ("parts",))["parts"]
+        if not isinstance(given, list):
+            raise ValueError(f"parts must be a list of features with their law, got {shown(given)}")
+        parts = []
+        for part in given:
+            found = check_keys("a part", part, ("features", "law"))
+            if not isinstance(found["features"], list):
+                raise ValueError(f"features of a part must be a list, got {shown(found['features'])}")
+            features = [whole_of("a feature of a part, numbered from 0,", i) for i in found["features"]]
+            parts.append((features, component_from_plain(found["law"], amplitude)))
+        return cls(parts, amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        if len(self.parts) > FEW:
+            return f"{len(self.parts):,} independent blocks"
+        told_of = [f"{', '.join(str(i + 1) for i in features)} ({law.describe()})" for features, law in self.parts]
+        return f"independent blocks {' and '.join(told_of)}"
 
     def check(self, n_features: int) -> None:
         """Raise `ValueError` unless every feature is in a part."""

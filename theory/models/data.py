@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..numerics import FloatArray, exactly, numbers, reals
 from .amplitudes import Amplitude
 from .independence import ActivePattern
 from .laws import NORMALISATION, FeatureLaw
+from .plain import array_of, check_keys, plain_array
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -36,6 +37,9 @@ class DataFeatures(FeatureLaw):
         >>> law.densities(2).tolist(), law.means(2).tolist()
         ([1.0, 0.5], [0.75, 1.0])
     """
+
+    kind = "data"
+    has_amplitude = False
 
     inputs: FloatArray
     weights: NDArray[Any]
@@ -62,6 +66,26 @@ class DataFeatures(FeatureLaw):
     def __repr__(self) -> str:
         """Name the shapes: a data set is long."""
         return f"DataFeatures(inputs of shape {self.inputs.shape}, weights of shape {self.weights.shape})"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return inputs and weights as JSON has them."""
+        return {"inputs": self.inputs.tolist(), "weights": plain_array(self.weights)}
+
+    @classmethod
+    def from_plain(
+        cls,
+        plain: Mapping[str, Any],
+        amplitude: Amplitude,  # noqa: ARG003
+    ) -> DataFeatures:
+        """Return the law of inputs and weights, which has no amplitude; see `FeatureLaw.from_plain`."""
+        found = check_keys(f"the law {cls.kind!r}", plain, ("inputs",), ("weights",))
+        weights = array_of("weights", found["weights"]) if "weights" in found else None
+        return cls(array_of("inputs", found["inputs"]), weights)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        count, unequal = len(self.inputs), (self.weights != self.weights.reshape(-1)[:1]).any()
+        return f"data of {count:,} inputs{' with weights' if unequal else ''}"
 
     @property
     def amplitude(self) -> Amplitude:  # type: ignore[override]

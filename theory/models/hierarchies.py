@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import check_count, members, shown
+from .amplitudes import Amplitude
 from .independence import ActivePattern, product_chance
 from .laws import DensityLaw
+from .plain import array_of, check_keys, told, whole_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class HierarchicalFeatures(DensityLaw):
         >>> {active: float(probability) for active, probability in law.patterns(2)}
         {(): 0.5, (0,): 0.25, (0, 1): 0.25}
     """
+
+    kind = "hierarchy"
 
     parents: Any = ()
 
@@ -65,6 +69,26 @@ class HierarchicalFeatures(DensityLaw):
                     f"density of a feature must be at most its parent's, got {shown(density[..., i].tolist())} for "
                     f"feature {i} and {shown(density[..., parent].tolist())} for its parent {parent}"
                 )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return densities and parents as JSON has them: −1 for none, which TOML has no word for."""
+        parents = [-1 if parent is None else parent for parent in self.parents]
+        return {**super().to_plain(), "parents": parents}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> HierarchicalFeatures:
+        """Return the law of densities and parents; see `FeatureLaw.from_plain`."""
+        found = check_keys(f"the law {cls.kind!r}", plain, ("density", "parents"))
+        if not isinstance(found["parents"], list):
+            raise ValueError(f"parents must be a list of features, −1 for none, got {shown(found['parents'])}")
+        parents = [whole_of("a parent, numbered from 0, or −1,", parent) for parent in found["parents"]]
+        density = array_of("density", found["density"])
+        return cls(density, [None if parent == -1 else parent for parent in parents], amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        trees = sum(parent is None for parent in self.parents)
+        return f"a hierarchy of {trees} tree{'s' * (trees != 1)}, {told('density', 'densities', self._exact)}"
 
     def check(self, n_features: int) -> None:
         """Raise `ValueError` unless there is a parent, or None, for each feature."""

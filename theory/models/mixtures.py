@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, check_count, check_kind, check_number, exactly, members, numbers
+from ..numerics import FloatArray, check_count, check_kind, check_number, exactly, members, numbers, shown
 from .amplitudes import Amplitude
 from .compositions import IndependentBlocks, common_amplitude, common_batch, drawn_for
 from .independence import ActivePattern, constant_chance
-from .laws import NORMALISATION, FeatureLaw, IndependentFeatures
+from .laws import NORMALISATION, FeatureLaw, IndependentFeatures, component_from_plain, component_to_plain
 from .patterns import TableFeatures
+from .plain import FEW, array_of, check_keys, plain_array, told
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,8 @@ class MixtureFeatures(FeatureLaw):
         >>> {active: float(probability) for active, probability in law.patterns(2)}
         {(): 0.375, (0, 1): 0.375, (1,): 0.125, (0,): 0.125}
     """
+
+    kind = "mixture"
 
     probabilities: Any
     laws: Any
@@ -75,6 +78,31 @@ class MixtureFeatures(FeatureLaw):
     def components(self) -> tuple[FeatureLaw, ...]:
         """The laws of the mixture."""
         return tuple(self.laws)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return probabilities and laws as JSON has them."""
+        shares = [plain_array(share) for share in self.probabilities]
+        return {"probabilities": shares, "laws": [component_to_plain(law) for law in self.laws]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> MixtureFeatures:
+        """Return the law of probabilities and laws; see `FeatureLaw.from_plain`."""
+        found = check_keys(f"the law {cls.kind!r}", plain, ("probabilities", "laws"))
+        for name in ("probabilities", "laws"):
+            if not isinstance(found[name], list):
+                raise ValueError(f"{name} of a mixture must be a list, got {shown(found[name])}")
+        shares = [array_of("probabilities", share) for share in found["probabilities"]]
+        return cls(shares, [component_from_plain(law, amplitude) for law in found["laws"]], amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        if len(self.laws) > FEW:
+            return f"a mixture of {len(self.laws):,} laws"
+        told_of = (
+            f"{told('probability', 'probabilities', share.reshape(-1))} of {law.describe()}"
+            for share, law in zip(self.probabilities, self.laws, strict=True)
+        )
+        return f"a mixture: {' and '.join(told_of)}"
 
     def weights(self) -> FloatArray:
         """Return π, shape (laws, *batch_shape)."""
