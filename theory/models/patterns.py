@@ -83,12 +83,13 @@ class KHotFeatures(FeatureLaw):
         self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
     ) -> Callable[[ActivePattern], NDArray[Any]]:
         """Return what gives the probability of a set of active features, by how many they are."""
-        others = n_features - (n_features if among is None else len(among))
-        all_sets = comb(n_features, self.active)
+        chosen = frozenset(range(n_features) if among is None else among)
+        others, all_sets = n_features - len(chosen), comb(n_features, self.active)
 
         def chance(active: ActivePattern) -> NDArray[Any]:
             rest = self.active - len(active)
-            found = Fraction(comb(others, rest) if rest >= 0 else 0, all_sets)
+            possible = rest >= 0 and chosen.issuperset(active)
+            found = Fraction(comb(others, rest) if possible else 0, all_sets)
             return np.asarray(found if exact else float(found))
 
         return chance
