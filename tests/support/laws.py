@@ -159,7 +159,7 @@ def examples(n: int, amplitude: Any = "uniform") -> dict[str, FeatureLaw]:
 
 def composed_examples(n: int, amplitude: Any = "uniform") -> dict[str, FeatureLaw]:
     """Return one law of each kind that is made of others, or a tree, for at least four features."""
-    half = n // 2
+    half = (n + 1) // 2
     return {
         "blocks": IndependentBlocks(
             [

@@ -76,6 +76,9 @@ class BlockLaw:
             if all(bool((chance == (active == block)).all()) for active, chance in patterns.items()):
                 # All members are always on, which is independence as well.
                 continue
+            if not any(bool(chance.any()) for active, chance in patterns.items() if active):
+                # No member is ever on.
+                continue
             # Conditions leave the pattern without any feature where they are impossible.
             patterns.setdefault((), np.zeros(count))
             on[:, list(block)] = 0
