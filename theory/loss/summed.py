@@ -18,7 +18,6 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
-from numpy.typing import NDArray
 
 from ..models import DataFeatures, FeatureLaw, ToyModel
 from ..numerics import (
@@ -50,6 +49,11 @@ LARGE = (
     f"{LIMITS['float64'][1]:.0e}, and importances, penalties and inputs below {LIMITS['float64'][2]:.0e} in float64, "
     "got larger ones: other units make them smaller"
 )
+# Terms of z so many times as large as the largest input count as large; and z is as precise as it can be where it is
+# less than this share of them.
+STEEP, STEEP_SHARE = 32.0, 8
+# What in one rounded computation is this much above a limit is above it in any.
+SURE = 1.01
 # Operations of a residual and its square beside its z, and of a probability and an importance.
 FEW = 8
 
@@ -182,6 +186,11 @@ class SummedEngine:
         return self._place(np.array(self._listed[0]))
 
     @cached_property
+    def _reach(self) -> Array:
+        """The largest size of each feature, shape (n,)."""
+        return self._place(np.abs(self._listed[0]).max(axis=0))
+
+    @cached_property
     def _chances(self) -> Array:
         return self._place(np.array(self._listed[1]))
 
@@ -231,15 +240,20 @@ class SummedEngine:
         """Return z, shape (B, K, n), with the signs that twice the digits give it."""
         xp, m = self._xp, self.model.n_hidden
         z = x @ gram + offset[:, None, :]
-        sizes = xp.max(xp.abs(x), axis=0) @ xp.abs(gram) + xp.abs(offset)
+        sizes = self._reach @ xp.abs(gram) + xp.abs(offset)
         slack = 4 * (x.shape[1] + m + 2) * float(xp.finfo(self._like.dtype).eps)
-        near = xp.abs(z) <= slack * sizes[:, None, :]
+        share = xp.where(self._is_steep(sizes), 1 / STEEP_SHARE, xp.asarray(slack, dtype=sizes.dtype))
+        near = xp.abs(z) <= (share * sizes)[:, None, :]
         if not bool(xp.any(near)):
             return z
         models, rows, outputs = xp.nonzero(near)
         of_model = gram[models, :, outputs], short[models, :, outputs]
         z[models, rows, outputs] = precise_sum(xp, x[rows], *of_model, offset[models, outputs])
         return z
+
+    def _is_steep(self, sizes: Any) -> Any:
+        """Return whether the terms of sums are so much larger than inputs that losing digits to them would show."""
+        return sizes > STEEP * self.model.features.largest
 
     def _activations(self, weights: Array, order: int) -> Expectations:
         xp, n, m = self._xp, self.model.n_features, self.model.n_hidden
@@ -258,9 +272,6 @@ class SummedEngine:
         second = self._zeros(*batch, m, n, n) if order > 1 else None
         return Expectations(value, xp.reshape(slopes, (*batch, m, n)), second)
 
-    def _sizes(self, at: NDArray[np.float64], offset: FloatArray | float, rows: slice) -> FloatArray:
-        return np.abs(self._listed[0][rows]) @ at + offset
-
     def _output_errors(self, weights: Array, bias: Array) -> FloatArray:
         """Return bounds on the rounding of the outputs' losses, shape (..., n): docs/loss.md."""
         W, b = as_numpy(weights), as_numpy(bias)
@@ -269,14 +280,20 @@ class SummedEngine:
         W, b = np.broadcast_to(W, (*batch, m, n)).reshape(-1, m, n), np.broadcast_to(b, (*batch, n)).reshape(-1, n)
         shares = np.broadcast_to(self._listed[1], (*batch, len(self._listed[0]))).reshape(len(b), -1)
         apart, summed = gamma(n + m + 4, self._unit), gamma(self._steps, self._unit)
-        errors = np.zeros((len(b), n))
+        gram, short = precise_gram(W)
+        largest = np.abs(self._listed[0]).max(axis=0)
+        errors, here = np.zeros((len(b), n)), SummedEngine.of(self.model, np.zeros(()), MOST_INPUTS)
+        assert here is not None
         for at, rows in self._parts(len(b)):
-            x = self._listed[0][rows]
-            signed = np.maximum(x @ (W[at].mT @ W[at]) + b[at, None], 0) - x
-            terms = self._sizes(np.abs(W[at]).mT @ np.abs(W[at]), np.abs(b[at])[:, None], rows) + np.abs(x)
-            # The residual as it is here is off by as much as the engine's.
-            off, size = 2 * apart * terms, np.abs(signed) + apart * terms
-            each = off * (2 * size + off) + summed * size**2 + self._subtracted * terms**2
+            x, W_abs, b_abs = self._listed[0][rows], np.abs(W[at]), np.abs(b[at])[:, None]
+            z = here._sums(x, gram[at], short[at], b[at])
+            terms = np.abs(x) @ (W_abs.mT @ W_abs) + b_abs
+            # Where terms are large z is right to a few units of itself, and everywhere overlaps to twice the digits.
+            is_steep = self._is_steep((largest @ np.abs(gram[at]) + b_abs[:, 0]) / SURE)[:, None]
+            off = apart * np.where(is_steep, STEEP_SHARE * np.abs(z), np.abs(x) @ np.abs(gram[at]) + b_abs)
+            off += 8 * ((n + m + 4) * self._unit) ** 2 * terms + self._unit * np.abs(x)
+            size = np.abs(np.maximum(z, 0) - x) + 2 * off
+            each = off * (2 * size + off) + summed * size**2 + self._subtracted * (terms + np.abs(x)) ** 2
             errors[at] += (shares[at, rows][..., None] * each).sum(axis=1)
         # This bound is rounded, too.
         return np.asarray(1.001 * errors).reshape(*batch, n)
@@ -287,7 +304,7 @@ class SummedEngine:
         batch = np.broadcast_shapes(self.model.batch_shape, W.shape[:-2])
         size = np.zeros(batch)
         for _, rows in self._parts(1):
-            terms = self._sizes(np.abs(W).mT, 0.0, rows).sum(axis=-1)
+            terms = (np.abs(self._listed[0][rows]) @ np.abs(W).mT).sum(axis=-1)
             size = size + (self._listed[1][..., rows] * terms).sum(axis=-1)
         return np.asarray(1.001 * gamma(n + m + self._steps, self._unit) * size)
 

@@ -148,7 +148,7 @@ class IndependentBlocks(FeatureLaw):
     def chance_steps(self, n_features: int) -> int:
         """Return a bound on the rounded operations of a pattern's probability: those of all parts."""
         assert n_features
-        return len(self.parts) + sum(law.chance_steps(len(features)) for features, law in self.parts)
+        return int(len(self.parts) + sum(law.chance_steps(len(features)) for features, law in self.parts))
 
     def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
         """Return the blocks of all parts."""

@@ -87,8 +87,8 @@ class DataFeatures(FeatureLaw):
         count, unequal = len(self.inputs), (self.weights != self.weights.reshape(-1)[:1]).any()
         return f"data of {count:,} inputs{' with weights' if unequal else ''}"
 
-    @property
-    def amplitude(self) -> Amplitude:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def amplitude(self) -> Amplitude:
         """None: refuses whatever needs patterns with amplitudes that are independent of them."""
         raise ValueError(
             "DataFeatures lists its inputs, and has no amplitudes that are independent of patterns, which this needs: "
@@ -122,13 +122,13 @@ class DataFeatures(FeatureLaw):
     def densities(self, n_features: int) -> FloatArray:
         """Return P(x_i ≠ 0), shape (*batch_shape, n_features)."""
         self.check(n_features)
-        return np.minimum(self.chances_of_inputs() @ (self.inputs != 0), 1.0)
+        return np.asarray(np.minimum(self.chances_of_inputs() @ (self.inputs != 0), 1.0))
 
     def pair_densities(self, n_features: int) -> FloatArray:
         """Return P(x_i ≠ 0 and x_j ≠ 0), shape (*batch_shape, n_features, n_features); P(x_i ≠ 0) on the diagonal."""
         self.check(n_features)
         on = 1.0 * (self.inputs != 0)
-        return np.minimum(on.T @ (self.chances_of_inputs()[..., None] * on), 1.0)
+        return np.asarray(np.minimum(on.T @ (self.chances_of_inputs()[..., None] * on), 1.0))
 
     def means(self, n_features: int) -> FloatArray:
         """Return E[x_i], shape (*batch_shape, n_features)."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..numerics import FloatArray, check_count, shown
 from .amplitudes import Amplitude
-from .laws import NORMALISATION, ActivePattern, DensityLaw
+from .independence import ActivePattern
+from .laws import NORMALISATION, DensityLaw
 from .plain import FEW, array_of, check_keys
 
 

@@ -115,7 +115,7 @@ class MixtureFeatures(FeatureLaw):
 
     def chance_steps(self, n_features: int) -> int:
         """Return a bound on the rounded operations of a pattern's probability."""
-        return 1 + len(self.laws) + max(law.chance_steps(n_features) for law in self.laws)
+        return int(1 + len(self.laws) + max(law.chance_steps(n_features) for law in self.laws))
 
     def patterns(
         self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..numerics import check_count, exactly, numbers, shown
 from .amplitudes import Amplitude
 from .groups import checked_groups
-from .laws import NORMALISATION, ActivePattern, FeatureLaw
+from .independence import ActivePattern
+from .laws import NORMALISATION, FeatureLaw
 from .plain import array_of, check_keys, plain_array, whole_of
 
 
