@@ -131,7 +131,7 @@ class ArrayEngine:
 
     @cached_property
     def _second_moment(self) -> Array:
-        moments = self.model.densities() * float(self.model.features.amplitude.second_moment)
+        moments = self.model.second_moments()
         return self._xp.asarray(np.array(moments), **self._placement)
 
     @staticmethod

@@ -56,7 +56,7 @@ class CompiledEngine:
             chances[..., column] = chance
         penalties = np.zeros((*shape, 2))
         penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_penalty
-        second_moment = model.densities() * float(law.amplitude.second_moment)
+        second_moment = model.second_moments()
         self._patterns, self._places = _places(n, tuple(found), own_on=model.targets == "active")
         tables = Tables(chances, model.importances(), second_moment, penalties)
         self._tables = tuple(np.ascontiguousarray(table.reshape(-1, table.shape[-1])) for table in tables)

@@ -147,7 +147,7 @@ def _revived(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int6
     A start whose bias sinks before its weights have grown ends with its output off; for rare features most do.
     """
     model = landscape.model
-    means = model.densities() * float(model.features.amplitude.mean)
+    means = np.broadcast_to(model.features.means(model.n_features), (*model.batch_shape, model.n_features))
     starts = []
     for group in _distinct(landscape, settled, exchanges):
         w, b = landscape.split(settled.parameters[group[0]])

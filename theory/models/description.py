@@ -176,7 +176,9 @@ def model_parts(model: Any) -> dict[str, str]:
     n, m, batch = model.n_features, model.n_hidden, model.batch_shape
     parts = {"models": " × ".join(map(str, batch))} if batch else {}
     parts["sizes"] = f"{n:,} feature{'s' * (n != 1)} in {m:,} dimension{'s' * (m != 1)}"
-    parts |= {"law": model.features.describe(), "amplitude": model.features.amplitude.describe()}
+    parts["law"] = model.features.describe()
+    if model.features.has_amplitude:
+        parts["amplitude"] = model.features.amplitude.describe()
     told_of = {name: parameter.tell(_value(model, name)) for name, parameter in PARAMETERS.items()}
     if not any(text for name, text in told_of.items() if name.endswith("_penalty")):
         # In the place of the first of them.

@@ -221,6 +221,10 @@ class ToyModel:
         """Return P(x_i ≠ 0) with shape (*batch_shape, n_features)."""
         return stretched(self.features.densities(self.n_features), (*self.batch_shape, self.n_features))
 
+    def second_moments(self) -> FloatArray:
+        """Return E[x_i²] with shape (*batch_shape, n_features)."""
+        return stretched(self.features.second_moments(self.n_features), (*self.batch_shape, self.n_features))
+
     def take(self, index: Any) -> ToyModel:
         """Return the models at `index` of the batch, as `array[index]` would select from an array of `batch_shape`."""
         chosen = np.arange(int(np.prod(self.batch_shape, dtype=int))).reshape(self.batch_shape)[index]

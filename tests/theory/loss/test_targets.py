@@ -7,7 +7,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tegum.theory import ExactLoss, IndependentFeatures, TableFeatures, ToyModel, enclosure, expected_loss
+from tegum.theory import (
+    CorrelatedFeatures,
+    DataFeatures,
+    ExactLoss,
+    IndependentFeatures,
+    MixtureFeatures,
+    TableFeatures,
+    ToyModel,
+    enclosure,
+    expected_loss,
+)
 from tegum.theory.loss import ArrayEngine, CompiledEngine, SpectralEngine, linear_loss
 from tegum.theory.models import FeatureLaw
 from tegum.theory.numerics import FloatArray
@@ -114,3 +124,16 @@ def test_biases_that_a_model_does_not_have_are_refused() -> None:
     with pytest.raises(ValueError, match="bias must be zero"):
         enclosure(ToyModel(2, 1, law, bias="none"), [[1, -1]], [0, 1])
     assert float(expected_loss(ToyModel(2, 1, law, bias="common"), [[1, -1]], [0.1, 0.1])) > 0
+
+
+def test_sums_over_inputs_and_mixtures_count_the_same_errors() -> None:
+    rng = np.random.default_rng(5)
+    weights, bias = 0.7 * rng.normal(size=(2, 8)), rng.uniform(-0.2, 0.2, 8)
+    inputs = np.where(rng.random((300, 8)) < 0.4, rng.random((300, 8)), 0.0)
+    errors = (inputs - np.maximum(inputs @ (weights.T @ weights) + bias, 0)) ** 2 * (inputs != 0)
+    listed = ToyModel(8, 2, DataFeatures(inputs), targets="active")
+    assert float(expected_loss(listed, weights, bias)) == pytest.approx(errors.mean(axis=0).sum(), rel=1e-13)
+    laws = CorrelatedFeatures(0.3, [(0, 1)]), IndependentFeatures(0.2)
+    parts = [float(expected_loss(ToyModel(8, 2, law, targets="active"), weights, bias)) for law in laws]
+    mixed = ToyModel(8, 2, MixtureFeatures([0.25, 0.75], laws), targets="active")
+    assert float(expected_loss(mixed, weights, bias)) == pytest.approx(parts[0] / 4 + 3 * parts[1] / 4, rel=1e-12)

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models import ActivePattern, Amplitude, DensityLaw, FeatureLaw
+from ...models import ActivePattern, Amplitude, FeatureLaw
 from ...numerics import Array, FloatArray
 from .transforms import real_transform
 
 # Stands in for a factor that is exactly zero, so that it can be divided by what it was multiplied with.
 TINY = 1e-150
+# Activity patterns of one block, each a product at every node.
+MOST_PATTERNS = 4096
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,38 @@ class BlockLaw:
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, law: FeatureLaw, density: FloatArray) -> BlockLaw:
-        """Return the laws with these densities, shape (R, n).
+    def of(cls, law: FeatureLaw, n_features: int) -> BlockLaw:
+        """Return a law's blocks, a row for each law of its batch.
 
         Raises:
-            ValueError: if the features don't fall in independent blocks.
+            ValueError: if a block of features has too many patterns.
         """
-        if not isinstance(law, DensityLaw):
-            raise ValueError(
-                "spectral evaluation needs independent blocks of features, as IndependentFeatures, "
-                f"CorrelatedFeatures and AnticorrelatedFeatures have them, got {type(law).__name__}"
-            )
-        on = np.array(density)
+        count = int(np.prod(law.batch_shape))
+        on = np.array(law.densities(n_features)).reshape(count, n_features)
         groups = []
-        for block in law.blocks(density.shape[-1]):
+        for block, states in law.block_states(n_features):
             if len(block) == 1:
                 continue
-            patterns = list(law.block_patterns(block, density))
-            if all(bool((chance == (active == block)).all()) for active, chance in patterns):
+            found = list(islice(states, MOST_PATTERNS + 1))
+            if len(found) > MOST_PATTERNS:
+                raise ValueError(
+                    f"spectral evaluation needs independent blocks of features with at most {MOST_PATTERNS} activity "
+                    f"patterns each, got {type(law).__name__} with more in a block of {len(block)} features"
+                )
+            patterns = {
+                active: np.broadcast_to(np.asarray(chance, dtype=np.float64), law.batch_shape).reshape(count)
+                for active, chance in found
+            }
+            if all(bool((chance == (active == block)).all()) for active, chance in patterns.items()):
                 # All members are always on, which is independence as well.
                 continue
+            if not any(bool(chance.any()) for active, chance in patterns.items() if active):
+                # No member is ever on.
+                continue
+            # Conditions leave the pattern without any feature where they are impossible.
+            patterns.setdefault((), np.zeros(count))
             on[:, list(block)] = 0
-            groups.append(Group(block, tuple((active, np.asarray(chance)) for active, chance in patterns)))
+            groups.append(Group(block, tuple(patterns.items())))
         return cls(law.amplitude, on, tuple(groups))
 
     def take(self, index: Any) -> BlockLaw:
