@@ -184,7 +184,7 @@ def data_models(draw: st.DrawFn) -> tuple[ToyModel, FloatArray, FloatArray]:
     shares[0] += 1
     weights = [Fraction(share, sum(shares)) for share in shares]
     return (
-        ToyModel(n, m, DataFeatures(x, weights), weight_penalty=draw(st.sampled_from([0.0, 0.25]))),
+        ToyModel(n, m, DataFeatures(x, np.array(weights)), weight_penalty=draw(st.sampled_from([0.0, 0.25]))),
         array(m, n),
         array(n),
     )
@@ -240,7 +240,10 @@ def test_tensors_of_both_precisions_and_autograd_take_data() -> None:
         error = float(engine_for(model, w.detach()).evaluate(w.detach(), c.detach(), 0).error)
         assert abs(float(found.detach()) - float(exact)) <= error
     step = 1e-5
-    shift = lambda h: np.concatenate([g.ravel() for g in loss_gradient(model, W, b + h * np.eye(5)[2])])  # noqa: E731
+
+    def shift(h: float) -> FloatArray:
+        return np.concatenate([g.ravel() for g in loss_gradient(model, W, b + h * np.eye(5)[2])])
+
     numeric = (shift(step) - shift(-step)) / (2 * step)
     np.testing.assert_allclose(loss_hessian(model, W, b)[:, -3], numeric, atol=1e-6)
 
