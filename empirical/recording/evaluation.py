@@ -10,7 +10,7 @@ from tegum.theory.loss import expected_loss, linear_loss
 from tegum.theory.models import DataFeatures, ToyModel
 from tegum.theory.numerics import FloatArray, even_size, over_slices
 
-from ..groups import law_of, penalties_of
+from ..groups import law_of, penalties_of, shape_of
 from ..inputs import Inputs, InputTable, input_table, seed_words
 from ..runs import Architecture, SampledLoss
 
@@ -44,7 +44,7 @@ def losses_of(
     weights = np.where(finite[..., None, None], weights, 0)
     bias = np.where(finite[..., None], bias, 0)
     is_listed = isinstance(model.features, DataFeatures)
-    linear = architecture.name == "linear" and not model.has_penalty and not is_listed
+    linear = architecture.name == "linear" and not model.has_penalty and not is_listed and model.targets == "all"
     if linear or (architecture.name == "relu_output" and (is_listed or model.n_features <= MOST_EXACT)):
         evaluate = linear_loss if linear else expected_loss
         losses = evaluate(model.take((..., np.newaxis)), weights, bias)
@@ -82,7 +82,7 @@ def _batch_losses(architecture: Architecture, model: ToyModel, parameters: Float
         np.array(model.importances()),
         penalties_of(model),
         records.Sizes(model.n_hidden, model.n_features, BATCH),
-        records.Shape(architecture.hidden_relu, not architecture.output_relu, architecture.tied, architecture.absolute),
+        shape_of(architecture, model),
         found,
     )
     return found
@@ -100,6 +100,7 @@ def _tensor_losses(
         *(torch.as_tensor(np.array(values)) for values in (model.importances(), penalties_of(model))),
         inputs.weight,
         torch.as_tensor(table.empty),
+        targets=model.targets,
     )
     packed = torch.as_tensor(np.array(parameters))
     first, bias = packed[:, : m * n].view(count, m, n), packed[:, -n:]

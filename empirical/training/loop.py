@@ -208,6 +208,7 @@ def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, sca
         arrays += (settings.film.steps, settings.film.rows)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     content += f"{type(law).__name__} {amplitude} {[on for on, _ in patterns]}".encode()
+    content += "".join(f" {name}={word}" for name, word in model.choices.items()).encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,

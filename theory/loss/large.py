@@ -135,7 +135,8 @@ class _Scaled:
         ends = float(amplitude.low), float(amplitude.high)
         self.g = int(np.frexp(max(map(abs, ends)))[1])
         low, high = (float(np.ldexp(end, -self.g)) for end in ends)
-        self.model = ToyModel(n, model.n_hidden, model.features.with_amplitude(Amplitude(low, high)))
+        law = model.features.with_amplitude(Amplitude(low, high))
+        self.model = ToyModel(n, model.n_hidden, law, targets=model.targets)
         self.given, self.weights = model, weights
         batch = (len(weights),)
         self.importance = np.broadcast_to(model.importances(), (*batch, n))
@@ -192,7 +193,7 @@ class _Scaled:
         """
         law, n, batch = self.model.features, self.model.n_features, (len(self.weights),)
         slopes, short = (np.ascontiguousarray(part.transpose(2, 1, 0)) for part in (self.slopes, self.short))
-        sums = SignedSums(law, n, np.zeros(()))
+        sums = SignedSums(law, n, np.zeros(()), own_on=self.model.targets == "active")
         plan = sums.plan(slopes, range(n))
         if isinstance(plan, Refusal):
             raise TooManyPatternsError(plan.reason)

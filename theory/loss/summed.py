@@ -222,10 +222,13 @@ class SummedEngine:
             x, w = self._inputs[rows], shares[at, rows]
             z = self._sums(x, gram[at], short[at], offset[at])
             residual = xp.maximum(z, xp.zeros_like(z)) - x
-            value[at] += halved_sum(w[..., None] * (residual * residual), 1)
+            w = w[..., None]
+            if self.model.targets == "active":
+                w = w * xp.astype(x != 0, self._like.dtype)
+            value[at] += halved_sum(w * (residual * residual), 1)
             if first is None:
                 continue
-            step = w[..., None] * xp.astype(z > 0, self._like.dtype)
+            step = w * xp.astype(z > 0, self._like.dtype)
             extended = xp.concat([x, xp.ones_like(x[:, :1])], axis=1)
             first[at] += 2 * (extended.mT @ (step * residual))
             for i in range(n) if second is not None else ():

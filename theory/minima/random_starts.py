@@ -152,6 +152,6 @@ def _revived(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int6
     for group in _distinct(landscape, settled, exchanges):
         w, b = landscape.split(settled.parameters[group[0]])
         off = dead_outputs(w, b)
-        if off.any():
+        if off.any() and landscape.bias == "free":
             starts.append(landscape.join(np.where(off, 0.0, w), np.where(off, means, b)))
     return np.array(starts)

@@ -144,6 +144,32 @@ class BlockLaw:
             groups.append(Group(group.members, tuple(kept)))
         return BlockLaw(self.amplitude, on, tuple(groups)), mass
 
+    def surely(self, own: NDArray[np.int64]) -> tuple[BlockLaw, FloatArray]:
+        """Return the law given that a row's own feature is active, and the probability of that.
+
+        Args:
+            own: feature of each row, shape (R,).
+
+        Returns:
+            The conditional law, arbitrary where the condition is impossible, and an array of shape (R,).
+        """
+        rows = np.arange(len(own))
+        on = np.array(self.on)
+        mass = on[rows, own]
+        alone = np.ones(len(own), dtype=bool)
+        groups = []
+        for group in self.groups:
+            inside = np.isin(own, group.members)
+            alone &= ~inside
+            kept = [(active, np.where(inside, p * np.isin(own, active), p)) for active, p in group.patterns]
+            total = np.asarray(sum(p for _, p in kept))
+            mass = np.where(inside, total, mass)
+            safe = np.where(total > 0, total, 1)
+            patterns = tuple((active, np.where(total > 0, p / safe, not active)) for active, p in kept)
+            groups.append(Group(group.members, patterns))
+        on[rows[alone], own[alone]] = 1
+        return BlockLaw(self.amplitude, on, tuple(groups)), mass
+
     def extent(self, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the smallest and the largest value that Σ a_j x_j can take, shape (R,) each."""
         ends = np.stack([slopes * float(self.amplitude.low), slopes * float(self.amplitude.high)])
