@@ -89,8 +89,9 @@ def listed_inputs(law: FeatureLaw, n_features: int, most: int = MOST_INPUTS) -> 
             row[list(active)] = size
         shares = np.moveaxis(np.array([chance for _, chance in found], dtype=np.float64), 0, -1)
         inputs = (inputs[:, None] + part).reshape(-1, n_features)
-        chances = (chances[..., :, None] * shares[..., None, :]).reshape(*law.batch_shape, -1)
-    possible = (chances > 0).reshape(-1, len(inputs)).any(axis=0)
+        chances = (chances[..., :, None] * shares[..., None, :]).reshape(*law.batch_shape, len(inputs))
+    # Those that no law of the batch has; without laws there is none that has them.
+    possible = ~(chances == 0).reshape(-1, len(inputs)).all(axis=0) | (chances.size == 0)
     return inputs[possible], chances[..., possible]
 
 
@@ -287,7 +288,7 @@ class SummedEngine:
         n, m = self.model.n_features, self.model.n_hidden
         batch = np.broadcast_shapes(self.model.batch_shape, W.shape[:-2], b.shape[:-1])
         W, b = np.broadcast_to(W, (*batch, m, n)).reshape(-1, m, n), np.broadcast_to(b, (*batch, n)).reshape(-1, n)
-        shares = np.broadcast_to(self._listed[1], (*batch, len(self._listed[0]))).reshape(len(b), -1)
+        shares = np.broadcast_to(self._listed[1], (*batch, len(self._listed[0]))).reshape(len(b), len(self._listed[0]))
         apart, summed = gamma(n + m + 4, self._unit), gamma(self._steps, self._unit)
         gram, short = precise_gram(W)
         largest = np.abs(self._listed[0]).max(axis=0)

@@ -250,6 +250,15 @@ def test_a_data_set_is_fitted() -> None:
     assert random_minima(model, starts=16)[0].point.loss == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    "law", [DataFeatures(np.eye(7)), IndependentFeatures(0.5, amplitude="constant")], ids=["data", "binary"]
+)
+def test_no_models_have_no_losses(law: FeatureLaw) -> None:
+    model = ToyModel(7, 2, law).take((None,)).take(np.zeros(0, dtype=int))
+    found = engine_for(model).evaluate(np.zeros((0, 2, 7)), np.zeros((0, 7)), 2)
+    assert (found.loss.shape, found.hessian.shape, found.error.shape) == ((0,), (0, 21, 21), (0,))
+
+
 REFUSED: dict[str, Any] = {
     "enclosure": lambda model: enclosure(model, [[1, -1]], [0, 0]),
     "arrays": lambda model: ArrayEngine(model).evaluate(np.ones((1, 2)), np.zeros(2), 0),
