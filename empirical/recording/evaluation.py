@@ -95,9 +95,11 @@ def _tensor_losses(
     count, m, n = len(parameters), model.n_hidden, model.n_features
     seeds = np.full(count, EVALUATION_SEED)
     inputs = Inputs(table, seeds, n, BATCH, torch.float64, torch.device("cpu"))
+    importance, penalties = (torch.as_tensor(np.array(x)) for x in (model.importances(), penalties_of(model)))
     sampled = SampledLoss(
         architecture,
-        *(torch.as_tensor(np.array(values)) for values in (model.importances(), penalties_of(model))),
+        importance,
+        penalties,
         inputs.weight,
         torch.as_tensor(table.empty),
         targets=model.targets,

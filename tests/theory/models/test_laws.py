@@ -228,7 +228,7 @@ def test_blocks_are_independent_of_each_other(name: str, seed: int) -> None:
     assert sorted(i for block, _ in states for i in block) == list(range(FOUR))
     for active, chance in table(law, FOUR).items():
         factors = [found.get(tuple(i for i in block if i in active), 0.0) for block, found in states]
-        np.testing.assert_allclose(np.prod(factors), chance, rtol=tolerance("rounding"))
+        np.testing.assert_allclose(np.prod(np.array(factors, dtype=np.float64)), chance, rtol=tolerance("rounding"))
 
 
 @every_law
