@@ -92,18 +92,17 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
 
 
 def load_models(path: str | os.PathLike[str]) -> TrainedModels:
-    """Read trained models that `save_models` wrote, every bit as it was.
+    """Read trained models that `save_models` wrote, every bit as it was, whatever they are called now.
 
     Raises:
         ValueError: if there is no such file, or it is damaged, of another kind, of a newer format, or lacks arrays.
     """
     check_path("path", path)
     path = Path(path)
-    _check_suffix(path)
     recover(path)
     if not path.exists():
         raise ValueError(f"expected trained models at {path}, but it doesn't exist")
-    if path.suffix == ".zarr":
+    if path.is_dir():
         return from_dataset(read_zarr(path, f"trained models ({FORMAT!r})"), where=str(path))
     try:
         arrays, attributes = read_safetensors(path, "trained models")

