@@ -12,17 +12,10 @@ both with a checksum. Begin with `models`:
     3
 """
 
-<<<<<<< HEAD
 from .datasets import read_zarr, read_zarr_arrays, read_zarr_of, write_zarr
 from .descriptions import described_model
-from .models import from_dataset, load_models, save_models, to_dataset
-from .tensors import read_safetensors, tensor_types, write_safetensors
-=======
-from .datasets import read_zarr, read_zarr_of, write_zarr
-from .descriptions import described_model
 from .models import from_dataset, load_models, save_models, saved_model, to_dataset
-from .tensors import read_safetensors, write_safetensors
->>>>>>> 3d2095f
+from .tensors import read_safetensors, tensor_types, write_safetensors
 
 __all__ = [
     "described_model",
@@ -33,11 +26,8 @@ __all__ = [
     "read_zarr_arrays",
     "read_zarr_of",
     "save_models",
-<<<<<<< HEAD
-    "tensor_types",
-=======
     "saved_model",
->>>>>>> 3d2095f
+    "tensor_types",
     "to_dataset",
     "write_safetensors",
     "write_zarr",
