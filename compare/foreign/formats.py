@@ -32,6 +32,8 @@ MOST_TEXT = 1 << 26
 BARE, COUNTED = "W", ("feature", "index", "")
 # Trees of optimisers hold arrays of the same shapes as the weights, and are no weights.
 OPTIMISERS = ("optim", "opt_state")
+# What safetensors calls BF16.
+SHORT = "bfloat16"
 METADATA_ENDS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -84,6 +86,9 @@ def _reader(path: Path) -> Callable[[Path], Content]:
         start = file.read(128)
     if not size:
         raise ValueError("it is empty")
+    # Their first bytes are a number, which may look like anything.
+    if int.from_bytes(start[:8], "little") <= size - 8 and start[8:9] == b"{":
+        return _safetensors
     for mark, reason in UNREAD.items():
         if start.startswith(mark):
             raise ValueError(reason)
@@ -93,8 +98,6 @@ def _reader(path: Path) -> Callable[[Path], Content]:
         return lambda path: Content({BARE: read_npy(path)})
     if start.startswith(PICKLE):
         return _torch
-    if int.from_bytes(start[:8], "little") <= size - 8 and start[8:9] == b"{":
-        return _safetensors
     return _json if start.decode("utf-8-sig", "replace").lstrip()[:1] in ("{", "[") else _csv
 
 
@@ -181,7 +184,7 @@ def _safetensors(path: Path) -> Content:
     from tegum.empirical.files import read_safetensors, tensor_types
 
     arrays, words = read_safetensors(path, "trained models")
-    return Content(arrays, words, {name: kind for name, kind in tensor_types(path).items() if kind == "BF16"})
+    return Content(arrays, words, {name: SHORT for name, kind in tensor_types(path).items() if kind == "BF16"})
 
 
 def _zarr(path: Path) -> Content:
@@ -189,7 +192,7 @@ def _zarr(path: Path) -> Content:
 
     arrays, words = read_zarr_arrays(path)
     if SHA256 not in words and not str(words.get("format", "")).strip('"').startswith("tegum"):
-        return Content(arrays, words)
+        return Content({name or BARE: array for name, array in arrays.items()}, words)
     dataset = read_zarr(path, "trained models")
     return Content({str(name): variable.values for name, variable in dataset.data_vars.items()}, dict(dataset.attrs))
 

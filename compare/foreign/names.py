@@ -35,7 +35,7 @@ COUNTED = re.compile(r"(?:|.*\.)\d+\.weight")
 LAYER, SHIFT = re.compile(r"[Ww]\d*(_\w+)?|[Ww]eights?(_\w+)?|kernel"), re.compile(r"b\d*(_\w+)?|.*bias.*")
 # Roundings after which a decoder is still the transpose of its encoder.
 ROUNDINGS = 4
-EPSILON = {"bfloat16": 2.0**-7, "BF16": 2.0**-7}
+EPSILON = {"bfloat16": 2.0**-7}
 UNTIED = (
     "the exact loss is that of x' = ReLU(WᵀWx + b), and `train` has no untied model that reproduces its input "
     '(architecture="absolute_value" has another target): nothing in this project covers it'
@@ -90,11 +90,11 @@ def find_parameters(
             f"expected an array named {listed}; got {sorted(arrays)}: say which is W with --weights-name "
             "(argument weights_name)"
         )
-    found = [_one(arrays, types, name, bias_name, named=weights_name is not None) for name in chosen]
+    runs = len(chosen) == 1 or all(part.isdigit() for name in chosen for part in _owner(name))
+    found = [_one(arrays, types, name, bias_name, named=weights_name is not None) for name in chosen if runs]
     if len(found) == 1:
         return found[0]
     parts = {(one.weights.shape, np.shape(one.bias), one.bias is None, np.shape(one.hidden_bias)) for one in found}
-    runs = all(part.isdigit() for name in chosen for part in _owner(name))
     if len(parts) > 1 or not runs:
         listed = ", ".join(f"{name} {tuple(arrays[name].shape)}" for name in chosen)
         raise ValueError(
@@ -150,7 +150,7 @@ def _weights(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
             if name == known or name.endswith(f".{known}"):
                 prefix = name.removesuffix(known)
                 # A layer of a module is no model of its own.
-                if known != "weight" or not prefix or prefix.removesuffix(".").isdigit() or len(matrices) == 1:
+                if known != "weight" or not prefix or prefix.removesuffix(".").isdigit() or matrices == [name]:
                     found.setdefault(prefix, name)
     if found:
         return sorted(found.values(), key=lambda name: (len(name), name)) if len(found) > 1 else list(found.values())

@@ -5,18 +5,18 @@ With G = WᵀW fixed, the loss of output i depends on b_i alone. With z = b + Σ
     f(b) = E[x_i²] + g(b) − h(b) ,    g = 2 E[R_2(z)] ,    h = 2 E[x_i R_1(z)] .
 
 **Where minima lie.** R_1(z) ≥ z and R_0 ≤ 1 give f'(b) ≥ 2 (E[z] − E[x_i⁺]), so that none lies above
-U = E[x_i⁺] − Σ_j G_ij E[x_j]. Below −max_x Σ_j G_ij x_j, and so below L = −Σ_j max(0, G_ij u⁻, G_ij u⁺) over the ends of
-the amplitudes, the output is off and f = E[x_i²].
+U = E[x_i⁺] − Σ_j G_ij E[x_j]. Below −max_x Σ_j G_ij x_j, and so below L = −Σ_j max(0, G_ij u⁻, G_ij u⁺) over the ends
+of the amplitudes, the output is off and f = E[x_i²].
 
 **A difference of convex functions.** g is convex. If x_i ≥ 0, so is h; if x_i ≤ 0, then h is concave. If amplitudes of
-both signs are uniform, −h'' is at most κ = 2 p_i |u⁻| / ((u⁺ − u⁻) G_ii), because given all else z passes 0 with density
-1 / ((u⁺ − u⁻) G_ii) at most. So f = E[x_i²] + A − B with convex A and B: g and h, or g − h and 0, or g + κ b²/2 and
-h + κ b²/2.
+both signs are uniform, −h'' is at most κ = 2 p_i |u⁻| / ((u⁺ − u⁻) G_ii), because given all else z passes 0
+with density 1 / ((u⁺ − u⁻) G_ii) at most. So f = E[x_i²] + A − B with convex A and B: g and h, or g − h and 0, or
+g + κ b²/2 and h + κ b²/2.
 
 **The search.** On an interval A is above its tangents at the ends and B below its chord, which bounds f from below by
-the least of three numbers; and A' and B' rise, so that f' lies between A'(l) − B'(u) and A'(u) − B'(l). An interval on
-which f is monotone, or nowhere below the best that was found by more than a resolution, is done with; others are halved.
-The root of f' then sharpens what is left, the global minimum.
+the least of three numbers; and A' and B' rise, so that f' lies between A'(l) − B'(u) and A'(u) − B'(l). An interval
+on which f is monotone, or nowhere below the best that was found by more than a resolution, is done with; others are
+halved. The root of f' then sharpens what is left, the global minimum.
 
 One evaluation of the loss gives f and f'. A second, of √2 W and 2 b, doubles z, so that it has 4 g − 2 h in place of
 g − h and 2 g' − h' in place of g' − h': g and h follow for each law, and from each engine.
@@ -32,12 +32,14 @@ from numpy.typing import NDArray
 
 from ..loss import ExactLoss, checked_parameters
 from ..models import ToyModel
-from ..numerics import Array, FloatArray, as_numpy, check_kind
+from ..numerics import Array, FloatArray, as_numpy, check_kind, float_array
 
 # Intervals that a search begins with, and of which it halves at most so many at once.
 FIRST, AT_ONCE = 8, 8
 # Losses are told apart down to this times the numbers that they are made of, or the error of an evaluation.
 RESOLUTION = 1e-11
+# Up to so many features patterns are enumerated, with errors below the resolution (docs/loss.md).
+ENUMERATED = 8
 # Halvings after which an interval is narrower than the numbers at its ends can tell.
 MOST_ROUNDS = 400
 # Steps that sharpen the root of f', from an interval that is a hundred thousandth of the numbers or less.
@@ -71,11 +73,12 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         weights: W, shape (..., n_hidden, n_features); NumPy, or a torch tensor.
 
     Returns:
-        b, shape (..., n_features), the broadcast of the batch shapes of model and weights, in the namespace and dtype of
-        the weights. No bias is better by more than 1e-11 of E[x_i²] and the squared pre-activations, or than the errors of
-        the evaluations; within that it is where the slope is 0 to rounding. Computations are in float64. Where no bias is better than an output that is always
-        off, it is the largest that surely turns it off, −Σ_j max(0, G_ij u⁻, G_ij u⁺). With more than eight features
-        that interact each evaluation inverts transforms, and there are about a hundred of them.
+        b, shape (..., n_features), the broadcast of the batch shapes of model and weights, in the namespace and dtype
+        of the weights; computed in float64. No bias is better by more than 1e-11 of E[x_i²] and the squared
+        pre-activations, or than the errors of the evaluations; within that it is where the slope is 0 to rounding.
+        Where no bias is better than an output that is always off, it is the largest that surely turns it off,
+        −Σ_j max(0, G_ij u⁻, G_ij u⁺). Of biases that cost the same it is any one. With more than eight features that
+        interact each evaluation inverts transforms, and there are about a hundred of them.
 
     Raises:
         ValueError: as `loss_gradient`.
@@ -88,8 +91,10 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
     """
     check_kind("model", model, ToyModel)
     n = model.n_features
-    zero = getattr(weights, "new_zeros", np.zeros)((n,))
-    weights, _ = checked_parameters(model, weights, zero if array_api_compat.is_torch_array(weights) else np.zeros(n))
+    if not array_api_compat.is_torch_array(weights):
+        weights = float_array("weights", weights)
+    xp, device = array_api_compat.array_namespace(weights), array_api_compat.device(weights)
+    weights, _ = checked_parameters(model, weights, xp.zeros((n,), dtype=weights.dtype, device=device))
     W = np.asarray(as_numpy(weights), dtype=np.float64)
     batch = np.broadcast_shapes(model.batch_shape, W.shape[:-2])
     law = ToyModel(n, model.n_hidden, model.features)
@@ -99,10 +104,7 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         law = law.take(np.unravel_index(rows, law.batch_shape))
     flat = np.broadcast_to(W, (*batch, *W.shape[-2:])).reshape(-1, *W.shape[-2:])
     found = _Search(law, flat).minima().reshape(*batch, n)
-    if not array_api_compat.is_torch_array(weights):
-        return found.astype(weights.dtype)
-    xp = array_api_compat.array_namespace(weights)
-    return xp.asarray(found, dtype=weights.dtype, device=array_api_compat.device(weights))
+    return xp.asarray(found, dtype=weights.dtype, device=device)
 
 
 class _Search:
@@ -124,9 +126,8 @@ class _Search:
         self.weights, self.exact = weights, ExactLoss(model)
         self.square = (on * (low**2 + low * high + high**2) / 3).reshape(-1)
         self.low = -np.maximum(0, np.maximum(gram * low, gram * high)).sum(axis=-1).reshape(-1)
-        self.high = np.maximum(
-            on * above - (gram * (on * middle)[:, None, :]).sum(axis=-1), self.low.reshape(-1, n)
-        ).reshape(-1)
+        highest = on * above - (gram * (on * middle)[:, None, :]).sum(axis=-1)
+        self.high = np.maximum(highest.reshape(-1), self.low)
         mixed = (low < 0) & (high > 0) & (own > 0)
         share = 2 * on * np.abs(low) / np.where(mixed, width * np.where(own > 0, own, 1), 1)
         self.curvature = np.where(mixed, share, 0.0).reshape(-1)
@@ -148,9 +149,10 @@ class _Search:
         da = np.where(negative, slope, dg + bent * bias)
         b = np.where(negative, 0.0, h + bent * bias**2 / 2)
         db = np.where(negative, 0.0, dh + bent * bias)
-        errors = np.broadcast_to(np.asarray(once.error) + np.asarray(twice.error), whole.shape[:-1])[at[:2]]
-        # Errors of enumeration are bounds of rounding, far above what it is.
-        error = np.where(errors > RESOLUTION * 100 * (square + np.abs(g)), errors, 0.0)
+        error = np.zeros(len(outputs))
+        if self.size > ENUMERATED:
+            both = np.asarray(once.error) + np.asarray(twice.error)
+            error = np.broadcast_to(both, whole.shape[:-1])[at[:2]]
         return _Points(bias, f, slope, a, da, b, db, RESOLUTION * (square + np.abs(a) + np.abs(b)) + error)
 
     def _packed(

@@ -229,9 +229,11 @@ class DensityLaw(FeatureLaw):
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
         states = [list(self.block_patterns(part, density)) for part in parts if part]
 
-        # What is active in the blocks so far, and how likely that is, with what is left to be tried of the next block: a
+        # What is active in the blocks so far, how likely that is, and what is left to be tried of the next block. A
         # caller may stop after a few patterns, and there may be more blocks than Python calls functions deep.
-        path = [((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), iter(states[0] if states else [((), 1)]))]
+        path = [
+            ((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), iter(states[0] if states else [((), 1)]))
+        ]
         while path:
             active, chance, left = path[-1]
             step = next(left, None)
