@@ -178,10 +178,9 @@ def _compared(
     from ..geometry import TOLERANCE, represented, thomson_comparison
 
     batch = read_many(path)
-    described = batch.model is not None and batch.density is None
-    if options.density is not None and (described or batch.density is not None):
-        # Its losses are those of independent features with amplitudes on [0, 1].
-        if described:
+    if options.density is not None and (batch.model is not None or batch.density is not None):
+        # Its losses are those of independent features with amplitudes on [0, 1], whose files have their density.
+        if batch.model is not None and batch.density is None:
             raise ValueError(f"{path} is of {batch.model.describe()}, whose loss isn't that of --density: leave it out")
         model_of_weights(batch, options.density)
     m, count = batch.weights.shape[-2:]

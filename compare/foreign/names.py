@@ -94,7 +94,7 @@ def find_parameters(
     found = [_one(arrays, types, name, bias_name, named=weights_name is not None) for name in chosen if runs]
     if len(found) == 1:
         return found[0]
-    parts = {(one.weights.shape, np.shape(one.bias), one.bias is None, np.shape(one.hidden_bias)) for one in found}
+    parts = {tuple(_shape(array) for array in (one.weights, one.bias, one.hidden_bias)) for one in found}
     if len(parts) > 1 or not runs:
         listed = ", ".join(f"{name} {tuple(arrays[name].shape)}" for name in chosen)
         raise ValueError(
@@ -118,6 +118,10 @@ def _stacked(found: list[Parameters]) -> Parameters:
         frozenset().union(*(one.used for one in found)),
         found[0].dtype,
     )
+
+
+def _shape(array: NDArray[np.float64] | None) -> tuple[int, ...] | None:
+    return None if array is None else array.shape
 
 
 def _owner(name: str) -> list[str]:

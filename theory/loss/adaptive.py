@@ -16,6 +16,9 @@ from .inverted import SpectralEngine
 from .large import large
 from .signed_sums import Refusal
 
+# Features up to which transforms are inverted unasked: their time grows with the square of it and more.
+MOST_INVERTED = 500
+
 
 class AdaptiveEngine:
     """The exact loss of one `ToyModel`: the engine is chosen for each evaluation, by which features interact in it.
@@ -56,6 +59,13 @@ class AdaptiveEngine:
             return self._arrays.evaluate(weights, bias, order, outputs=outputs)
         found = self._arrays.outputs(weights, bias, order)
         if isinstance(found, Refusal):
+            if self.model.n_features > MOST_INVERTED:
+                raise ValueError(
+                    f"the exact loss inverts transforms for up to {MOST_INVERTED} features, which takes minutes, got "
+                    f"n_features={self.model.n_features} of which more than eight interact: "
+                    "`tegum.empirical.sampled_loss` tells it with a standard error, and method='spectral' inverts them "
+                    "all the same"
+                )
             found = self._spectral.outputs(weights, bias, order)
         return self._chain_rule.evaluation(
             weights, bias, found, self._activations(weights, order), with_outputs=outputs

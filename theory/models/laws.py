@@ -231,7 +231,7 @@ class DensityLaw(FeatureLaw):
 
         # What is active in the blocks so far, how likely that is, and what is left to be tried of the next block. A
         # caller may stop after a few patterns, and there may be more blocks than Python calls functions deep.
-        path = [
+        path: list[tuple[ActivePattern, Any, Iterator[Any]]] = [
             ((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), iter(states[0] if states else [((), 1)]))
         ]
         while path:

@@ -133,7 +133,7 @@ def test_bare_matrices_are_weights(tmp_path_factory: pytest.TempPathFactory, see
     torch.save(torch.from_numpy(given), folder / "a.pt")
     (folder / "a.csv").write_text("\n".join(",".join(map(repr, row)) for row in given.tolist()))
     (folder / "a.json").write_text(json.dumps(given.tolist()))
-    zarr.save_array(folder / "a.zarr", given)
+    zarr.create_array(folder / "a.zarr", data=given)
     for path in folder.iterdir():
         found = read_many(path)
         np.testing.assert_array_equal(found.weights, weights)
