@@ -81,7 +81,7 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         interact each evaluation inverts transforms, and there are about a hundred of them.
 
     Raises:
-        ValueError: as `loss_gradient`.
+        ValueError: as `loss_gradient`, or for a model of one common bias or none, of active targets, or of listed inputs.
 
     Example:
         >>> import numpy as np
@@ -90,6 +90,7 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         [0.0, 0.5]
     """
     check_kind("model", model, ToyModel)
+    model.check_plain("best_bias", "bias", "targets")
     n = model.n_features
     if not array_api_compat.is_torch_array(weights):
         weights = float_array("weights", weights)
