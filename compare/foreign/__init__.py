@@ -2,8 +2,8 @@
 
 `weights` reads W and b from the files of the field: `formats` tells what a file is and reads its arrays, `names` which
 of them are W and b, `inputs` densities and importances, `activations` whether it is a model of ours, `descriptions`
-which model that is, and `remarks` what a reader should know of all this. `report` says what their loss is and which minimum
-lies below, and `grids` makes phase diagrams of them; `cell_table` reads tables, and `comparison` holds them against the
+which model that is, and `remarks` what to know of all this. `report` says what their loss is and which minimum lies
+below, and `grids` makes phase diagrams of them; `cell_table` reads tables, and `comparison` holds them against the
 exact minima. Begin with `weights`, docs/files.md and docs/foreign.md:
 
     >>> from tegum.compare.foreign import ColumnMeaning

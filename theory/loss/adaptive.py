@@ -18,7 +18,7 @@ from .signed_sums import Refusal
 from .summed import MOST_INPUTS, SummedEngine
 
 # Features up to which transforms are inverted unasked: their time grows with the square of it and more.
-MOST_INVERTED = 500
+MOST_INVERTED = 1000
 
 
 class AdaptiveEngine:
@@ -63,8 +63,8 @@ class AdaptiveEngine:
         if isinstance(found, Refusal):
             if self.model.n_features > MOST_INVERTED and isinstance(self._beyond, SpectralEngine):
                 raise ValueError(
-                    f"the exact loss inverts transforms for up to {MOST_INVERTED} features, which takes minutes, got "
-                    f"n_features={self.model.n_features} of which more than eight interact: "
+                    f"the exact loss inverts transforms for up to {MOST_INVERTED:,} features, which takes minutes, "
+                    f"got n_features={self.model.n_features} of which more than eight interact: "
                     "`tegum.empirical.sampled_loss` tells it with a standard error, and method='spectral' inverts them "
                     "all the same"
                 )
