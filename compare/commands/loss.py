@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..terminal import Json, Layout, console, print_json, print_table
+from ..terminal import BiasName, Json, Layout, WeightsName, console, print_json, print_table
 
 # Models that a table shows; JSON has all.
 SHOWN = 20
@@ -28,7 +28,9 @@ MEANING = {
 
 
 def loss(
-    weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt, .safetensors or .zarr.")],
+    weights: Annotated[
+        Path, typer.Option("--weights", help="File with W and b: .npz, .npy, .pt, .safetensors, .csv, .json, .zarr.")
+    ],
     density: Annotated[
         float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
     ] = None,
@@ -37,17 +39,23 @@ def loss(
         typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
     ] = None,
     layout: Layout = "auto",
+    weights_name: WeightsName = None,
+    bias_name: BiasName = None,
     as_json: Json = False,
 ) -> None:
     """Print exact loss, gradient norm and phase of your own trained weights, and up to 4 features the minimum below."""
-    from ..foreign import batch_report, model_of_weights, read_many
+    from ..foreign import batch_report, model_of_weights, read_many, reading, remarks
 
-    batch = read_many(weights, layout=layout)
-    report = batch_report(batch, model_of_weights(batch, density, importance))
+    batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
+    model = model_of_weights(batch, density, importance)
+    report = batch_report(batch, model)
     if report["count"] > 1:
         _show_batch(weights, report, as_json=as_json)
     else:
         _show_model(weights, report, as_json=as_json)
+    if not as_json:
+        for sentence in remarks(reading(batch, model)):
+            console().print(sentence, soft_wrap=True)
 
 
 def _show_model(path: Path, report: dict[str, Any], *, as_json: bool) -> None:

@@ -17,39 +17,12 @@ from tegum.theory.minima import (
     census,
     local_minima,
 )
-from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray
 
 from ..diagrams import OUTCOMES
 from ..judgement import AT_A_SADDLE, PAPER_RECIPE, VERDICTS, Recipe, Verdicts, judge
 from .weights import WeightBatch
-
-
-def model_of_weights(batch: WeightBatch, density: float | None = None, importance: float | None = None) -> ToyModel:
-    """Return the models that weights were trained for.
-
-    Args:
-        batch: weights out of a file.
-        density: 1 − S of all features, in place of what the file says.
-        importance: that of the last feature against the others, in place of what the file says; 1 if neither does.
-
-    Returns:
-        Models of the batch's shape, of independent features.
-
-    Raises:
-        ValueError: if neither the file nor an argument says what the density is, or one is out of range.
-    """
-    m, n = batch.weights.shape[-2:]
-    densities = batch.density
-    if density is not None:
-        densities = np.full((*batch.batch_shape, n), density)
-    if densities is None:
-        raise ValueError("the file doesn't say what the feature density is: pass --density")
-    importances = batch.importance
-    if importance is not None or importances is None:
-        importances = np.ones((*batch.batch_shape, n))
-        importances[..., -1] = 1.0 if importance is None else importance
-    return ToyModel(n, m, IndependentFeatures(densities), importances)
 
 
 def weight_report(

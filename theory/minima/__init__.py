@@ -3,7 +3,8 @@
 A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
 goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
 ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
-would take too long, and `polishing` leads trained weights downhill. `folds` says where a minimum ends in a saddle.
+would take too long, and `polishing` leads trained weights downhill; `biases` has
+the best bias for given weights. `folds` says where a minimum ends in a saddle.
 Begin with `local`, and docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
@@ -11,6 +12,7 @@ Begin with `local`, and docs/minima.md for what is argued and checked:
     ['digon(1,2)', 'axis(1) + drop(2)']
 """
 
+from .biases import best_bias
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
@@ -39,6 +41,7 @@ __all__ = [
     "FoundMinimum",
     "Landscape",
     "Polished",
+    "best_bias",
     "census",
     "check_superposition",
     "copies",

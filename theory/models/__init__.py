@@ -16,6 +16,7 @@ Begin with `model`:
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
 from .compositions import IndependentBlocks
 from .data import DataFeatures
+from .description import parsed_description
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .hierarchies import HierarchicalFeatures
@@ -61,6 +62,7 @@ __all__ = [
     "law_to_plain",
     "one_denser",
     "one_more_important",
+    "parsed_description",
     "stratified_counts",
     "zipf_densities",
 ]
