@@ -14,6 +14,7 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.theory.numerics import Summarised
 from tegum.theory.storage import OBJECTS, check_archive, check_declared, check_path, read_npz
 
 WEIGHT_NAMES = ("weights", "W", "weight")
@@ -156,7 +157,7 @@ def _numbers(name: str, array: Any, *, finite: bool = True) -> NDArray[np.float6
 
 
 @dataclass(frozen=True, eq=False)
-class WeightBatch:
+class WeightBatch(Summarised):
     """Trained models out of a file, with what it says of their inputs.
 
     Attributes:

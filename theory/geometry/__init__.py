@@ -1,8 +1,8 @@
 """What a model looks like: how features share the hidden space, which of them interfere, and what that is called.
 
 `measures` has norms, superposition and dimensionality, `factors` the parts of a model that don't interfere, `shapes`
-names one of them and `phases` the whole structure, in the words of `labels`; `arrangements` what points in a plane form, and `published` has the candidates of 2022 for the
-optimum. Begin with `phases`, and docs/geometry.md:
+names one of them and `phases` the whole structure, in the words of `labels`; `arrangements` says what points in a plane
+form, and `published` has the candidates of 2022 for the optimum. Begin with `phases`, and docs/geometry.md:
 
     >>> import numpy as np
     >>> from tegum.theory.geometry import feature_dimensionality, phase

@@ -61,7 +61,9 @@ def relabelled(label: str, order: Sequence[int]) -> str:
     for part in label.split(" + ") if label else []:
         found = re.fullmatch(r"([^()]+)\(([\d,]+)\)", part)
         if found is None:
-            raise ValueError(f"labels are renumbered where they list every feature, got {label!r}: up to six features do")
+            raise ValueError(
+                f"labels are renumbered where they list every feature, got {label!r}: up to six features do"
+            )
         name, listed = found.groups()
         features = sorted(order[int(feature) - 1] + 1 for feature in listed.split(","))
         parts.append((features, f"{name}({','.join(map(str, features))})"))
@@ -196,9 +198,7 @@ def _listed(numbers: NDArray[np.int64], names: NDArray[Any]) -> tuple[PhaseFacto
     return tuple(PhaseFactor(str(names[features[0]]), tuple(features)) for features in members.values())
 
 
-def _structures(
-    weights: FloatArray, bias: FloatArray, tolerance: float
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def _structures(weights: FloatArray, bias: FloatArray, tolerance: float) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return for each feature of each model the number of its factor, in order of first features, and its name.
 
     Args:

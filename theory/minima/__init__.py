@@ -20,7 +20,7 @@ from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, or
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
-from .polishing import Polished, match, polish
+from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "FoundMinimum",
     "Landscape",
     "Polished",
+    "PolishedPoint",
     "census",
     "check_superposition",
     "copies",

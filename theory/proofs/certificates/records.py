@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from ...numerics import Interval
+from ...numerics import Interval, Summarised
 
 # What a certificate's status is, or begins with, and the reason of a search that was stopped.
 PROVED, NOT_PROVED = "proved", "not proved"
@@ -40,7 +40,7 @@ class CertifiedModel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EnclosedMinimum:
+class EnclosedMinimum(Summarised):
     """A minimiser up to w → −w (in two dimensions, up to rotations and reflections), enclosed.
 
     Attributes:
