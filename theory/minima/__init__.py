@@ -3,7 +3,7 @@
 A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
 goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
 ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
-would take too long, and `polishing` leads trained weights downhill. `folds` says where a minimum ends in a saddle.
+would take too long, and `polishing` leads trained weights downhill, `gradients` those that have no Hessian. `folds` says where a minimum ends in a saddle.
 Begin with `local`, and docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
@@ -17,6 +17,7 @@ from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
+from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
@@ -34,8 +35,10 @@ __all__ = [
     "SLOPE_ROUNDING",
     "SMALL",
     "CriticalPoint",
+    "CurvatureEstimate",
     "Descent",
     "DiagramMinima",
+    "Downhill",
     "FoundMinimum",
     "Landscape",
     "Polished",
@@ -46,6 +49,8 @@ __all__ = [
     "descend",
     "diagram_minima",
     "distance",
+    "downhill",
+    "estimated_curvature",
     "examine",
     "fold_system",
     "frame_zeros",
