@@ -32,7 +32,7 @@ from .options import (
 )
 from .places import new_file, same_kind, taken
 from .rows import read_rows, write_rows
-from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json
+from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
 from .stages import Stages
 from .training import TrainingOptions
 
@@ -76,4 +76,5 @@ __all__ = [
     "with_groups",
     "write_json",
     "write_rows",
+    "write_text",
 ]

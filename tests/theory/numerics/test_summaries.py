@@ -93,7 +93,7 @@ class Cells(HTMLParser):
         super().__init__()
         self.tags: set[str] = set()
 
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
+    def handle_starttag(self, tag: str, attrs: Any) -> None:  # noqa: ARG002
         self.tags.add(tag)
 
 
