@@ -110,6 +110,7 @@ def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) 
 def _account(dataset: xr.Dataset) -> dict[str, Any]:
     """Return plain values: over all cells how many runs are where, and end in each phase when polished, by block."""
     from ..basins import wilson_interval
+    from ..diagrams import model_of
     from ..judgement import VERDICTS
 
     blocks = []
@@ -130,7 +131,7 @@ def _account(dataset: xr.Dataset) -> dict[str, Any]:
             blocks.append(
                 {"objective": objective, "initial_scale": scale, "runs": runs, "by_own_weights": own, "ends": ends}
             )
-    return {"settings": dataset.attrs["settings"], "blocks": blocks}
+    return {"model": model_of(dataset).to_plain(), "settings": dataset.attrs["settings"], "blocks": blocks}
 
 
 def _print(account: dict[str, Any], out: Path) -> None:

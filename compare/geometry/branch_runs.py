@@ -203,6 +203,8 @@ def branch_account(diagram: BranchDiagram, runs: BranchRuns | None) -> dict[str,
         for change in diagram.changes
     ]
     account: dict[str, Any] = {
+        # Those at both ends.
+        "model": family.at(np.array([family.low, family.high])).to_plain(),
         "parameter": family.parameter,
         "low": family.low,
         "high": family.high,

@@ -13,6 +13,7 @@ Begin with `model`:
 """
 
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
+from .description import parsed_description
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, law_to_plain
@@ -49,5 +50,6 @@ __all__ = [
     "law_to_plain",
     "one_denser",
     "one_more_important",
+    "parsed_description",
     "stratified_counts",
 ]

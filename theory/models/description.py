@@ -163,6 +163,22 @@ def parsed_toml(text: str) -> Any:
         raise ValueError(f"a model's description must be TOML: {reason}") from None
 
 
+def parsed_description(text: str) -> Mapping[str, Any]:
+    """Return what JSON or TOML says of a model, keys that are left out included.
+
+    Args:
+        text: JSON if it begins with a brace, else TOML.
+
+    Raises:
+        ValueError: if it is neither, of another or newer format, or has unknown keys.
+    """
+    check_text("text", text)
+    plain = parsed_json(text) if text.lstrip().startswith("{") else parsed_toml(text)
+    if isinstance(plain, Mapping) and "format" in plain:
+        _check_format(plain["format"])
+    return check_keys("a model's description", plain, ("format",), (*REQUIRED, *PARAMETERS))
+
+
 def model_parts(model: Any) -> dict[str, str]:
     """Return a model in words, part by part."""
     n, m, batch = model.n_features, model.n_hidden, model.batch_shape

@@ -454,7 +454,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "another format": (lambda path: replace_attribute(path, "format", "a diagram"), "format 'tegum sweep'.*a diagram"),
     "a newer format": (
         newer,
-        "format version 2 .* got 3, written by tegum 9.0",
+        "format version 3 .* got 4, written by tegum 9.0",
     ),
     "garbage settings": (lambda path: replace_attribute(path, "axes", "{"), "expected the settings of a sweep"),
     "other settings": (lambda path: replace_attribute(path, "chunk", '"a"'), "expected the settings of a sweep"),

@@ -26,8 +26,7 @@ from tegum.theory import (
     diagram_model,
 )
 from tegum.theory.models import PENALTIES, law_from_plain, law_to_plain
-
-from ...support.laws import AMPLITUDES, LAWS
+from tests.support.laws import AMPLITUDES, LAWS
 
 PLAIN: dict[str, Any] = {
     "format": "tegum model 1",
