@@ -21,7 +21,7 @@ POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon", 7: "
 SIMPLICES = {3: "triangle", 4: "tetrahedron", 5: "5-cell"}
 # Directions are like a polytope's if no sorted overlap differs by more: less than half of what lies between any two of
 # them that have as many corners in as many dimensions (the test of it is of all in the atlas).
-LIKE = 0.15
+LIKE = 0.12
 
 
 def polygon_name(corners: int) -> str:
@@ -125,9 +125,10 @@ def shape_names(weights: FloatArray, tolerance: float) -> NDArray[Any]:
     names[(ranks == k - 1) & negative] = SIMPLICES.get(k, f"{k - 1}-simplex")
     if k >= 5:
         flat = np.flatnonzero(ranks == 2)
-        points = spectrum[flat, :2, None] * right[flat, :2]
-        around = widest_gap(np.arctan2(points[:, 1], points[:, 0])) < np.pi
-        names[flat[around & is_convex(points)]] = polygon_name(k)
+        if len(flat):
+            points = spectrum[flat, :2, None] * right[flat, :2]
+            around = widest_gap(np.arctan2(points[:, 1], points[:, 0])) < np.pi
+            names[flat[around & is_convex(points)]] = polygon_name(k)
         for rank in np.unique(ranks[names == "cluster"]):
             rows = np.flatnonzero((ranks == rank) & (names == "cluster"))
             names[rows] = _likest(cosines[rows], known_solids(k, int(rank)))

@@ -112,11 +112,12 @@ def _of_array(array: Any) -> str:
         return f"{kind} of {len(shape)} dimensions"
     if kind == "tensor" or array.dtype.kind not in "fiub":
         return text
+    if array.ndim == 0:
+        return _number(array.item())
     if 0 < array.size <= HANDFUL and array.ndim <= 2:
-        entries = array.tolist()
-        numbers = str([_number(x) if not isinstance(x, list) else list(map(_number, x)) for x in entries])
+        numbers = str([_number(x) if not isinstance(x, list) else list(map(_number, x)) for x in array.tolist()])
         numbers = numbers.replace("'", "")
-        if array.ndim and len(numbers) <= LONGEST:
+        if len(numbers) <= LONGEST:
             return numbers
     if array.dtype.kind == "b" and array.size:
         return f"{text}, {int(array.sum())} true"

@@ -110,7 +110,7 @@ def test_what_a_notebook_shows_is_escaped() -> None:
     [
         (0.1 + 0.2, "0.30000000000000004"),
         (np.float64(0.5), "0.5"),
-        (np.array(2.0), "array of shape (), 2 to 2"),
+        (np.array(2.0), "2"),
         (np.arange(3), "[0, 1, 2]"),
         (np.arange(12.0), "array of shape (12,), 0 to 11"),
         (np.array([1.0, np.nan] * 9), "array of shape (18,)"),
