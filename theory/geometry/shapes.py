@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..numerics import FloatArray
 
+# What polygons are called by their numbers of corners, as far as they have a name.
 POLYGONS = {3: "triangle", 4: "quadrilateral", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
 SIMPLICES = {3: "triangle", 4: "tetrahedron", 5: "5-cell"}
 # Directions are like a polytope's if no sorted overlap differs by more: less than half of what lies between any two of

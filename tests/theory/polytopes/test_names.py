@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tegum.theory import phase, polytope
-from tegum.theory.geometry import TRAINED_TOLERANCE
+from tegum.theory.geometry import TRAINED_TOLERANCE, phase_factors
 from tests.support.internals import internals
 from tests.support.tolerances import tolerance
 
@@ -26,15 +26,17 @@ ATLAS = {
     "triangular bipyramid": "triangle digon",
     "pentagonal bipyramid": "pentagon digon",
 }
-factors_of = internals("geometry.phases").phase_factors
+# Behind the face: the overlaps by which polytopes are known, and how near is near.
 known_solids = internals("geometry.shapes").known_solids
+LIKE = internals("geometry.shapes").LIKE
 
 
 def named(weights: np.ndarray[tuple[int, int], np.dtype[np.float64]], within: float) -> str:
-    return " ".join(one.name for one in factors_of(weights, np.zeros(weights.shape[1]), within))
+    return " ".join(one.name for one in phase_factors(weights, np.zeros(weights.shape[1]), within))
 
 
 def test_the_list_is_the_atlas() -> None:
+    # Behind the face: all names that have no number in them.
     assert set(internals("polytopes.solids").NAMED) <= set(ATLAS)
 
 
@@ -59,13 +61,13 @@ def test_overlaps_are_those_of_exact_corners(name: str) -> None:
 
 def test_no_two_of_the_atlas_are_alike() -> None:
     # Names are given within LIKE; two that are less than twice that apart could be taken for each other.
-    like, apart = internals("geometry.shapes").LIKE, []
+    apart = []
     for name in ATLAS:
         shape = polytope(name)
         own = np.sort(shape.gram, axis=1)[0, :-1]
         others = known_solids(shape.n, shape.dim).items()
         apart += [np.abs(own - row).max() for other, row in others if other.partition(" (")[0] != ATLAS[name]]
-    assert min(apart) > 2 * like
+    assert min(apart) > 2 * LIKE
     assert phase(polytope("cube").points, np.zeros(8)) == "cube(1-8)"
 
 
