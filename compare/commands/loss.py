@@ -50,6 +50,12 @@ def loss(
         typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
     ] = None,
     layout: Layout = "auto",
+    weights_name: Annotated[
+        str | None, typer.Option("--weights-name", help="Name of the array that is W; default told by its name.")
+    ] = None,
+    bias_name: Annotated[
+        str | None, typer.Option("--bias-name", help="Name of the array that is b; default told by its name.")
+    ] = None,
     tolerance: Annotated[
         float,
         typer.Option("--tolerance", help="|cos| between two features, and relative length of one, that count as 0."),
@@ -70,7 +76,7 @@ def loss(
         raise ValueError(f"--tolerance must lie in [0, 1), got {tolerance:g}")
     if out is not None and out.suffix not in SUFFIXES:
         raise ValueError(f"--out must be a {' or '.join(SUFFIXES)} file, got {out.name!r}")
-    batch = read_many(weights, layout=layout)
+    batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
     model = model_of_weights(batch, density, importance)
     with ExitStack() as stack:
         if out is not None:
@@ -100,7 +106,13 @@ def _model(
             (judged,) = weight_report(one.take((None,)), W[None], b[None], tolerance=tolerance, minima=minima)
         seconds = {"seconds": float("inf")} if full else {}
         found = diagnose(
-            one, W, b, tolerance=tolerance, minima=None if minima is None else minima[0], report=report, **seconds
+            one,
+            W,
+            b if batch.bias_given else None,
+            tolerance=tolerance,
+            minima=None if minima is None else minima[0],
+            report=report,
+            **seconds,
         )
     plain = found.to_plain() | judged
     if out is not None:
@@ -109,9 +121,25 @@ def _model(
         print_json(plain)
         return
     console().print(f"{path}: {one.describe()}")
+    _show_reading(batch)
+    if not found.bias_given:
+        beside = (
+            ""
+            if found.best_bias_loss is None
+            else f"; with the best bias for these weights {_digits(found.best_bias_loss)}"
+        )
+        console().print(f"No bias in the file, 0 is taken: the loss is {_digits(found.loss)}{beside}.")
     _show_losses(found)
     _show_sentences(found, judged)
     _show_features(found, out)
+
+
+def _show_reading(batch: WeightBatch) -> None:
+    """Say what was made of a file."""
+    if batch.stored_dtype != "float64":
+        console().print(f"Stored as {batch.stored_dtype}, worked out in float64.")
+    if batch.unused:
+        console().print(f"Not used: {', '.join(batch.unused)}.")
 
 
 def _quiet(_: str, __: float) -> None:
@@ -219,6 +247,12 @@ def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Pa
         print_json(report)
         return
     console().print(f"{path}: {report['told']}")
+    _show_reading(batch)
+    if not report["bias_given"]:
+        beside = (
+            "" if not report["best_bias_loss_quantiles"] else "; beside it is that of the best bias for the weights"
+        )
+        console().print(f"No bias in the file, 0 is taken for the loss{beside}.")
     searched = any("nearest_minimum" in model for model in report["models"])
     _show_counts(report)
     if count <= SHOWN:
@@ -242,15 +276,20 @@ def _show_counts(report: dict[str, Any]) -> None:
     print_table(f"{count} models on the exact loss", ["", "models", "share"], rows)
     if report["loss_quantiles"]:
         rows = [["loss", *(f"{value:.6g}" for value in report["loss_quantiles"].values())]]
+        best = report["best_bias_loss_quantiles"]
+        if best:
+            rows.append(["with the best bias", *(f"{value:.6g}" for value in best.values())])
         print_table("Losses", ["", *report["loss_quantiles"]], rows)
 
 
 def _show_rows(report: dict[str, Any], *, searched: bool) -> None:
-    rows = []
+    rows, biases = [], bool(report["best_bias_loss_quantiles"])
     for model in report["models"]:
         place = ", ".join(map(str, model["index"]))
         loss = "" if model["loss"] is None else f"{model['loss']:.6g}"
         row = [place, _number(model["density"]), _relative(model["importance"]), loss]
+        if biases:
+            row.append(f"{model['best_bias_loss']:.6g}" if "best_bias_loss" in model else "")
         if "nearest_minimum" in model:
             near = model["nearest_minimum"]
             row += [near["phase"], f"{near['distance']:.2g}", SHORT.get(model["outcome"], model["outcome"])]
@@ -258,7 +297,14 @@ def _show_rows(report: dict[str, Any], *, searched: bool) -> None:
         else:
             row += [model["phase"] or "", *(["", "diverged", ""] if searched else [])]
         rows.append(row)
-    columns = ["model", "1-S", "r", "loss", *(["basin of", "moved", "account", "is"] if searched else ["phase"])]
+    columns = [
+        "model",
+        "1-S",
+        "r",
+        "loss",
+        *(["best bias"] if biases else []),
+        *(["basin of", "moved", "account", "is"] if searched else ["phase"]),
+    ]
     print_table("Each model", columns, rows)
 
 
@@ -267,7 +313,10 @@ def _row(model: dict[str, Any]) -> dict[str, Any]:
     near, best = model.get("nearest_minimum", {}), model.get("global_minimum", {})
     return {
         "model": " ".join(map(str, model["index"])),
-        **{name: model.get(name) for name in ("loss", "mean_loss", "gradient_norm", "phase", "verdict", "outcome")},
+        **{
+            name: model.get(name)
+            for name in ("loss", "best_bias_loss", "mean_loss", "gradient_norm", "phase", "verdict", "outcome")
+        },
         "basin_of": near.get("phase"),
         "basin_loss": near.get("loss"),
         "distance": near.get("distance"),

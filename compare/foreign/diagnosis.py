@@ -18,11 +18,12 @@ from tegum.theory.geometry import (
     phase,
     phase_factors,
 )
-from tegum.theory.loss import ExactLoss, loss_gradient
+from tegum.theory.loss import ExactLoss, expected_loss, loss_gradient
 from tegum.theory.minima import (
     MAX_SEARCHED_FEATURES,
     CriticalPoint,
     Landscape,
+    best_bias,
     downhill,
     estimated_curvature,
     flatness,
@@ -44,6 +45,8 @@ MOST_PARAMETERS, MOST_WITH_HESSIAN = 200, 8
 SEARCHED, STARTS = 6, 32
 # Seconds that each of curvature and descent may take, and gradients that they need at least.
 SECONDS, NEEDED = 45.0, 40
+# How many times as long as `NEEDED` gradients the best bias takes.
+BIAS_TIMES = 3.0
 # Parts of a direction that are named, and the least share of them.
 NAMED, LEAST_SHARE = 3, 0.05
 KINDS = {
@@ -103,6 +106,9 @@ class Diagnosis(Summarised):
     Attributes:
         model: what it was trained for.
         loss: exact expected loss, a sum over features.
+        bias_given: whether there was a bias; else it is 0.
+        best_bias: of the weights as they are, shape (n,), where there was none; None where that is left out.
+        best_bias_loss: the loss with it.
         mean_loss: that divided by the number of features.
         loss_error: of the loss: a bound for few interacting features, an estimate for many (docs/errors.md).
         feature_losses: I_i E(x_i − x'_i)², without penalties, shape (n,).
@@ -129,6 +135,9 @@ class Diagnosis(Summarised):
 
     model: ToyModel
     loss: float
+    bias_given: bool
+    best_bias: FloatArray | None
+    best_bias_loss: float | None
     mean_loss: float
     loss_error: float
     feature_losses: FloatArray
@@ -163,6 +172,9 @@ class Diagnosis(Summarised):
         return {
             "model": self.model.to_plain(),
             "told": self.model.describe(),
+            "bias_given": self.bias_given,
+            "best_bias": None if self.best_bias is None else self.best_bias.tolist(),
+            "best_bias_loss": self.best_bias_loss,
             **{name: getattr(self, name) for name in ("loss", "mean_loss", "loss_error", "gradient_norm", "phase")},
             **{name: getattr(self, name) for name in ("tolerance", "stored", "largest_overlap", "welch_bound")},
             "largest_overlap_of": [i + 1 for i in self.overlap_of],
@@ -202,7 +214,7 @@ def diagnose(
     Args:
         model: what they were trained for, a single model.
         weights: W, shape (n_hidden, n_features); tensors are taken.
-        bias: b, shape (n_features,).
+        bias: b, shape (n_features,); None if it wasn't kept: it is taken for 0, and the best one is worked out.
         tolerance: of the phase label (`tegum.theory.phase`).
         seconds: that curvature and descent may each take where they go by gradients; infinite for all it takes, which
             also searches for minima of seven and eight features.
@@ -223,7 +235,7 @@ def diagnose(
     if model.batch_shape != ():
         raise ValueError(f"diagnose takes a single model, got batch shape {model.batch_shape}: take one of them")
     W = reals("weights", weights, (model.n_hidden, model.n_features))
-    b = reals("bias", bias, (model.n_features,))
+    b = np.zeros(model.n_features) if bias is None else reals("bias", bias, (model.n_features,))
     report("loss", 0.0)
     evaluated = ExactLoss(model).engine.evaluate(W, b, 0, outputs=True)
     loss = float(evaluated.loss)
@@ -233,6 +245,7 @@ def diagnose(
     a_gradient = time.monotonic() - began
     gradient = Landscape(model).join(*slopes)
     left_out: list[str] = []
+    chosen = _best_bias(model, W, a_gradient, seconds, left_out, report) if bias is None else None
     bend = _curvature(model, W, b, a_gradient, seconds, left_out, report)
     curvature, error, direction = bend if bend is not None else (None, 0.0, None)
     kind = _kind(model, gradient, curvature, error)
@@ -245,6 +258,9 @@ def diagnose(
     return Diagnosis(
         model=model,
         loss=loss,
+        bias_given=bias is not None,
+        best_bias=chosen,
+        best_bias_loss=None if chosen is None else float(expected_loss(model, W, chosen)),
         mean_loss=loss / model.n_features,
         loss_error=float(evaluated.error),
         feature_losses=np.asarray(evaluated.output_losses) * model.importances(),
@@ -338,6 +354,17 @@ def _largest_overlap(weights: FloatArray, stored: list[int]) -> tuple[float, tup
     overlaps = np.triu(np.abs(unit.T @ unit), 1)
     first, second = divmod(int(overlaps.argmax()), len(stored))
     return float(overlaps.max()), (stored[first], stored[second])
+
+
+def _best_bias(
+    model: ToyModel, weights: FloatArray, a_gradient: float, seconds: float, left_out: list[str], report: Report
+) -> FloatArray | None:
+    """Return the best bias for the weights as they are."""
+    few = model.n_features <= MOST_WITH_HESSIAN
+    if not few and _too_long("the best bias", BIAS_TIMES * a_gradient, seconds, left_out):
+        return None
+    report("best bias", 0.0)
+    return np.asarray(best_bias(model, weights))
 
 
 def _has_hessian(model: ToyModel) -> bool:

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from tegum.theory.geometry import TRAINED_TOLERANCE, phase_labels
-from tegum.theory.loss import ExactLoss
+from tegum.theory.loss import ExactLoss, expected_loss
 from tegum.theory.minima import (
     MAX_SEARCHED_FEATURES,
     SAME_LOSS,
     CriticalPoint,
     Polished,
+    best_bias,
     census,
     local_minima,
 )
-from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, slices
 
 from ..diagrams import OUTCOMES
@@ -28,34 +29,9 @@ from .weights import WeightBatch
 
 # Models that are worked out together, and pairs of their features.
 TOGETHER, ENTRIES = 512, 1 << 15
+# Features up to which the best biases of a batch are worked out where the file has none.
+ENUMERATED = 8
 QUANTILES = {"least": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "most": 1.0}
-
-
-def model_of_weights(batch: WeightBatch, density: float | None = None, importance: float | None = None) -> ToyModel:
-    """Return the models that weights were trained for.
-
-    Args:
-        batch: weights out of a file.
-        density: 1 − S of all features, in place of what the file says.
-        importance: that of the last feature against the others, in place of what the file says; 1 if neither does.
-
-    Returns:
-        Models of the batch's shape, of independent features.
-
-    Raises:
-        ValueError: if neither the file nor an argument says what the density is, or one is out of range.
-    """
-    m, n = batch.weights.shape[-2:]
-    densities = batch.density
-    if density is not None:
-        densities = np.full((*batch.batch_shape, n), density)
-    if densities is None:
-        raise ValueError("the file doesn't say what the feature density is: pass --density")
-    importances = batch.importance
-    if importance is not None or importances is None:
-        importances = np.ones((*batch.batch_shape, n))
-        importances[..., -1] = 1.0 if importance is None else importance
-    return ToyModel(n, m, IndependentFeatures(densities), importances)
 
 
 def weight_report(
@@ -191,7 +167,10 @@ def batch_report(
     for part in slices(count, max(min(TOGETHER, ENTRIES // n**2), 1)):
         report("models", part.start / count)
         these = None if minima is None else minima[part]
-        rows += weight_report(flat.take(part), weights[part], bias[part], tolerance=tolerance, minima=these)
+        found = weight_report(flat.take(part), weights[part], bias[part], tolerance=tolerance, minima=these)
+        if not batch.bias_given and n <= ENUMERATED:
+            _add_best_biases(found, flat.take(part), weights[part])
+        rows += found
     report("models", 1.0)
     densities, importances = flat.densities(), flat.importances()
     models = [
@@ -200,6 +179,7 @@ def batch_report(
     ]
     told = {f"{name}s": dict(Counter(row[name] for row in rows if name in row)) for name in ("verdict", "outcome")}
     losses = [row["loss"] for row in rows if row["loss"] is not None]
+    best = [row["best_bias_loss"] for row in rows if "best_bias_loss" in row]
     return {
         "count": count,
         "batch_shape": list(batch.batch_shape),
@@ -208,8 +188,21 @@ def batch_report(
         **told,
         "phases": dict(Counter(row["phase"] or "diverged" for row in rows).most_common()),
         "loss_quantiles": quantiles(losses),
+        "bias_given": batch.bias_given,
+        "best_bias_loss_quantiles": quantiles(best),
         "models": models,
     }
+
+
+def _add_best_biases(rows: list[dict[str, Any]], model: ToyModel, weights: FloatArray) -> None:
+    """Add the loss of the best bias for each model's weights to what is said of it."""
+    there = np.flatnonzero(np.isfinite(weights).all(axis=(-2, -1)))
+    if not len(there):
+        return
+    model, weights = model.take(there), weights[there]
+    losses = expected_loss(model, weights, best_bias(model, weights))
+    for place, loss in zip(there, losses.tolist(), strict=True):
+        rows[place]["best_bias_loss"] = loss
 
 
 def quantiles(values: Any) -> dict[str, float]:

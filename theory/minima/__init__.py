@@ -3,14 +3,16 @@
 A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
 goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
 ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
-would take too long. `polishing` leads trained weights downhill, and `gradients` those that have no Hessian; `folds`
-says where a minimum ends in a saddle. Begin with `local`, and docs/minima.md for what is argued and checked:
+would take too long. `polishing` leads trained weights downhill, and `gradients` those that have no Hessian; `biases`
+has the best bias for given weights. `folds` says where a minimum ends in a saddle. Begin with `local`, and
+docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
     >>> [point.phase for point in local_minima(diagram_model(2, 1, 0.1, 0.1))][:2]
     ['digon(1,2)', 'axis(1) + drop(2)']
 """
 
+from .biases import best_bias
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, flatness, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
@@ -43,6 +45,7 @@ __all__ = [
     "Landscape",
     "Polished",
     "PolishedPoint",
+    "best_bias",
     "census",
     "check_superposition",
     "copies",

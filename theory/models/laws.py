@@ -225,19 +225,27 @@ class DensityLaw(FeatureLaw):
         """Yield the sets of active features with their probabilities; see `FeatureLaw.patterns`."""
         given = exactly(self._exact) if exact else self.density
         density = stretched(given, (*self.batch_shape, n_features))
-        chosen = range(n_features) if among is None else among
+        chosen = range(n_features) if among is None else frozenset(among)
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
         states = [list(self.block_patterns(part, density)) for part in parts if part]
 
-        def extended(active: ActivePattern, chance: NDArray[Any], place: int) -> Iterator[Any]:
-            if place == len(states):
+        # What is active in the blocks so far, how likely that is, and what is left to be tried of the next block. A
+        # caller may stop after a few patterns, and there may be more blocks than Python calls functions deep.
+        path = [
+            ((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), iter(states[0] if states else [((), 1)]))
+        ]
+        while path:
+            active, chance, left = path[-1]
+            step = next(left, None)
+            if step is None:
+                path.pop()
+                continue
+            more, factor = step
+            active, chance = (*active, *more), chance * factor
+            if len(path) < len(states):
+                path.append((active, chance, iter(states[len(path)])))
+            else:
                 yield tuple(sorted(active)), np.asarray(chance)
-                return
-            # Patterns share the product over the blocks so far; a caller may stop after a few of them.
-            for more, factor in states[place]:
-                yield from extended((*active, *more), chance * factor, place + 1)
-
-        yield from extended((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), 0)
 
     def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw activity patterns, shape (samples, *batch_shape, n_features): one uniform number for each block."""
