@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Json, Layout, Stages, console, print_json, print_table, taken, write_json, write_text
+from ..terminal import (
+    BiasName,
+    Json,
+    Layout,
+    Stages,
+    WeightsName,
+    console,
+    print_json,
+    print_table,
+    taken,
+    write_json,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from ..foreign import Diagnosis, WeightBatch
@@ -41,7 +54,9 @@ BELOW = {
 
 
 def loss(
-    weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt, .safetensors or .zarr.")],
+    weights: Annotated[
+        Path, typer.Option("--weights", help="File with W and b: .npz, .npy, .pt, .safetensors, .csv, .json, .zarr.")
+    ],
     density: Annotated[
         float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
     ] = None,
@@ -50,12 +65,8 @@ def loss(
         typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
     ] = None,
     layout: Layout = "auto",
-    weights_name: Annotated[
-        str | None, typer.Option("--weights-name", help="Name of the array that is W; default told by its name.")
-    ] = None,
-    bias_name: Annotated[
-        str | None, typer.Option("--bias-name", help="Name of the array that is b; default told by its name.")
-    ] = None,
+    weights_name: WeightsName = None,
+    bias_name: BiasName = None,
     tolerance: Annotated[
         float,
         typer.Option("--tolerance", help="|cos| between two features, and relative length of one, that count as 0."),
@@ -93,7 +104,7 @@ def _model(
     """Print what is found of one model."""
     from tegum.theory.minima import MAX_SEARCHED_FEATURES
 
-    from ..foreign import diagnose, minima_of_each, weight_report
+    from ..foreign import diagnose, minima_of_each, reading, remarks, weight_report
 
     m, n = batch.weights.shape[-2:]
     one = model if model.batch_shape == () else model.take((0,) * len(model.batch_shape))
@@ -121,25 +132,22 @@ def _model(
         print_json(plain)
         return
     console().print(f"{path}: {one.describe()}")
-    _show_reading(batch)
-    if not found.bias_given:
-        beside = (
-            ""
-            if found.best_bias_loss is None
-            else f"; with the best bias for these weights {_digits(found.best_bias_loss)}"
-        )
-        console().print(f"No bias in the file, 0 is taken: the loss is {_digits(found.loss)}{beside}.")
+    told = reading(batch, model)
+    if found.best_bias is not None:
+        told |= {
+            "best_bias": found.best_bias.tolist(),
+            "loss_without_bias": found.loss,
+            "loss_with_best_bias": found.best_bias_loss,
+        }
+    _say(remarks(told))
     _show_losses(found)
     _show_sentences(found, judged)
     _show_features(found, out)
 
 
-def _show_reading(batch: WeightBatch) -> None:
-    """Say what was made of a file."""
-    if batch.stored_dtype != "float64":
-        console().print(f"Stored as {batch.stored_dtype}, worked out in float64.")
-    if batch.unused:
-        console().print(f"Not used: {', '.join(batch.unused)}.")
+def _say(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        console().print(sentence)
 
 
 def _quiet(_: str, __: float) -> None:
@@ -173,10 +181,7 @@ def _show_sentences(found: Diagnosis, judged: dict[str, Any]) -> None:
         told.append(f"The loss is {gap:.3e} above the best known, {_digits(found.best.loss)}: {found.best.told}.")
     told += [f"Not worked out: {text}." for text in found.left_out]
     told.append(f"Phase: overlaps |cos| and lengths up to --tolerance {found.tolerance:g} count as none.")
-    for text in told:
-        console().print(text)
-    if "verdict" in judged:
-        console().print(_sentence(judged))
+    _say([*told, *([_sentence(judged)] if "verdict" in judged else [])])
 
 
 def _show_features(found: Diagnosis, out: Path | None) -> None:
@@ -235,7 +240,7 @@ def _sentence(model: dict[str, Any]) -> str:
 
 def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, as_json: bool) -> None:
     """Print an account of a batch: counts and quantiles first, and a row for each model where these are few."""
-    from ..foreign import batch_report
+    from ..foreign import batch_report, reading, remarks
 
     with Stages() as stages:
         count = batch.weights[..., 0, 0].size
@@ -247,12 +252,7 @@ def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Pa
         print_json(report)
         return
     console().print(f"{path}: {report['told']}")
-    _show_reading(batch)
-    if not report["bias_given"]:
-        beside = (
-            "" if not report["best_bias_loss_quantiles"] else "; beside it is that of the best bias for the weights"
-        )
-        console().print(f"No bias in the file, 0 is taken for the loss{beside}.")
+    _say(remarks(reading(batch, model)))
     searched = any("nearest_minimum" in model for model in report["models"])
     _show_counts(report)
     if count <= SHOWN:

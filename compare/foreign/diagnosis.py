@@ -119,7 +119,7 @@ class Diagnosis(Summarised):
         tolerance: that of `phase`.
         stored: features that are neither dropped nor dead.
         largest_overlap: largest |cos| of the angle between two stored features, 0 for fewer than two.
-        overlap_of: which two, counted from 0.
+        overlap_of: which two, counted from 0; none if that is 0.
         welch_bound: √((k − m) / (m (k − 1))) for k stored features in m dimensions, below which no such largest
             overlap lies; 0 for k ≤ m. Source: Welch 1974, DOI 10.1109/TIT.1974.1055219.
         gradient_norm: Euclidean norm in (W, b).
@@ -352,6 +352,8 @@ def _largest_overlap(weights: FloatArray, stored: list[int]) -> tuple[float, tup
         return 0.0, ()
     unit = weights[:, stored] / np.linalg.norm(weights[:, stored], axis=0)
     overlaps = np.triu(np.abs(unit.T @ unit), 1)
+    if not overlaps.any():
+        return 0.0, ()
     first, second = divmod(int(overlaps.argmax()), len(stored))
     return float(overlaps.max()), (stored[first], stored[second])
 

@@ -20,6 +20,7 @@ from .laws import COUNTED, LawOptions
 from .options import (
     GRID,
     WHOLE_GRID,
+    BiasName,
     Density,
     Features,
     Hidden,
@@ -27,6 +28,7 @@ from .options import (
     Json,
     Layout,
     Seeds,
+    WeightsName,
     numbers,
     whole_numbers,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "INTERRUPTED",
     "MISUSE",
     "WHOLE_GRID",
+    "BiasName",
     "Density",
     "Features",
     "Hidden",
@@ -54,6 +57,7 @@ __all__ = [
     "Seeds",
     "Stages",
     "TrainingOptions",
+    "WeightsName",
     "complain",
     "console",
     "goes_without",

@@ -116,13 +116,33 @@ def test_no_number_is_cut_at_any_width(
     assert sum(float(row["loss"]) for row in rows) == pytest.approx(loss, abs=1e-8)
 
 
+def test_a_missing_bias_is_said_and_the_best_is_beside(tegum_: Any, tmp_path: Path) -> None:
+    weights = np.zeros((2, 5))
+    weights[0, 0] = weights[1, 1] = 1
+    weights[:, 2:] = 0.005
+    importance = 0.9 ** np.arange(5)
+    path = str(saved(tmp_path / "bare.npz", W=weights, density=1.0, importance=importance, losses=np.ones(7)))
+    shown = " ".join(tegum_("loss", "--weights", path).out.split())
+    assert "no bias" in shown
+    assert "0.1829" in shown
+    assert "Not used: losses." in shown
+    found = tegum_("loss", "--weights", path, "--json").json()
+    assert (found["bias_given"], len(found["best_bias"])) == (False, 5)
+    model = ToyModel(5, 2, IndependentFeatures(1.0), tuple(importance))
+    assert found["best_bias_loss"] == pytest.approx(float(expected_loss(model, weights, np.array(found["best_bias"]))))
+    several = str(saved(tmp_path / "several.npz", W=np.stack([weights] * 2), density=1.0, importance=importance))
+    batch = tegum_("loss", "--weights", several, "--json").json()
+    assert [row["best_bias_loss"] for row in batch["models"]] == pytest.approx([found["best_bias_loss"]] * 2)
+    assert "no bias" in tegum_("loss", "--weights", several).out
+
+
 def test_the_tolerance_of_labels_is_settable(tegum_: Any, tmp_path: Path) -> None:
-    path = saved(tmp_path / "near.npz", W=np.array([[1.0, 0.05], [0.0, 1.0]]), b=np.zeros(2), density=0.3)
+    path = saved(tmp_path / "near.npz", W=np.array([[1.0, 0.05, 0.0], [0.0, 1.0, 0.0]]), b=np.array([0.0, 0.0, 0.1]), density=0.3)
     labels = [
         tegum_("loss", "--weights", str(path), "--tolerance", within, "--json").json()["phase"]
         for within in ("0.1", "0.01")
     ]
-    assert labels == ["axis(1) + axis(2)", "merged(1,2)"]
+    assert labels == ["axis(1) + axis(2) + drop(3)", "merged(1,2) + drop(3)"]
     tegum_("loss", "--weights", str(path), "--tolerance", "1").is_misuse("--tolerance must lie in [0, 1), got 1")
     tegum_("loss", "--weights", str(path), "--out", "all.txt").is_misuse("--out must be a .csv or .json file")
 
