@@ -53,17 +53,12 @@ BELOW = {
 }
 
 
+@with_groups
 def loss(
     weights: Annotated[
         Path, typer.Option("--weights", help="File with W and b: .npz, .npy, .pt, .safetensors, .csv, .json, .zarr.")
     ],
-    density: Annotated[
-        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
-    ] = None,
-    importance: Annotated[
-        float | None,
-        typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
-    ] = None,
+    options: ModelOptions,
     layout: Layout = "auto",
     weights_name: WeightsName = None,
     bias_name: BiasName = None,
@@ -81,14 +76,14 @@ def loss(
     as_json: Json = False,
 ) -> None:
     """Say of your own trained weights what they cost and store, if they are a minimum, and which one is below."""
-    from ..foreign import model_of_weights, read_many
+    from ..foreign import read_many, said_of_model
 
     if not 0 <= tolerance < 1:
         raise ValueError(f"--tolerance must lie in [0, 1), got {tolerance:g}")
     if out is not None and out.suffix not in SUFFIXES:
         raise ValueError(f"--out must be a {' or '.join(SUFFIXES)} file, got {out.name!r}")
     batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
-    model = model_of_weights(batch, density, importance)
+    model = options.over(said_of_model(batch), where=str(weights))
     with ExitStack() as stack:
         if out is not None:
             stack.enter_context(taken([out]))

@@ -14,7 +14,7 @@ docs/foreign.md:
 
 from .cell_table import CellTable, ColumnMeaning, read_table
 from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, table_account
-from .descriptions import model_of_weights
+from .descriptions import model_of_weights, said_of_model
 from .diagnosis import KINDS, Below, BestKnown, Diagnosis, diagnose, told_direction, welch_bound
 from .grids import foreign_diagram
 from .remarks import reading, remarks
@@ -45,6 +45,7 @@ __all__ = [
     "read_weights",
     "reading",
     "remarks",
+    "said_of_model",
     "table_account",
     "told_direction",
     "weight_report",

@@ -150,14 +150,17 @@ def batch_report(
 
     Args:
         batch: weights out of a file.
-        model: what they were trained for, of the batch's shape.
+        model: what they were trained for, of the batch's shape, or one for all.
         tolerance: of the phase labels of the weights as they are.
         report: is called with the name of a stage and the share of it that is done.
     """
     m, n = batch.weights.shape[-2:]
     count = int(np.prod(batch.batch_shape, dtype=int))
     places = list(np.ndindex(*batch.batch_shape))
-    flat = model.take((None,)) if batch.batch_shape == () else model.take(tuple(np.transpose(places)))
+    if model.batch_shape == ():
+        flat = model.take((None,)).take(np.zeros(count, dtype=np.int64))
+    else:
+        flat = model.take(tuple(np.transpose(places)))
     weights, bias = batch.weights.reshape(count, m, n), batch.bias.reshape(count, n)
     minima = None
     if n <= MAX_SEARCHED_FEATURES:

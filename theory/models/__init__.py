@@ -13,7 +13,7 @@ Begin with `model`:
 """
 
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
-from .description import parsed_description
+from .description import MODEL_FORMAT, MODEL_KEYS, parsed_description
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, law_to_plain
@@ -26,6 +26,8 @@ __all__ = [
     "AMPLITUDES",
     "DENSITY_RANGE",
     "IMPORTANCE_RANGE",
+    "MODEL_FORMAT",
+    "MODEL_KEYS",
     "PENALTIES",
     "ActivePattern",
     "Amplitude",

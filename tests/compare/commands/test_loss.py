@@ -137,7 +137,9 @@ def test_a_missing_bias_is_said_and_the_best_is_beside(tegum_: Any, tmp_path: Pa
 
 
 def test_the_tolerance_of_labels_is_settable(tegum_: Any, tmp_path: Path) -> None:
-    path = saved(tmp_path / "near.npz", W=np.array([[1.0, 0.05, 0.0], [0.0, 1.0, 0.0]]), b=np.array([0.0, 0.0, 0.1]), density=0.3)
+    path = saved(
+        tmp_path / "near.npz", W=np.array([[1.0, 0.05, 0.0], [0.0, 1.0, 0.0]]), b=np.array([0.0, 0.0, 0.1]), density=0.3
+    )
     labels = [
         tegum_("loss", "--weights", str(path), "--tolerance", within, "--json").json()["phase"]
         for within in ("0.1", "0.01")
