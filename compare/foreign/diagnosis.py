@@ -18,7 +18,7 @@ from tegum.theory.geometry import (
     phase,
     phase_factors,
 )
-from tegum.theory.loss import ExactLoss, expected_loss, loss_gradient
+from tegum.theory.loss import ExactLoss, expected_loss
 from tegum.theory.minima import (
     MAX_SEARCHED_FEATURES,
     CriticalPoint,
@@ -33,7 +33,7 @@ from tegum.theory.minima import (
     smallest_curvature,
 )
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_number, reals
+from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_number, check_shape, reals
 
 from ..progress import Report, quiet
 
@@ -166,8 +166,8 @@ class Diagnosis(Summarised):
         numbers = {i: number for number, factor in enumerate(self.factors, 1) for i in factor.features}
         escape = None
         if self.escape is not None:
-            moved = self.escape.reshape(self.model.n_hidden + 1, -1)
-            escape = {"told": self.escape_told, "weights": moved[:-1].tolist(), "bias": moved[-1].tolist()}
+            moved, shifted = Landscape(self.model).split(self.escape)
+            escape = {"told": self.escape_told, "weights": moved.tolist(), "bias": shifted.tolist()}
         below, best = self.below, self.best
         return {
             "model": self.model.to_plain(),
@@ -241,11 +241,13 @@ def diagnose(
     loss = float(evaluated.loss)
     report("gradient", 0.0)
     began = time.monotonic()
-    slopes = loss_gradient(model, W, b)
+    landscape = Landscape(model)
+    gradient = landscape.gradients(landscape.join(W, b))
     a_gradient = time.monotonic() - began
-    gradient = Landscape(model).join(*slopes)
     left_out: list[str] = []
-    chosen = _best_bias(model, W, a_gradient, seconds, left_out, report) if bias is None else None
+    chosen = (
+        _best_bias(model, W, a_gradient, seconds, left_out, report) if bias is None and model.bias == "free" else None
+    )
     bend = _curvature(model, W, b, a_gradient, seconds, left_out, report)
     curvature, error, direction = bend if bend is not None else (None, 0.0, None)
     kind = _kind(model, gradient, curvature, error)
@@ -278,7 +280,7 @@ def diagnose(
         curvature=curvature,
         curvature_error=error,
         escape=escape,
-        escape_told="" if escape is None else told_direction(escape, model.n_features),
+        escape_told="" if escape is None else told_direction(*landscape.split(escape)),
         below=below,
         best=best,
         left_out=tuple(left_out),
@@ -299,19 +301,21 @@ def welch_bound(vectors: int, dimensions: int) -> float:
     return float(np.sqrt((vectors - dimensions) / (dimensions * (vectors - 1))))
 
 
-def told_direction(direction: FloatArray, n_features: int) -> str:
+def told_direction(weights: FloatArray, bias: FloatArray) -> str:
     """Return in words which parameters a direction changes most: the largest shares of its squared length.
 
     Args:
-        direction: packed parameters, W row by row and then b, shape (P,).
-        n_features: n.
+        weights: its part in W, shape (n_hidden, n_features).
+        bias: its part in b, shape (n_features,).
 
     Example:
-        >>> told_direction(np.array([0.8, 0.0, 0.0, 0.6]), 2)
+        >>> told_direction(np.array([[0.8, 0.0]]), np.array([0.0, 0.6]))
         'W of feature 1 (64%) and b of feature 2 (36%)'
     """
-    squares = direction.reshape(-1, n_features) ** 2
-    shares = np.stack([squares[:-1].sum(axis=0), squares[-1]]) / squares.sum()
+    weights, bias = reals("weights", weights, ("n_hidden", "n")), reals("bias", bias, ("n",))
+    check_shape("bias", bias.shape, weights.shape[1:])
+    n_features, shares = len(bias), np.stack([(weights**2).sum(axis=0), bias**2])
+    shares = shares / max(shares.sum(), np.finfo(np.float64).tiny)
     order = np.argsort(-shares, axis=None, kind="stable")[:NAMED]
     found = [
         f"{'W' if k < n_features else 'b'} of feature {k % n_features + 1} ({shares.flat[k]:.0%})"
@@ -327,7 +331,7 @@ def told_direction(direction: FloatArray, n_features: int) -> str:
 
 def _scale(model: ToyModel) -> float:
     """Return Σ_i I_i E[x_i²]."""
-    return float((model.importances() * model.densities()).sum()) * float(model.features.amplitude.second_moment)
+    return float((model.importances() * model.second_moments()).sum())
 
 
 def _kind(model: ToyModel, gradient: FloatArray, curvature: float | None, error: float) -> str:

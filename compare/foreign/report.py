@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from tegum.theory.geometry import TRAINED_TOLERANCE, phase_labels
-from tegum.theory.loss import ExactLoss, expected_loss
+from tegum.theory.loss import expected_loss
 from tegum.theory.minima import (
     MAX_SEARCHED_FEATURES,
     SAME_LOSS,
     CriticalPoint,
+    Landscape,
     Polished,
     best_bias,
     census,
@@ -65,8 +66,9 @@ def weight_report(
     if not len(there):
         return rows
     model, weights, bias = model.take(there), weights[there], bias[there]
-    losses, *gradient = ExactLoss(model).loss_and_gradient(weights, bias)
-    norms = np.sqrt(sum((part**2).reshape(len(there), -1).sum(axis=-1) for part in gradient))
+    landscape = Landscape(model)
+    losses, gradients = landscape.losses_and_gradients(landscape.join(weights, bias))
+    norms = np.linalg.norm(gradients, axis=-1)
     labels = phase_labels(weights, bias, tolerance)
     found: list[dict[str, Any]] = [
         {"loss": loss, "mean_loss": loss / model.n_features, "gradient_norm": norm, "phase": label}

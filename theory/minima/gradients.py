@@ -193,9 +193,10 @@ def _rotations(landscape: Landscape, theta: FloatArray) -> FloatArray:
     turns = []
     for row in range(m):
         for other in range(row):
-            turn = np.zeros((m + 1, n))
+            turn = np.zeros((m, n))
             turn[row], turn[other] = weights[other], -weights[row]
-            turns.append(turn.ravel())
+            # Biases stay, as many of them as there are.
+            turns.append(np.pad(turn.ravel(), (0, len(theta) - turn.size)))
     if not turns:
         return np.zeros((len(theta), 0))
     directions, spectrum, _ = np.linalg.svd(np.stack(turns, axis=-1), full_matrices=False)

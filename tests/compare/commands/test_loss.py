@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tegum.compare.foreign import diagnose
-from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
+from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
 from tegum.theory.minima import SAME_LOSS
 from tests.support.tolerances import tolerance
 
@@ -173,10 +173,18 @@ def test_each_model_of_a_batch_is_held_against_its_own_minima(tegum_: Any, four:
     assert report["models"][3]["loss"] is None
 
 
-def test_options_go_before_what_the_file_says(tegum_: Any, four: str) -> None:
-    report = tegum_("loss", "--weights", four, "--density", "0.2", "--importance", "2", "--json").json()
+def test_options_complete_a_file_and_may_not_contradict_it(tegum_: Any, four: str, tmp_path: Path) -> None:
+    tegum_("loss", "--weights", four, "--density", "0.2").is_misuse("--density 0.2 contradicts")
+    tegum_("loss", "--weights", four, "--importance", "2").is_misuse("--importance 2 contradicts")
+    assert tegum_("loss", "--weights", four, "--importance", "0.5", "--json").json()["count"] == 4
+    bare = str(saved(tmp_path / "bare.npz", W=FOUR[:2], b=np.zeros((2, 2))))
+    words = ("--density", "0.2", "--importance", "2", "--law", "correlated", "--group", "1,2", "--json")
+    report = tegum_("loss", "--weights", bare, *words).json()
     assert {row["density"] for row in report["models"]} == {0.2}
-    assert [row["importance"] for row in report["models"]] == [[1.0, 2.0]] * 4
+    assert [row["importance"] for row in report["models"]] == [[1.0, 2.0]] * 2
+    model = ToyModel(2, 1, CorrelatedFeatures(0.2, [[0, 1]]), (1.0, 2.0))
+    losses = expected_loss(model, FOUR[:2], np.zeros((2, 2)))
+    assert [row["loss"] for row in report["models"]] == pytest.approx(losses.tolist(), abs=tolerance("loss"))
 
 
 def test_a_large_batch_is_counted_and_the_rest_is_in_a_file(
@@ -208,7 +216,7 @@ def test_a_small_batch_has_a_row_for_each(tegum_: Any, four: str) -> None:
 
 def test_a_file_without_density_asks_for_it(tegum_: Any, tmp_path: Path) -> None:
     path = saved(tmp_path / "bare.npz", W=FOUR[:2])
-    tegum_("loss", "--weights", str(path)).is_misuse("the file doesn't say what the feature density is: pass --density")
+    tegum_("loss", "--weights", str(path)).is_misuse("needs a --density")
 
 
 def test_many_features_get_their_losses_alone(tegum_: Any, tmp_path: Path) -> None:
@@ -232,7 +240,7 @@ def test_an_unreadable_file_of_weights_is_one_line(tegum_: Any, tmp_path: Path) 
     [
         pytest.param("--density 0.5", "Missing option '--weights'", id="missing weights"),
         pytest.param("--weights OUT/no.npz --density 0.5", "no.npz doesn't exist", id="no such weights"),
-        pytest.param("--weights OUT/w.csv --density 0.5", "weights must be a .npz, .pt", id="other file type"),
+        pytest.param("--weights OUT/w.csv --density 0.5", "w.csv doesn't exist", id="no such table"),
     ],
 )
 def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:

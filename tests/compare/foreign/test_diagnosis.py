@@ -117,9 +117,22 @@ def test_many_features_go_downhill_by_gradients() -> None:
     assert found.best.source == "descent"
 
 
+@pytest.mark.parametrize("bias", ["common", "none"])
+def test_models_with_fewer_biases_are_told_of_within_them(bias: str) -> None:
+    model = ToyModel(3, 2, IndependentFeatures(0.5), bias=bias)
+    rng = np.random.default_rng(0)
+    start = np.zeros(3) if bias == "none" else np.full(3, 0.1)
+    found = diagnose(model, rng.normal(size=(2, 3)), start)
+    assert found.below is not None
+    assert np.ptp(found.below.bias) == 0
+    escape = found.to_plain()["escape"]
+    assert len(escape["bias"]) == 3
+    assert (escape["bias"] == [0.0] * 3) == (bias == "none")
+
+
 def test_directions_are_told_in_words() -> None:
-    assert told_direction(np.array([0.0, 1.0, 0.0, 0.0]), 2) == "W of feature 2 (100%)"
-    many = told_direction(np.ones(202), 101)
+    assert told_direction(np.array([[0.0, 1.0]]), np.zeros(2)) == "W of feature 2 (100%)"
+    many = told_direction(np.ones((1, 101)), np.ones(101))
     assert many == "a direction of many parameters, none with 5% of it"
 
 

@@ -1,159 +1,90 @@
-"""The best bias for given weights: below every bias of a grid, for every law, and where theory knows it."""
+"""Models with one bias for all outputs or none: their landscape, and its minima."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from scipy.optimize import minimize
 
-from tegum.theory import Amplitude, IndependentFeatures, OneHotFeatures, ToyModel, best_bias, expected_loss
-from tegum.theory.loss import ExactLoss
-from tests.support.laws import AMPLITUDES, LAWS
-from tests.support.tolerances import tolerance
+from tegum.theory import ToyModel, expected_loss, local_minima, polish
+from tegum.theory.minima import Landscape, random_minima
+from tests.support.laws import independent
 
-SEEDS = st.integers(0, 2**32 - 1)
-# Points of a grid that the best bias is held against.
-POINTS = 1501
+BIASES = ("common", "none")
 
 
-def pentagon(scale: float) -> np.ndarray:
-    angles = 2 * np.pi * np.arange(5) / 5
-    return scale * np.stack([np.cos(angles), np.sin(angles)])
+def model(n: int, m: int, density: float, bias: str, targets: str = "all") -> ToyModel:
+    return ToyModel(n, m, independent(n, m, density).features, [1.0] * (n - 1) + [0.7], bias=bias, targets=targets)
 
 
-@pytest.mark.parametrize("amplitude", AMPLITUDES.values(), ids=AMPLITUDES)
-@pytest.mark.parametrize("law", LAWS)
-@settings(max_examples=3, deadline=None)
-@given(seed=SEEDS)
-def test_no_bias_of_a_grid_is_better(law: str, amplitude: object, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n, m = 3, int(rng.integers(1, 3))
-    features = LAWS[law](rng, n, amplitude)
-    weights = rng.normal(size=(m, n)) * rng.choice([0.05, 1.0, 2.0])
-    weights[:, rng.random(n) < 0.2] = 0
-    # Overlaps that are whole numbers put kinks onto each other.
-    weights = np.round(weights) if rng.random() < 0.3 else weights
-    model = ToyModel(n, m, features)
-    exact = ExactLoss(model)
-    bias = best_bias(model, weights)
-    reach = 3 * np.abs(weights.T @ weights).sum() + 3
-    grid = np.linspace(-reach, reach, POINTS)[:, None].repeat(n, axis=1)
-    around = bias + np.linspace(-1e-3, 1e-3, POINTS)[:, None]
-    found = exact.output_losses(weights, bias)
-    for others in (grid, around):
-        best = exact.output_losses(weights, others).min(axis=0)
-        assert (found <= best + tolerance("rounding") * (1 + found)).all()
+@pytest.mark.parametrize(("bias", "size"), [("common", 7), ("none", 6), ("free", 9)])
+def test_parameters_are_those_that_are_free(bias: str, size: int) -> None:
+    landscape = Landscape(model(3, 2, 0.4, bias))
+    assert landscape.size == landscape.model.n_parameters == size
+    theta = np.random.default_rng(0).normal(size=(4, size))
+    weights, biases = landscape.split(theta)
+    assert (weights.shape, biases.shape) == ((4, 2, 3), (4, 3))
+    assert (landscape.join(weights, biases) == theta).all()
+    losses = expected_loss(landscape.model, weights, biases)
+    np.testing.assert_allclose(landscape.losses(theta), losses, rtol=1e-14)
 
 
-def test_where_the_slope_is_zero() -> None:
-    rng = np.random.default_rng(3)
-    model = ToyModel(4, 2, IndependentFeatures(np.array([0.9, 0.5, 0.2, 0.05])), importance=(1.0, 2.0, 3.0, 4.0))
-    weights = rng.normal(size=(20, 2, 4))
-    bias = best_bias(model, weights)
-    _, slope = ExactLoss(model).gradient(weights, bias)
-    losses = ExactLoss(model).output_losses(weights, bias)
-    is_on = losses < 0.999 * model.densities() / 3
-    assert is_on.sum() > 40
-    assert np.abs(slope[is_on]).max() < tolerance("gradient")
+@pytest.mark.parametrize("bias", BIASES)
+def test_derivatives_are_those_along_what_is_free(bias: str) -> None:
+    landscape = Landscape(model(3, 2, 0.4, bias).take((None,)))
+    theta = np.random.default_rng(1).normal(size=(1, landscape.size))
+    loss, gradient, hessian = landscape.expand(theta)
+    assert landscape.losses_and_gradients(theta)[1] == pytest.approx(gradient, rel=1e-13)
+    step = 1e-5 * np.eye(landscape.size)
+    ahead, behind = (landscape.take(np.zeros(landscape.size, int)).expand(theta + s * step) for s in (1, -1))
+    np.testing.assert_allclose((ahead[0] - behind[0]) / 2e-5, gradient[0], atol=1e-9)
+    np.testing.assert_allclose((ahead[1] - behind[1]) / 2e-5, hessian[0], atol=1e-8)
+    assert loss.shape == (1,)
 
 
-def test_weights_that_were_kept_without_a_bias() -> None:
-    weights = np.zeros((2, 5))
-    weights[0, 0] = weights[1, 1] = 1
-    weights[:, 2:] = 0.005
-    density = np.array([1.0, 0.5, 0.2, 0.1])
-    model = ToyModel(5, 2, IndependentFeatures(density[:, None]), importance=0.9 ** np.arange(5))
-    without = expected_loss(model, weights, np.zeros(5))
-    losses = expected_loss(model, weights, best_bias(model, weights))
-    assert float(without[0].round(2)) == 0.72
-    assert float(losses[0].round(3)) == 0.183
-    assert (losses < without).all()
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("targets", ["all", "active"])
+@pytest.mark.parametrize(("n", "m", "density"), [(2, 1, 0.1), (2, 1, 0.6), (3, 2, 0.5)])
+def test_no_search_finds_less_than_the_cheapest_minimum(
+    bias: str, targets: str, n: int, m: int, density: float
+) -> None:
+    asked = model(n, m, density, bias, targets)
+    points = local_minima(asked)
+    best = points[0]
+    assert best.gradient_norm <= 1e-12
+    assert best.hessian_eigenvalues.shape == (asked.n_parameters,)
+    assert best.bias == pytest.approx(np.full(n, best.bias[0]))
+    landscape, rng = Landscape(asked), np.random.default_rng(0)
+
+    def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, gradient = landscape.losses_and_gradients(theta)
+        return float(loss), gradient
+
+    found = [minimize(function, 0.7 * rng.normal(size=landscape.size), jac=True, method="BFGS").fun for _ in range(20)]
+    assert min(found) == pytest.approx(best.loss, abs=1e-9)
+    # Everything else that is listed is above, and one bias more is never dearer.
+    assert all(point.loss >= best.loss for point in points)
+    free = local_minima(model(n, m, density, "free", targets))[0]
+    assert free.loss <= best.loss
 
 
-def test_an_output_without_weights_is_the_mean() -> None:
-    model = ToyModel(2, 1, IndependentFeatures([0.3, 0.8], amplitude=Amplitude(0.5, 1.5)))
-    np.testing.assert_allclose(best_bias(model, np.zeros((1, 2))), [0.3, 0.8], rtol=0, atol=tolerance("rounding"))
+@pytest.mark.parametrize("bias", BIASES)
+def test_random_starts_and_polishing_stay_within_the_model(bias: str) -> None:
+    asked = model(3, 2, 0.5, bias)
+    best = local_minima(asked)[0]
+    found = random_minima(asked, starts=32)
+    assert found[0].point.loss == pytest.approx(best.loss, abs=1e-10)
+    assert found[0].point.bias == pytest.approx(np.full(3, found[0].point.bias[0]))
+    start = np.round(best.weights, 2)[None]
+    biases = np.zeros((1, 3)) if bias == "none" else np.full((1, 3), round(float(best.bias[0]), 2))
+    polished = polish(asked.take((None,)), start, biases)
+    assert polished.minimum.all()
+    assert polished.loss[0] == pytest.approx(best.loss, abs=1e-12)
+    assert np.ptp(polished.bias) == 0
 
 
-def test_outputs_that_are_best_off_are_turned_off() -> None:
-    # Negative numbers can't be reproduced, and an output of 0 is the nearest to them.
-    model = ToyModel(2, 1, IndependentFeatures(0.5, amplitude=Amplitude(-1.0, -0.5)))
-    weights = np.array([[1.0, -0.5]])
-    bias = best_bias(model, weights)
-    np.testing.assert_array_equal(bias, [-0.5, -0.5])
-    np.testing.assert_array_equal(
-        ExactLoss(model).output_losses(weights, bias), ExactLoss(model).output_losses(weights, bias - 5)
-    )
-
-
-def test_one_hot_models_reach_a_loss_of_zero() -> None:
-    model = ToyModel(5, 2, OneHotFeatures(amplitude="constant"))
-    weights = pentagon(1.0)
-    bias = best_bias(model, weights)
-    # Neighbours overlap by cos 72° = 0.309, and a bias below minus that leaves 1 − 0.309 of 1.
-    assert float(expected_loss(model, weights, bias)) < float(expected_loss(model, weights, np.zeros(5)))
-    wide = pentagon(2.0)
-    assert float(expected_loss(model, wide, best_bias(model, wide))) < tolerance("rounding")
-
-
-@settings(max_examples=10, deadline=None)
-@given(seed=SEEDS)
-def test_it_follows_permutations_and_rotations(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    weights, density = rng.normal(size=(2, 4)), rng.uniform(0.05, 1, 4)
-    order = rng.permutation(4)
-    turn, _ = np.linalg.qr(rng.normal(size=(2, 2)))
-
-    def least(W: np.ndarray, p: np.ndarray) -> np.ndarray:
-        model = ToyModel(4, 2, IndependentFeatures(p))
-        return np.asarray(ExactLoss(model).output_losses(W, best_bias(model, W)))
-
-    found = least(weights, density)
-    np.testing.assert_allclose(
-        least(weights[:, order], density[order]), found[order], rtol=0, atol=tolerance("rounding")
-    )
-    np.testing.assert_allclose(least(turn @ weights, density), found, rtol=0, atol=tolerance("rounding"))
-
-
-def test_batches_broadcast_and_are_their_members() -> None:
-    rng = np.random.default_rng(7)
-    model = ToyModel(3, 2, IndependentFeatures(np.array([[[0.1]], [[0.9]]])))
-    weights = rng.normal(size=(4, 2, 3))
-    found = best_bias(model, weights)
-    assert found.shape == (2, 4, 3)
-    single = best_bias(model.take((1, 0)), weights[2])
-    np.testing.assert_allclose(found[1, 2], single, rtol=0, atol=1e-9)
-
-
-def test_tensors_come_back_as_tensors() -> None:
-    model = ToyModel(5, 2, IndependentFeatures(0.05))
-    weights = torch.tensor(pentagon(1.17), dtype=torch.float32)
-    found = best_bias(model, weights)
-    assert (found.dtype, found.shape) == (torch.float32, (5,))
-    np.testing.assert_allclose(found.numpy(), best_bias(model, pentagon(1.17)), rtol=0, atol=1e-5)
-
-
-def test_transforms_are_inverted_for_many_features() -> None:
-    rng = np.random.default_rng(0)
-    model = ToyModel(12, 3, IndependentFeatures(0.05))
-    weights = rng.normal(size=(3, 12)) * 0.6
-    bias = best_bias(model, weights)
-    exact = ExactLoss(model)
-    found = exact.output_losses(weights, bias)
-    for step in (-0.1, -0.01, 0.01, 0.1):
-        assert (found <= exact.output_losses(weights, bias + step) + 1e-8).all()
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        (np.ones((3, 2)), r"weights must have shape \(..., 1, 2\)"),
-        (np.full((1, 2), np.nan), "weights must be finite"),
-        ("text", "weights"),
-    ],
-)
-def test_what_are_no_weights_is_refused(weights: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        best_bias(ToyModel(2, 1, IndependentFeatures(0.5)), weights)
+def test_a_feature_cannot_be_dropped_for_nothing_without_a_bias() -> None:
+    # Without b_i = E[x_i] its output is 0, and the loss falls at first order when the feature is stored.
+    phases = [point.phase for point in local_minima(model(2, 1, 0.9, "none"))]
+    assert phases
+    assert not any("drop" in phase or "dead" in phase for phase in phases)
