@@ -33,7 +33,16 @@ from tegum.theory.minima import (
     smallest_curvature,
 )
 from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_number, check_shape, reals
+from tegum.theory.numerics import (
+    FloatArray,
+    Summarised,
+    check_count,
+    check_kind,
+    check_number,
+    check_shape,
+    members,
+    reals,
+)
 
 from ..progress import Report, quiet
 
@@ -232,6 +241,8 @@ def diagnose(
     """
     check_kind("model", model, ToyModel)
     seconds = check_number("seconds", seconds, least=0, infinite=True)
+    if minima is not None:
+        minima = members("minima", minima, CriticalPoint, least=1)
     if model.batch_shape != ():
         raise ValueError(f"diagnose takes a single model, got batch shape {model.batch_shape}: take one of them")
     W = reals("weights", weights, (model.n_hidden, model.n_features))
@@ -296,6 +307,8 @@ def welch_bound(vectors: int, dimensions: int) -> float:
         >>> welch_bound(3, 2)
         0.5
     """
+    check_count("vectors", vectors, 0)
+    check_count("dimensions", dimensions)
     if vectors <= dimensions:
         return 0.0
     return float(np.sqrt((vectors - dimensions) / (dimensions * (vectors - 1))))

@@ -219,7 +219,7 @@ def _structures(weights: FloatArray, bias: FloatArray, tolerance: float) -> tupl
         models, features = np.nonzero(stored & (sizes == size))
         # Features of one factor after each other.
         order = np.lexsort((features, numbers[models, features], models))
-        models, features = (array[order].reshape(-1, size) for array in (models, features))
-        found = shape_names(weights[models[:, 0, None], :, features].mT, tolerance)
-        names[models, features] = found[:, None]
+        of_model, own = (array[order].reshape(-1, size) for array in (models, features))
+        found = shape_names(weights[of_model[:, 0, None], :, own].mT, tolerance)
+        names[of_model, own] = found[:, None]
     return numbers, names

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -126,7 +127,7 @@ def downhill(
     ended = True
     options = {"maxcor": HISTORY, "gtol": SLOPE, "ftol": 1e-15, "maxfun": MOST_EVALUATIONS, "maxiter": MOST_EVALUATIONS}
     try:
-        found = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
+        found: Any = minimize(value, start, jac=True, method="L-BFGS-B", options=options)  # type: ignore[call-overload]
         ended = found.nfev < MOST_EVALUATIONS
     except _TimeUpError:
         ended = False

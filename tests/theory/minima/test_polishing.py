@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tegum.theory import IndependentFeatures, ToyModel, local_minima, polish
-from tegum.theory.minima import CriticalPoint, match, random_minima
+from tegum.theory.minima import CriticalPoint, PolishedPoint, match, random_minima
 
 MODEL = ToyModel(2, 1, IndependentFeatures(0.1))
 WEIGHTS, BIAS = np.array([[0.9, -1.1]]), np.array([0.05, 0.0])
@@ -18,7 +18,7 @@ WEIGHTS, BIAS = np.array([[0.9, -1.1]]), np.array([0.05, 0.0])
 def test_one_model_is_polished() -> None:
     found = polish(MODEL, WEIGHTS, BIAS)
     (best, *_) = local_minima(MODEL)
-    assert isinstance(found, CriticalPoint)
+    assert isinstance(found, PolishedPoint)
     assert (found.phase, found.status, found.escapes) == (best.phase, "minimum", 0)
     assert found.loss == pytest.approx(best.loss, abs=1e-12)
     assert found.curvature == pytest.approx(best.curvature, rel=1e-6)

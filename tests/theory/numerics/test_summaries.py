@@ -49,7 +49,7 @@ HUGE: list[Any] = [
 def test_records_print_in_a_few_lines_whatever_they_hold() -> None:
     for name, kind in public_records().items():
         for shift in range(0, len(HUGE), 3):
-            record = object.__new__(kind)
+            record: Any = object.__new__(kind)
             for k, field in enumerate(fields(kind)):
                 object.__setattr__(record, field.name, HUGE[(k + shift) % len(HUGE)])
             lines = repr(record).splitlines()
