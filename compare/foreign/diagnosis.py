@@ -36,6 +36,7 @@ from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import (
     FloatArray,
     Summarised,
+    check_callable,
     check_count,
     check_kind,
     check_number,
@@ -241,6 +242,7 @@ def diagnose(
     """
     check_kind("model", model, ToyModel)
     seconds = check_number("seconds", seconds, least=0, infinite=True)
+    check_callable("report", report)
     if minima is not None:
         minima = members("minima", minima, CriticalPoint, least=1)
     if model.batch_shape != ():

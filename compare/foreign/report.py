@@ -76,7 +76,7 @@ def weight_report(
     ]
     # Minima are searched for in small models only.
     if model.n_features <= MAX_SEARCHED_FEATURES:
-        points = minima_of_each(model) if minima is None else [minima[k] for k in there]
+        points = minima_of_each(model) if minima is None else [minima[k] for k in there.tolist()]
         verdicts = judge(model, points, weights, bias, recipe)
         ends = phase_labels(verdicts.polished.weights, verdicts.polished.bias)
         for k, row in enumerate(found):

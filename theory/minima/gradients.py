@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from ..loss import checked_parameters
 from ..models import ToyModel
-from ..numerics import FloatArray, Summarised, check_kind, check_number, reals
+from ..numerics import FloatArray, Summarised, check_callable, check_kind, check_number, reals
 from .frames import distance
 from .landscape import Landscape
 
@@ -107,6 +107,7 @@ def downhill(
         ValueError: if the model is a batch, or shapes don't fit.
     """
     seconds = check_number("seconds", seconds, least=0, infinite=True)
+    check_callable("report", report, optional=True)
     landscape, start = _single(model, weights, bias)
     began, count = time.monotonic(), 0
     best: tuple[float, FloatArray, float] = (np.inf, start, np.inf)
@@ -159,6 +160,7 @@ def estimated_curvature(
         ValueError: if the model is a batch, or shapes don't fit.
     """
     seconds = check_number("seconds", seconds, least=0, infinite=True)
+    check_callable("report", report, optional=True)
     landscape, theta = _single(model, weights, bias)
     began, turns = time.monotonic(), _rotations(landscape, theta)
     vector = np.random.default_rng(0).normal(size=len(theta))

@@ -93,7 +93,7 @@ def test_no_number_is_cut_at_any_width(
     tegum_: Any, twenty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     # What takes gradients is left out: their number would take its time.
-    monkeypatch.setattr(diagnose, "__kwdefaults__", {**diagnose.__kwdefaults__, "seconds": 0.0})
+    monkeypatch.setattr(diagnose, "__kwdefaults__", (diagnose.__kwdefaults__ or {}) | {"seconds": 0.0})
     monkeypatch.setenv("COLUMNS", str(columns))
     out = tmp_path / "all.csv"
     shown = tegum_("loss", "--weights", twenty, "--out", str(out))
