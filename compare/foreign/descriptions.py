@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tegum.theory.models import IndependentFeatures, ToyModel
@@ -53,6 +55,32 @@ def model_of_weights(batch: WeightBatch, density: float | None = None, importanc
         importances = np.ones((*batch.batch_shape, n))
         importances[..., -1] = 1.0 if importance is None else importance
     return ToyModel(n, m, IndependentFeatures(densities), importances)
+
+
+def said_of_model(batch: WeightBatch) -> dict[str, Any]:
+    """Return what a file says of the model of its weights, as keys of a description (docs/models.md).
+
+    Args:
+        batch: weights out of the file.
+
+    Returns:
+        All keys if the file has the models whole; else the sizes, and density and importance where it has these.
+    """
+    if batch.model is not None:
+        return batch.model.to_plain()
+    m, n = batch.weights.shape[-2:]
+    said: dict[str, Any] = {"n_features": n, "n_hidden": m}
+    if batch.density is not None:
+        said["features"] = {"density": _shortest(batch.density)}
+    if batch.importance is not None:
+        said["importance"] = _shortest(batch.importance)
+    return said
+
+
+def _shortest(values: FloatArray) -> Any:
+    """Return the values of all models and features, or those that all models share."""
+    first = values.reshape(-1, values.shape[-1])[0]
+    return first.tolist() if (values == first).all() else values.tolist()
 
 
 def _check_agrees(option: str, given: float | None, there: FloatArray | None, law: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_choice, check_text
+from tegum.theory.numerics import Summarised, check_choice, check_text
 from tegum.theory.storage import check_path
 
 from .activations import check_activation
@@ -28,7 +28,7 @@ PER_MODEL = ("feature_density", "feature_importance", "active_probability")
 
 
 @dataclass(frozen=True, eq=False)
-class WeightBatch:
+class WeightBatch(Summarised):
     """Trained models out of a file, with what it says of their inputs.
 
     Attributes:

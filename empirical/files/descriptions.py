@@ -91,7 +91,7 @@ def _former_model(
     plain |= {"groups": words["groups"]} if kind in OF_GROUPS else {}
     plain |= {"active": words["active"]} if kind == "k-hot" else {}
     plain |= {"table": words["table"]} if kind == "table" else {}
-    penalties = {
+    penalties: dict[str, Any] = {
         name: np.asarray(words[name] if name in words else words[FORMER_PENALTIES[name]]) for name in PENALTIES
     }
     importance = np.asarray(arrays["feature_importance"])[..., 0, :]

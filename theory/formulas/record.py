@@ -21,7 +21,7 @@ from scipy.linalg import helmert
 from ..derivation import Expression
 from ..loss import expected_loss, loss_gradient
 from ..models import FeatureLaw, ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 
 # What a formula's variables are at a point, by name.
 Values = Mapping[str, Any]
@@ -125,7 +125,7 @@ class Root:
 
 
 @dataclass(frozen=True)
-class Formula:
+class Formula(Summarised):
     """A quantity, and the closed form that it equals.
 
     Attributes:

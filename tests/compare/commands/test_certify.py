@@ -16,7 +16,7 @@ from tests.support.places import DATA
 
 def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
     file = tmp_path / "new" / "certificate.json"
-    proved = tegum_(f"certify --density 0.375 --importance 1/4 --penalty 0.1 --out {file}")
+    proved = tegum_(f"certify --density 0.375 --importance 1/4 --interference-penalty 0.1 --out {file}")
     assert proved.code == 0
     assert proved.out.startswith("proved: axis(1) + drop(2)\nglobal minimum 23/1024 exactly\n")
     assert proved.out.endswith(f"Wrote {file}, in a new folder.\n")
@@ -80,7 +80,7 @@ def test_files_that_are_no_certificates_are_refused_by_name(tegum_: Any, tmp_pat
         "certify", "certify --density x", "certify --density 1/0", "certify --density 2",
         "certify --density 0.1 --importance -1", "certify --check there-is-none.json",
         "certify --check a.json --density 0.1", "certify --features 4 --hidden 2 --density 0.1",
-        "certify --features 3 --hidden 2 --density 0.5 --penalty 0.1", "certify --density 1e-999999999",
+        "certify --features 3 --hidden 2 --density 0.5 --interference-penalty 0.1", "certify --density 1e-999999999",
         "certify --check a.json --importance 0.3",
     ],
 )  # fmt: skip
