@@ -272,7 +272,7 @@ def test_commands_take_a_model_from_a_file_and_say_it(
         ("diagram", MODEL, "a phase diagram is of independent features, uniform on [0, 1]"),
         ("sweep --out OUT", ToyModel(2, 1, OneHotFeatures()), "has no axis of densities: see tegum train"),
         ("sweep --out OUT", MODEL, "a sweep is of models with one density and importances 1, …, 1, r"),
-        ("certify", MODEL, "independent"),
+        ("certify", MODEL, "certificates cover IndependentFeatures, got CorrelatedFeatures"),
         ("boundary", ToyModel(2, 1, OneHotFeatures()), "density varies for laws that have one, got OneHotFeatures"),
         ("minima --density 0.3 --density 0.3", ToyModel(2, 1, OneHotFeatures()), "--density is given twice"),
         ("minima --json --json", MODEL, "--json is given twice: leave one of the two out"),
