@@ -134,6 +134,7 @@ def enclosure(
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
     W = _rationals("weights", weights, (model.n_hidden, model.n_features))
     b = _rationals("bias", bias, (model.n_features,))
+    model.check_bias(b)
     if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (0, 1, 2):
         raise ValueError(f"order must be 0, 1 or 2, got {shown(order)}")
     bar = rational("width", width)

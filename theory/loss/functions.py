@@ -46,7 +46,9 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Metho
     Returns:
         L, shape (...): the broadcast of the batch shapes of model, weights and bias. NumPy in, NumPy out; torch
         tensors in, a tensor out that autograd differentiates twice. Whatever comes in is evaluated in float64; the loss
-        of float32 tensors is rounded to float32 at the end, that of float32 arrays stays in float64. The error in float64 of enumeration is below 1e-12
+        of float32 tensors is rounded to float32 at the end, that of float32 arrays stays in float64.
+
+        The error in float64 of enumeration is below 1e-12
         relative to Σ_i I_i E[x_i²] + L, for numbers of all sizes as long as WᵀW x + b doesn't cancel to less than
         1e-25 of its terms; what is below 1e-290 of the largest squared output counts as 0, and what is too large for
         float64 is infinite. Transforms stop at an estimated 1e-9. The `error` of `ExactLoss(model).engine`'s
@@ -79,8 +81,8 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
 
     Returns:
         ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features), evaluated in float64 as the loss
-        is: that of parameters rounded to float32 is the gradient at the rounded parameters. Autograd differentiates tensors
-        once more.
+        is: that of parameters rounded to float32 is the gradient at the rounded parameters. Autograd differentiates
+        tensors once more.
 
     Raises:
         ValueError: as `expected_loss`.

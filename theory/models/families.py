@@ -62,7 +62,9 @@ class Family:
 
     def models(self, logarithm: FloatArray) -> ToyModel:
         """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
-        return self.at(np.clip(np.exp(logarithm), self.low, self.high))
+        models = self.at(np.clip(np.exp(logarithm), self.low, self.high))
+        models.check_plain("a family of models", "bias")
+        return models
 
 
 def _permuting_first(count: int, n: int) -> NDArray[np.int64]:
