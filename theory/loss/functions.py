@@ -87,7 +87,8 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
     Raises:
         ValueError: as `expected_loss`.
     """
-    return _in_double(model, weights, bias, method, ExactLoss.gradient)
+    gradient: tuple[Array, Array] = _in_double(model, weights, bias, method, ExactLoss.gradient)
+    return gradient
 
 
 def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:
