@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Bytes of a certificate's file.
 LARGEST_FILE = 100_000_000
 # Features and dimensions of the larger of the problems that are covered.
-TRIPLE = (3, 2)
+TRIPLE, PAIR = (3, 2), (2, 1)
 
 
 @with_groups
@@ -63,6 +63,11 @@ def certify(
 
 
 def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, *, as_json: bool) -> None:
+    from tegum.theory.proofs.certificates import certified_model
+
+    # Whatever isn't covered is refused before anything is shown.
+    sizes = model.n_features, model.n_hidden
+    certified_model(model, *(sizes if sizes == TRIPLE else PAIR))
     new = "" if out is None or out.parent.exists() else ", in a new folder"
     with nullcontext() if out is None else same_kind(out, _read) as place:
         certificate, where = _proved(model, max_boxes, place)

@@ -74,6 +74,7 @@ def _sizes(problem: ModelOptions) -> tuple[int, int]:
         raise ValueError(f"{COVERED}, got amplitudes {amplitude.describe()}")
     # Any density will do to look at the rest.
     model = ToyModel.from_plain({**plain, "features": {**plain["features"], "density": 1}})
+    model.check_plain("a formula", "bias", "targets", "reduction")
     if model.has_penalty:
         raise ValueError(f"{COVERED}, got {model.describe()}")
     if (model.importances()[..., :-1] != 1).any():

@@ -77,6 +77,7 @@ class GridOptions:
             {"density": 1, **plain["features"]} if plain["features"]["law"] == "independent" else plain["features"]
         )
         model = ToyModel.from_plain({**plain, "features": features})
+        model.check_plain("a phase diagram", "bias", "targets", "reduction")
         law, equal = model.features, (model.importances()[..., :-1] == 1).all()
         if law.kind != "independent" or law.amplitude.to_plain() != "uniform" or model.has_penalty or not equal:
             raise ValueError(

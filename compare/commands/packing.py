@@ -36,6 +36,8 @@ LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
 FINITE = ("copies", "stored", "used", "loss", "status")
 ACCOUNT, FIGURE = "packing.json", "packing.png"
 FREE_TABLE, FREE_FIGURE = "free-packing.csv", "free-packing.png"
+# What packings have no choice of.
+CHOICES = ("bias", "targets", "reduction")
 # A free packing beats the atlas's product if it saves this share more.
 MORE = 1e-6
 
@@ -104,18 +106,18 @@ def _asked(problem: ModelOptions) -> _Asked:
         raise ValueError(f"packings are of independent features (tegum minima takes any law), got the law {law}")
     amplitude = Amplitude.from_plain(plain["features"].get("amplitude", "uniform"))
     given = "density" in plain["features"]
+    value = plain["features"].get("density")
+    if isinstance(value, float) and not 0 < value < 1:
+        raise ValueError(f"--density must lie in (0, 1), got {value:g}; without it, all densities are gone through")
     model = single(
         ToyModel.from_plain({**plain, "features": {"density": 1, **plain["features"]}}), "features are packed"
     )
+    model.check_plain("tegum packing", *CHOICES)
     densities = model.densities()
     if model.has_penalty or (densities != densities[0]).any() or (model.importances() != 1).any():
         raise ValueError(
             "packings are of equal features of importance 1 without penalties (tegum minima takes others), got "
             f"{model.describe()}"
-        )
-    if given and not 0 < densities[0] < 1:
-        raise ValueError(
-            f"--density must lie in (0, 1), got {densities[0]:g}; without it, all densities are gone through"
         )
     sized = problem.source is not None or problem.features is not None
     sizes = (model.n_features, model.n_hidden) if sized else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tegum.theory.models import Amplitude
 
+# Laws that take groups of features.
 GROUPED = ("correlated", "anticorrelated")
 # How many features are on is fixed by the law itself.
 COUNTED = ("one-hot", "k-hot")

@@ -24,6 +24,7 @@ NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?|\d+/\d+"
 # What stands in a description under `features`.
 OF_LAW = ("law", "density", "groups", "active", "amplitude")
 PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
+CHOICES = ("bias", "targets", "reduction")
 SIZES = {"n_features": 2, "n_hidden": 1}
 # How parameters of a description are written as options.
 WRITTEN = {"n_features": "--features", "n_hidden": "--hidden", "groups": "--group"}
@@ -48,6 +49,9 @@ class ModelOptions:
         interference_penalty: a number.
         weight_penalty: a number.
         activation_penalty: a number.
+        bias: "free", "common" or "none".
+        targets: "all" or "active".
+        reduction: "sum" or "mean".
     """
 
     source: Annotated[
@@ -96,6 +100,17 @@ class ModelOptions:
     ] = None
     activation_penalty: Annotated[
         str | None, typer.Option("--activation-penalty", help="Penalty on hidden activations, part of the loss.")
+    ] = None
+
+    bias: Annotated[
+        str | None, typer.Option("--bias", help="Biases of the outputs: free (the default), common, or none.")
+    ] = None
+    targets: Annotated[
+        str | None,
+        typer.Option("--targets", help="Whose errors count: those of all features (the default) or active."),
+    ] = None
+    reduction: Annotated[
+        str | None, typer.Option("--reduction", help="The loss as a sum over features (the default), or their mean.")
     ] = None
 
     def over(
@@ -171,6 +186,7 @@ class ModelOptions:
         """Return what the options say, as keys of a description; what files say decides how many features there are."""
         n = self.features if self.features is not None else said.get("n_features", SIZES["n_features"])
         given: Plain = {"n_features": self.features, "n_hidden": self.hidden, "law": self.law, "active": self.active}
+        given |= {name: getattr(self, name) for name in CHOICES}
         if self.law is not None and self.law not in LAWS:
             raise ValueError(
                 f"--law must be one of {', '.join(LAWS)}, got {self.law!r}; other laws are described in a file, --model"

@@ -53,6 +53,8 @@ class TrainingOptions:
             ValueError: if an option is out of range.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"--steps must be at least 1, got {self.steps}, with which nothing would be trained")
         if self.objective == "exact":
             goes_without("--objective exact, which draws no inputs,", ("batch_size", "sampling", "zero_inputs"))
         if "dtype" in given:

@@ -130,7 +130,7 @@ def saved_model(path: str | os.PathLike[str]) -> ToyModel | None:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     save_models(trained, f"{folder}/runs.safetensors", model=model)
         ...     saved_model(f"{folder}/runs.safetensors")
-        <ToyModel: 2 features in 1 dimension, one-hot, uniform on [0, 1], importance 1, no penalties>
+        <ToyModel: 2 features in 1 dimension, one-hot, uniform on [0, 1], importance 1, no penalties, free biases>
     """
     arrays, attributes, where = _content(path)
     _record(arrays, attributes, where)

@@ -131,7 +131,8 @@ class Grid:
         features = self.law(law, values["density"]).take((len(values["density"]),), places)
         importance = np.ones((*np.reshape(values["importance"], shapes["importance"]).shape, n))
         importance[..., -1] = values["importance"].reshape(shapes["importance"])
-        return ToyModel(n, m, features, importance, **{name: values[name].reshape(shapes[name]) for name in PENALTIES})
+        penalties: dict[str, Any] = {name: values[name].reshape(shapes[name]) for name in PENALTIES}
+        return ToyModel(n, m, features, importance, **penalties)
 
     def law(self, name: str, density: NDArray[np.float64]) -> FeatureLaw:
         """Return a law at some densities, shape (models,).

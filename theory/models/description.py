@@ -19,7 +19,9 @@ from ..numerics import check_choice, check_text, shown
 from .laws import law_from_plain, law_to_plain
 from .plain import array_of, check_keys, plain_array, plain_features, told, whole_of
 
+# What a description is, and which one of them this tegum writes.
 KIND, VERSION = "tegum model", 1
+# The entry `format` of a description.
 MODEL_FORMAT = f"{KIND} {VERSION}"
 REQUIRED = ("format", "n_features", "n_hidden", "features")
 

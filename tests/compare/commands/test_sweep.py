@@ -103,7 +103,7 @@ def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_p
     ("words", "message"),
     [
         pytest.param("--group 1,2", "got --law independent and 1 groups", id="needless group"),
-        pytest.param("--law one-hot", "has no axis of densities: see tegum train", id="law without densities"),
+        pytest.param("--law one-hot", "sets how many features are on, and takes no", id="law without densities"),
         pytest.param("--law correlated --group 1,3 --features 2,3", "features from 1 to 2 as 1,2", id="group"),
         pytest.param("--law correlated --group 1,2 --features 3:2", "features from 1 to 0", id="no features"),
         pytest.param("--weight-penalty -1", "weight_penalty must be finite", id="penalty"),

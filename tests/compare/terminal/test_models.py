@@ -62,6 +62,12 @@ def file(tmp_path: Path) -> Path:
             {"features": 3, "law": "k-hot", "active": 2, "importance": "1,2,3", "activation_penalty": "1e-3"},
             ToyModel(3, 1, KHotFeatures(2), (1, 2, 3), activation_penalty=1e-3),
         ),
+        (
+            {"features": 4, "density": "zipf:1:0.5", "bias": "none", "targets": "active", "reduction": "mean"},
+            ToyModel(
+                4, 1, IndependentFeatures([0.5, 0.25, 0.5 / 3, 0.125]), bias="none", targets="active", reduction="mean"
+            ),
+        ),
         ({"law": "one-hot", "amplitude": "constant"}, ToyModel(2, 1, OneHotFeatures(amplitude="constant"))),
     ],
 )
@@ -72,6 +78,7 @@ def test_options_alone_make_a_model(options: dict[str, Any], expected: ToyModel)
     assert (found.n_features, found.n_hidden) == (expected.n_features, expected.n_hidden)
     np.testing.assert_array_equal(found.importances(), expected.importances())
     assert found.activation_penalty == expected.activation_penalty
+    assert found.choices == expected.choices
 
 
 def test_exact_options_are_rational_numbers() -> None:
@@ -112,6 +119,7 @@ def test_a_file_is_the_model_and_the_same_value_is_fine(file: Path) -> None:
         ({"group": ["1,3"]}, r"--group 1,3 contradicts FILE, where groups is \[\[0, 1\]\]"),
         ({"active": 1}, "--active 1 doesn't go with FILE, where the law is correlated: leave it out"),
         ({"amplitude": "uniform"}, "--amplitude uniform contradicts FILE, where amplitude is symmetric"),
+        ({"bias": "none"}, "--bias none contradicts FILE, where bias is free"),
         ({"weight_penalty": "0"}, "--weight-penalty 0 contradicts FILE, where weight_penalty is 0.1"),
     ],
 )
@@ -268,11 +276,13 @@ def test_commands_take_a_model_from_a_file_and_say_it(
     ("words", "model", "message"),
     [
         ("derive", MODEL, "a formula is of independent features, uniform on [0, 1], without penalties (expected_loss"),
+        ("derive", ToyModel(2, 1, IndependentFeatures(0.5), bias="none"), "a formula covers models with bias='free'"),
+        ("diagram", ToyModel(2, 1, IndependentFeatures(0.5), reduction="mean"), "covers models with reduction='sum'"),
         ("packing", MODEL, "packings are of independent features (tegum minima takes any law), got the law correlated"),
         ("diagram", MODEL, "a phase diagram is of independent features, uniform on [0, 1]"),
         ("sweep --out OUT", ToyModel(2, 1, OneHotFeatures()), "has no axis of densities: see tegum train"),
         ("sweep --out OUT", MODEL, "a sweep is of models with one density and importances 1, …, 1, r"),
-        ("certify", MODEL, "independent"),
+        ("certify", MODEL, "certificates cover IndependentFeatures, got CorrelatedFeatures"),
         ("boundary", ToyModel(2, 1, OneHotFeatures()), "density varies for laws that have one, got OneHotFeatures"),
         ("minima --density 0.3 --density 0.3", ToyModel(2, 1, OneHotFeatures()), "--density is given twice"),
         ("minima --json --json", MODEL, "--json is given twice: leave one of the two out"),

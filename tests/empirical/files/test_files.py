@@ -242,7 +242,8 @@ def test_the_model_of_a_file_of_the_former_format_is_read() -> None:
 )
 def test_every_law_of_the_former_format_is_read(law: str, words: dict[str, Any], arrays: dict[str, Any]) -> None:
     penalties = {"interference_penalty": 0.0, "weight_decay": 0.0, "activation_penalty": 0.5}
-    attributes = {"n_features": 3, "n_hidden": 2, "model": {"law": law, "amplitude": [-1, 1], **words, **penalties}}
+    attributes: dict[str, Any] = {"n_features": 3, "n_hidden": 2}
+    attributes |= {"model": {"law": law, "amplitude": [-1, 1], **words, **penalties}}
     found = described_model(attributes, arrays | {"feature_importance": np.ones((1, 3))})
     assert found is not None
     assert type(found.features).__name__ == law
