@@ -168,7 +168,7 @@ def basin_shares(
     """
     if out is not None:
         check_path("out", out)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     settings = BasinSettings() if settings is None else settings
     check_kind("settings", settings, BasinSettings)
     if out is None:

@@ -130,7 +130,7 @@ def phase_diagram(
     """
     if out is not None:
         check_path("out", out)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)
     if out is None:

@@ -14,6 +14,7 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.theory.numerics import check_choice
 from tegum.theory.storage import OBJECTS, check_archive, check_declared, check_path, read_npz
 
 WEIGHT_NAMES = ("weights", "W", "weight")
@@ -204,8 +205,7 @@ def read_many(path: str | os.PathLike[str], *, layout: str = "auto") -> WeightBa
             finite.
     """
     check_path("path", path)
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+    check_choice("layout", layout, LAYOUTS)
     path, arrays = _arrays(path)
     try:
         return _batch(arrays, layout)

@@ -236,7 +236,7 @@ def _axes(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, ...]]:
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return a checksum of names, types, shapes and bits."""
+    """Return a checksum of names, types, shapes and bits, as files have had since before there was `digest_of`."""
     content = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

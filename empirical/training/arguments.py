@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_count
+from tegum.theory.numerics import MOST_SIZE, check_count
 
 from ..runs import ARCHITECTURES, Optimisation, Sampling
 
@@ -16,7 +16,7 @@ from ..runs import ARCHITECTURES, Optimisation, Sampling
 def seed_numbers(seeds: int | Sequence[int]) -> NDArray[np.int64]:
     """Return the seeds that a number of them, or a list, stands for, shape (seeds,)."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
-        check_count("seeds", seeds, 1)
+        check_count("seeds", seeds, 1, MOST_SIZE)
         return np.arange(seeds)
     chosen = np.asarray(seeds)
     if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu" or (chosen < 0).any():

@@ -31,7 +31,7 @@ ABSTRACT = {"FeatureLaw", "DensityLaw", "Engine"}
 # these are given.
 # fmt: off
 INNER = {
-    "OptimiserRule", "machine_code", "Lbfgs", "replacing", "Destination", "workplace", "sealed", "unsealed",
+    "OptimiserRule", "machine_code", "Lbfgs", "replacing", "Destination", "workplace", "claimed", "sealed", "unsealed",
     "digest_of", "row_digest", "check_digest", "check_unverified", "warn_unverified", "check_declared", "check_archive",
     "read_npz", "read_safetensors", "write_safetensors", "MovedError", "ChangedError", "UnverifiedWarning",
 }
@@ -75,6 +75,10 @@ MAY_BE = {
     ("theory.boundaries PrecisePiece", "first", "texts"),
     ("theory.boundaries precise_minimum", "parameters", "texts"),
     ("theory.spheres coulomb_energy", "result", "not finite"),
+    # Never NaN.
+    *((f"theory {name}", "result", "infinite") for name in ("expected_loss", "loss_gradient", "loss_hessian")),
+    ("theory.loss loss_rounding", "result", "infinite"),
+    *((f"theory.geometry {name}", "result", "infinite") for name in ("dimensions_per_feature", "superposition")),
     *(("compare.judgement judge", name, "nan") for name in ("weights", "bias")),
     *(("compare.diagrams judge_runs", name, "nan") for name in ("weights", "bias")),
     *((f"compare.diagrams {name}", "loss", "nan") for name in ("account_of", "grid_account")),

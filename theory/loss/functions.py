@@ -53,7 +53,7 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
 
     Returns:
         ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features). Autograd differentiates tensors
-        once more.
+        once more. Entries that are too large for float64 are infinite.
 
     Raises:
         ValueError: as `expected_loss`.
@@ -80,7 +80,7 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method
 
     Returns:
         Shape (..., P, P) with P = (n_hidden + 1) n_features, the parameters ordered as the weights row by row and
-        then the biases.
+        then the biases. Entries that are too large for float64 are infinite.
 
     Raises:
         ValueError: as `expected_loss`.

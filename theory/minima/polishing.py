@@ -61,7 +61,8 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
         The record of where each ended.
 
     Raises:
-        ValueError: if the model isn't a line of them, shapes don't fit, or an entry isn't a finite number.
+        ValueError: if the model isn't a line of them, shapes don't fit, or an entry isn't a finite number, or so large
+            that float64 doesn't hold the loss and its second derivatives.
     """
     weights, bias = checked_parameters(model, weights, bias)
     expected = (*model.batch_shape, model.n_hidden, model.n_features), (*model.batch_shape, model.n_features)

@@ -16,6 +16,7 @@ from ..numerics import (
     FloatArray,
     check_callable,
     check_count,
+    check_kind,
     check_number,
     check_text,
     whole_numbers,
@@ -58,11 +59,13 @@ class Family:
             "exchanges", self.exchanges, ("k", self.n_features), least=0, most=self.n_features - 1
         )
         object.__setattr__(self, "exchanges", exchanges)
-        check_callable("at", self.at)
+        check_callable("at", self.at, 1)
 
     def models(self, logarithm: FloatArray) -> ToyModel:
         """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
-        return self.at(np.clip(np.exp(logarithm), self.low, self.high))
+        model = self.at(np.clip(np.exp(logarithm), self.low, self.high))
+        check_kind("what at returns", model, ToyModel)
+        return model
 
 
 def _permuting_first(count: int, n: int) -> NDArray[np.int64]:
