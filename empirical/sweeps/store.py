@@ -148,6 +148,8 @@ class Store:
         Raises:
             ValueError: if there is none, its metadata are damaged, or it is something else.
         """
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"expected a sweep (a zarr folder) at {path}, got a file: choose another place")
         attributes = _json(path / "zarr.json", "the metadata of a sweep").get("attributes", {})
         found = attributes.get("format")
         if found != FORMAT:

@@ -30,10 +30,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(signal, "SIGXCPU"
 
 SEED, LINES = 2026, 300
 # Of a process: seconds, and gibibytes beside what it starts with.
-SECONDS, MEMORY = 60, 6
+SECONDS, MEMORY = 100, 6
 
 # What is loaded before it forks, and what every process does first. Tracing the boundaries of a phase diagram takes
-# half a minute, and depends on no option but sizes.
+# half a minute, and depends on no option but sizes; planes of initial weights on none.
 MODULES = (
     "matplotlib.backends.backend_agg",
     "torch",
@@ -59,6 +59,7 @@ resource.setrlimit(resource.RLIMIT_AS, (used + ({MEMORY} << 30), resource.RLIM_I
 resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS + 5}))
 stages = import_module("tegum.compare.diagrams.diagram")
 stages.seed_diagram, stages.phase_boundaries = (lambda *_: None), (lambda _: ())
+import_module("tegum.compare.commands.basins").PLANE_POINTS = 3
 sys.argv = ["tegum", *words]
 from tegum.compare.commands.app import main
 main()

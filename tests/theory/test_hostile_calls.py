@@ -51,6 +51,9 @@ FOUND = [
     ("theory.boundaries PrecisePiece", "free", "empty"),
     ("theory.boundaries precise_minimum", "place", "denormal"),
     ("theory.boundaries precise_minimum", "models", "lambda"),
+    ("theory enclosure", "order", "duration"),
+    ("theory enclosure", "width", "bool"),
+    ("theory.spheres best_alignment", "tolerance", "scalar"),
     ("theory.polytopes tegum_product", "*factors", "no tuple"),
     ("theory.storage write_whole", "text", "object"),
 ]
