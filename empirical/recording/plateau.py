@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray, check_count, check_rate, reals
+from tegum.theory.numerics import MOST_STEPS, FloatArray, check_count, check_rate, reals
 
 # Jumps smaller than this fraction of the largest value drown in the rounding of means and sums of squares.
 ROUNDING = 1e-12
@@ -90,7 +90,7 @@ def _checked(steps: Any, values: Any, smallest_jump: float, shortest: int) -> tu
         raise ValueError(
             f"smallest_jump must be above the rounding of values as large as {largest:g}, got {smallest_jump}"
         )
-    check_count("shortest", shortest, 2)
+    check_count("shortest", shortest, 2, MOST_STEPS)
     return steps, values
 
 

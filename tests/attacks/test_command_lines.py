@@ -59,7 +59,7 @@ resource.setrlimit(resource.RLIMIT_AS, (used + ({MEMORY} << 30), resource.RLIM_I
 resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS + 5}))
 stages = import_module("tegum.compare.diagrams.diagram")
 stages.seed_diagram, stages.phase_boundaries = (lambda *_: None), (lambda _: ())
-import_module("tegum.compare.commands.basins").PLANE_POINTS = 3
+import_module("tegum.compare.commands.basins").PLANE_POINTS = 4
 sys.argv = ["tegum", *words]
 from tegum.compare.commands.app import main
 main()
