@@ -32,7 +32,7 @@ class PlaneOptions:
         typer.Option(
             "--x",
             help="First parameter, NAME=LOW:HIGH[:log or :linear], of density, density[k], importance, importance[k], "
-            f"interference_penalty, weight_decay. Default {X}.",
+            f"interference_penalty, weight_penalty. Default {X}.",
         ),
     ] = None
     y: Annotated[str | None, typer.Option("--y", help=f"Second parameter. Default {Y}.")] = None

@@ -61,7 +61,7 @@ class AxisOptions:
             "n_features": whole_numbers("features", self.features),
             "n_hidden": whole_numbers("hidden", self.hidden),
             "interference_penalty": numbers("interference-penalty", self.interference_penalty),
-            "weight_decay": numbers("weight-penalty", self.weight_penalty),
+            "weight_penalty": numbers("weight-penalty", self.weight_penalty),
             "activation_penalty": numbers("activation-penalty", self.activation_penalty),
         }
 

@@ -55,7 +55,7 @@ def parameter_label(name: str, n_features: int) -> str:
         "density": DENSITY_LABEL,
         "importance": f"relative importance $I_{n_features}/I_1$" if n_features else "importance",
         "interference_penalty": "interference penalty $\\lambda_I$",
-        "weight_decay": "weight decay $\\lambda_W$",
+        "weight_penalty": "weight penalty $\\lambda_W$",
     }.get(name, name)
 
 

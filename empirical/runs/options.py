@@ -31,7 +31,7 @@ class Optimisation:
             Adam with a `weight_decay` is AdamW.
         schedule: course of the learning rate: "constant", "linear" (to zero) or "cosine".
         momentum: SGD's μ, default 0.9; Adam's β₁, default 0.9.
-        weight_decay: decoupled, as in AdamW; 0 as the theory has none. (`ToyModel.weight_decay` is a part of the loss.)
+        weight_decay: decoupled, as in AdamW; 0 as the theory has none (`ToyModel.weight_penalty` is in the loss).
         initial_scale: factor on the initial weights.
         tolerance: stop a model early when it has converged. On the exact objective: its gradient norm is at most this.
             On samples: the mean loss of 200 steps has fallen by less than this share against the 200 before.

@@ -60,7 +60,7 @@ def sweep(
     n_hidden: ArrayLike,
     relative_importance: ArrayLike = 1.0,
     interference_penalty: ArrayLike = 0.0,
-    weight_decay: ArrayLike = 0.0,
+    weight_penalty: ArrayLike = 0.0,
     activation_penalty: ArrayLike = 0.0,
     law: LawOfDensity | Mapping[str, LawOfDensity] | None = None,
     seeds: ArrayLike = 8,
@@ -86,7 +86,7 @@ def sweep(
         n_hidden: axis of numbers of hidden dimensions m.
         relative_importance: axis of r > 0; importances are (1, …, 1, r).
         interference_penalty: axis of λ_I ≥ 0, as in `ToyModel`.
-        weight_decay: axis of λ_W ≥ 0, the penalty of `ToyModel`. Adam's own belongs to the option `optimisation`.
+        weight_penalty: axis of λ_W ≥ 0. Adam's decay of weights belongs to the option `optimisation`.
         activation_penalty: axis of λ_A ≥ 0.
         law: function of densities, shape (models, 1), that returns the input law of so many models, such as
             `IndependentFeatures`, the default; or such functions by name, which makes it an axis.
@@ -135,7 +135,7 @@ def sweep(
         "density": density,
         "importance": relative_importance,
         "interference_penalty": interference_penalty,
-        "weight_decay": weight_decay,
+        "weight_penalty": weight_penalty,
         "activation_penalty": activation_penalty,
         "seed": seeds,
     }

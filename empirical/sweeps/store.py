@@ -40,7 +40,9 @@ from tegum.theory.storage import (
 from .grid import AXES, WHOLE_NUMBERS, Grid, Unit
 
 FORMAT = "tegum sweep"
-FORMAT_VERSION, FIRST_VERSION = 2, 1
+FORMAT_VERSION, FIRST_VERSION = 3, 1
+# What axes were called in former versions, up to which one.
+FORMER_NAMES = {"weight_penalty": ("weight_decay", 2)}
 # Whatever of it a training reports is kept. Type, value where nothing was trained, and dimensions beside the axes.
 VARIABLES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "weights": ("<f8", np.nan, ("hidden", "feature")),
@@ -70,11 +72,16 @@ class Store:
         path: the folder.
         grid: the models.
         settings: what `settings_of` returned; part of the store's attributes.
+        format_version: that of the store; names of axes on the disk follow from it.
     """
 
-    def __init__(self, path: Path, grid: Grid, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, grid: Grid, settings: Mapping[str, Any], format_version: int = FORMAT_VERSION
+    ) -> None:
         """Take note of where everything is; nothing is read or written."""
         self.path, self.grid, self.settings = path, grid, settings
+        # Names of axes that are others on the disk.
+        self._spelled = _spelled(format_version)
         m, n = grid.widest
         self._lengths = {"hidden": m, "feature": n}
         self._arrays = {name: VARIABLES[name] for name in settings["variables"]} | {"done": DONE}
@@ -155,17 +162,17 @@ class Store:
         if found != FORMAT:
             raise ValueError(f"expected a sweep (format {FORMAT!r}) in {path}, got format {found!r}")
         number, writer = attributes.get("format_version"), attributes.get("tegum_version")
-        if number not in (FORMAT_VERSION, FIRST_VERSION):
+        if type(number) is not int or not FIRST_VERSION <= number <= FORMAT_VERSION:
             raise ValueError(
                 f"expected a sweep of format version {FORMAT_VERSION} in {path}, got {number!r}, written by tegum "
                 f"{writer}"
             )
         try:
             names = ("axes", "dimensions", "laws", "options", "named", "chunk", "variables")
-            settings = {name: json.loads(attributes[name]) for name in names}
+            settings = _as_named_today({name: json.loads(attributes[name]) for name in names}, number)
             values = {axis: tuple(settings["axes"][axis]) for axis in AXES}
             grid = Grid(values, tuple(settings["dimensions"]), settings["chunk"], {})
-            store = cls(path, grid, settings)
+            store = cls(path, grid, settings, number)
             # One number of each coordinate, and one byte of each unit's account.
             declared = 8 * sum(store._lengths.values()) + 16 * prod(grid.unit_shape)
             check_declared(declared, (path / "zarr.json").stat().st_size, path)
@@ -220,15 +227,16 @@ class Store:
         for axis in AXES:
             kind = str if axis == "law" else np.int64 if axis in WHOLE_NUMBERS else np.float64
             array = np.array(self.grid.values[axis], dtype=kind)
+            name = self._spelled.get(axis, axis)
             if axis in self.grid.dimensions:
-                coordinates[axis] = ((axis,), array)
+                coordinates[name] = ((name,), array)
             elif axis != "law":
-                coordinates[axis] = ((), array[0])
+                coordinates[name] = ((), array[0])
         # Numbered from 1, as in the labels of phases.
         return coordinates | {name: ((name,), np.arange(1, size + 1)) for name, size in self._lengths.items()}
 
     def _names(self, name: str) -> tuple[str, ...]:
-        return (*self.grid.dimensions, *self._arrays[name][2])
+        return (*(self._spelled.get(axis, axis) for axis in self.grid.dimensions), *self._arrays[name][2])
 
     def _rest(self, name: str) -> tuple[int, ...]:
         return tuple(self._lengths[dimension] for dimension in self._arrays[name][2])
@@ -312,13 +320,28 @@ class Store:
         Args:
             doubtful: units that aren't done, though their chunks may say so.
         """
-        dataset: xr.Dataset = xr.open_zarr(self.path, chunks=None)
+        stored: xr.Dataset = xr.open_zarr(self.path, chunks=None)
+        dataset = stored.rename({name: axis for axis, name in self._spelled.items()})
         if not any(self._file("done", unit).exists() for unit in doubtful):
             return dataset
         done = np.ones(self.grid.shape, dtype=bool)
         for unit in doubtful:
             done[tuple(unit.slices[axis] for axis in self.grid.dimensions)] = False
-        return dataset.assign(done=(self._names("done"), done))
+        return dataset.assign(done=(self.grid.dimensions, done))
+
+
+def _spelled(format_version: int) -> dict[str, str]:
+    """Return the names of axes that are others in stores of a version, by today's."""
+    return {axis: name for axis, (name, last) in FORMER_NAMES.items() if format_version <= last}
+
+
+def _as_named_today(settings: dict[str, Any], format_version: int) -> dict[str, Any]:
+    """Return settings of a version with today's names of axes."""
+    names = {name: axis for axis, name in _spelled(format_version).items()}
+    for entry in ("axes", "chunk"):
+        settings[entry] = {names.get(name, name): value for name, value in settings[entry].items()}
+    settings["dimensions"] = [names.get(name, name) for name in settings["dimensions"]]
+    return settings
 
 
 def _create(

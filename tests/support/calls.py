@@ -156,7 +156,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "features": IndependentFeatures(0.5),
         "importance": np.array([1.0, 0.5]),
         "interference_penalty": 0.25,
-        "weight_decay": 0.5,
+        "weight_penalty": 0.5,
         "activation_penalty": 0.125,
     },
     "theory diagram_model": lambda: {
@@ -536,7 +536,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "law": None,
         "chunk": None,
         "interference_penalty": 0.0,
-        "weight_decay": 0.0,
+        "weight_penalty": 0.0,
         "activation_penalty": 0.0,
         "executor": None,
         "resume": True,

@@ -88,9 +88,9 @@ LAWS: dict[str, Callable[[Rng, int, Any], FeatureLaw]] = {
 PENALTIES: dict[str, dict[str, Any]] = {
     "no penalty": {},
     "interference": {"interference_penalty": 0.3},
-    "decay": {"weight_decay": 0.01},
+    "decay": {"weight_penalty": 0.01},
     "activation": {"activation_penalty": Fraction(1, 20)},
-    "all penalties": {"interference_penalty": 0.05, "weight_decay": 1e-3, "activation_penalty": 0.2},
+    "all penalties": {"interference_penalty": 0.05, "weight_penalty": 1e-3, "activation_penalty": 0.2},
 }
 
 

@@ -30,7 +30,7 @@ def sampled_loss(
     W, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
     rng, gram = np.random.default_rng(seed), W.T @ W
     apart = (gram**2).sum() - (np.diag(gram) ** 2).sum()
-    fixed = float(model.interference_penalty) * apart + float(model.weight_decay) * (W**2).sum()
+    fixed = float(model.interference_penalty) * apart + float(model.weight_penalty) * (W**2).sum()
     total, squares, samples, batch = 0.0, 0.0, 0, 1 << 14
     while True:
         x = model.features.sample(model.n_features, batch, rng)

@@ -276,7 +276,7 @@ def _penalties(
 ) -> Real:
     """Return λ_I Σ_{i≠j} G_ij² + λ_W Σ W² + λ_A E‖Wx‖₁, adding its derivatives in the weights in place."""
     n, m = model.n_features, model.n_hidden
-    names = ("interference_penalty", "weight_decay", "activation_penalty")
+    names = ("interference_penalty", "weight_penalty", "activation_penalty")
     interference, decay, activation = (mpmath.mpf(float(getattr(model, name))) for name in names)
     total = interference * mpmath.fsum(gram[i][j] ** 2 for i in range(n) for j in range(n) if i != j)
     total += decay * mpmath.fsum(x**2 for row in w for x in row)

@@ -178,7 +178,7 @@ class BallLoss:
     def _weight_penalties(self, gradient: arb_mat, hessian: arb_mat, order: int) -> arb:
         """Return λ_W Σ W² + λ_A E‖W x‖₁, adding derivatives in place."""
         n, value = self._n, arb(0)
-        decay = _fmpq(self._penalty["weight_decay"])
+        decay = _fmpq(self._penalty["weight_penalty"])
         for h, j in product(range(self._m), range(n)) if decay != 0 else ():
             w = _fmpq(self._weights[h, j])
             value += arb(decay * w * w)

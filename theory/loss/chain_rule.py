@@ -59,7 +59,7 @@ class ChainRule:
         self._xp = array_api_compat.array_namespace(like)
         self._placement = {"dtype": like.dtype, "device": array_api_compat.device(like)}
         self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
-        self._on_gram = bool(model.interference_penalty.any() or model.weight_decay.any())
+        self._on_gram = bool(model.interference_penalty.any() or model.weight_penalty.any())
         self.on_activations = bool(model.activation_penalty.any())
 
     def _convert(self, array: Any) -> Array:
@@ -75,7 +75,7 @@ class ChainRule:
 
     @cached_property
     def _decay(self) -> Array:
-        return self._convert(self.model.weight_decay)
+        return self._convert(self.model.weight_penalty)
 
     @cached_property
     def _activation(self) -> Array:

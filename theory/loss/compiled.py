@@ -55,7 +55,7 @@ class CompiledEngine:
         for column, chance in enumerate(found.values()):
             chances[..., column] = chance
         penalties = np.zeros((*shape, 2))
-        penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_decay
+        penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_penalty
         second_moment = model.densities() * float(law.amplitude.second_moment)
         self._patterns, self._places = _places(n, tuple(found))
         tables = Tables(chances, model.importances(), second_moment, penalties)

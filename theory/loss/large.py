@@ -46,7 +46,7 @@ def has_large_parameters(model: ToyModel, dtype: str = "float64") -> bool:
     """Return whether importances, penalties or amplitudes are so large that all losses are scaled."""
     limit = LIMITS[dtype][2]
     amplitude = model.features.amplitude
-    penalties = (model.interference_penalty, model.weight_decay, model.activation_penalty)
+    penalties = (model.interference_penalty, model.weight_penalty, model.activation_penalty)
     largest = max(float(values.max()) for values in (model.importance, *penalties))
     return bool(max(largest, abs(float(amplitude.low)), abs(float(amplitude.high))) >= limit)
 
@@ -143,7 +143,7 @@ class _Scaled:
         self.importance = np.broadcast_to(model.importances(), (*batch, n))
         self.penalties = [
             np.broadcast_to(values, batch)
-            for values in (model.interference_penalty, model.weight_decay, model.activation_penalty)
+            for values in (model.interference_penalty, model.weight_penalty, model.activation_penalty)
         ]
         # Of W, G and z.
         self.of_columns = np.frexp(np.abs(weights).max(axis=-2))[1].astype(np.int64)

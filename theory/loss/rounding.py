@@ -178,13 +178,13 @@ def gram_rounding(
     model: ToyModel, weights: FloatArray, unit: float = UNIT, loss: FloatArray | None = None
 ) -> FloatArray:
     """Return a bound on the rounding of the penalties on interference and weights; see `outputs_rounding`."""
-    if not (model.interference_penalty.any() or model.weight_decay.any()):
+    if not (model.interference_penalty.any() or model.weight_penalty.any()):
         return np.zeros(())
     exponent = _exponents(weights, (-2, -1))
     W = np.abs(_scaled(weights, -exponent[..., None, None]))
     sizes = W.mT @ W
     apart = _scaled((sizes**2).sum(axis=(-2, -1)) * model.interference_penalty, 4 * exponent)
-    length = _scaled(np.trace(sizes, axis1=-2, axis2=-1) * model.weight_decay, 2 * exponent)
+    length = _scaled(np.trace(sizes, axis1=-2, axis2=-1) * model.weight_penalty, 2 * exponent)
     lost = gamma(model.n_features**2 + 2 * model.n_hidden + FEW, unit)
     bound = lost * (apart + length)
     if loss is not None:

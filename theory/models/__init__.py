@@ -3,6 +3,7 @@
 A `ToyModel` is a frozen, checked record of sizes, an input law, importances and penalties; leading batch dimensions
 broadcast. `laws`, `groups` and `patterns` hold the input laws, `amplitudes` the size of an active feature, `strata` how
 samples are shared out among patterns; `planes` and `families` are models over two parameters and along one.
+`description` is a model in words and in JSON, `plain` what numbers are there.
 Begin with `model`:
 
     >>> from tegum.theory.models import IndependentFeatures, ToyModel
@@ -14,7 +15,7 @@ Begin with `model`:
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
-from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures
+from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, law_to_plain
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
@@ -44,6 +45,8 @@ __all__ = [
     "correlated_pairs",
     "diagram_model",
     "diagram_plane",
+    "law_from_plain",
+    "law_to_plain",
     "one_denser",
     "one_more_important",
     "stratified_counts",

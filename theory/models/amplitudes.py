@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..numerics import check_number, shown
+from .plain import number_of, plain_number, text_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,30 @@ class Amplitude:
             check_number(f"an amplitude's {name} end", getattr(self, name))
         if self.low > self.high or self.low == self.high == 0:
             raise ValueError(f"an amplitude needs low <= high, not both zero, got low={self.low}, high={self.high}")
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> Amplitude:
+        """Return the amplitude that plain values stand for: a name, or the two ends.
+
+        Raises:
+            ValueError: if they stand for none.
+        """
+        if isinstance(plain, (list, tuple)) and len(plain) == 2:
+            return cls(*(number_of("an end of amplitude", end) for end in plain))
+        if not isinstance(plain, str):
+            raise ValueError(f"amplitude must be [low, high] or one of {', '.join(AMPLITUDES)}, got {shown(plain)}")
+        return as_amplitude(plain)
+
+    def to_plain(self) -> Any:
+        """Return the amplitude as JSON has it: its name, or its two ends."""
+        named = (name for name, amplitude in AMPLITUDES.items() if amplitude == self)
+        return next(named, [plain_number(self.low), plain_number(self.high)])
+
+    def describe(self) -> str:
+        """Return the amplitude in words."""
+        if self.is_constant:
+            return f"constant {text_of(self.low)}"
+        return f"uniform on [{text_of(self.low)}, {text_of(self.high)}]"
 
     @property
     def is_constant(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import FloatArray, check_count, shown
+from .amplitudes import Amplitude
 from .laws import NORMALISATION, ActivePattern, DensityLaw
+from .plain import FEW, array_of, check_keys
 
 
 def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:
@@ -69,6 +71,26 @@ class _GroupedLaw(DensityLaw):
         super().check(n_features)
         self._check_members(max((group[-1] for group in self.groups), default=-1), n_features)
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return density and groups as JSON has them."""
+        return {**super().to_plain(), "groups": [list(group) for group in self.groups]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> _GroupedLaw:
+        """Return the law of density and groups; see `FeatureLaw.from_plain`."""
+        found = check_keys(f"the law {cls.kind!r}", plain, ("density", "groups"))
+        return cls(array_of("density", found["density"]), found["groups"], amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        sizes = [len(group) for group in self.groups]
+        if sum(sizes) <= FEW:
+            groups = " ".join(f"({','.join(str(i + 1) for i in group)})" for group in self.groups)
+            return f"{super().describe()}, groups {groups or 'none'}"
+        least, most = min(sizes), max(sizes)
+        size = f"{least} features" if least == most else f"{least} to {most} features"
+        return f"{super().describe()}, {len(sizes)} groups of {size}"
+
     def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
         """Return the groups and the features that are in none."""
         grouped = {i for group in self.groups for i in group}
@@ -93,6 +115,8 @@ class CorrelatedFeatures(_GroupedLaw):
         >>> {active: float(probability) for active, probability in law.patterns(2)}
         {(): 0.75, (0, 1): 0.25}
     """
+
+    kind = "correlated"
 
     def _check_densities(self) -> None:
         for group, density in self._group_densities():
@@ -126,6 +150,8 @@ class AnticorrelatedFeatures(_GroupedLaw):
         >>> {active: float(probability) for active, probability in law.patterns(2)}
         {(): 0.5, (0,): 0.25, (1,): 0.25}
     """
+
+    kind = "anticorrelated"
 
     def _check_densities(self) -> None:
         for group, density in self._group_densities():

@@ -8,16 +8,17 @@ a new law is one small class with the methods that `FeatureLaw` leaves open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray, exactly, numbers, stretched
-from .amplitudes import as_amplitude
+from ..numerics import FloatArray, check_choice, exactly, numbers, shown, stretched
+from .amplitudes import Amplitude, as_amplitude
+from .plain import array_of, check_keys, plain_features, told
 
 # The numbers of the features that are on, from 0.
 ActivePattern = tuple[int, ...]
@@ -48,6 +49,8 @@ def check_feature_axis(name: str, array: NDArray[Any], n_features: int) -> None:
 class FeatureLaw(ABC):
     """The law of the input x_i = s_i u_i: the probability of each activity pattern, and the amplitudes' law.
 
+    A class that sets `kind` is found by that name in descriptions of models (docs/models.md).
+
     Args:
         amplitude: law of u_i: "uniform" on [0, 1], "symmetric", which is uniform on [−1, 1], "constant", which is 1,
             or any `Amplitude`.
@@ -56,8 +59,27 @@ class FeatureLaw(ABC):
         ValueError: if the amplitude is none of these.
     """
 
+    # What the law is called in descriptions of models.
+    kind: ClassVar[str] = ""
+    _kinds: ClassVar[dict[str, type[FeatureLaw]]] = {}
+
     _: KW_ONLY
     amplitude: Any = "uniform"
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Enter a law in the list of those that descriptions know, by its own `kind`.
+
+        Raises:
+            ValueError: if another class has that name.
+        """
+        super().__init_subclass__(**settings)
+        kind = cls.__dict__.get("kind")
+        if kind is not None:
+            other = FeatureLaw._kinds.setdefault(kind, cls)
+            if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise ValueError(f"a law needs a kind of its own, got {kind!r}, which is that of {other.__qualname__}")
+            # Its module was loaded anew.
+            FeatureLaw._kinds[kind] = cls
 
     def __post_init__(self) -> None:
         """Look up the amplitude."""
@@ -67,6 +89,26 @@ class FeatureLaw(ABC):
     @abstractmethod
     def batch_shape(self) -> tuple[int, ...]:
         """Leading shape of the law's parameters."""
+
+    @abstractmethod
+    def to_plain(self) -> dict[str, Any]:
+        """Return the law's own parameters as JSON has them, without kind and amplitude."""
+
+    @classmethod
+    @abstractmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> FeatureLaw:
+        """Return the law of parameters that `to_plain` wrote.
+
+        Raises:
+            ValueError: if one is missing, unknown or out of range.
+        """
+
+    def describe(self) -> str:
+        """Return the law in a few words, without its amplitude; features are numbered from 1."""
+        # For laws that have nothing better to say: numbers as they are, lists by their length.
+        plain = self.to_plain().items()
+        told_of = [f"{len(value)} {name}" if isinstance(value, list) else f"{name} {value}" for name, value in plain]
+        return ", ".join([self.kind, *told_of])
 
     @abstractmethod
     def check(self, n_features: int) -> None:
@@ -208,6 +250,20 @@ class DensityLaw(FeatureLaw):
                 left = left - chance
         return on
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return the density as JSON has it."""
+        return {"density": plain_features(self._exact)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> FeatureLaw:
+        """Return the law of a density; see `FeatureLaw.from_plain`."""
+        density = check_keys(f"the law {cls.kind!r}", plain, ("density",))["density"]
+        return cls(array_of("density", density), amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        return f"{self.kind}, {told('density', 'densities', self._exact)}"
+
     def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> FeatureLaw:
         """Return the laws at these flat indices of this law broadcast to `batch_shape`."""
         last = self._exact.shape[-1]
@@ -234,3 +290,32 @@ class IndependentFeatures(DensityLaw):
         >>> {active: float(probability) for active, probability in law.patterns(2)}
         {(): 0.5625, (1,): 0.1875, (0,): 0.1875, (0, 1): 0.0625}
     """
+
+    kind = "independent"
+
+
+def law_to_plain(law: FeatureLaw) -> dict[str, Any]:
+    """Return a law as JSON has it: its kind under "law", its parameters, its amplitude.
+
+    Raises:
+        ValueError: if its class has no `kind` of its own, so that no description could give it back.
+    """
+    if FeatureLaw._kinds.get(type(law).kind) is not type(law):
+        raise ValueError(
+            f"a description must be of a law with a kind of its own, got a {type(law).__name__}: set `kind`, "
+            "`to_plain` and `from_plain` in its class"
+        )
+    return {"law": law.kind, **law.to_plain(), "amplitude": law.amplitude.to_plain()}
+
+
+def law_from_plain(plain: Any) -> FeatureLaw:
+    """Return the law that `law_to_plain` wrote; the amplitude may be left out, and is then uniform on [0, 1].
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not isinstance(plain, Mapping) or "law" not in plain:
+        raise ValueError(f"features must be a mapping with the key 'law', got {shown(plain)}")
+    check_choice("law", plain["law"], FeatureLaw._kinds)
+    own = {key: value for key, value in plain.items() if key not in ("law", "amplitude")}
+    return FeatureLaw._kinds[plain["law"]].from_plain(own, Amplitude.from_plain(plain.get("amplitude", "uniform")))

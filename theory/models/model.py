@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..numerics import MOST_SIZE, FloatArray, check_count, numbers, reals, shown, stretched
+from .description import arguments_of, in_html, in_one_line, model_to_plain, parsed_json, parsed_toml
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
 # Fields of `ToyModel` that add to its loss.
-PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
+PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
 # What penalties are unless asked for, made once: along a curve models are made by the ten thousand.
 _NONE = numbers("penalty", 0.0)
 
@@ -33,7 +36,7 @@ class ToyModel:
         features: law of the input, such as `IndependentFeatures`.
         importance: I_i > 0. A scalar, or shape (..., 1) or (..., n_features).
         interference_penalty: λ_I ≥ 0 on the squared overlaps of different features, shape (...).
-        weight_decay: λ_W ≥ 0 on the sum of squared weights (without a factor ½), shape (...).
+        weight_penalty: λ_W ≥ 0 on the sum of squared weights (without a factor ½), shape (...).
         activation_penalty: λ_A ≥ 0 on the mean absolute hidden activations h = W x, shape (...).
 
     Attributes:
@@ -47,6 +50,8 @@ class ToyModel:
         >>> from tegum.theory import IndependentFeatures
         >>> ToyModel(2, 1, IndependentFeatures(0.1), importance=(1.0, 0.5)).batch_shape
         ()
+        >>> print(ToyModel(2, 1, IndependentFeatures(0.1)).describe())
+        2 features in 1 dimension, independent, density 0.1, uniform on [0, 1], importance 1, no penalties
     """
 
     n_features: int
@@ -54,7 +59,7 @@ class ToyModel:
     features: FeatureLaw
     importance: Any = 1.0
     interference_penalty: Any = 0.0
-    weight_decay: Any = 0.0
+    weight_penalty: Any = 0.0
     activation_penalty: Any = 0.0
     batch_shape: tuple[int, ...] = field(init=False)
     # Parameters as they were given, with rational numbers still rational.
@@ -94,6 +99,85 @@ class ToyModel:
             ) from None
         object.__setattr__(self, "exact", exact)
         object.__setattr__(self, "batch_shape", batch_shape)
+
+    def __repr__(self) -> str:
+        """Return `describe`, in one line."""
+        return f"<ToyModel: {self.describe()}>"
+
+    def _repr_html_(self) -> str:
+        return in_html(self)
+
+    def describe(self) -> str:
+        """Return the model in full, in one line of words.
+
+        No number is cut; of more than eight features the range of a parameter is told, and how many values it has.
+        Features in groups are numbered from 1, as in the labels of phases.
+        """
+        return in_one_line(self)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the model as plain values, lists and mappings: what `to_json` writes (docs/models.md).
+
+        Raises:
+            ValueError: if the class of its input law has no `kind` of its own.
+        """
+        return model_to_plain(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ToyModel:
+        """Return the model of plain values, the inverse of `to_plain`.
+
+        Raises:
+            ValueError: if a key is missing or unknown, a value isn't what it has to be, or the format is a newer one.
+        """
+        return cls(**arguments_of(plain))
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the model as JSON; rational numbers are text such as "1/3", all others have all their digits.
+
+        Args:
+            indent: spaces by which each level is moved; None writes one line.
+
+        Raises:
+            ValueError: if the class of its input law has no `kind` of its own.
+
+        Example:
+            >>> from tegum.theory import OneHotFeatures
+            >>> text = ToyModel(3, 2, OneHotFeatures(amplitude="constant")).to_json()
+            >>> ToyModel.from_json(text)
+            <ToyModel: 3 features in 2 dimensions, one-hot, constant 1, importance 1, no penalties>
+        """
+        if indent is not None:
+            check_count("indent", indent, 0, MOST_SIZE)
+        return json.dumps(self.to_plain(), indent=indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> ToyModel:
+        """Return the model that JSON describes (docs/models.md).
+
+        Raises:
+            ValueError: if it isn't JSON, or as `from_plain`.
+        """
+        return cls.from_plain(parsed_json(text))
+
+    @classmethod
+    def from_toml(cls, text: str) -> ToyModel:
+        """Return the model that TOML describes (docs/models.md).
+
+        Raises:
+            ValueError: if it isn't TOML, or as `from_plain`.
+
+        Example:
+            >>> model = ToyModel.from_toml('''
+            ...     format = "tegum model 1"
+            ...     n_features = 3
+            ...     n_hidden = 2
+            ...     features = { law = "independent", density = "1/10" }
+            ... ''')
+            >>> model.densities().tolist()
+            [0.1, 0.1, 0.1]
+        """
+        return cls.from_plain(parsed_toml(text))
 
     def importances(self) -> FloatArray:
         """Return the importances with shape (*batch_shape, n_features)."""

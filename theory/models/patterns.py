@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import check_count, exactly, numbers
+from ..numerics import check_count, exactly, numbers, shown
+from .amplitudes import Amplitude
 from .groups import checked_groups
 from .laws import NORMALISATION, ActivePattern, FeatureLaw
+from .plain import array_of, check_keys, plain_array, whole_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +35,28 @@ class KHotFeatures(FeatureLaw):
         {(0,): 0.3333333333333333, (1,): 0.3333333333333333, (0, 1): 0.3333333333333333}
     """
 
+    kind = "k-hot"
+
     active: int
 
     def __post_init__(self) -> None:
         """Validate."""
         super().__post_init__()
         check_count("active", self.active)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return k as JSON has it."""
+        return {"active": int(self.active)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> KHotFeatures:
+        """Return the law of k active features; see `FeatureLaw.from_plain`."""
+        active = check_keys(f"the law {cls.kind!r}", plain, ("active",))["active"]
+        return cls(whole_of("active", active), amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        return f"{self.kind}, {self.active} active"
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -87,6 +105,8 @@ class OneHotFeatures(KHotFeatures):
         0.25
     """
 
+    kind = "one-hot"
+
     active: int = 1
 
     def __post_init__(self) -> None:
@@ -94,6 +114,20 @@ class OneHotFeatures(KHotFeatures):
         super().__post_init__()
         if self.active != 1:
             raise ValueError(f"OneHotFeatures has one active feature, got active={self.active}; use KHotFeatures")
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return nothing: the law has no parameters."""
+        return {}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> OneHotFeatures:
+        """Return the law; see `FeatureLaw.from_plain`."""
+        check_keys(f"the law {cls.kind!r}", plain, ())
+        return cls(amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        return self.kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +148,8 @@ class TableFeatures(FeatureLaw):
         >>> law.densities(2).tolist()
         [0.5, 0.5]
     """
+
+    kind = "table"
 
     table: Any
 
@@ -150,6 +186,28 @@ class TableFeatures(FeatureLaw):
         if np.any(bad):
             raise ValueError(f"probabilities of a table must sum to 1, got {np.asarray(total)[bad].flat[0]}")
         object.__setattr__(self, "table", chances)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the table as JSON has it: pairs of a pattern and its probability."""
+        return {"table": [[list(active), plain_array(chance)] for active, chance in self.table.items()]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> TableFeatures:
+        """Return the law of a list of patterns and probabilities; see `FeatureLaw.from_plain`."""
+        rows = check_keys(f"the law {cls.kind!r}", plain, ("table",))["table"]
+        table: dict[ActivePattern, Any] = {}
+        for row in rows if isinstance(rows, list) else [rows]:
+            if not (isinstance(row, list) and len(row) == 2 and isinstance(row[0], list)):
+                raise ValueError(f"table must be a list of pairs [[features], probability], got {shown(row)}")
+            pattern = tuple(whole_of("a feature of a table, numbered from 0,", i) for i in row[0])
+            if pattern in table:
+                raise ValueError(f"table lists the pattern {pattern} twice")
+            table[pattern] = array_of("probability", row[1])
+        return cls(table, amplitude=amplitude)
+
+    def describe(self) -> str:
+        """Return the law in a few words; see `FeatureLaw.describe`."""
+        return f"a table of {len(self.table):,} patterns"
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

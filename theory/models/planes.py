@@ -169,7 +169,7 @@ class Plane:
             model: a single model that holds what doesn't vary.
             x: name, low, high and, if the default of `PlaneAxis` won't do, scale. Names: "density" of all features,
                 "importance" of the last feature, "density[k]" and "importance[k]" of feature k, counted from 1,
-                "interference_penalty", "weight_decay".
+                "interference_penalty", "weight_penalty".
             y: the same of the second parameter.
 
         Raises:
@@ -226,11 +226,11 @@ def diagram_plane(
 
 def _parts(name: Any) -> tuple[str, int | None]:
     """Return a parameter's name and, for that of one feature, the feature counted from 0."""
-    found = re.fullmatch(r"(density|importance)(?:\[(\d+)\])?|interference_penalty|weight_decay", str(name))
+    found = re.fullmatch(r"(density|importance)(?:\[(\d+)\])?|interference_penalty|weight_penalty", str(name))
     if found is None:
         raise ValueError(
-            "a parameter must be density, importance, density[k], importance[k], interference_penalty or weight_decay, "
-            f"got {name!r}"
+            "a parameter must be density, importance, density[k], importance[k], interference_penalty or "
+            f"weight_penalty, got {name!r}"
         )
     return found[1] or found[0], None if found[2] is None else int(found[2]) - 1
 

@@ -149,7 +149,7 @@ def test_options_say_a_plane() -> None:
         (["--x", "density=0.1:2"], "density must lie in"),
         (["--x", "importance=1:2"], "two different parameters, got 'importance' twice"),
         (["--x", "density=0.1:1:cubic"], "must be one of log, linear"),
-        (["--density", "1.5", "--x", "importance=1:2", "--y", "weight_decay=0:1"], "density must lie in (0, 1]"),
+        (["--density", "1.5", "--x", "importance=1:2", "--y", "weight_penalty=0:1"], "density must lie in (0, 1]"),
         (["--penalty", "-1"], "interference_penalty must be finite and not negative"),
         (["--density", "0.7"], "a plane of density and importance takes no --density"),
         (["--hidden", "2"], "fewer hidden dimensions than features"),

@@ -85,11 +85,11 @@ def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_p
         "--weight-penalty 0,0.1 --optimiser sgd --weight-decay 0.01 --learning-rate 0.05 --steps 6 --seeds 2"
     )
     told = tegum_(f"sweep {words} --objective exact --device cpu --workers 1 --out {tmp_path / 'a.zarr'} --json").json()
-    assert told["dimensions"]["weight_decay"] == 2
-    found = read_sweep(tmp_path / "a.zarr").dataset.sel(density=0.2, weight_decay=0.1)
+    assert told["dimensions"]["weight_penalty"] == 2
+    found = read_sweep(tmp_path / "a.zarr").dataset.sel(density=0.2, weight_penalty=0.1)
     law = CorrelatedFeatures(0.2, [(0, 1)], amplitude="constant")
     expected = train(
-        ToyModel(3, 2, law, weight_decay=0.1),
+        ToyModel(3, 2, law, weight_penalty=0.1),
         seeds=2,
         steps=6,
         objective="exact",
@@ -106,7 +106,7 @@ def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_p
         pytest.param("--law one-hot", "has no axis of densities: see tegum train", id="law without densities"),
         pytest.param("--law correlated --group 1,3 --features 2,3", "features from 1 to 2 as 1,2", id="group"),
         pytest.param("--law correlated --group 1,2 --features 3:2", "features from 1 to 0", id="no features"),
-        pytest.param("--weight-penalty -1", "weight_decay must be finite", id="penalty"),
+        pytest.param("--weight-penalty -1", "weight_penalty must be finite", id="penalty"),
         pytest.param("--dtype half", "--dtype must be float32 or float64", id="dtype"),
         pytest.param("--tolerance -1", "tolerance must be finite and positive", id="tolerance"),
     ],

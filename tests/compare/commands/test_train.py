@@ -150,7 +150,7 @@ def test_laws_and_penalties_can_be_named(asked: Any, name: str) -> None:
     assert (type(model.features), model.features.amplitude) == (type(law), law.amplitude)
     assert dict(model.features.patterns(3)) == dict(law.patterns(3))
     assert model.importances().tolist() == [1.0, 0.7, 0.4]
-    assert (model.interference_penalty, model.weight_decay, model.activation_penalty) == (0.1, 0.02, 0.03)
+    assert (model.interference_penalty, model.weight_penalty, model.activation_penalty) == (0.1, 0.02, 0.03)
 
 
 def test_an_amplitude_can_be_an_interval() -> None:
@@ -468,7 +468,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
         pytest.param("--density 0.1 --amplitude big", "one of uniform, symmetric, constant, got 'big'", id="amplitude"),
         pytest.param("--density 0.1 --amplitude 1:b", "--amplitude must be uniform, symmetric,", id="amplitude's end"),
         pytest.param("--density 0.1 --amplitude 2:1", "needs low <= high", id="interval"),
-        pytest.param("--density 0.1 --weight-penalty -1", "weight_decay must be finite", id="penalty"),
+        pytest.param("--density 0.1 --weight-penalty -1", "weight_penalty must be finite", id="penalty"),
         pytest.param("--density 0.1 --seeds 0", "seeds must be an integer of at least 1, got 0", id="no seeds"),
         pytest.param("--density 0.1 --seeds 1,a", "--seeds must be a number, a list", id="seeds in words"),
         pytest.param("--density 0.1 --seeds 1,2,1", "seeds must not hold a seed twice, got 1 more", id="a seed twice"),

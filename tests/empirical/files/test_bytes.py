@@ -18,7 +18,7 @@ import sys
 from tegum.empirical import save_models, train
 from tegum.empirical.runs import Session
 from tegum.theory import CorrelatedFeatures, ToyModel
-model = ToyModel(4, 2, CorrelatedFeatures(0.1, [(0, 1), (2, 3)]), weight_decay=0.1)
+model = ToyModel(4, 2, CorrelatedFeatures(0.1, [(0, 1), (2, 3)]), weight_penalty=0.1)
 session = Session(sys.argv[1] + "/run.npz", keep=True)
 trained = train(model, seeds=2, steps=3, objective="exact", device="cpu", session=session)
 for suffix in ("safetensors", "zarr"):

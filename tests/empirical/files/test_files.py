@@ -165,7 +165,7 @@ def test_the_model_is_kept_and_read_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_another_law_is_described_and_not_taken_for_independent(tmp_path: Path, suffix: str) -> None:
     law = CorrelatedFeatures(0.2, groups=((0, 1),))
-    model = ToyModel(3, 2, law, weight_decay=0.01)
+    model = ToyModel(3, 2, law, weight_penalty=0.01)
     path = tmp_path / f"runs{suffix}"
     save_models(trained(()), path, model=model)
     assert_same(load_models(path), trained(()))
@@ -174,7 +174,7 @@ def test_another_law_is_described_and_not_taken_for_independent(tmp_path: Path, 
     else:
         described = read_zarr(path, "runs").attrs["model"]
         assert (described["law"], described["groups"]) == ("CorrelatedFeatures", [[0, 1]])
-        assert described["weight_decay"] == 0.01
+        assert described["weight_penalty"] == 0.01
 
 
 def test_another_model_than_the_trained_one_is_refused(tmp_path: Path) -> None:

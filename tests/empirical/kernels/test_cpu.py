@@ -34,7 +34,7 @@ for n, m, law, options in (
     (5, 3, CorrelatedFeatures([[0.2], [0.6]], [(0, 1, 2)]), {"sampling": Sampling("stratified")}),
     (6, 2, KHotFeatures(2, amplitude="symmetric"), {"optimisation": Optimisation(weight_decay=0.1)}),
 ):
-    model = ToyModel(n, m, law, interference_penalty=0.02, weight_decay=0.01)
+    model = ToyModel(n, m, law, interference_penalty=0.02, weight_penalty=0.01)
     trained = train(model, seeds=2, steps=60, batch_size=1000, device="cpu", **options)
     found += [trained.weights.tobytes().hex(), trained.bias.tobytes().hex(), trained.loss_history.tobytes().hex()]
 # Behind the face: parts of the compiled loop against their definition.

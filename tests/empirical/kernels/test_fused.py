@@ -92,7 +92,7 @@ def test_fused_training_is_compiled_training(
     ("model", "architecture", "changes"),
     [
         (ToyModel(4, 2, AnticorrelatedFeatures(np.full((1, 4), 0.2), [(0, 1)])), "relu_output", {}),
-        (ToyModel(4, 2, IndependentFeatures(np.full((1, 4), 0.2)), weight_decay=0.1), "relu_output", {}),
+        (ToyModel(4, 2, IndependentFeatures(np.full((1, 4), 0.2)), weight_penalty=0.1), "relu_output", {}),
         (ToyModel(4, 2, IndependentFeatures(np.full((1, 4), 0.2))), "absolute_value", {}),
         (ToyModel(4, 2, IndependentFeatures(np.full((1, 4), 0.2))), "relu_output", {"stratified": True}),
         (ToyModel(4, 2, IndependentFeatures(np.full((1, 4), 0.2))), "relu_output", {"exact_zeros": True}),

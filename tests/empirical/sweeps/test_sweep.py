@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.sweeps import read_sweep, sweep
 from tegum.empirical.training import train
 from tegum.theory import CorrelatedFeatures, IndependentFeatures, OneHotFeatures, ToyModel, diagram_model
-from tegum.theory.storage import UnverifiedWarning, workplace
+from tegum.theory.storage import UnverifiedWarning, sealed, workplace
 from tests.support.damage import REFUSED, attacked
 from tests.support.sweeps import FILES, SMALL, UNITS, contents, marks, same_models, small_sweep
 
@@ -78,7 +79,13 @@ def test_coordinates_are_the_axes(finished: Path) -> None:
     assert dataset["seed"].values.tolist() == [0, 1]
     # Features are numbered as in the labels of phases.
     assert dataset["feature"].values.tolist() == [1, 2, 3]
-    scalars = {"importance": 1.0, "n_hidden": 1, "interference_penalty": 0, "weight_decay": 0, "activation_penalty": 0}
+    scalars = {
+        "importance": 1.0,
+        "n_hidden": 1,
+        "interference_penalty": 0,
+        "weight_penalty": 0,
+        "activation_penalty": 0,
+    }
     for name, value in scalars.items():
         assert name in dataset.coords
         assert dataset[name].values == value
@@ -86,7 +93,7 @@ def test_coordinates_are_the_axes(finished: Path) -> None:
 
 def test_attributes_hold_every_setting(finished: Path) -> None:
     attributes = xr.open_zarr(finished).attrs
-    assert (attributes["format"], attributes["format_version"]) == ("tegum sweep", 2)
+    assert (attributes["format"], attributes["format_version"]) == ("tegum sweep", 3)
     options = json.loads(attributes["options"])
     assert {name: options[name] for name in ("steps", "batch_size", "learning_rate", "device")} == {
         "steps": 4,
@@ -104,7 +111,7 @@ def test_every_axis_can_be_a_dimension(tmp_path: Path) -> None:
         "density": [0.2, 0.5],
         "importance": [0.5, 2.0],
         "interference_penalty": [0.0, 0.1],
-        "weight_decay": [0.0, 0.2],
+        "weight_penalty": [0.0, 0.2],
         "activation_penalty": [0.0, 0.3],
         "seed": [4, 9],
     }
@@ -254,7 +261,7 @@ def test_progress_is_reported_and_shown(tmp_path: Path, capsys: pytest.CaptureFi
         pytest.param({"relative_importance": [1.0]}, id="a dimension more"),
         pytest.param({"seeds": 3}, id="seeds"),
         pytest.param({"n_features": [2, 4]}, id="features"),
-        pytest.param({"weight_decay": 0.1, "objective": "exact"}, id="penalty"),
+        pytest.param({"weight_penalty": 0.1, "objective": "exact"}, id="penalty"),
         pytest.param({"law": {"independent": IndependentFeatures}}, id="law as an axis"),
         pytest.param({"law": lambda density: IndependentFeatures(density**2)}, id="law"),
         pytest.param({"steps": 5}, id="steps"),
@@ -408,7 +415,7 @@ def garbage(path: Path) -> None:
 
 def newer(path: Path) -> None:
     replace_attribute(path, "tegum_version", "9.0")
-    replace_attribute(path, "format_version", 3)
+    replace_attribute(path, "format_version", 4)
 
 
 def something_else(path: Path) -> None:
@@ -447,7 +454,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "another format": (lambda path: replace_attribute(path, "format", "a diagram"), "format 'tegum sweep'.*a diagram"),
     "a newer format": (
         newer,
-        "format version 2 .* got 3, written by tegum 9.0",
+        "format version 3 .* got 4, written by tegum 9.0",
     ),
     "garbage settings": (lambda path: replace_attribute(path, "axes", "{"), "expected the settings of a sweep"),
     "other settings": (lambda path: replace_attribute(path, "chunk", '"a"'), "expected the settings of a sweep"),
@@ -608,8 +615,36 @@ def test_damage_is_noticed(copy: Path) -> None:
     assert counts[REFUSED] > 0
 
 
+def with_former_names(path: Path) -> None:
+    """Call the penalty on weights in a store as it was called up to version 2."""
+    (path / "weight_penalty").rename(path / "weight_decay")
+    for file in path.rglob("zarr.json"):
+        file.write_text(file.read_text().replace("weight_penalty", "weight_decay"))
+
+
+def test_a_sweep_whose_axes_had_other_names_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    path, axes = tmp_path / "penalised.zarr", {"n_features": 2, "weight_penalty": [0.0, 0.5]}
+    whole = small_sweep(path, **axes).dataset.load()
+    with_former_names(path)
+    replace_attribute(path, "format_version", 2)
+    begun = path / "marks" / "begun.json"
+    sums = {
+        file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in (path / name.replace("weight_penalty", "weight_decay") for name in json.loads(begun.read_text()))
+        if file.is_file()
+    }
+    begun.write_text(json.dumps(sealed(sums)))
+    assert "weight_decay" in xr.open_zarr(path).dims
+    same_models(read_sweep(path).dataset, whole)
+    (path / "marks" / marks(path)[0]).unlink()
+    again = small_sweep(path, **axes)
+    assert (again.trained, again.status) == (1, "finished")
+    same_models(again.dataset, whole)
+
+
 def test_a_sweep_of_the_first_version_is_read_with_a_warning(copy: Path) -> None:
     whole = read_sweep(copy).dataset.load()
+    with_former_names(copy)
     replace_attribute(copy, "format_version", 1)
     (copy / "marks" / "begun.json").unlink()
     with pytest.warns(UnverifiedWarning, match="sweep's metadata in .* is of a former format without checksums"):

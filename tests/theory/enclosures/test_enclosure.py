@@ -79,7 +79,7 @@ def defined_loss(case: Case) -> Fraction:
     gram, W = exact_gram(case.weights), [[Fraction(float(w)) for w in row] for row in case.weights]
     importance = [Fraction(x) for x in np.broadcast_to(model.exact["importance"], (n,))]
     interference, decay, activation = (
-        Fraction(model.exact[name].item()) for name in ("interference_penalty", "weight_decay", "activation_penalty")
+        Fraction(model.exact[name].item()) for name in ("interference_penalty", "weight_penalty", "activation_penalty")
     )
     total = interference * sum(gram[i][j] ** 2 for i in range(n) for j in range(n) if i != j)
     total += decay * sum(w**2 for row in W for w in row)

@@ -569,7 +569,7 @@ def test_penalties_done_by_hand() -> None:
     gram = weights.T @ weights
     by_hand = {
         "interference_penalty": 2 * (gram[0, 1] ** 2 + gram[0, 2] ** 2 + gram[1, 2] ** 2),
-        "weight_decay": 0.5**2 + 0.25**2 + 1 + 0.75**2 + 0.5**2 + 0.5**2,
+        "weight_penalty": 0.5**2 + 0.25**2 + 1 + 0.75**2 + 0.5**2 + 0.5**2,
     }
     for name, expected in by_hand.items():
         changes: dict[str, Any] = {name: 2.0}

@@ -347,7 +347,7 @@ def test_the_loss_is_linear_in_the_law(engine: Engine, point: Point, share: floa
 
 
 @every_loss
-@pytest.mark.parametrize("penalty", ["interference_penalty", "weight_decay", "activation_penalty"])
+@pytest.mark.parametrize("penalty", ["interference_penalty", "weight_penalty", "activation_penalty"])
 @given(point=points(penalties=["no penalty"]), size=st.floats(0.01, 10))
 @FEWER
 @held_by_each

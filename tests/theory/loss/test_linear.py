@@ -192,7 +192,7 @@ def test_correlated_features_of_different_importance_are_refused() -> None:
 
 
 def test_penalties_are_refused() -> None:
-    model = ToyModel(2, 1, IndependentFeatures(0.5), weight_decay=0.1)
+    model = ToyModel(2, 1, IndependentFeatures(0.5), weight_penalty=0.1)
     for function in (linear_loss, linear_gradient):
         with pytest.raises(ValueError, match="has no penalties"):
             function(model, [[1.0, 0.0]], [0.0, 0.0])

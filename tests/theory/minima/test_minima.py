@@ -250,8 +250,8 @@ def test_an_interference_penalty_shifts_the_optimum_and_then_drops_a_feature() -
     assert strong.loss == pytest.approx(0.6 * (0.3 / 3 - 0.3**2 / 4), abs=LOSS_DIGITS)
 
 
-def test_weight_decay_is_part_of_the_loss_that_is_minimised() -> None:
-    model = ToyModel(2, 1, IndependentFeatures(0.3), weight_decay=0.01)
+def test_weight_penalty_is_part_of_the_loss_that_is_minimised() -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.3), weight_penalty=0.01)
     best = global_minimum(model)
     assert best.gradient_norm <= GRADIENT_BAR
     without = ToyModel(2, 1, IndependentFeatures(0.3))

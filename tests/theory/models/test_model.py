@@ -19,7 +19,7 @@ from tegum.theory import (
 from tests.support.laws import densities, independent
 from tests.support.tolerances import tolerance
 
-PENALTIES = ("interference_penalty", "weight_decay", "activation_penalty")
+PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_take_is_indexing_over_the_batch() -> None:
             id="table of other features",
         ),
         pytest.param(
-            {"weight_decay": np.ones(4), "activation_penalty": np.ones(3)},
+            {"weight_penalty": np.ones(4), "activation_penalty": np.ones(3)},
             r"batch shapes of density \(\), importance \(\) and penalties .*\(4,\), \(3,\)\] don't broadcast",
             id="penalties of other lengths",
         ),
@@ -160,7 +160,7 @@ def test_penalties_are_part_of_the_batch() -> None:
         1,
         IndependentFeatures(np.array([0.1, 0.4])[:, None, None]),
         interference_penalty=[0.0, 1.0, 2.0],
-        weight_decay=np.array([[0.5], [0.25]]),
+        weight_penalty=np.array([[0.5], [0.25]]),
         activation_penalty=0.125,
     )
     assert model.batch_shape == (2, 3)
@@ -174,7 +174,7 @@ def test_penalties_are_part_of_the_batch() -> None:
         np.testing.assert_allclose(expected_loss(single, weights, bias), losses[i, j], rtol=tolerance("rounding"))
     pair = model.take((np.array([0, 1]), np.array([2, 1])))
     np.testing.assert_array_equal(pair.interference_penalty, [2.0, 1.0])
-    np.testing.assert_array_equal(pair.weight_decay, [0.5, 0.25])
+    np.testing.assert_array_equal(pair.weight_penalty, [0.5, 0.25])
     np.testing.assert_array_equal(pair.activation_penalty, 0.125)
 
 
@@ -191,11 +191,11 @@ def test_penalties_are_frozen(name: str) -> None:
 def test_fractions_are_kept_beside_their_float64_values() -> None:
     third = Fraction(1, 3)
     model = ToyModel(
-        2, 1, AnticorrelatedFeatures(third, [(0, 1)]), [third, 1], weight_decay=third, activation_penalty=[third, 0]
+        2, 1, AnticorrelatedFeatures(third, [(0, 1)]), [third, 1], weight_penalty=third, activation_penalty=[third, 0]
     )
     assert model.exact["importance"].tolist() == [third, 1]
-    assert model.exact["weight_decay"].item() == third
-    assert model.importance.dtype == model.weight_decay.dtype == model.activation_penalty.dtype == np.float64
+    assert model.exact["weight_penalty"].item() == third
+    assert model.importance.dtype == model.weight_penalty.dtype == model.activation_penalty.dtype == np.float64
     np.testing.assert_array_equal(model.importance, [1 / 3, 1])
     single = model.take((0,))
     assert single.exact["activation_penalty"].item() == third

@@ -51,10 +51,10 @@ def test_each_named_parameter_reaches_the_model() -> None:
     np.testing.assert_allclose(model.densities(), [[0.3, 0.2], [0.3, 0.7]])
     np.testing.assert_allclose(model.importances(), [[1, 0.5], [1, 0.5]])
     np.testing.assert_allclose(model.interference_penalty, [0, 0.05])
-    plane = Plane.of(BASE, x=("importance[1]", 1, 2), y=("weight_decay", 0, 1))
+    plane = Plane.of(BASE, x=("importance[1]", 1, 2), y=("weight_penalty", 0, 1))
     model = plane.models(plane.position([2.0], [0.5]))
     np.testing.assert_allclose(model.importances(), [[2, 0.5]])
-    np.testing.assert_allclose(model.weight_decay, [0.5])
+    np.testing.assert_allclose(model.weight_penalty, [0.5])
 
 
 def test_other_laws_with_densities_vary_too() -> None:

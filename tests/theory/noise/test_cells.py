@@ -31,7 +31,7 @@ SEEN = ("random", "zeros", "ties", "short", "corners", "polytope")
 
 
 def without_penalties_on_weights(model: ToyModel) -> ToyModel:
-    return replace(model, interference_penalty=0.0, weight_decay=0.0)
+    return replace(model, interference_penalty=0.0, weight_penalty=0.0)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 4])

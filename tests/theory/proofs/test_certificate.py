@@ -226,7 +226,7 @@ def test_a_larger_budget_gives_no_worse_a_bound() -> None:
         (ToyModel(2, 1, IndependentFeatures([0.5, 0.6])), "one density"),
         (ToyModel(2, 1, IndependentFeatures(0.5, amplitude="symmetric")), "uniform on"),
         (ToyModel(2, 1, CorrelatedFeatures(0.5, groups=((0, 1),))), "IndependentFeatures"),
-        (ToyModel(2, 1, IndependentFeatures(0.5), weight_decay=0.1), "weight_decay"),
+        (ToyModel(2, 1, IndependentFeatures(0.5), weight_penalty=0.1), "weight_penalty"),
         (ToyModel(2, 1, IndependentFeatures(0.5), activation_penalty=0.1), "activation_penalty"),
         ("a model", "ToyModel"),
     ],

@@ -80,8 +80,8 @@ MISUSE: dict[str, tuple[dict[str, Any], str]] = {
     "densities": ({"model": ToyModel(3, 2, IndependentFeatures([0.5, 0.5, 0.6]))}, "one density"),
     "amplitude": ({"model": ToyModel(3, 2, IndependentFeatures(0.5, amplitude="symmetric"))}, "uniform on"),
     "penalty": (
-        {"model": ToyModel(3, 2, TENTHS, weight_decay=0.1)},
-        "none of the penalties, got weight_decay=0.1",
+        {"model": ToyModel(3, 2, TENTHS, weight_penalty=0.1)},
+        "none of the penalties, got weight_penalty=0.1",
     ),
     "gap": ({"gap": -1.0}, "gap must be finite and not negative"),
     "budget": ({"max_boxes": 0}, "max_boxes must be an integer of at least 1, got 0"),
