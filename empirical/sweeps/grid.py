@@ -124,8 +124,11 @@ class Grid:
         Raises:
             ValueError: if the function doesn't return a law of as many models.
         """
-        law = self.laws[name](density[:, None])
         expected = f"law must return an input law of {len(density)} models for densities of shape {(len(density), 1)}"
+        try:
+            law = self.laws[name](density[:, None])
+        except TypeError as error:
+            raise ValueError(f"{expected}, got an error from {name!r}: {error}") from error
         if not isinstance(law, FeatureLaw):
             raise ValueError(f"{expected}, got {type(law).__name__} from {name!r}")
         if law.batch_shape not in ((), (len(density),)):

@@ -229,15 +229,16 @@ class DensityLaw(FeatureLaw):
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
         states = [list(self.block_patterns(part, density)) for part in parts if part]
 
-        def extended(active: ActivePattern, chance: NDArray[Any], place: int) -> Iterator[Any]:
+        # Patterns share the product over the blocks so far; a caller may stop after a few of them.
+        one = np.full(self.batch_shape, Fraction(1) if exact else 1.0)
+        waiting: list[tuple[ActivePattern, Any, int]] = [((), one, 0)]
+        while waiting:
+            active, chance, place = waiting.pop()
             if place == len(states):
                 yield tuple(sorted(active)), np.asarray(chance)
-                return
-            # Patterns share the product over the blocks so far; a caller may stop after a few of them.
-            for more, factor in states[place]:
-                yield from extended((*active, *more), chance * factor, place + 1)
-
-        yield from extended((), np.full(self.batch_shape, Fraction(1) if exact else 1.0), 0)
+                continue
+            for more, factor in reversed(states[place]):
+                waiting.append(((*active, *more), chance * factor, place + 1))
 
     def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw activity patterns, shape (samples, *batch_shape, n_features): one uniform number for each block."""

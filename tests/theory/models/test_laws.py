@@ -425,3 +425,9 @@ def test_as_amplitude_keeps_an_amplitude() -> None:
     amplitudes = internals("models.amplitudes")
     own = Amplitude(0, 2)
     assert amplitudes.as_amplitude(own) is own
+
+
+def test_patterns_of_many_features_begin_at_once() -> None:
+    # Far more than Python's calls may be nested.
+    active, chance = next(IndependentFeatures(0.5).patterns(5000))
+    assert (active, float(chance)) == ((), 0.5**5000)
