@@ -33,7 +33,8 @@ SEED, LINES = 2026, 300
 SECONDS, MEMORY = 100, 6
 
 # What is loaded before it forks, and what every process does first. Tracing the boundaries of a phase diagram takes
-# half a minute, and depends on no option but sizes; planes of initial weights on none.
+# half a minute, and depends on no option but sizes; planes of initial weights on none; and where packings change hands
+# is found by bisection.
 MODULES = (
     "matplotlib.backends.backend_agg",
     "torch",
@@ -60,6 +61,7 @@ resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS + 5}))
 stages = import_module("tegum.compare.diagrams.diagram")
 stages.seed_diagram, stages.phase_boundaries = (lambda *_: None), (lambda _: ())
 import_module("tegum.compare.commands.basins").PLANE_POINTS = 4
+import_module("tegum.theory.packing.transitions")._between = lambda *_: []
 sys.argv = ["tegum", *words]
 from tegum.compare.commands.app import main
 main()
