@@ -84,9 +84,9 @@ QUICK: dict[str, dict[str, str]] = {
     "packing": {"--density": "0.1"},
     "uniform": {"--size": "4,2", "--points": "2", "--steps": "5", "--device": "cpu", "--out": "new/uniform"},
     "thomson": {"": "4"},
-    "deform": {"--features": "2", "--hidden": "1", "--density": "0.3", "--low": "0.5", "--high": "2", "--probes": "1"}
+    "deform": {"--features": "3", "--density": "0.7", "--low": "0.9", "--high": "1.1", "--probes": "1"}
     | {"--starts": "4", "--runs": "1", "--seeds": "1", "--out": "new/deform"},
-    "correlated": {"--pairs": "1", "--hidden": "1", "--low": "0.1", "--high": "0.5", "--probes": "1", "--starts": "4"}
+    "correlated": {"--pairs": "2", "--low": "0.24", "--high": "0.26", "--probes": "1", "--starts": "4"}
     | {"--runs": "1", "--seeds": "1", "--out": "new/correlated"},
     "certify": {"--density": "0.5"},
     "certified-diagram": {"--cells": "2", "--divisions": "0", "--out": "new/certified"},
