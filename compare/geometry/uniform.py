@@ -149,7 +149,9 @@ def train_uniform(
     """
     inverse_density = reals("inverse_density", inverse_density)
     check_path("out", out)
-    sizes = [whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list)]
+    sizes = [
+        whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list, least=1)
+    ]
     check_seed("seed", seed)
     check_rate("learning_rate", learning_rate)
     check_callable("report", report, 2)

@@ -256,5 +256,6 @@ class Attacker:
         """End the process."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
-            self.process = None
+            with self.process:
+                # That closes its pipes.
+                self.process = None
