@@ -13,6 +13,7 @@ FOUND = [
     ("empirical plateaus", "values", "bools"),
     ("compare read_many", "layout", "objects"),
     ("compare train_uniform", "device", "class"),
+    ("compare train_uniform", "sizes", "empty"),
     ("compare draw_features", "weights", "int 0"),
     ("compare save_turntable", "points", "empty rows"),
     ("compare save_turntable", "on_progress", "class"),
