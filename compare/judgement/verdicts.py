@@ -183,7 +183,7 @@ def allowances(model: ToyModel, weights: FloatArray, bias: FloatArray, recipe: R
     weights = reals("weights", weights, (*model.batch_shape, model.n_hidden, model.n_features))
     bias = reals("bias", bias, (*model.batch_shape, model.n_features))
     excess, squares = recipe.noise(model, weights, bias)
-    scale = (model.importances() * model.densities()).sum(axis=-1) * float(model.features.amplitude.second_moment)
+    scale = (model.importances() * model.second_moments()).sum(axis=-1)
     # Noise that grows without bound explains nothing.
     excess, squares = (np.nan_to_num(mean, nan=0.0, posinf=0.0) for mean in (excess, squares))
     return TIMES_MEAN * excess + LEAST_EXCESS * scale, np.sqrt(TIMES_MEAN * squares) + LEAST_DISTANCE

@@ -9,7 +9,7 @@ with `group`:
     True
 """
 
-from .compiled import CompiledGroup, law_of
+from .compiled import CompiledGroup, law_of, shape_of
 from .device import DeviceGroup
 from .exact import ExactGroup
 from .group import Group, penalties_of
@@ -21,4 +21,5 @@ __all__ = [
     "Group",
     "law_of",
     "penalties_of",
+    "shape_of",
 ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tegum.theory.models import ToyModel
 
 from ..inputs import InputTable, input_table, seed_words
-from ..runs import BETAS, EPSILON, RUNNING, Settings, TrainingState
+from ..runs import BETAS, EPSILON, RUNNING, Architecture, Settings, TrainingState
 from .group import WINDOW, finite_rows, follow_losses, marks_between, penalties_of, settle
 
 if TYPE_CHECKING:
@@ -45,6 +45,21 @@ def law_of(table: InputTable) -> records.Law:
     )
 
 
+def shape_of(architecture: Architecture, model: ToyModel) -> records.Shape:
+    """Return which model it is as the compiled loop takes it."""
+    from ..kernels import records
+
+    return records.Shape(
+        hidden_relu=architecture.hidden_relu,
+        linear=not architecture.output_relu,
+        tied=architecture.tied,
+        absolute=architecture.absolute,
+        only_active=model.targets == "active",
+        common_bias=model.bias == "common",
+        no_bias=model.bias == "none",
+    )
+
+
 class CompiledGroup:
     """Sampled training on a CPU by the steps of `kernels/cpu.py`."""
 
@@ -67,8 +82,7 @@ class CompiledGroup:
         self._importance = np.array(part.importances(), dtype=self._kind)
         self._penalties = penalties_of(part)
         self._sizes = part.n_hidden, part.n_features, settings.batch_size
-        shape = settings.architecture
-        self._shape = shape.hidden_relu, not shape.output_relu, shape.tied, shape.absolute
+        self._shape = shape_of(settings.architecture, part)
 
     def run(self, stopped: Callable[[], bool], advance: Callable[[int], None]) -> None:
         """Train until every model is done or `stopped`."""
@@ -99,7 +113,7 @@ class CompiledGroup:
                 self._importance,
                 self._penalties,
                 records.Sizes(*self._sizes),
-                records.Shape(*self._shape),
+                self._shape,
                 optimiser,
                 losses,
             )

@@ -146,6 +146,9 @@ class ExactGroup:
         packed = point.T if self._on_cpu else point.T.contiguous()
         weights, bias = packed[:, : m * n].reshape(-1, m, n), packed[:, m * n :]
         loss, d_weights, d_bias = engine.loss_and_gradient(weights, bias)
+        if self._model.bias != "free":
+            # Along what is free of the biases: the mean for one that all outputs have.
+            d_bias = 0 * d_bias if self._model.bias == "none" else 0 * d_bias + d_bias.mean(-1)[:, None]
         parts = d_weights.reshape(len(packed), -1).T, d_bias.T
         return loss, np.concatenate(parts) if self._on_cpu else torch.cat(parts)
 

@@ -28,8 +28,10 @@ MOST_HIDDEN, PROGRAMS_PER_PROCESSOR, PART = 64, 8, 1024
 
 
 def fusible(model: ToyModel, table: InputTable, settings: Settings) -> bool:
-    """Return whether there is a fused kernel: independent features, a tied model, no penalty, plain sampling."""
-    if table.stratified or table.hot or table.first_edges.shape[1]:
+    """Return whether there is a fused kernel: independent features, a plain tied model, no penalty, plain sampling."""
+    if model.bias != "free" or model.targets != "all":
+        return False
+    if not table.is_product or table.stratified or table.hot or table.first_edges.shape[1]:
         return False
     features, kind = np.arange(model.n_features), settings.architecture
     independent = np.array_equal(table.members, features) and np.array_equal(table.block_of, features)

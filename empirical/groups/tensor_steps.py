@@ -48,6 +48,8 @@ class TensorSteps(Replayed):
             self._place(penalties_of(model)),
             self._inputs.weight,
             self._place(table.empty),
+            bias=model.bias,
+            targets=model.targets,
         )
         self._rates = self._place(settings.rates)
         self._active = torch.ones(size, 1, dtype=torch.bool, device=device)

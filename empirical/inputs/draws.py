@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .tables import InputTable
 
-BLOCK_NUMBERS, AMPLITUDES, FIRST_ACTIVE = 0, 1, 2
+BLOCK_NUMBERS, AMPLITUDES, FIRST_ACTIVE, ALTERNATIVES = 0, 1, 2, 3
 ROUNDS = 10
 WORD = 0xFFFFFFFF
 
@@ -60,6 +60,7 @@ class Inputs:
         batch_size: samples for each model and step.
         dtype: floating-point type of the inputs.
         device: where they are drawn.
+        depth: of mixtures that this is a law of.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Inputs:
         batch_size: int,
         dtype: torch.dtype,
         device: torch.device,
+        depth: int = 0,
     ) -> None:
         """Move the table to the device."""
         self._table, self._n, self._batch, self._dtype = table, n_features, batch_size, dtype
@@ -89,6 +91,10 @@ class Inputs:
         self._pattern, weight = sample_weights(table, batch_size)
         self._pattern = self._pattern.to(device)
         self.weight = place(weight)
+        self._listed = place(table.inputs)
+        # A sample follows one law only, so all may look at the same words.
+        self._purpose = ALTERNATIVES + depth
+        self._parts = [Inputs(part, seeds, n_features, batch_size, dtype, device, depth + 1) for part in table.parts]
 
     def _uniform(self, channels: int, step: Tensor, purpose: int) -> Tensor:
         """Return uniform numbers in [0, 1], shape (R, channels, batch)."""
@@ -104,6 +110,11 @@ class Inputs:
         """
         table, n = self._table, self._n
         size, width = table.amplitude
+        if not table.is_product:
+            return self._alternatives(step)
+        if not len(table.block_of) and not table.hot and not table.stratified:
+            # A law whose features are never on.
+            return torch.zeros(len(self._low), n, self._batch, dtype=self._dtype, device=self._position.device)
         if table.stratified:
             amplitude = size + width * self._uniform(n, step, AMPLITUDES)
             return torch.where(self._masks[self._pattern].mT, amplitude, 0.0)
@@ -129,6 +140,19 @@ class Inputs:
             # Singletons only, one for each feature: one table operation does all.
             return self._singletons(uniform[:, self._block_of])
         return self._sets(uniform, step)
+
+    def _alternatives(self, step: Tensor) -> Tensor:
+        """Return inputs that are picked from a list, or drawn by one of several laws."""
+        if self._table.stratified:
+            return self._listed[self._pattern].mT
+        number = self._uniform(1, step, self._purpose)[:, 0]
+        place = torch.searchsorted(self._high, number, right=True)
+        if len(self._listed):
+            return self._listed[place].mT
+        x = torch.zeros(len(place), self._n, self._batch, dtype=self._dtype, device=number.device)
+        for k, part in enumerate(self._parts):
+            x = torch.where((place == k)[:, None], part.draw(step), x)
+        return x
 
     def _singletons(self, uniform: Tensor) -> Tensor:
         size, width = self._table.amplitude

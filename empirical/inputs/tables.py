@@ -3,20 +3,29 @@
 Every law is a product of independent blocks, each of which picks one of a few sets of active features: singletons for
 independent features, a group or nothing for correlated ones, a member or nothing for anticorrelated ones, one block of
 patterns for a table. One uniform number picks the set. Where the set has a single member, what is left of the number is
-its amplitude. docs/training.md has the details; `draws.py` draws from these tables.
+its amplitude. Two laws are no such products: a mixture of many patterns is a table for each of its laws, of which one
+more number picks one, and a data set is the list of its inputs. These are drawn in tensors only. docs/training.md has
+the details; `draws.py` draws from these tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.models import DensityLaw, FeatureLaw, KHotFeatures, ToyModel, stratified_counts
+from tegum.theory.models import (
+    DataFeatures,
+    FeatureLaw,
+    KHotFeatures,
+    MixtureFeatures,
+    ToyModel,
+    stratified_counts,
+)
 from tegum.theory.numerics import FloatArray
 
 # Sets of active features that one block, or a stratified batch, may have.
@@ -43,6 +52,8 @@ class InputTable:
         amplitude: smallest amplitude and width of the law.
         hot: number of active features of a k-hot law, else 0.
         stratified: whether samples are shared out among patterns.
+        inputs: those of a data set, shape (K, n_features), which `low` and `high` pick from; else shape (0, 0).
+        parts: the tables of a mixture's laws, which `low` and `high` pick from; else none.
     """
 
     block_of: NDArray[np.int64]
@@ -59,6 +70,13 @@ class InputTable:
     amplitude: tuple[float, float]
     hot: int
     stratified: bool
+    inputs: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    parts: tuple[InputTable, ...] = ()
+
+    @property
+    def is_product(self) -> bool:
+        """Whether blocks are drawn, as compiled loops and fused kernels do it, or lists and mixtures, by tensors."""
+        return not len(self.inputs) and not self.parts
 
     def __post_init__(self) -> None:
         """Lay the arrays out in rows, which is what the compiled loop takes."""
@@ -68,20 +86,29 @@ class InputTable:
     def take(self, rows: Any) -> InputTable:
         """Return the table of some of the models."""
         own = {name: getattr(self, name)[rows] for name in PER_MODEL}
-        return InputTable(**(vars(self) | own))
+        parts = tuple(part.take(rows) for part in self.parts)
+        return InputTable(**(vars(self) | own | {"parts": parts}))
 
 
 PER_MODEL = ("low", "high", "first_edges", "chances", "counts", "masses", "empty")
 
 
 def _blocks(law: FeatureLaw, n_features: int) -> list[list[tuple[tuple[int, ...], FloatArray]]]:
-    """Return each independent block's sets of active features with their probabilities, the empty set left out."""
-    if isinstance(law, DensityLaw):
-        density = law.densities(n_features)
-        parts = [list(law.block_patterns(block, density)) for block in law.blocks(n_features)]
-    else:
-        parts = [_patterns(law, n_features)]
-    return [[(active, np.asarray(chance)) for active, chance in part if active] for part in parts]
+    """Return each independent block's sets of active features with their probabilities, the empty set left out.
+
+    Raises:
+        ValueError: if a block has too many.
+    """
+    blocks = []
+    for block, states in law.block_states(n_features):
+        part = list(islice(states, MOST_SETS + 1))
+        if len(part) > MOST_SETS:
+            raise ValueError(
+                f"{type(law).__name__} has more than {MOST_SETS} activity patterns in a block of {len(block)} features "
+                "that depend on each other, too many to draw from; objective='exact' draws none"
+            )
+        blocks.append([(active, np.asarray(chance)) for active, chance in part if active])
+    return [part for part in blocks if part]
 
 
 def _patterns(law: FeatureLaw, n_features: int) -> list[tuple[tuple[int, ...], FloatArray]]:
@@ -94,7 +121,7 @@ def _patterns(law: FeatureLaw, n_features: int) -> list[tuple[tuple[int, ...], F
     if len(patterns) > MOST_SETS:
         raise ValueError(
             f"{type(law).__name__} of {n_features} features has more than {MOST_SETS} activity patterns, too many to "
-            "share samples out among them; sampling='plain' takes any number of independent blocks"
+            "share samples out among them; sampling='plain' takes any number of independent blocks, and mixtures"
         )
     return [(active, np.asarray(chance)) for active, chance in patterns]
 
@@ -114,6 +141,10 @@ def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, e
     """
     n, law = model.n_features, model.features
     (rows,) = model.batch_shape
+    if isinstance(law, DataFeatures):
+        return _listed(law, rows, batch_size, stratified, exact_zeros)
+    if isinstance(law, MixtureFeatures) and not stratified and _is_long(law, n):
+        return _mixed(model, law, batch_size, exact_zeros)
     amplitude = float(law.amplitude.low), float(law.amplitude.width)
     nothing = np.zeros((rows, 0))
     if stratified:
@@ -164,6 +195,76 @@ def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, e
         amplitude,
         hot,
         False,
+    )
+
+
+def _is_long(law: FeatureLaw, n_features: int) -> bool:
+    return len(list(islice(law.patterns(n_features), MOST_SETS + 1))) > MOST_SETS
+
+
+def _without_sets(n_features: int, amplitude: tuple[float, float], **given: Any) -> InputTable:
+    """Return a table without sets of features, with what is given in place of nothing."""
+    none, nothing = np.zeros(0, dtype=np.int64), np.zeros((len(given["empty"]), 0))
+    fields: dict[str, Any] = {
+        "block_of": none, "starts": np.zeros(1, dtype=np.int64), "members": none, "low": nothing, "high": nothing,
+        "first_edges": nothing, "chances": nothing, "masks": np.zeros((1, n_features), dtype=bool),
+        "amplitude": amplitude, "hot": 0, "stratified": False,
+    }  # fmt: skip
+    return InputTable(**(fields | given))
+
+
+def _picking(chances: FloatArray) -> dict[str, FloatArray]:
+    """Return the parts of [0, 1) that pick each of K alternatives with probabilities of shape (R, K)."""
+    high = np.cumsum(chances, axis=1) / np.maximum(chances.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    low = np.concatenate([np.zeros((len(high), 1)), high[:, :-1]], axis=1)
+    # Rounding must not leave a gap below 1, nor pick what has no chance.
+    last = (chances > 0)[:, ::-1].argmax(axis=1)
+    for row, k in enumerate(chances.shape[1] - 1 - last):
+        low[row, k + 1 :] = high[row, k:] = 1.0 + 1e-6
+    return {"low": low, "high": high}
+
+
+def _listed(law: DataFeatures, rows: int, batch_size: int, stratified: bool, exact_zeros: bool) -> InputTable:
+    """Return the table of a data set; a stratified batch holds each of its inputs with its weight."""
+    chances = np.broadcast_to(law.chances_of_inputs(), (rows, len(law.inputs)))
+    kept = law.inputs.any(axis=1) if exact_zeros else np.ones(len(law.inputs), dtype=bool)
+    empty = chances[:, ~kept].sum(axis=1)
+    masses, inputs = chances[:, kept], law.inputs[kept]
+    found = {"empty": empty, "inputs": inputs, **_picking(masses)}
+    if not stratified:
+        counts = np.full((rows, 1), batch_size)
+        return _without_sets(inputs.shape[1], (0.0, 0.0), counts=counts, masses=(1 - empty)[:, None], **found)
+    try:
+        # Each input is one stratum: nothing varies within, and any number of samples but 0 will do.
+        counts = stratified_counts(masses, np.ones(len(inputs), dtype=np.int64), batch_size)
+    except ValueError as error:
+        raise ValueError(
+            f"a stratified batch holds each of the {len(inputs)} inputs of DataFeatures: {error}"
+        ) from None
+    masks = inputs != 0
+    return _without_sets(
+        inputs.shape[1], (0.0, 0.0), counts=counts, masses=masses, masks=masks, **(found | {"stratified": True})
+    )
+
+
+def _mixed(model: ToyModel, law: MixtureFeatures, batch_size: int, exact_zeros: bool) -> InputTable:
+    """Return the table of a mixture: a plain batch draws a law for each of its samples."""
+    (rows,) = model.batch_shape
+    if exact_zeros:
+        raise ValueError(
+            f"zero_inputs='exact' takes mixtures of at most {MOST_SETS} activity patterns, got more for "
+            f"{model.n_features} features; zero_inputs='sampled' takes them"
+        )
+    every = np.arange(rows)
+    # Some laws have no parameters that could be a batch: importances are one.
+    whole = replace(model, importance=model.importances())
+    of_law = [replace(whole, features=component.take((rows,), every)) for component in law.laws]
+    parts = tuple(input_table(part, batch_size=batch_size) for part in of_law)
+    shares = np.stack([np.broadcast_to(share, rows) for share in law.weights()], axis=1)
+    counts, ones, zeros = np.full((rows, 1), batch_size), np.ones((rows, 1)), np.zeros(rows)
+    amplitude = float(law.amplitude.low), float(law.amplitude.width)
+    return _without_sets(
+        model.n_features, amplitude, counts=counts, masses=ones, empty=zeros, parts=parts, **_picking(shares)
     )
 
 

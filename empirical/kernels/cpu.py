@@ -19,7 +19,7 @@ from numba import boolean, float64, from_dtype, int64, uint32, void
 
 from tegum.theory.numerics import machine_code
 
-from .losses import empty_input, errors, forward, product, unpack_second, weight_penalties
+from .losses import empty_input, errors, forward, product, restrict, unpack_second, weight_penalties
 from .records import (
     OPTIONS,
     POSITIONS,
@@ -164,13 +164,14 @@ def _advance(
                         for s in range(SAMPLES):
                             g[a, s] = g[a, s] if h[a, s] > zero else zero
                 _add_outer(g, x, d_weights)
-            if samples.empty[r] > 0:
+            if samples.empty[r] > 0 and not shape.only_active:
                 loss += empty_input(bias, importance[r], samples.empty[r], shape.linear, in_bias)
             loss += weight_penalties(weights, second, tied, interference, decay, d_weights, d_second)
             if tied:
                 for a in range(m):
                     for i in range(n):
                         d_weights[a, i] += d_second[i, a]
+            restrict(in_bias, shape)
             losses[r, step] = loss
             _update(packed, gradient, state.mean[r], state.square[r], first_step + step + 1, rates[step], rule)
 

@@ -73,7 +73,7 @@ def errors(bias: Any, importance: Any, weight: Any, shape: Shape, x: Any, z: Any
             target = abs(given[s]) if shape.absolute else given[s]
             # NaN must stay NaN: a model that diverges says so.
             error = (before if on or before != before else zero) - target
-            weighted = weight[s] * error
+            weighted = zero if shape.only_active and given[s] == zero else weight[s] * error
             squares += weighted * error
             slope = doubled * weighted if on else zero
             total += slope
@@ -93,6 +93,18 @@ def empty_input(bias: Any, importance: Any, chance: float, linear: bool, in_bias
             loss += chance * importance[i] * b * b
             in_bias[i] += in_bias.dtype.type(2 * chance * importance[i] * b)
     return loss
+
+
+@inlined
+def restrict(in_bias: Any, shape: Shape) -> None:
+    """Replace derivatives in the biases by those along what is free of them, so that a step leaves the rest alone."""
+    if shape.common_bias or shape.no_bias:
+        total = 0.0
+        for i in range(in_bias.shape[0]):
+            total += in_bias[i]
+        along = 0.0 if shape.no_bias else total / in_bias.shape[0]
+        for i in range(in_bias.shape[0]):
+            in_bias[i] = in_bias.dtype.type(along)
 
 
 @inlined
@@ -166,7 +178,7 @@ def _batch_losses(
         sample_weights(samples.counts[r], samples.masses[r], batch, on_pattern, weight)
         unpack_second(packed, weights, shape.tied, second)
         fixed = weight_penalties(weights, second, shape.tied, interference, decay, in_weights, in_second)
-        if samples.empty[r] > 0:
+        if samples.empty[r] > 0 and not shape.only_active:
             fixed += empty_input(bias, importance[r], samples.empty[r], shape.linear, in_bias)
         for k in range(losses.shape[1]):
             loss = fixed

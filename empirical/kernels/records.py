@@ -78,19 +78,25 @@ class Sizes(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Which of the four models it is.
+    """Which of the four models it is, which biases it has, and whose errors count.
 
     Attributes:
         hidden_relu: whether hidden activations go through a ReLU.
         linear: whether outputs don't.
         tied: whether the second matrix is the first one's transpose.
         absolute: whether the target is |x|.
+        only_active: whether only errors of features that are on count.
+        common_bias: whether all outputs have one bias.
+        no_bias: whether they have none.
     """
 
     hidden_relu: bool
     linear: bool
     tied: bool
     absolute: bool
+    only_active: bool
+    common_bias: bool
+    no_bias: bool
 
 
 class Rule(NamedTuple):
@@ -115,7 +121,7 @@ def record_types(number: Any) -> dict[type, Any]:
         Law: [int64, *[counts] * 3, *[rows] * 4, masks, pair, int64],
         Samples: [int64[:, ::1], rows, float64[::1]],
         Sizes: [int64] * 3,
-        Shape: [boolean] * 4,
+        Shape: [boolean] * 7,
         Rule: [int64, *[float64] * 4],
     }
     return {record: _type_of(record, own) for record, own in parts.items()}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tegum.theory.loss import expected_loss, linear_loss
-from tegum.theory.models import ToyModel
+from tegum.theory.models import DataFeatures, ToyModel
 from tegum.theory.numerics import FloatArray, even_size, over_slices
 
-from ..groups import law_of, penalties_of
-from ..inputs import input_table, seed_words
-from ..runs import Architecture
+from ..groups import law_of, penalties_of, shape_of
+from ..inputs import Inputs, InputTable, input_table, seed_words
+from ..runs import Architecture, SampledLoss
 
 # Inputs are drawn from a stream that no training seed has, and are the same for all models of a law.
 EVALUATION_SEED = 2**63 - 1
@@ -42,8 +43,9 @@ def losses_of(
     """
     weights = np.where(finite[..., None, None], weights, 0)
     bias = np.where(finite[..., None], bias, 0)
-    linear = architecture.name == "linear" and not model.has_penalty
-    if linear or (architecture.name == "relu_output" and model.n_features <= MOST_EXACT):
+    is_listed = isinstance(model.features, DataFeatures)
+    linear = architecture.name == "linear" and not model.has_penalty and not is_listed and model.targets == "all"
+    if linear or (architecture.name == "relu_output" and (is_listed or model.n_features <= MOST_EXACT)):
         evaluate = linear_loss if linear else expected_loss
         losses = evaluate(model.take((..., np.newaxis)), weights, bias)
         return np.where(finite, losses, np.nan), np.where(finite, 0.0, np.nan)
@@ -68,6 +70,8 @@ def _batch_losses(architecture: Architecture, model: ToyModel, parameters: Float
     from ..kernels import losses, records
 
     table = input_table(model, batch_size=BATCH, stratified=False, exact_zeros=False)
+    if not table.is_product:
+        return _tensor_losses(architecture, model, table, parameters)
     found = np.empty((len(parameters), BATCHES))
     losses.batch_losses(
         parameters,
@@ -78,7 +82,28 @@ def _batch_losses(architecture: Architecture, model: ToyModel, parameters: Float
         np.array(model.importances()),
         penalties_of(model),
         records.Sizes(model.n_hidden, model.n_features, BATCH),
-        records.Shape(architecture.hidden_relu, not architecture.output_relu, architecture.tied, architecture.absolute),
+        shape_of(architecture, model),
         found,
     )
     return found
+
+
+def _tensor_losses(
+    architecture: Architecture, model: ToyModel, table: InputTable, parameters: FloatArray
+) -> FloatArray:
+    """Return the same of inputs that are drawn in tensors."""
+    count, m, n = len(parameters), model.n_hidden, model.n_features
+    seeds = np.full(count, EVALUATION_SEED)
+    inputs = Inputs(table, seeds, n, BATCH, torch.float64, torch.device("cpu"))
+    sampled = SampledLoss(
+        architecture,
+        *(torch.as_tensor(np.array(values)) for values in (model.importances(), penalties_of(model))),
+        inputs.weight,
+        torch.as_tensor(table.empty),
+        targets=model.targets,
+    )
+    packed = torch.as_tensor(np.array(parameters))
+    first, bias = packed[:, : m * n].view(count, m, n), packed[:, -n:]
+    second = None if architecture.tied else packed[:, m * n : 2 * m * n].view(count, n, m)
+    losses = [sampled(first, second, bias, inputs.draw(torch.tensor(step)))[0] for step in range(BATCHES)]
+    return torch.stack(losses, dim=-1).numpy()

@@ -94,13 +94,24 @@ class SampledLoss:
         penalties: λ_I, λ_W, λ_A of `ToyModel`, shape (models, 3).
         weight: weight of each sample, shape (models, samples); sums over samples are expectations.
         empty: probability of x = 0 that is added exactly, shape (models,).
+        bias: which biases `ToyModel`s have; derivatives in them are those along what is free.
+        targets: whose errors count, as of a `ToyModel`.
     """
 
     def __init__(
-        self, architecture: Architecture, importance: Tensor, penalties: Tensor, weight: Tensor, empty: Tensor
+        self,
+        architecture: Architecture,
+        importance: Tensor,
+        penalties: Tensor,
+        weight: Tensor,
+        empty: Tensor,
+        *,
+        bias: str = "free",
+        targets: str = "all",
     ) -> None:
         """Keep what doesn't change from step to step."""
         self._architecture, self._importance = architecture, importance
+        self._bias, self._only_active = bias, targets == "active"
         self._weight, self._empty = weight[:, None, :], empty[:, None]
         self._penalties = [penalties[:, k, None, None] for k in range(3)]
         self._penalised = [bool((penalties[:, k] > 0).any()) for k in range(3)]
@@ -129,6 +140,7 @@ class SampledLoss:
         z = torch.baddbmm(bias[..., None], out, hidden)
         error = (torch.relu(z) if kind.output_relu else z) - kind.target(inputs)
         weighted = self._weight * error
+        weighted = torch.where(inputs != 0, weighted, 0.0) if self._only_active else weighted
         loss = (importance * (weighted * error).sum(dim=-1)).sum(dim=-1)
         slope = 2 * importance[..., None] * weighted
         slope = torch.where(z > 0, slope, 0.0) if kind.output_relu else slope
@@ -140,10 +152,13 @@ class SampledLoss:
             back = back + silence * torch.sign(hidden)
         back = torch.where(hidden > 0, back, 0.0) if kind.hidden_relu else back
         d_weights = back @ inputs.mT
-        # The input x = 0, whose output is f₂(b).
-        output = torch.relu(bias) if kind.output_relu else bias
-        loss = loss + (self._empty * importance * output * output).sum(dim=-1)
-        d_bias = d_bias + 2 * self._empty * importance * output
+        if not self._only_active:
+            # The input x = 0, whose output is f₂(b).
+            output = torch.relu(bias) if kind.output_relu else bias
+            loss = loss + (self._empty * importance * output * output).sum(dim=-1)
+            d_bias = d_bias + 2 * self._empty * importance * output
+        if self._bias != "free":
+            d_bias = 0 * d_bias if self._bias == "none" else d_bias.mean(dim=-1, keepdim=True).expand_as(d_bias)
         loss, d_weights, d_second = self._penalise(weights, second, loss, d_weights, d_second)
         if second is None:
             return loss, d_weights + d_second.mT, None, d_bias

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.models import PENALTIES, ToyModel
+from tegum.theory.models import PENALTIES, DataFeatures, ToyModel
 from tegum.theory.numerics import MOST_SIZE, MOST_STEPS, check_choice, check_count, check_kind, check_rate
 from tegum.theory.storage import MovedError, replacing
 
@@ -197,13 +197,18 @@ def _fresh(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale:
 def _identity(model: ToyModel, seeds: NDArray[np.int64], settings: Settings, scale: float) -> dict[str, Any]:
     """Return what a checkpoint must have in common with the run that continues it."""
     penalties = [getattr(model, name) for name in PENALTIES]
-    patterns = list(islice(model.features.patterns(model.n_features), PATTERNS_IN_IDENTITY))
+    law = model.features
+    patterns = list(islice(law.patterns(model.n_features), PATTERNS_IN_IDENTITY))
     chances = [chance for _, chance in patterns]
     arrays = (model.densities(), model.importances(), seeds, settings.rates, *penalties, *chances)
+    amplitude = None if isinstance(law, DataFeatures) else law.amplitude
+    if isinstance(law, DataFeatures):
+        arrays += (law.inputs, law.chances_of_inputs())
     if settings.film is not None:
         arrays += (settings.film.steps, settings.film.rows)
     content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
-    content += f"{type(model.features).__name__} {model.features.amplitude} {[on for on, _ in patterns]}".encode()
+    content += f"{type(law).__name__} {amplitude} {[on for on, _ in patterns]}".encode()
+    content += "".join(f" {name}={word}" for name, word in model.choices.items()).encode()
     return {
         "n_features": model.n_features,
         "n_hidden": model.n_hidden,

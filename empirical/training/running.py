@@ -14,6 +14,7 @@ from tegum.theory.models import ToyModel
 from tegum.theory.numerics import check_text
 
 from ..groups import CompiledGroup, DeviceGroup, ExactGroup, Group
+from ..inputs import input_table
 from ..runs import CONVERGED, DIVERGED, FINISHED, RUNNING, Session, Settings, TrainingState
 from .progress import Bar
 
@@ -71,6 +72,15 @@ def run_groups(
     """Train all models, and return whether none is left running."""
     kind, count = settings.device.type, len(seeds)
     compiled = kind == "cpu" and settings.objective == "sampled"
+    if compiled and count:
+        first = input_table(
+            model.take(slice(0, 1)),
+            batch_size=settings.batch_size,
+            stratified=settings.stratified,
+            exact_zeros=settings.exact_zeros,
+        )
+        # Lists and mixtures are drawn in tensors, on any device.
+        compiled = first.is_product
     state.outcome[(state.outcome == RUNNING) & (state.steps >= settings.steps)] = FINISHED
     size = group_size(model, count, settings)
     total, done, lock, stop = count * settings.steps, int(state.steps.sum()), threading.Lock(), threading.Event()

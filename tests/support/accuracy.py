@@ -13,12 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from tegum.theory import AnticorrelatedFeatures, CorrelatedFeatures, IndependentFeatures, ToyModel, enclosure
+from tegum.theory import (
+    AnticorrelatedFeatures,
+    CorrelatedFeatures,
+    HierarchicalFeatures,
+    IndependentBlocks,
+    IndependentFeatures,
+    ToyModel,
+    enclosure,
+)
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.numerics import FloatArray
 from tests.support.cases import Case, draw_case
 from tests.support.engines import ENGINES, PURPOSES, Engine, packed
-from tests.support.laws import AMPLITUDES, LAWS, PENALTIES
+from tests.support.laws import AMPLITUDES, COMPOSED, LAWS, PENALTIES
 from tests.support.oracles import oracle
 from tests.support.tolerances import tolerance
 
@@ -29,6 +37,10 @@ REFERENCE_WIDTH = 1e-17
 SMALL_OVERLAP = 1e-6
 # Of so many cases one has its gradient compared, and of twice as many one its Hessian.
 GRADIENT_EVERY, HESSIAN_EVERY = 2, 4
+
+
+# Laws of independent blocks.
+BLOCKS = (IndependentFeatures, CorrelatedFeatures, AnticorrelatedFeatures)
 
 
 class NotPromisedError(Exception):
@@ -55,7 +67,7 @@ def _spectral(model: ToyModel, weights: FloatArray, bias: FloatArray, order: int
 
 
 def _blocks_without_penalty(model: ToyModel) -> bool:
-    blocks = isinstance(model.features, IndependentFeatures | CorrelatedFeatures | AnticorrelatedFeatures)
+    blocks = isinstance(model.features, (*BLOCKS, IndependentBlocks, HierarchicalFeatures))
     return blocks and not model.has_penalty
 
 
@@ -193,6 +205,15 @@ def measure(rounds: int, start: int = 0, max_features: int = 3) -> Table:
             turn = number + place
             order = 2 if turn % HESSIAN_EVERY == 0 else 1 if turn % GRADIENT_EVERY == 0 else 0
             add(table, draw_case(number * 1000 + place, max_features=max_features, **kind), order)
+    return table
+
+
+def composed(rounds: int) -> Table:
+    """Return the worst errors over laws that are made of others, and trees."""
+    table = Table()
+    for number, law, amplitude in product(range(rounds), COMPOSED, AMPLITUDES):
+        case = draw_case(1000 * number + len(table.rows) + table.models, law=law, amplitude=amplitude, max_features=3)
+        add(table, case, order=table.models % 3)
     return table
 
 

@@ -18,7 +18,7 @@ from tegum.theory import (
     ToyModel,
 )
 from tegum.theory.numerics import FloatArray
-from tests.support.laws import AMPLITUDES, LAWS, PENALTIES
+from tests.support.laws import AMPLITUDES, EVERY_LAW, LAWS, PENALTIES
 from tests.support.oracles import exact_gram
 
 Rng = np.random.Generator
@@ -198,7 +198,7 @@ def draw_case(
     points = points or str(rng.choice(list(POINTS)))
     n = features or int(rng.integers(1, max_features + 1))
     m = int(rng.integers(1, min(n, 3) + 1))
-    model = ToyModel(n, m, LAWS[law](rng, n, AMPLITUDES[amplitude]), _importance(rng, n), **PENALTIES[penalty])
+    model = ToyModel(n, m, EVERY_LAW[law](rng, n, AMPLITUDES[amplitude]), _importance(rng, n), **PENALTIES[penalty])
     weights, bias = POINTS[points](rng, n, m)
     name = f"case {number}: {law}, {amplitude}, {penalty}, {points}, {n} features, {m} hidden"
     return Case(name, model, weights, bias)

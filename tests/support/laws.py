@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,11 @@ from tegum.theory import (
     AnticorrelatedFeatures,
     CorrelatedFeatures,
     FeatureLaw,
+    HierarchicalFeatures,
+    IndependentBlocks,
     IndependentFeatures,
     KHotFeatures,
+    MixtureFeatures,
     OneHotFeatures,
     TableFeatures,
     ToyModel,
@@ -85,6 +88,44 @@ LAWS: dict[str, Callable[[Rng, int, Any], FeatureLaw]] = {
     "table": _table,
 }
 
+
+def _any(rng: Rng, n: int, amplitude: Any) -> FeatureLaw:
+    return LAWS[str(rng.choice(list(LAWS)))](rng, n, amplitude)
+
+
+def _blocks(rng: Rng, n: int, amplitude: Any) -> FeatureLaw:
+    """Return parts whose features are in any order."""
+    order = [int(i) for i in rng.permutation(n)]
+    cuts = sorted({0, n, *(int(i) for i in rng.integers(0, n + 1, 2))})
+    groups = [order[begin:end] for begin, end in pairwise(cuts)]
+    return IndependentBlocks([(group, _any(rng, len(group), amplitude)) for group in groups])
+
+
+def _mixture(rng: Rng, n: int, amplitude: Any) -> FeatureLaw:
+    shares = [Fraction(int(share)) for share in rng.integers(0, 5, 2)] + [Fraction(1)]
+    return MixtureFeatures([share / sum(shares) for share in shares], [_any(rng, n, amplitude) for _ in shares])
+
+
+def _hierarchy(rng: Rng, n: int, amplitude: Any) -> FeatureLaw:
+    order = [int(i) for i in rng.permutation(n)]
+    parents: list[int | None] = [None] * n
+    density = np.array([_density(rng) for _ in range(n)], dtype=object)
+    for place, i in enumerate(order):
+        above = int(rng.integers(-1, place)) if place else -1
+        if above >= 0:
+            parents[i] = order[above]
+            density[i] = min(density[i], density[order[above]])
+    return HierarchicalFeatures(density, parents, amplitude=amplitude)
+
+
+# Laws that are made of others, and trees: engines are held to fewer cases of them.
+COMPOSED: dict[str, Callable[[Rng, int, Any], FeatureLaw]] = {
+    "blocks": _blocks,
+    "mixture": _mixture,
+    "hierarchy": _hierarchy,
+}
+EVERY_LAW = LAWS | COMPOSED
+
 PENALTIES: dict[str, dict[str, Any]] = {
     "no penalty": {},
     "interference": {"interference_penalty": 0.3},
@@ -113,6 +154,31 @@ def examples(n: int, amplitude: Any = "uniform") -> dict[str, FeatureLaw]:
         "one hot": OneHotFeatures(amplitude=amplitude),
         "two hot": KHotFeatures(2, amplitude=amplitude),
         "table": TableFeatures({on: (k + 1) / total for k, on in enumerate(sets)}, amplitude=amplitude),
+    }
+
+
+def composed_examples(n: int, amplitude: Any = "uniform") -> dict[str, FeatureLaw]:
+    """Return one law of each kind that is made of others, or a tree, for at least four features."""
+    half = (n + 1) // 2
+    return {
+        "blocks": IndependentBlocks(
+            [
+                (range(0, n, 2), AnticorrelatedFeatures(0.6 / n, [range((n + 1) // 2)], amplitude=amplitude)),
+                (range(1, n, 2), KHotFeatures(1, amplitude=amplitude)),
+            ]
+        ),
+        "mixture": MixtureFeatures(
+            [0.25, 0.75],
+            [
+                CorrelatedFeatures(0.3, [range(n)], amplitude=amplitude),
+                IndependentFeatures(np.linspace(0.1, 0.5, n), amplitude=amplitude),
+            ],
+        ),
+        "hierarchy": HierarchicalFeatures(
+            [0.8 / (1 + i) for i in range(half)] + [0.7 / (1 + i) for i in range(n - half)],
+            [None if i in (0, half) else (i - 1 if i < half else half) for i in range(n)],
+            amplitude=amplitude,
+        ),
     }
 
 

@@ -24,8 +24,11 @@ from tegum.theory import (
     AnticorrelatedFeatures,
     CorrelatedFeatures,
     FeatureLaw,
+    HierarchicalFeatures,
+    IndependentBlocks,
     IndependentFeatures,
     KHotFeatures,
+    MixtureFeatures,
     TableFeatures,
     ToyModel,
 )
@@ -109,6 +112,22 @@ def pattern_chance(law: FeatureLaw, n: int, active: tuple[int, ...]) -> Real:
         return mpmath.mpf(float(law.table.get(active, 0)))
     if isinstance(law, KHotFeatures):
         return mpmath.mpf(len(on) == law.active) / comb(n, law.active)
+    if isinstance(law, MixtureFeatures):
+        shares = [mpmath.mpf(float(share)) for share in law.probabilities]
+        each = (share * pattern_chance(one, n, active) for share, one in zip(shares, law.laws, strict=True))
+        return mpmath.fsum(each)
+    if isinstance(law, IndependentBlocks):
+        parts = [
+            pattern_chance(one, len(members), tuple(c for c, i in enumerate(members) if i in on))
+            for members, one in law.parts
+        ]
+        return mpmath.fprod(parts)
+    if isinstance(law, HierarchicalFeatures):
+        chance, p = mpmath.mpf(1), [mpmath.mpf(float(p)) for p in np.broadcast_to(law.density, n)]
+        for i, parent in enumerate(law.parents):
+            given = p[i] if parent is None else p[i] / p[parent] if parent in on else mpmath.mpf(0)
+            chance *= given if i in on else 1 - given
+        return chance
     assert isinstance(law, IndependentFeatures | CorrelatedFeatures | AnticorrelatedFeatures)
     density = [mpmath.mpf(float(p)) for p in np.broadcast_to(law.density, n)]
     groups = [set(group) for group in getattr(law, "groups", ())]

@@ -134,6 +134,7 @@ def enclosure(
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
     W = _rationals("weights", weights, (model.n_hidden, model.n_features))
     b = _rationals("bias", bias, (model.n_features,))
+    model.check_bias(b)
     check_count("order", order, 0, 2)
     bar = rational("width", width)
     if bar <= 0:

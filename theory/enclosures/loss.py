@@ -68,7 +68,8 @@ class BallLoss:
         self._ends = [_fmpq(exactly(np.asarray(end)).item()) for end in (law.amplitude.low, law.amplitude.high)]
         chances = ((active, chance.item()) for active, chance in law.patterns(n, exact=True))
         self._patterns = [(active, _fmpq(chance)) for active, chance in chances if chance != 0]
-        self._importance = np.broadcast_to(exactly(model.exact["importance"]), (n,))
+        self._only_active = model.targets == "active"
+        self._importance = model.exact_importances()
         self._penalty = {name: exactly(model.exact[name]).item() for name in PENALTIES}
         square = Box({}, fmpq(0), *self._ends).amplitude_moment(2)
         scale = [_fmpq(self._importance[i]) * square * chance for active, chance in self._patterns for i in active]
@@ -79,6 +80,8 @@ class BallLoss:
         """Yield I_i P(A) E[2 R_2(z_i) − 2 x_i R_1(z_i)], pattern by pattern."""
         importance = _fmpq(self._importance[i])
         for active, chance in self._patterns:
+            if self._only_active and i not in active:
+                continue
             box = Box({j: _fmpq(self._gram[i, j]) for j in active}, _fmpq(self._bias[i]), *self._ends)
             ramps = (Ramp(2, (), 2), Ramp(-2, (i,), 1)) if i in active else (Ramp(2, (), 2),)
             yield _Term(importance * chance, box, ramps, (*active, self._n), f"output {i}")

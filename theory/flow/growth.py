@@ -50,6 +50,7 @@ def growth_rates(model: ToyModel, time: float) -> FloatArray:
         ValueError: if the model is a batch or its features aren't independent, or the time is negative.
     """
     check_kind("model", model, ToyModel)
+    model.check_plain("the growth from small weights", "bias", "targets")
     time = check_number("time", time, least=0, infinite=True)
     if model.batch_shape != () or not isinstance(model.features, IndependentFeatures):
         raise ValueError(

@@ -248,7 +248,7 @@ def gradient_at(features: FeatureLaw, weights: Any, bias: Any, importance: Any =
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-def _model(features: FeatureLaw, weights: Any, importance: Any, penalties: dict[str, float]) -> ToyModel:
+def _model(features: FeatureLaw, weights: Any, importance: Any, penalties: dict[str, Any]) -> ToyModel:
     n_hidden, n_features = np.shape(weights)
     return ToyModel(n_features, n_hidden, features, importance, **penalties)
 

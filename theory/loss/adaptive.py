@@ -1,4 +1,4 @@
-"""The exact loss by enumeration, or by inversion where more features interact than enumeration can visit."""
+"""The exact loss by enumeration, or by a plain sum or inversion where more features interact than that can visit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .evaluation import Evaluation, Expectations
 from .inverted import SpectralEngine
 from .large import large
 from .signed_sums import Refusal
+from .summed import MOST_INPUTS, SummedEngine
 
 
 class AdaptiveEngine:
@@ -37,9 +38,10 @@ class AdaptiveEngine:
         self._arrays, self._chain_rule = ArrayEngine(model, self._like), ChainRule(model, self._like)
 
     @cached_property
-    def _spectral(self) -> SpectralEngine:
-        # It refuses laws that enumeration may do without it.
-        return SpectralEngine(self.model, self._like)
+    def _beyond(self) -> SummedEngine | SpectralEngine:
+        """What takes the sums that can't be enumerated; it may refuse laws that enumeration does without it."""
+        summed = SummedEngine.of(self.model, self._like, MOST_INPUTS)
+        return SpectralEngine(self.model, self._like) if summed is None else summed
 
     def take(self, index: Any) -> AdaptiveEngine:
         """Return the engine of some models of the batch."""
@@ -49,14 +51,14 @@ class AdaptiveEngine:
         """Return the loss and its derivatives; see `Engine`.
 
         Raises:
-            ValueError: if more features interact than can be enumerated, and the Hessian is asked for or the law isn't
-                one of independent blocks of features.
+            ValueError: if more features interact than can be enumerated, and the Hessian is asked for or a block
+                of features that depend on each other has too many activity patterns.
         """
         if large(self.model, weights, bias) is not None:
             return self._arrays.evaluate(weights, bias, order, outputs=outputs)
         found = self._arrays.outputs(weights, bias, order)
         if isinstance(found, Refusal):
-            found = self._spectral.outputs(weights, bias, order)
+            found = self._beyond.outputs(weights, bias, order)
         return self._chain_rule.evaluation(
             weights, bias, found, self._activations(weights, order), with_outputs=outputs
         )
@@ -65,4 +67,4 @@ class AdaptiveEngine:
         if not self._chain_rule.on_activations:
             return None
         found = self._arrays.activations(weights, order)
-        return self._spectral.activations(weights, order) if isinstance(found, Refusal) else found
+        return self._beyond.activations(weights, order) if isinstance(found, Refusal) else found

@@ -90,7 +90,7 @@ class ArrayEngine:
         batch = common_batch(self.model, weights.shape[:-2], bias.shape[:-1])
         slopes, short = (columns(xp, part, batch, 2) for part in precise_gram(weights))
         offset = columns(xp, bias, batch, 1)
-        found = self._evaluated(slopes, offset, range(n), squared_error, order, batch, short)
+        found = self._evaluated(self._sums, slopes, offset, range(n), squared_error, order, batch, short)
         if isinstance(found, Refusal):
             return found
         value = rows(xp, found[0], batch) + self._second_moment
@@ -105,7 +105,7 @@ class ArrayEngine:
         slopes = columns(xp, weights.mT, batch, 2)
         slopes = xp.concat([slopes, -slopes], axis=1)
         zero = xp.zeros(slopes.shape[1:], **self._placement)
-        found = self._evaluated(slopes, zero, [None] * (2 * m), positive_part, order, batch)
+        found = self._evaluated(self._unit_sums, slopes, zero, [None] * (2 * m), positive_part, order, batch)
         if isinstance(found, Refusal):
             return found
         value, first, second = found
@@ -120,15 +120,23 @@ class ArrayEngine:
 
     @cached_property
     def _sums(self) -> SignedSums:
+        model = self.model
+        return SignedSums(model.features, model.n_features, self._like, own_on=model.targets == "active")
+
+    @cached_property
+    def _unit_sums(self) -> SignedSums:
+        if self.model.targets == "all":
+            return self._sums
         return SignedSums(self.model.features, self.model.n_features, self._like)
 
     @cached_property
     def _second_moment(self) -> Array:
-        moments = self.model.densities() * float(self.model.features.amplitude.second_moment)
+        moments = self.model.second_moments()
         return self._xp.asarray(np.array(moments), **self._placement)
 
+    @staticmethod
     def _evaluated(
-        self,
+        sums: SignedSums,
         slopes: Array,
         offset: Array,
         own: Sequence[int | None],
@@ -137,10 +145,10 @@ class ArrayEngine:
         batch: Any,
         short: Array | None = None,
     ) -> tuple[Array, Array | None, Array | None] | Refusal:
-        plan = self._sums.plan(slopes, own)
+        plan = sums.plan(slopes, own)
         if isinstance(plan, Refusal):
             return plan
-        return self._sums.evaluate(plan, slopes, offset, integrand, order, batch, short)
+        return sums.evaluate(plan, slopes, offset, integrand, order, batch, short)
 
 
 def _enumerated(found: Expectations | Refusal) -> Expectations:

@@ -56,8 +56,8 @@ class CompiledEngine:
             chances[..., column] = chance
         penalties = np.zeros((*shape, 2))
         penalties[..., 0], penalties[..., 1] = model.interference_penalty, model.weight_penalty
-        second_moment = model.densities() * float(law.amplitude.second_moment)
-        self._patterns, self._places = _places(n, tuple(found))
+        second_moment = model.second_moments()
+        self._patterns, self._places = _places(n, tuple(found), own_on=model.targets == "active")
         tables = Tables(chances, model.importances(), second_moment, penalties)
         self._tables = tuple(np.ascontiguousarray(table.reshape(-1, table.shape[-1])) for table in tables)
         self._on_activations = bool(model.activation_penalty.any())
@@ -198,8 +198,13 @@ def _flat(array: FloatArray, batch: tuple[int, ...], kept: tuple[int, ...]) -> F
 
 
 @lru_cache(maxsize=64)
-def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], Places]:
+def _places(n: int, found: tuple[Pattern, ...], *, own_on: bool) -> tuple[tuple[Pattern, ...], Places]:
     """Return how the outputs see the law's patterns, each output's own feature being its first coordinate.
+
+    Args:
+        n: number of features.
+        found: the law's patterns.
+        own_on: whether an output sees those only in which its own feature is on.
 
     Returns:
         The sets of active coordinates that occur for any output; and the places of features and of these sets, with
@@ -210,7 +215,8 @@ def _places(n: int, found: tuple[Pattern, ...]) -> tuple[tuple[Pattern, ...], Pl
         {tuple(sorted(order.index(j) for j in active)): column for column, active in enumerate(found)}
         for order in features
     ]
-    patterns = sorted(set().union(*by_output), key=lambda p: (len(p), p))
+    seen = [p for p in set().union(*by_output) if not own_on or 0 in p]
+    patterns = sorted(seen or [(0,)], key=lambda p: (len(p), p))
     columns = [[known.get(p, len(found)) for p in patterns] for known in by_output]
     return tuple(patterns), Places(np.array(features), np.array(columns))
 

@@ -30,14 +30,16 @@ def checked_parameters(model: ToyModel, weights: Array, bias: Array) -> tuple[Ar
         raise ValueError(f"bias must have shape (..., {n}), got {tuple(bias.shape)}")
     check_broadcast(weights=weights.shape[:-2], bias=bias.shape[:-1], model=model.batch_shape)
     for name, array in (("weights", weights), ("bias", bias)):
-        if not _is_finite(xp, array):
+        if not _is_true(xp.all(xp.isfinite(array))):
             raise ValueError(f"{name} must be finite, got NaN or infinite entries")
+    model.check_bias(bias, _is_true)
     return weights, bias
 
 
-def _is_finite(xp: Any, array: Array) -> bool:
+def _is_true(found: Any) -> bool:
+    """Return whether something is true of values that can be looked at."""
     try:
-        return bool(xp.all(xp.isfinite(array)))
+        return bool(found)
     except RuntimeError:
-        # Under `torch.vmap` values can't be looked at. What isn't a number then gives what isn't one.
+        # Under `torch.vmap` they can't. What isn't a number then gives what isn't one.
         return True

@@ -8,18 +8,19 @@ a sum over activity patterns with their probabilities. With x̃ = (x, 1) the gra
 2 E[x̃ R_1(z_i)] − 2 E[x_i x̃ R_0(z_i)], and the Hessian 2 E[x̃ x̃ᵀ R_0(z_i)] − 2 E[x_i x̃ x̃ᵀ δ(z_i)]. The moments are
 exact (`moments.py`); the chain rule through G = WᵀW does the rest (`chain_rule.py`). docs/loss.md has the derivation.
 
-Three engines of one protocol (`evaluation.py`) evaluate it: array operations are the definition (`arrays.py`), small
-models on a CPU go through the same steps compiled (`compiled.py`), and transforms are inverted where many features
-interact (`inverted.py`).
+Engines of one protocol (`evaluation.py`) evaluate it: array operations are the definition (`arrays.py`), small models
+on a CPU go through the same steps compiled (`compiled.py`), transforms are inverted where many features interact
+(`inverted.py`), finitely many inputs are summed over (`summed.py`), and a mixture is the sum of its laws (`mixed.py`).
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from ..models import ToyModel
+from ..models import DataFeatures, MixtureFeatures, ToyModel
 from ..numerics import Array, check_choice, check_kind, check_like
 from .adaptive import AdaptiveEngine
 from .arrays import ArrayEngine
@@ -33,6 +34,9 @@ from .autograd import (
 from .compiled import CompiledEngine
 from .evaluation import Engine, Evaluation
 from .inverted import SpectralEngine
+from .mixed import MixtureEngine
+from .rounding import MAX_FEATURES
+from .summed import SummedEngine
 
 Method = Literal["auto", "enumeration", "spectral"]
 METHODS = ("auto", "enumeration", "spectral")
@@ -44,21 +48,28 @@ def engine_for(model: ToyModel, like: Array | None = None, method: Method = "aut
     Args:
         model: what is being asked.
         like: an array whose namespace, dtype and device are used; default NumPy, float64.
-        method: "enumeration" of activity patterns, by compiled code where that covers the model; "spectral" for many
-            features; or "auto", which enumerates unless more features interact than that can do.
+        method: "enumeration" of activity patterns, by compiled code where that covers the model, and as a plain sum
+            where inputs are finitely many; "spectral" for many features; or "auto", which enumerates unless more
+            features interact than that can do.
 
     Raises:
-        ValueError: if the model isn't a `ToyModel`, the method is unknown, or spectral evaluation is asked for and the
-            law isn't one of independent blocks of features.
+        ValueError: if the model isn't a `ToyModel`, the method is unknown, or spectral evaluation is asked for and a
+            block of features that depend on each other has too many activity patterns.
     """
     if like is not None:
         check_like(like)
     check_kind("model", model, ToyModel)
     check_choice("method", method, METHODS)
-    like = np.zeros(()) if like is None else like
+    like, law = np.zeros(()) if like is None else like, model.features
+    is_listed = isinstance(law, DataFeatures)
+    many = is_listed or model.n_features > MAX_FEATURES
+    if isinstance(law, MixtureFeatures) and (many or method == "spectral"):
+        return MixtureEngine(model, like, partial(engine_for, like=like, method=method))
     if method == "spectral":
         return SpectralEngine(model, like)
-    if CompiledEngine.covers(model, like):
+    if many and (summed := SummedEngine.of(model, like)) is not None:
+        return summed
+    if not is_listed and CompiledEngine.covers(model, like):
         return CompiledEngine(model, like)
     return ArrayEngine(model, like) if method == "enumeration" else AdaptiveEngine(model, like)
 

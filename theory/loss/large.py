@@ -11,7 +11,6 @@ result overflows only if the true one does. Only models with numbers that large 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -45,10 +44,9 @@ Plain = Callable[[Array, Array], Evaluation]
 def has_large_parameters(model: ToyModel, dtype: str = "float64") -> bool:
     """Return whether importances, penalties or amplitudes are so large that all losses are scaled."""
     limit = LIMITS[dtype][2]
-    amplitude = model.features.amplitude
     penalties = (model.interference_penalty, model.weight_penalty, model.activation_penalty)
     largest = max(float(values.max()) for values in (model.importance, *penalties))
-    return bool(max(largest, abs(float(amplitude.low)), abs(float(amplitude.high))) >= limit)
+    return bool(max(largest, model.features.largest) >= limit)
 
 
 def large(model: ToyModel, weights: Array, bias: Array) -> NDArray[np.bool_] | None:
@@ -137,7 +135,8 @@ class _Scaled:
         ends = float(amplitude.low), float(amplitude.high)
         self.g = int(np.frexp(max(map(abs, ends)))[1])
         low, high = (float(np.ldexp(end, -self.g)) for end in ends)
-        self.model = ToyModel(n, model.n_hidden, replace(model.features, amplitude=Amplitude(low, high)))
+        law = model.features.with_amplitude(Amplitude(low, high))
+        self.model = ToyModel(n, model.n_hidden, law, targets=model.targets)
         self.given, self.weights = model, weights
         batch = (len(weights),)
         self.importance = np.broadcast_to(model.importances(), (*batch, n))
@@ -194,7 +193,7 @@ class _Scaled:
         """
         law, n, batch = self.model.features, self.model.n_features, (len(self.weights),)
         slopes, short = (np.ascontiguousarray(part.transpose(2, 1, 0)) for part in (self.slopes, self.short))
-        sums = SignedSums(law, n, np.zeros(()))
+        sums = SignedSums(law, n, np.zeros(()), own_on=self.model.targets == "active")
         plan = sums.plan(slopes, range(n))
         if isinstance(plan, Refusal):
             raise TooManyPatternsError(plan.reason)
@@ -210,7 +209,7 @@ class _Scaled:
 
     def _losses(self, value: FloatArray, factor: FloatArray) -> FloatArray:
         """Return multiples of the outputs' losses, shape (B, n)."""
-        signal = self.model.densities() * float(self.model.features.amplitude.second_moment)
+        signal = self.model.second_moments()
         parts = [_parts(factor, value, exponent=2 * self.f - LIFT), _parts(factor, signal, exponent=2 * self.g)]
         return np.maximum(_total(parts), 0)
 

@@ -113,6 +113,7 @@ def linear_optimum(model: ToyModel) -> LinearOptimum:
         ([False, True, False], 0.3125)
     """
     μ, C = _moments(model)
+    model.check_plain("the linear optimum", "bias")
     n, m = model.n_features, min(model.n_hidden, model.n_features)
     variance = np.diagonal(C, axis1=-2, axis2=-1)
     importance = model.importances()
@@ -141,6 +142,7 @@ def linear_optimum(model: ToyModel) -> LinearOptimum:
 def _moments(model: ToyModel) -> tuple[FloatArray, FloatArray]:
     """Return the input's mean and covariance, shapes (*batch_shape, n) and (*batch_shape, n, n)."""
     check_kind("model", model, ToyModel)
+    model.check_plain("the linear model's closed form", "targets")
     if model.has_penalty:
         raise ValueError("the linear model's closed form has no penalties, got a model that has some")
     n, amplitude = model.n_features, model.features.amplitude

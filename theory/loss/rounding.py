@@ -19,7 +19,7 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models import AnticorrelatedFeatures, FeatureLaw, IndependentFeatures, ToyModel
+from ..models import FeatureLaw, IndependentFeatures, ToyModel
 from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma, precise_gram
 from .door import checked_parameters
 from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
@@ -28,8 +28,8 @@ from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interactin
 # make use of. It goes through all their patterns.
 MAX_FEATURES = 6
 
-# Operations of a second moment and of the last sums; of a pattern's probability, for each feature.
-FEW, CHANCE = 12, 3
+# Operations of a second moment and of the last sums.
+FEW = 12
 # What is lost where a number is too small: far above the smallest, far below all others.
 TINY = 2.0**-1020
 
@@ -156,7 +156,7 @@ def outputs_rounding(
     of_importance = np.frexp(model.importances())[1]
     importance, back = _scaled(model.importances(), -of_importance), 2 * of_outputs + of_importance
     squares = importance * mean_square(law, slopes, np.abs(offset)) + TINY
-    of_size = gamma(moment_roundings(free, m + free + 3) + patterns + CHANCE * n + n + FEW, unit)
+    of_size = gamma(moment_roundings(free, m + free + 3) + patterns + law.chance_steps(n) + n + FEW, unit)
     bound = of_size * _scaled(squares, back).sum(axis=-1)
     if loss is not None and _is_relative(law, order):
         # An output that is never on is exactly 0, however large its numbers are.
@@ -167,8 +167,8 @@ def outputs_rounding(
             _scaled(np.where(on, part, 0), back).sum(axis=-1)
             for part in (slack * of_size * squares, TINY * (importance * most**2 + TINY))
         )
-        steps = relative_roundings(free) + patterns + CHANCE * n + n + FEW
-        signal = (model.importances() * (model.densities() * float(law.amplitude.second_moment))).sum(axis=-1)
+        steps = relative_roundings(free) + patterns + law.chance_steps(n) + n + FEW
+        signal = (model.importances() * (model.second_moments())).sum(axis=-1)
         close = gamma(steps, unit) * (9 * signal + 4 * loss) + steps * floor
         bound = np.minimum(bound, close + corners)
     return np.asarray(bound + TINY + gram_rounding(model, weights, unit, loss))
@@ -199,7 +199,7 @@ def activations_rounding(
     if not model.activation_penalty.any():
         return np.zeros(())
     free, patterns = _extent(model, weights)
-    summed = patterns + CHANCE * model.n_features + model.n_hidden + FEW
+    summed = patterns + model.features.chance_steps(model.n_features) + model.n_hidden + FEW
     size = 2 * _largest(model) * (np.abs(weights) * model.densities()[..., None, :]).sum(axis=(-2, -1))
     bound = gamma(moment_roundings(free, free + 3) + summed, unit) * model.activation_penalty * size
     if loss is not None and _is_relative(model.features, order):
@@ -212,7 +212,7 @@ def _is_relative(law: FeatureLaw, order: int) -> bool:
     """Return whether no number that a loss is made of is a difference of larger ones, but for z at corners."""
     # Chances that none of a group is on are differences. For Hessians u* may lie on the way from 0.
     mixed = law.amplitude.low < 0 < law.amplitude.high
-    return not isinstance(law, AnticorrelatedFeatures) and not (mixed and order > 1)
+    return not law.subtracts and not (mixed and order > 1)
 
 
 def _exponents(array: FloatArray, axes: tuple[int, ...]) -> NDArray[np.int64]:
@@ -226,8 +226,7 @@ def _scaled(array: FloatArray, exponent: NDArray[np.int64]) -> FloatArray:
 
 
 def _largest(model: ToyModel) -> float:
-    amplitude = model.features.amplitude
-    return float(max(abs(amplitude.low), abs(amplitude.high)))
+    return model.features.largest
 
 
 def _extent(model: ToyModel, slopes: FloatArray) -> tuple[int, int]:

@@ -82,11 +82,12 @@ class SignedSums:
         law: the input law.
         n_features: number of features n.
         like: an array whose namespace, dtype and device are used.
+        own_on: whether expectations are taken over the inputs that switch on each sum's own feature only.
     """
 
-    def __init__(self, law: FeatureLaw, n_features: int, like: Array) -> None:
+    def __init__(self, law: FeatureLaw, n_features: int, like: Array, *, own_on: bool = False) -> None:
         """Keep the law; probabilities are looked up when they are needed."""
-        self._law, self._n = law, n_features
+        self._law, self._n, self._own_on = law, n_features, own_on
         self._xp = array_api_compat.array_namespace(like)
         self._device = array_api_compat.device(like)
         self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
@@ -105,6 +106,10 @@ class SignedSums:
             if isinstance(visited, Refusal):
                 return visited
             found = {tuple(sorted(place[i] for i in active)): chance for active, chance in visited}
+            # A sum's own feature is its first coordinate.
+            if self._own_on:
+                nothing: dict[tuple[int, ...], NDArray[Any]] = {(0,): 0 * next(iter(found.values()))}
+                found = {pattern: chance for pattern, chance in found.items() if 0 in pattern} or nothing
             patterns = tuple(sorted(found, key=lambda p: (len(p), p)))
             self._chances[features] = patterns, np.stack([found[p] for p in patterns])
         return self._chances[features]  # type: ignore[no-any-return]

@@ -39,8 +39,9 @@ class CriticalPoint:
         bias: b, shape (n_features,).
         loss: exact expected loss.
         gradient_norm: Euclidean norm of the exact gradient in (W, b).
-        hessian_eigenvalues: spectrum of the Hessian, ascending, shape (P,). It includes one zero for each rotation of
-            the hidden space. At a kink it is that of one sector (`loss_hessian`); `curvature` covers all.
+        hessian_eigenvalues: spectrum of the Hessian in the parameters that are free, ascending, shape (P,). It includes
+            one zero for each rotation of the hidden space. At a kink it is that of one sector (`loss_hessian`);
+            `curvature` covers all.
         curvature: smallest second derivative along any unit direction, kinks included and rotations left out.
         phase: label of the structure (`phase`).
         status: "minimum" (strict but for rotations) or "degenerate" (flat in some direction).
@@ -146,7 +147,9 @@ def below(landscape: Landscape, parameters: FloatArray, losses: FloatArray) -> t
     """
     count, size = parameters.shape
     weights, bias = landscape.split(parameters)
-    parameters = landscape.join(weights, bias - dead_outputs(weights, bias))
+    off = dead_outputs(weights, bias)
+    # One bias for all outputs sinks if they all are off.
+    parameters = landscape.join(weights, bias - (off if landscape.bias == "free" else off.all(axis=-1, keepdims=True)))
     shifts = np.random.default_rng(0).normal(size=(count, ESCAPES, size))
     shifts /= np.linalg.norm(shifts, axis=-1, keepdims=True)
     near = (parameters[:, None] + ESCAPE * shifts).reshape(-1, size)
@@ -173,7 +176,9 @@ def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[Critical
     curvatures, directions = smallest_curvature(landscape, parameters)
     flat = flatness(hessians)
     saddle = curvatures < -flat
-    undecided = np.flatnonzero(np.abs(curvatures) <= flat)
+    # Where outputs rest on zero a loss whose biases aren't free may fall at first order, which no curvature tells.
+    resting = (landscape.bias != "free") & (np.abs(weights).max(axis=-2) == 0).any(axis=-1)
+    undecided = np.flatnonzero((np.abs(curvatures) <= flat) | (resting & ~saddle))
     if len(undecided):
         saddle[undecided], _ = below(landscape.take(undecided), parameters[undecided], losses[undecided])
     off = dead_outputs(weights, bias)

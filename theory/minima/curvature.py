@@ -68,7 +68,7 @@ def smallest_curvature(landscape: Landscape, parameters: FloatArray) -> tuple[Fl
     probes = np.broadcast_to(np.random.default_rng(1).normal(size=(4, size)), (count, 4, size))
     sectors = one_sided_hessians(landscape, parameters, probes)
     scale = 1 + np.abs(sectors).max(axis=(1, 2, 3))
-    rotations = scale[:, None, None] * orbit_projector(landscape.split(parameters)[0])
+    rotations = scale[:, None, None] * orbit_projector(landscape.split(parameters)[0], size)
     values, vectors = np.linalg.eigh(sectors[:, 0] + rotations)
     best, where = values[:, 0].copy(), vectors[..., 0].copy()
     kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > ROUNDING * scale)

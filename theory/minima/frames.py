@@ -58,16 +58,17 @@ def frame_zeros(weights: FloatArray) -> NDArray[np.bool_]:
     return zeros
 
 
-def orbit_projector(weights: FloatArray) -> FloatArray:
+def orbit_projector(weights: FloatArray, size: int | None = None) -> FloatArray:
     """Return the projector onto the directions that rotations generate, in packed parameters, shape (K, P, P).
 
     These are A W with A antisymmetric, and flat everywhere.
 
     Args:
         weights: W, shape (K, n_hidden, n_features).
+        size: P, of which the weights are the first; default (m + 1) n.
     """
     count, m, n = weights.shape
-    size = (m + 1) * n
+    size = (m + 1) * n if size is None else size
     turns = []
     for row in range(m):
         for other in range(row):

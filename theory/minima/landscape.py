@@ -20,7 +20,8 @@ SLOPE_ROUNDING, CURVATURE_ROUNDING = 6e-16, 2e-15
 class Landscape:
     """The exact loss of a batch of models over their packed parameters θ = (W row by row, b).
 
-    It holds the loss's engine. Parts of the batch share that, and threads can share a landscape.
+    It holds the loss's engine. Parts of the batch share that, and threads can share a landscape. Of a model with a
+    common bias, b in θ is that one number; of one without, it isn't there.
 
     Args:
         model: what is being asked. Its batch dimensions broadcast against those of θ.
@@ -30,7 +31,8 @@ class Landscape:
         batch_shape: of the models.
         n_features: number of features n.
         n_hidden: number of hidden dimensions m.
-        size: number of parameters P = (m + 1) n.
+        size: number of parameters P; (m + 1) n with a bias for each output.
+        bias: which biases the models have; see `ToyModel`.
 
     Example:
         >>> from tegum.theory import diagram_model
@@ -45,6 +47,7 @@ class Landscape:
         check_kind("model", model, ToyModel)
         self.exact, self.batch_shape = ExactLoss(model), model.batch_shape
         self.n_features, self.n_hidden, self.size = model.n_features, model.n_hidden, model.n_parameters
+        self.bias = model.bias
 
     @property
     def model(self) -> ToyModel:
@@ -56,16 +59,42 @@ class Landscape:
         part = object.__new__(Landscape)
         part.exact = self.exact.take(rows)
         part.batch_shape = np.broadcast_to(0, self.batch_shape)[rows].shape
-        part.n_features, part.n_hidden, part.size = self.n_features, self.n_hidden, self.size
+        part.n_features, part.n_hidden, part.size, part.bias = self.n_features, self.n_hidden, self.size, self.bias
         return part
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the weights, shape (..., m, n), and biases, shape (..., n), of parameters, shape (..., P)."""
-        return unpack(parameters, self.n_hidden)
+        if self.bias == "free":
+            return unpack(parameters, self.n_hidden)
+        m, n = self.n_hidden, self.n_features
+        weights, bias = parameters[..., : m * n], parameters[..., m * n :]
+        shape = parameters.shape[:-1]
+        return weights.reshape(*shape, m, n), np.broadcast_to(bias if bias.shape[-1] else 0.0, (*shape, n))
 
     def join(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
-        """Return weights and biases as parameters, shape (..., P)."""
-        return pack(weights, bias)
+        """Return weights and biases, of which only those that the models have count, as parameters, shape (..., P)."""
+        if self.bias == "free":
+            return pack(weights, bias)
+        flat = weights.reshape(*weights.shape[:-2], -1)
+        return flat if self.bias == "none" else np.concatenate([flat, bias[..., :1]], axis=-1)
+
+    def _reduced(self, d_weights: FloatArray, d_bias: FloatArray) -> FloatArray:
+        """Return the derivatives in the parameters from those in all weights and biases."""
+        if self.bias == "free":
+            return pack(d_weights, d_bias)
+        return self.join(d_weights, d_bias.sum(axis=-1, keepdims=True))
+
+    def _bent(self, hessian: FloatArray) -> FloatArray:
+        """Return the second derivatives in the parameters from those in all weights and biases."""
+        if self.bias == "free":
+            return hessian
+        kept = self.n_hidden * self.n_features
+        inner = hessian[..., :kept, :kept]
+        if self.bias == "none":
+            return inner
+        mixed = hessian[..., :kept, kept:].sum(axis=-1, keepdims=True)
+        last = hessian[..., kept:, kept:].sum(axis=(-2, -1), keepdims=True)
+        return np.concatenate([np.concatenate([inner, mixed], -1), np.concatenate([mixed.mT, last], -1)], axis=-2)
 
     def rounding(self, slopes: int, curvatures: int = 0) -> FloatArray:
         """Return what equations are rounded to at most: so many of losses or gradients, then so many of curvatures.
@@ -88,7 +117,7 @@ class Landscape:
     def losses_and_gradients(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return L and its gradient at θ, shapes (...) and (..., P)."""
         loss, d_weights, d_bias = self.exact.loss_and_gradient(*self.split(parameters))
-        return loss, pack(d_weights, d_bias)
+        return loss, self._reduced(d_weights, d_bias)
 
     def gradients(self, parameters: FloatArray) -> FloatArray:
         """Return the gradient at θ, shape (..., P)."""
@@ -97,4 +126,4 @@ class Landscape:
     def expand(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return L, its gradient and its Hessian at θ, shapes (...), (..., P) and (..., P, P)."""
         loss, d_weights, d_bias, hessian = self.exact.loss_gradient_hessian(*self.split(parameters))
-        return loss, pack(d_weights, d_bias), hessian
+        return loss, self._reduced(d_weights, d_bias), self._bent(hessian)

@@ -53,7 +53,7 @@ def _new_representatives(
 ) -> FloatArray:
     """Return one endpoint for each distinct critical point among those of one model, the known minima left out."""
     ended = len(parameters)
-    parameters = np.concatenate([parameters, *(point.parameters[None] for point in known)])
+    parameters = np.concatenate([parameters, *(landscape.join(p.weights, p.bias)[None] for p in known)])
     losses = np.concatenate([losses, [point.loss for point in known]])
     split = landscape.split(parameters)
     margins = _margin(*split)
@@ -139,7 +139,7 @@ def _census(
             distinct.append(_new_representatives(landscape, parameters[mine], ends.loss[mine], found[k]))
         judged = _examine_all(landscape, distinct)
         found = [_distinct_minima([*old, *points]) for old, (points, _) in zip(found, judged, strict=True)]
-        sets = [_downhill(points, directions) for points, directions in judged]
+        sets = [_downhill(landscape, points, directions) for points, directions in judged]
     return found
 
 
@@ -164,10 +164,10 @@ def _distinct_minima(points: list[CriticalPoint]) -> tuple[CriticalPoint, ...]:
     return tuple(minima)
 
 
-def _downhill(points: list[CriticalPoint], directions: FloatArray) -> FloatArray:
+def _downhill(landscape: Landscape, points: list[CriticalPoint], directions: FloatArray) -> FloatArray:
     """Return packed starts on both sides of each saddle, shape (2 saddles, P)."""
     starts = [
-        point.parameters + sign * ESCAPE * direction
+        landscape.join(point.weights, point.bias) + sign * ESCAPE * direction
         for point, direction in zip(points, directions, strict=True)
         if point.status == "saddle"
         for sign in (-1, 1)

@@ -147,11 +147,11 @@ def _revived(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int6
     A start whose bias sinks before its weights have grown ends with its output off; for rare features most do.
     """
     model = landscape.model
-    means = model.densities() * float(model.features.amplitude.mean)
+    means = np.broadcast_to(model.features.means(model.n_features), (*model.batch_shape, model.n_features))
     starts = []
     for group in _distinct(landscape, settled, exchanges):
         w, b = landscape.split(settled.parameters[group[0]])
         off = dead_outputs(w, b)
-        if off.any():
+        if off.any() and landscape.bias == "free":
             starts.append(landscape.join(np.where(off, 0.0, w), np.where(off, means, b)))
     return np.array(starts)

@@ -27,10 +27,23 @@ def _bias_choices(landscape: Landscape, weights: FloatArray) -> list[list[list[f
     losses = landscape.exact.output_losses(weights, grid)
     dips = (losses[1:-1] < losses[:-2]) & (losses[1:-1] <= losses[2:])
     off = low - 0.1
+    if landscape.bias == "common":
+        return _common_choices(landscape, weights, low.min(axis=-1), high.max(axis=-1))
     return [
         [[off[s, i], *(grid[k + 1, s, i] for k in np.flatnonzero(dips[:, s, i]))] for i in range(gram.shape[-1])]
         for s in range(len(weights))
     ]
+
+
+def _common_choices(
+    landscape: Landscape, weights: FloatArray, low: FloatArray, high: FloatArray
+) -> list[list[list[float]]]:
+    """Return, for each start, the local minima of the loss in the one bias of all outputs, one with all off first."""
+    grid = low + (high - low) * np.linspace(0, 1, BIAS_POINTS + 1)[:, None]
+    everywhere = np.broadcast_to(grid[..., None], (*grid.shape, landscape.n_features))
+    losses = landscape.exact.loss(weights, everywhere)
+    dips = (losses[1:-1] < losses[:-2]) & (losses[1:-1] <= losses[2:])
+    return [[[low[s] - 0.1, *(grid[k + 1, s] for k in np.flatnonzero(dips[:, s]))]] for s in range(len(weights))]
 
 
 def _without(weights: FloatArray, feature: int) -> FloatArray:
@@ -61,6 +74,8 @@ def starting_points(landscape: Landscape, starts: int) -> FloatArray:
     weights = WEIGHT_RANGE * (2 * unit - 1).reshape(starts, m, n)
     weights = np.concatenate([weights, *(_without(weights[: starts // 8], feature) for feature in range(n))])
     rows = []
+    if landscape.bias == "none":
+        return weights.reshape(len(weights), -1)
     for matrix, choices in zip(weights, _bias_choices(landscape, weights), strict=True):
         rows += [[*matrix.ravel(), *combination] for combination in islice(product(*choices), MAX_BIAS_COMBINATIONS)]
     return np.array(rows)

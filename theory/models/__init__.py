@@ -1,9 +1,10 @@
 """What is asked: which features, how often and how large they are, how much each counts, and how much room there is.
 
 A `ToyModel` is a frozen, checked record of sizes, an input law, importances and penalties; leading batch dimensions
-broadcast. `laws`, `groups` and `patterns` hold the input laws, `amplitudes` the size of an active feature, `strata` how
-samples are shared out among patterns; `planes` and `families` are models over two parameters and along one.
-`description` is a model in words and in JSON, `plain` what numbers are there.
+broadcast. `laws`, `groups`, `patterns` and `hierarchies` hold the input laws, `compositions` and `mixtures` those that
+are made of others (`independence` multiplies blocks), `data` inputs that are listed; `amplitudes` the size of an active
+feature, `zipf` densities by rank, `strata` how samples are shared out among patterns. `planes` and `families` are
+models over two parameters and along one, `description` is a model in words and in JSON, `plain` what numbers are there.
 Begin with `model`:
 
     >>> from tegum.theory.models import IndependentFeatures, ToyModel
@@ -13,13 +14,19 @@ Begin with `model`:
 """
 
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
+from .compositions import IndependentBlocks
+from .data import DataFeatures
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
-from .laws import ActivePattern, DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, law_to_plain
+from .hierarchies import HierarchicalFeatures
+from .independence import ActivePattern
+from .laws import DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, law_to_plain
+from .mixtures import MixtureFeatures, circular_features
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
 from .strata import stratified_counts
+from .zipf import zipf_densities
 
 __all__ = [
     "AMPLITUDES",
@@ -30,11 +37,15 @@ __all__ = [
     "Amplitude",
     "AnticorrelatedFeatures",
     "CorrelatedFeatures",
+    "DataFeatures",
     "DensityLaw",
     "Family",
     "FeatureLaw",
+    "HierarchicalFeatures",
+    "IndependentBlocks",
     "IndependentFeatures",
     "KHotFeatures",
+    "MixtureFeatures",
     "OneHotFeatures",
     "Plane",
     "PlaneAxis",
@@ -42,6 +53,7 @@ __all__ = [
     "ToyModel",
     "anticorrelated_pairs",
     "as_amplitude",
+    "circular_features",
     "correlated_pairs",
     "diagram_model",
     "diagram_plane",
@@ -50,4 +62,5 @@ __all__ = [
     "one_denser",
     "one_more_important",
     "stratified_counts",
+    "zipf_densities",
 ]

@@ -72,11 +72,19 @@ def _choice(title: str, words: Mapping[str, str], default: str) -> Parameter:
     return Parameter(title, default, read, str, lambda value: words[value])
 
 
+# What is said in a word, and how that is told: which biases a model has, whose errors count, and how they are put
+# together. The first word of each is meant unless another is asked for.
+CHOICES = {
+    "bias": {"free": "free biases", "common": "one bias for all outputs", "none": "no bias"},
+    "targets": {"all": "", "active": "errors of active features only"},
+    "reduction": {"sum": "", "mean": "mean over features"},
+}
 PARAMETERS = {
     "importance": _importance(),
     "interference_penalty": _penalty("interference penalty"),
     "weight_penalty": _penalty("weight penalty"),
     "activation_penalty": _penalty("activation penalty"),
+    **{name: _choice(name, words, next(iter(words))) for name, words in CHOICES.items()},
 }
 
 
@@ -168,10 +176,13 @@ def model_parts(model: Any) -> dict[str, str]:
     n, m, batch = model.n_features, model.n_hidden, model.batch_shape
     parts = {"models": " × ".join(map(str, batch))} if batch else {}
     parts["sizes"] = f"{n:,} feature{'s' * (n != 1)} in {m:,} dimension{'s' * (m != 1)}"
-    parts |= {"law": model.features.describe(), "amplitude": model.features.amplitude.describe()}
+    parts["law"] = model.features.describe()
+    if model.features.has_amplitude:
+        parts["amplitude"] = model.features.amplitude.describe()
     told_of = {name: parameter.tell(_value(model, name)) for name, parameter in PARAMETERS.items()}
     if not any(text for name, text in told_of.items() if name.endswith("_penalty")):
-        told_of["penalties"] = "no penalties"
+        # In the place of the first of them.
+        told_of["interference_penalty"] = "no penalties"
     return parts | {name: text for name, text in told_of.items() if text}
 
 

@@ -63,9 +63,10 @@ class Family:
 
     def models(self, logarithm: FloatArray) -> ToyModel:
         """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
-        model = self.at(np.clip(np.exp(logarithm), self.low, self.high))
-        check_kind("what at returns", model, ToyModel)
-        return model
+        models = self.at(np.clip(np.exp(logarithm), self.low, self.high))
+        check_kind("what at returns", models, ToyModel)
+        models.check_plain("a family of models", "bias")
+        return models
 
 
 def _permuting_first(count: int, n: int) -> NDArray[np.int64]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..numerics import FloatArray, check_count, shown
 from .amplitudes import Amplitude
-from .laws import NORMALISATION, ActivePattern, DensityLaw
+from .independence import ActivePattern
+from .laws import NORMALISATION, DensityLaw
 from .plain import FEW, array_of, check_keys
 
 
@@ -152,6 +153,11 @@ class AnticorrelatedFeatures(_GroupedLaw):
     """
 
     kind = "anticorrelated"
+
+    @property
+    def subtracts(self) -> bool:
+        """The probability that none of a group is on is a difference."""
+        return True
 
     def _check_densities(self) -> None:
         for group, density in self._group_densities():

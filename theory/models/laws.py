@@ -8,9 +8,9 @@ a new law is one small class with the methods that `FeatureLaw` leaves open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from fractions import Fraction
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..numerics import FloatArray, check_choice, exactly, numbers, shown, stretched
 from .amplitudes import Amplitude, as_amplitude
+from .independence import ActivePattern, constant_chance, product_chance, product_patterns
 from .plain import array_of, check_keys, plain_features, told
 
-# The numbers of the features that are on, from 0.
-ActivePattern = tuple[int, ...]
-
+# Rounded operations of a pattern's probability, for each feature.
+CHANCE = 3
 # How far from 1 the probabilities of a table may sum.
 NORMALISATION = 1e-12
 
@@ -61,6 +61,8 @@ class FeatureLaw(ABC):
 
     # What the law is called in descriptions of models.
     kind: ClassVar[str] = ""
+    # Whether inputs are patterns with amplitudes.
+    has_amplitude: ClassVar[bool] = True
     _kinds: ClassVar[dict[str, type[FeatureLaw]]] = {}
 
     _: KW_ONLY
@@ -136,6 +138,55 @@ class FeatureLaw(ABC):
     @abstractmethod
     def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw activity patterns, shape (samples, *batch_shape, n_features)."""
+
+    def chances(
+        self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
+    ) -> Callable[[ActivePattern], NDArray[Any]]:
+        """Return what gives the probability of an ascending set of active features; arguments as for `patterns`."""
+        found = dict(self.patterns(n_features, among=among, exact=exact))
+        return lambda active: found.get(active, constant_chance(self.batch_shape, exact))
+
+    def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
+        """Return the features in blocks that are independent of each other; here all are in one."""
+        return (tuple(range(n_features)),)
+
+    def block_states(
+        self, n_features: int
+    ) -> Iterator[tuple[ActivePattern, Iterator[tuple[ActivePattern, NDArray[Any]]]]]:
+        """Yield each of the `blocks` with an iterator over its patterns and their probabilities."""
+        for block in self.blocks(n_features):
+            yield block, self.patterns(n_features, among=block)
+
+    @property
+    def components(self) -> tuple[FeatureLaw, ...]:
+        """Laws that this one is made of; here none."""
+        return ()
+
+    @property
+    def subtracts(self) -> bool:
+        """Whether a probability is computed as a difference of larger ones, which may leave few of its digits."""
+        return any(law.subtracts for law in self.components)
+
+    def chance_steps(self, n_features: int) -> int:
+        """Return a bound on the rounded operations that the probability of a pattern runs through."""
+        return CHANCE * n_features
+
+    def with_amplitude(self, amplitude: Any) -> FeatureLaw:
+        """Return the same law of activity patterns with another amplitude."""
+        return replace(self, amplitude=amplitude)
+
+    @property
+    def largest(self) -> float:
+        """The largest size |x_i| that an input has."""
+        return float(max(abs(self.amplitude.low), abs(self.amplitude.high)))
+
+    def means(self, n_features: int) -> FloatArray:
+        """Return E[x_i], shape (*batch_shape, n_features)."""
+        return np.asarray(self.densities(n_features) * float(self.amplitude.mean))
+
+    def second_moments(self, n_features: int) -> FloatArray:
+        """Return E[x_i²], shape (*batch_shape, n_features)."""
+        return np.asarray(self.densities(n_features) * float(self.amplitude.second_moment))
 
     def densities(self, n_features: int) -> FloatArray:
         """Return P(x_i ≠ 0), shape (*batch_shape, n_features)."""
@@ -223,22 +274,35 @@ class DensityLaw(FeatureLaw):
         self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
     ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
         """Yield the sets of active features with their probabilities; see `FeatureLaw.patterns`."""
+        density, parts = self._parts(n_features, among, exact)
+        states = [partial(self.block_patterns, part, density) for part in parts]
+        return product_patterns(states, self.batch_shape, exact)
+
+    def _parts(
+        self, n_features: int, among: Sequence[int] | None, exact: bool
+    ) -> tuple[NDArray[Any], list[ActivePattern]]:
+        """Return densities, shape (*batch_shape, n_features), and what of the blocks is looked at."""
         given = exactly(self._exact) if exact else self.density
         density = stretched(given, (*self.batch_shape, n_features))
-        chosen = range(n_features) if among is None else among
+        chosen = range(n_features) if among is None else frozenset(among)
         parts = [tuple(i for i in block if i in chosen) for block in self.blocks(n_features)]
-        states = [list(self.block_patterns(part, density)) for part in parts if part]
+        return density, [part for part in parts if part]
 
-        # Patterns share the product over the blocks so far; a caller may stop after a few of them.
-        one = np.full(self.batch_shape, Fraction(1) if exact else 1.0)
-        waiting: list[tuple[ActivePattern, Any, int]] = [((), one, 0)]
-        while waiting:
-            active, chance, place = waiting.pop()
-            if place == len(states):
-                yield tuple(sorted(active)), np.asarray(chance)
-                continue
-            for more, factor in reversed(states[place]):
-                waiting.append(((*active, *more), chance * factor, place + 1))
+    def chances(
+        self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
+    ) -> Callable[[ActivePattern], NDArray[Any]]:
+        """Return what gives the probability of a set of active features: the product over the blocks."""
+        density, parts = self._parts(n_features, among, exact)
+        states = [(part, dict(self.block_patterns(part, density))) for part in parts]
+        return partial(product_chance, [(part, found.get) for part, found in states], self.batch_shape, exact)
+
+    def block_states(
+        self, n_features: int
+    ) -> Iterator[tuple[ActivePattern, Iterator[tuple[ActivePattern, NDArray[Any]]]]]:
+        """Yield each of the `blocks` with an iterator over its patterns and their probabilities."""
+        density = self.densities(n_features)
+        for block in self.blocks(n_features):
+            yield block, self.block_patterns(block, density)
 
     def activity(self, n_features: int, samples: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw activity patterns, shape (samples, *batch_shape, n_features): one uniform number for each block."""
@@ -306,7 +370,8 @@ def law_to_plain(law: FeatureLaw) -> dict[str, Any]:
             f"a description must be of a law with a kind of its own, got a {type(law).__name__}: set `kind`, "
             "`to_plain` and `from_plain` in its class"
         )
-    return {"law": law.kind, **law.to_plain(), "amplitude": law.amplitude.to_plain()}
+    amplitude = {"amplitude": law.amplitude.to_plain()} if law.has_amplitude else {}
+    return {"law": law.kind, **law.to_plain(), **amplitude}
 
 
 def law_from_plain(plain: Any) -> FeatureLaw:
@@ -319,4 +384,23 @@ def law_from_plain(plain: Any) -> FeatureLaw:
         raise ValueError(f"features must be a mapping with the key 'law', got {shown(plain)}")
     check_choice("law", plain["law"], FeatureLaw._kinds)
     own = {key: value for key, value in plain.items() if key not in ("law", "amplitude")}
-    return FeatureLaw._kinds[plain["law"]].from_plain(own, Amplitude.from_plain(plain.get("amplitude", "uniform")))
+    kind = FeatureLaw._kinds[plain["law"]]
+    if "amplitude" in plain and not kind.has_amplitude:
+        raise ValueError(f"the law {plain['law']!r} has no amplitude, got {shown(plain['amplitude'])}")
+    return kind.from_plain(own, Amplitude.from_plain(plain.get("amplitude", "uniform")))
+
+
+def component_to_plain(law: FeatureLaw) -> dict[str, Any]:
+    """Return a law that another is made of as JSON has it: without the amplitude, which all share."""
+    return {key: value for key, value in law_to_plain(law).items() if key != "amplitude"}
+
+
+def component_from_plain(plain: Any, amplitude: Amplitude) -> FeatureLaw:
+    """Return the law that `component_to_plain` wrote.
+
+    Raises:
+        ValueError: if it is none, or has an amplitude of its own.
+    """
+    if isinstance(plain, Mapping) and "amplitude" in plain:
+        raise ValueError(f"laws that are put together share the amplitude of the whole, got {shown(plain)}")
+    return law_from_plain({**plain, "amplitude": amplitude.to_plain()} if isinstance(plain, Mapping) else plain)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import MOST_SIZE, FloatArray, check_count, numbers, reals, shown, stretched
-from .description import arguments_of, in_html, in_one_line, model_to_plain, parsed_json, parsed_toml
+from ..numerics import MOST_SIZE, FloatArray, check_choice, check_count, exactly, numbers, reals, shown, stretched
+from .description import CHOICES, arguments_of, in_html, in_one_line, model_to_plain, parsed_json, parsed_toml
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
 # Fields of `ToyModel` that add to its loss.
 PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
+DEFAULTS = {name: next(iter(words)) for name, words in CHOICES.items()}
 # What penalties are unless asked for, made once: along a curve models are made by the ten thousand.
 _NONE = numbers("penalty", 0.0)
 
@@ -24,7 +25,8 @@ _NONE = numbers("penalty", 0.0)
 class ToyModel:
     """x' = ReLU(WᵀW x + b) with loss L = Σ_i I_i E(x_i − x'_i)² (arXiv:2209.10652, section 2).
 
-    The loss is a sum over features, not a mean. Penalties are added to it; all are 0 unless asked for:
+    The loss is a sum over features unless their mean is asked for. Penalties are added to it; all are 0 unless asked
+    for, and are no part of the mean:
 
         λ_I Σ_{i≠j} (W_i·W_j)²  +  λ_W Σ W²  +  λ_A E‖W x‖₁ .
 
@@ -38,20 +40,25 @@ class ToyModel:
         interference_penalty: λ_I ≥ 0 on the squared overlaps of different features, shape (...).
         weight_penalty: λ_W ≥ 0 on the sum of squared weights (without a factor ½), shape (...).
         activation_penalty: λ_A ≥ 0 on the mean absolute hidden activations h = W x, shape (...).
+        bias: "free", "common", one number b that all outputs have, or "none", b = 0. Weights and biases are still
+            given as W and b; biases that a model doesn't have are refused.
+        targets: "all", or "active": L = Σ_i I_i E[(x_i − x'_i)²; x_i ≠ 0], so that what an output does while its
+            feature is off costs nothing.
+        reduction: "sum" over features, or "mean", which is the sum divided by n.
 
     Attributes:
         batch_shape: the broadcast leading shape of densities, importances and penalties; () for a single model.
 
     Raises:
         ValueError: if a size isn't a positive integer, an importance isn't positive and finite, a penalty is negative
-            or not finite, a shape doesn't fit, or `features` isn't an input law.
+            or not finite, a shape doesn't fit, a word is unknown, or `features` isn't an input law.
 
     Example:
         >>> from tegum.theory import IndependentFeatures
         >>> ToyModel(2, 1, IndependentFeatures(0.1), importance=(1.0, 0.5)).batch_shape
         ()
         >>> print(ToyModel(2, 1, IndependentFeatures(0.1)).describe())
-        2 features in 1 dimension, independent, density 0.1, uniform on [0, 1], importance 1, no penalties
+        2 features in 1 dimension, independent, density 0.1, uniform on [0, 1], importance 1, no penalties, free biases
     """
 
     n_features: int
@@ -61,6 +68,9 @@ class ToyModel:
     interference_penalty: Any = 0.0
     weight_penalty: Any = 0.0
     activation_penalty: Any = 0.0
+    bias: str = field(default="free", kw_only=True)
+    targets: str = field(default="all", kw_only=True)
+    reduction: str = field(default="sum", kw_only=True)
     batch_shape: tuple[int, ...] = field(init=False)
     # Parameters as they were given, with rational numbers still rational.
     exact: dict[str, NDArray[Any]] = field(init=False, repr=False)
@@ -72,6 +82,8 @@ class ToyModel:
         if not isinstance(self.features, FeatureLaw):
             raise ValueError(f"features must be an input law such as IndependentFeatures, got {shown(self.features)}")
         self.features.check(self.n_features)
+        for name, words in CHOICES.items():
+            check_choice(name, getattr(self, name), words)
         exact = {"importance": per_feature("importance", self.importance)}
         check_feature_axis("importance", exact["importance"], self.n_features)
         for name in PENALTIES:
@@ -145,7 +157,7 @@ class ToyModel:
             >>> from tegum.theory import OneHotFeatures
             >>> text = ToyModel(3, 2, OneHotFeatures(amplitude="constant")).to_json()
             >>> ToyModel.from_json(text)
-            <ToyModel: 3 features in 2 dimensions, one-hot, constant 1, importance 1, no penalties>
+            <ToyModel: 3 features in 2 dimensions, one-hot, constant 1, importance 1, no penalties, free biases>
         """
         if indent is not None:
             check_count("indent", indent, 0, MOST_SIZE)
@@ -180,13 +192,25 @@ class ToyModel:
         return cls.from_plain(parsed_toml(text))
 
     def importances(self) -> FloatArray:
-        """Return the importances with shape (*batch_shape, n_features)."""
-        return stretched(self.importance, (*self.batch_shape, self.n_features))
+        """Return what each squared error counts in the loss, I_i or for a mean I_i / n, (*batch_shape, n_features)."""
+        given = stretched(self.importance, (*self.batch_shape, self.n_features))
+        return given / self.n_features if self.reduction == "mean" else given
+
+    def exact_importances(self) -> NDArray[Any]:
+        """Return `importances` of a single model as rational numbers (`Fraction`), shape (n_features,)."""
+        given = np.broadcast_to(exactly(self.exact["importance"]), (self.n_features,))
+        return given / self.n_features if self.reduction == "mean" else given
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Those of `bias`, `targets` and `reduction` that aren't what they are unless asked for."""
+        return {name: getattr(self, name) for name, default in DEFAULTS.items() if getattr(self, name) != default}
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases, m n + n."""
-        return (self.n_hidden + 1) * self.n_features
+        """Number of weights and biases that are free, m n + n with a bias for each output."""
+        biases = {"free": self.n_features, "common": 1, "none": 0}[self.bias]
+        return self.n_hidden * self.n_features + biases
 
     @property
     def has_penalty(self) -> bool:
@@ -197,6 +221,10 @@ class ToyModel:
         """Return P(x_i ≠ 0) with shape (*batch_shape, n_features)."""
         return stretched(self.features.densities(self.n_features), (*self.batch_shape, self.n_features))
 
+    def second_moments(self) -> FloatArray:
+        """Return E[x_i²] with shape (*batch_shape, n_features)."""
+        return stretched(self.features.second_moments(self.n_features), (*self.batch_shape, self.n_features))
+
     def take(self, index: Any) -> ToyModel:
         """Return the models at `index` of the batch, as `array[index]` would select from an array of `batch_shape`."""
         chosen = np.arange(int(np.prod(self.batch_shape, dtype=int))).reshape(self.batch_shape)[index]
@@ -206,7 +234,32 @@ class ToyModel:
         penalties = [np.broadcast_to(x, self.batch_shape).ravel()[chosen] if x.shape else x for x in penalties]
         features = self.features.take(self.batch_shape, chosen)
         rows = importance.reshape(-1, importance.shape[-1])[chosen]
-        return ToyModel(self.n_features, self.n_hidden, features, rows, *penalties)
+        return ToyModel(self.n_features, self.n_hidden, features, rows, *penalties, **self.choices)
+
+    def check_bias(self, bias: Any, look: Callable[[Any], bool] = bool) -> None:
+        """Raise `ValueError` for biases that the model doesn't have.
+
+        Args:
+            bias: b, shape (..., n_features), an array of any library.
+            look: tells whether something is true of values.
+        """
+        if self.bias != "free" and not look((bias == (0 if self.bias == "none" else bias[..., :1])).all()):
+            wanted = "zero" if self.bias == "none" else "the same for all features"
+            raise ValueError(f"bias must be {wanted} in a model with bias={self.bias!r}, got others")
+
+    def check_plain(self, what: str, *words: str) -> None:
+        """Raise `ValueError` if what is said in a word isn't covered.
+
+        Args:
+            what: does not cover it, as the beginning of a sentence, such as "certify".
+            words: fields that must be what they are unless asked for, of `bias`, `targets` and `reduction`.
+        """
+        for name in words:
+            if name in self.choices:
+                raise ValueError(
+                    f"{what} covers models with {name}={DEFAULTS[name]!r}, got {name}={self.choices[name]!r}; "
+                    "expected_loss and train cover the others"
+                )
 
 
 def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_importance: ArrayLike) -> ToyModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..numerics import check_count, exactly, numbers, shown
 from .amplitudes import Amplitude
 from .groups import checked_groups
-from .laws import NORMALISATION, ActivePattern, FeatureLaw
+from .independence import ActivePattern
+from .laws import NORMALISATION, FeatureLaw
 from .plain import array_of, check_keys, plain_array, whole_of
 
 
@@ -78,6 +79,21 @@ class KHotFeatures(FeatureLaw):
             chance = Fraction(comb(others, self.active - size), all_sets)
             for on in combinations(chosen, size):
                 yield on, np.asarray(chance if exact else float(chance))
+
+    def chances(
+        self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
+    ) -> Callable[[ActivePattern], NDArray[Any]]:
+        """Return what gives the probability of a set of active features, by how many they are."""
+        chosen = frozenset(range(n_features) if among is None else among)
+        others, all_sets = n_features - len(chosen), comb(n_features, self.active)
+
+        def chance(active: ActivePattern) -> NDArray[Any]:
+            rest = self.active - len(active)
+            possible = rest >= 0 and chosen.issuperset(active)
+            found = Fraction(comb(others, rest) if possible else 0, all_sets)
+            return np.asarray(found if exact else float(found))
+
+        return chance
 
     def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> KHotFeatures:
         """Return the law itself, which is the same for all models."""

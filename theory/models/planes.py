@@ -173,11 +173,13 @@ class Plane:
             y: the same of the second parameter.
 
         Raises:
-            ValueError: if a name is unknown, a range doesn't suit the parameter, or the model is a batch.
+            ValueError: if a name is unknown, a range doesn't suit the parameter, or the model is a batch, or one whose
+                biases aren't free or of which only active targets count.
         """
         check_kind("model", model, ToyModel)
         if model.batch_shape != ():
             raise ValueError(f"a plane is that of a single model, got batch shape {model.batch_shape}")
+        model.check_plain("a plane of models", "bias", "targets")
         at = partial(_models_at, model, [_setter(model, spec) for spec in (x, y)])
         return cls(_axis(x), _axis(y), model.n_features, model.n_hidden, at)
 
@@ -254,9 +256,10 @@ def _models_at(
     model: ToyModel, setters: list[tuple[str, list[int]]], first: FloatArray, second: FloatArray
 ) -> ToyModel:
     """Return a model with two of its parameters, as `_setter` names them, set to values."""
-    n, values = model.n_features, {name: np.asarray(getattr(model, name)) for name in PENALTIES}
+    n = model.n_features
+    values: dict[str, Any] = {name: np.asarray(getattr(model, name)) for name in PENALTIES}
     values["density"] = np.broadcast_to(model.densities(), (len(first), n)).copy()
-    values["importance"] = np.broadcast_to(model.importances(), (len(first), n)).copy()
+    values["importance"] = np.broadcast_to(model.importance, (len(first), n)).copy()
     for (name, features), given in zip(setters, (first, second), strict=True):
         if name in PENALTIES:
             values[name] = given
@@ -267,7 +270,7 @@ def _models_at(
     if "density" in {name for name, _ in setters}:
         assert isinstance(law, DensityLaw)
         law = replace(law, density=density, _exact=None)
-    return ToyModel(n, model.n_hidden, law, **values)
+    return ToyModel(n, model.n_hidden, law, **values, **model.choices)
 
 
 def _axis(spec: tuple[Any, ...]) -> PlaneAxis:

@@ -194,7 +194,7 @@ class OneOn(_ByOutput):
         """Take E[x²] of a feature that is on, and a law with its amplitude."""
         super().__init__(shape, law)
         k = shape.solid.n
-        self._block, self._square = BlockLaw.of(law, np.array(law.densities(k)).reshape(1, k)), square
+        self._block, self._square = BlockLaw.of(law, k), square
 
     def rounding(self, x: FloatArray) -> float:
         """Return a bound on the rounding of the loss."""

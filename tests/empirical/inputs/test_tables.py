@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tegum.empirical import train
 from tegum.empirical.groups import law_of
 from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
 
@@ -16,14 +17,19 @@ from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
 from tegum.empirical.inputs.draws import philox
 from tegum.empirical.runs import ARCHITECTURES, SampledLoss
 from tegum.theory import (
+    CorrelatedFeatures,
+    DataFeatures,
     FeatureLaw,
+    IndependentBlocks,
     IndependentFeatures,
+    MixtureFeatures,
     OneHotFeatures,
     TableFeatures,
     ToyModel,
+    circular_features,
     expected_loss,
 )
-from tests.support.laws import examples
+from tests.support.laws import composed_examples, examples
 
 # Behind the face: parts of the compiled loop against their definition.
 kernels: Any = import_module("tegum.empirical.kernels.sampling")
@@ -31,11 +37,15 @@ CPU = torch.device("cpu")
 N, BATCH = 4, 1001
 SIGMAS = 5.0
 FLOAT32_ROUNDING = 2e-6
-LAWS: dict[str, FeatureLaw] = examples(N) | {
-    "certain, and hardly ever": IndependentFeatures([[1.0, 0.5, 1.0, 0.001]] * 2),
-    "one hot, both signs": OneHotFeatures(amplitude="symmetric"),
-    "table, constant": TableFeatures({(): 0.25, (0,): 0.25, (1, 2, 3): 0.5}, amplitude="constant"),
-}
+LAWS: dict[str, FeatureLaw] = (
+    examples(N)
+    | composed_examples(N)
+    | {
+        "certain, and hardly ever": IndependentFeatures([[1.0, 0.5, 1.0, 0.001]] * 2),
+        "one hot, both signs": OneHotFeatures(amplitude="symmetric"),
+        "table, constant": TableFeatures({(): 0.25, (0,): 0.25, (1, 2, 3): 0.5}, amplitude="constant"),
+    }
+)
 WAYS = [(False, False), (True, False), (False, True), (True, True)]
 
 
@@ -145,6 +155,76 @@ def batch_losses(
     loss = SampledLoss(ARCHITECTURES["relu_output"], importance, torch.zeros(2, 3), inputs.weight, empty)
     w, b = torch.from_numpy(weights), torch.from_numpy(bias)
     return np.stack([loss(w, None, b, inputs.draw(torch.tensor(k)))[0].numpy() for k in range(steps)])
+
+
+# --- Laws that are drawn in tensors only -------------------------------------------------------------------------
+
+DATA = np.array([[1.0, 0.0, -0.5, 0.0], [0.0] * 4, [0.25, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.125]])
+SHARES = np.array([[0.5, 0.25, 0.25, 0.0], [0.1, 0.2, 0.3, 0.4]])
+
+
+@pytest.mark.parametrize(("stratified", "exact_zeros"), WAYS)
+def test_data_are_drawn_with_their_weights(stratified: bool, exact_zeros: bool) -> None:
+    model = model_of(DataFeatures(DATA, SHARES))
+    table = input_table(model, batch_size=BATCH, stratified=stratified, exact_zeros=exact_zeros)
+    assert not table.is_product
+    rng = np.random.default_rng(2)
+    weights, bias = rng.normal(size=(2, 2, N)), 0.3 * rng.normal(size=(2, N))
+    losses, expected = (
+        batch_losses(model, weights, bias, stratified, exact_zeros, steps=64),
+        expected_loss(model, weights, bias),
+    )
+    if stratified:
+        # Every input has its weight: nothing is left to chance.
+        np.testing.assert_allclose(losses, np.broadcast_to(expected, losses.shape), rtol=1e-12)
+    error = losses.std(axis=0, ddof=1) / 8 + 1e-12
+    assert (np.abs(losses.mean(axis=0) - expected) <= SIGMAS * error).all()
+    x, weight = drawn(table)
+    rows = {tuple(row) for row in x[0].T[weight[0] > 0].tolist()}
+    kept = {tuple(row) for row, share in zip(DATA.tolist(), SHARES[0], strict=True) if share}
+    assert rows == (kept - {(0.0,) * N} if exact_zeros else kept)
+
+
+def test_mixtures_of_many_patterns_draw_a_law_for_each_sample() -> None:
+    n = 14
+    inner = MixtureFeatures([0.5, 0.5], [CorrelatedFeatures(0.5, [range(n)]), IndependentFeatures(0.1)])
+    off = TableFeatures({(): 1.0})
+    law = MixtureFeatures([[0.25, 0.5], [0.5, 0.25], [0.25, 0.25]], [inner, IndependentFeatures([0.3]), off])
+    model = ToyModel(n, 2, law, importance=np.ones((2, n)))
+    table = input_table(model, batch_size=4096)
+    assert not table.is_product
+    inputs = Inputs(table, [3, 4], n, 4096, torch.float64, CPU)
+    steps = np.stack([inputs.draw(torch.tensor(k)).numpy() for k in range(16)])
+    on = np.asarray(np.moveaxis(steps, 2, -1) != 0, dtype=np.float64)
+    pairs = np.einsum("krsi,krsj->krij", on, on, optimize=True) / 4096
+    error = pairs.std(axis=0, ddof=1) / 4 + 1e-4
+    assert (np.abs(pairs.mean(axis=0) - law.pair_densities(n)) <= SIGMAS * error).all()
+    part = Inputs(table.take([1]), [4], n, 4096, torch.float64, CPU).draw(torch.tensor(0))
+    np.testing.assert_array_equal(part[0].numpy(), steps[0, 1])
+
+
+def test_what_can_not_be_drawn_as_asked_says_so() -> None:
+    circle = circular_features(16, 0.5, 0.9, 4)
+    model = ToyModel(16, 2, circle, importance=np.ones((1, 16)))
+    with pytest.raises(ValueError, match="MixtureFeatures of 16 features has more than 4096 activity patterns"):
+        input_table(model, batch_size=8192, stratified=True)
+    with pytest.raises(ValueError, match="zero_inputs='exact' takes mixtures of at most 4096 activity patterns"):
+        input_table(model, batch_size=64, exact_zeros=True)
+    with pytest.raises(ValueError, match=r"a stratified batch holds each of the 4 inputs.* at least 4, got 3"):
+        input_table(model_of(DataFeatures(DATA, SHARES)), batch_size=3, stratified=True)
+    blocks = IndependentBlocks([(range(16), circle)])
+    with pytest.raises(ValueError, match="IndependentBlocks has more than 4096 activity patterns in a block of 16"):
+        input_table(ToyModel(16, 2, blocks, importance=np.ones((1, 16))), batch_size=64)
+
+
+@pytest.mark.parametrize("objective", ["sampled", "exact"])
+def test_training_follows_data_and_mixtures(objective: Any) -> None:
+    data, mixture = DataFeatures(DATA, SHARES[1]), circular_features(13, 0.5, 1.0, 2, amplitude="constant")
+    for model in (ToyModel(N, 2, data), ToyModel(13, 2, mixture)):
+        run = train(model, seeds=[0, 1], steps=10, batch_size=64, objective=objective)
+        exact = expected_loss(model, np.asarray(run.weights), np.asarray(run.bias))
+        assert np.isfinite(run.loss).all()
+        assert (np.abs(run.loss - exact) <= SIGMAS * run.loss_error + 1e-6 * exact).all()
 
 
 def test_stratified_samples_have_less_variance() -> None:

@@ -20,10 +20,18 @@ CPU = torch.device("cpu")
 PENALTIES = {"none": (0.0, 0.0, 0.0), "all": (0.1, 0.02, 0.05)}
 
 
-def model_with(penalties: tuple[float, float, float], n: int, m: int, models: int) -> ToyModel:
+CHOICES = {
+    "plain": {},
+    "active targets": {"targets": "active"},
+    "one bias": {"bias": "common"},
+    "no bias, active targets": {"bias": "none", "targets": "active"},
+}
+
+
+def model_with(penalties: tuple[float, float, float], n: int, m: int, models: int, **choices: str) -> ToyModel:
     importance = np.linspace(0.5, 2.0, models * n).reshape(models, n)
     density = np.linspace(0.2, 0.9, models)[:, None]
-    return ToyModel(n, m, IndependentFeatures(density, amplitude="symmetric"), importance, *penalties)
+    return ToyModel(n, m, IndependentFeatures(density, amplitude="symmetric"), importance, *penalties, **choices)
 
 
 def allowed(architecture: str, penalties: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -74,6 +82,49 @@ def test_the_written_out_gradient_is_autograd_s(architecture: str, sizes: tuple[
             torch.testing.assert_close(mine, variable.grad, rtol=ROUNDING, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_gradients_are_those_of_the_model_that_is_asked_for(architecture: str, choice: str) -> None:
+    kind, n, m, models = ARCHITECTURES[architecture], 5, 2, 3
+    model = model_with((0.0, 0.0, 0.0), n, m, models, **CHOICES[choice])
+    generator = torch.Generator().manual_seed(2)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+
+    weights, second, shared = random(models, m, n), None if kind.tied else random(models, n, m), random(models, 1)
+    own = random(models, n)
+    bias = {"free": own, "common": shared.expand(models, n), "none": 0 * own}[model.bias]
+    inputs = torch.rand(models, n, 40, generator=generator, dtype=torch.float64)
+    inputs = torch.where(torch.rand(models, n, 40, generator=generator) < 0.4, inputs, 0.0)
+    importance, weight = torch.from_numpy(np.array(model.importances())), torch.full((models, 40), 1 / 50).double()
+    empty = torch.full((models,), 0.2, dtype=torch.float64)
+    error = kind.forward(weights, weights.mT if second is None else second, bias, inputs) - kind.target(inputs)
+    counted = error**2 * ((inputs != 0) if model.targets == "active" else 1)
+    loss = (importance[..., None] * weight[:, None] * counted).sum()
+    if model.targets == "all":
+        none = torch.zeros(models, n, 1, dtype=torch.float64)
+        of_none = kind.forward(weights, weights.mT if second is None else second, bias, none)
+        loss = loss + (importance[..., None] * empty[:, None, None] * of_none**2).sum()
+    torch.autograd.backward(loss)
+    sampled = SampledLoss(
+        kind, importance, torch.zeros(models, 3).double(), weight, empty, bias=model.bias, targets=model.targets
+    )
+    found = sampled(weights.detach(), None if second is None else second.detach(), bias.detach(), inputs)
+    assert float(found[0].sum()) == pytest.approx(float(loss.detach()), rel=ROUNDING)
+    assert found[1] is not None
+    torch.testing.assert_close(found[1], weights.grad, rtol=ROUNDING, atol=ROUNDING)
+    along = {"free": own.grad, "common": None if shared.grad is None else (shared.grad / n).expand(models, n)}
+    expected = along.get(model.bias)
+    torch.testing.assert_close(found[3], torch.zeros(models, n).double() if expected is None else expected)
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice != "plain"])
+@pytest.mark.parametrize(("stratified", "exact_zeros"), [(False, False), (True, True)])
+def test_compiled_training_restricts_as_tensors_do(choice: str, stratified: bool, exact_zeros: bool) -> None:
+    check_training("relu_output", stratified, exact_zeros, "all", Rule("adam", 0.9, 0.1), **CHOICES[choice])
+
+
 @pytest.mark.parametrize("rule", [Rule("adam", 0.9, 0.0), Rule("adam", 0.9, 0.1), Rule("sgd", 0.8, 0.0)], ids=str)
 @pytest.mark.parametrize("penalties", PENALTIES)
 @pytest.mark.parametrize(("stratified", "exact_zeros"), [(False, False), (True, True), (False, True)])
@@ -81,8 +132,14 @@ def test_the_written_out_gradient_is_autograd_s(architecture: str, sizes: tuple[
 def test_compiled_training_is_training_in_tensors(
     architecture: str, stratified: bool, exact_zeros: bool, penalties: str, rule: Rule
 ) -> None:
+    check_training(architecture, stratified, exact_zeros, penalties, rule)
+
+
+def check_training(
+    architecture: str, stratified: bool, exact_zeros: bool, penalties: str, rule: Rule, **choices: str
+) -> None:
     n, m, models, steps = 5, 2, 3, 12
-    model = model_with(allowed(architecture, PENALTIES[penalties]), n, m, models)
+    model = model_with(allowed(architecture, PENALTIES[penalties]), n, m, models, **choices)
     kind = ARCHITECTURES[architecture]
     settings = Settings(
         architecture=kind,
@@ -100,6 +157,8 @@ def test_compiled_training_is_training_in_tensors(
     )
     size = m * n * (1 if kind.tied else 2) + n
     start = np.random.default_rng(3).normal(size=(models, size), scale=0.5)
+    if model.bias != "free":
+        start[:, -n:] = start[:, -n:][:, :1] * (model.bias == "common")
     seeds, rows = np.array([1, 2, 3]), np.arange(models)
     one, two = (TrainingState.begin(start.copy(), settings.marks, rule.memory_size(size)) for _ in range(2))
     CompiledGroup(model, seeds, one, rows, settings).run(lambda: False, lambda _: None)
@@ -108,6 +167,9 @@ def test_compiled_training_is_training_in_tensors(
     np.testing.assert_allclose(one.history, two.history, rtol=1e-9, atol=0)
     np.testing.assert_allclose(one.parameters, two.parameters, rtol=0, atol=1e-8)
     np.testing.assert_allclose(one.memory, two.memory, rtol=0, atol=1e-8)
+    if model.bias != "free":
+        assert (np.ptp(one.parameters[:, -n:], axis=1) == 0).all()
+        assert (one.parameters[:, -n:] != 0).any() == (model.bias == "common")
     assert one.steps.tolist() == two.steps.tolist() == [steps] * models
 
 

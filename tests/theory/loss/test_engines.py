@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tegum.theory import Amplitude, IndependentFeatures, ToyModel, expected_loss
-from tests.support.accuracy import EVERY_ENGINE, Table, Worst, as_markdown, kinds, many_features, measure
+from tests.support.accuracy import EVERY_ENGINE, Table, Worst, as_markdown, composed, kinds, many_features, measure
 from tests.support.tolerances import assert_same_loss
 
 ACCURACY = Path(__file__).resolve().parents[3] / "docs" / "accuracy.md"
-ROUNDS, MANY, FEWEST = 5, 12, 5_000
+ROUNDS, MANY, FEWEST, COMPOSED_ROUNDS = 5, 12, 5_000, 6
 SLOW_ROUNDS, SLOW_FEWEST = 105, 100_000
 # A row that compares less than this says nothing.
 FEWEST_IN_A_ROW = 20
@@ -36,6 +36,13 @@ def test_engines_agree_for_more_features() -> None:
     table = many_features(MANY)
     assert table.misses() == []
     assert table.models == MANY
+
+
+def test_engines_agree_for_laws_that_are_made_of_others() -> None:
+    table = composed(COMPOSED_ROUNDS)
+    assert table.misses() == []
+    assert table.models == COMPOSED_ROUNDS * 3 * 7
+    assert {engine for engine, _ in table.rows} == set(EVERY_ENGINE)
 
 
 @pytest.mark.parametrize("amplitude", ["symmetric", Amplitude(-1, 0.5)], ids=str)

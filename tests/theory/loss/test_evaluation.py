@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.theory import ExactLoss, IndependentFeatures, OneHotFeatures, TableFeatures, ToyModel
+from tegum.theory import ExactLoss, IndependentFeatures, KHotFeatures, OneHotFeatures, TableFeatures, ToyModel
 from tegum.theory.loss import ArrayEngine, CompiledEngine, Engine, SpectralEngine, engine_for
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
@@ -133,9 +133,14 @@ def test_where_too_many_features_interact_transforms_are_inverted() -> None:
 def test_laws_that_have_no_blocks_are_enumerated_while_they_can_be() -> None:
     W, b = random_point(2, 12)
     assert np.isfinite(engine_for(ToyModel(12, 2, OneHotFeatures())).evaluate(W, b, 0).loss)
+    # A block of few patterns, all features of which interact.
     table = TableFeatures({tuple(range(12)): 0.5, (): 0.5})
+    alone = engine_for(ToyModel(12, 2, IndependentFeatures(1.0))).evaluate(W, b, 0)
+    found = engine_for(ToyModel(12, 2, table)).evaluate(W, b, 0)
+    expected = (float(alone.loss) + float((np.maximum(b, 0) ** 2).sum())) / 2
+    assert abs(float(found.loss) - expected) <= float(found.error + alone.error) + tolerance("rounding")
     with pytest.raises(ValueError, match="spectral evaluation needs independent blocks"):
-        engine_for(ToyModel(12, 2, table)).evaluate(W, b, 0)
+        engine_for(ToyModel(40, 2, KHotFeatures(4))).evaluate(*random_point(2, 40), 0)
 
 
 def test_the_engine_follows_from_model_arrays_and_method() -> None:

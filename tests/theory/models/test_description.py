@@ -27,7 +27,7 @@ from tegum.theory import (
 )
 from tegum.theory.models import PENALTIES, law_from_plain, law_to_plain
 
-from ...support.laws import AMPLITUDES, LAWS
+from ...support.laws import AMPLITUDES, EVERY_LAW
 
 PLAIN: dict[str, Any] = {
     "format": "tegum model 1",
@@ -54,7 +54,7 @@ def same(one: ToyModel, two: ToyModel) -> bool:
 
 
 @given(
-    st.sampled_from(sorted(LAWS)),
+    st.sampled_from(sorted(EVERY_LAW)),
     st.sampled_from(sorted(AMPLITUDES)),
     st.integers(0, 2**32),
     st.lists(st.one_of(st.fractions(0, 2), st.floats(0, 2)), min_size=3, max_size=3),
@@ -65,7 +65,7 @@ def test_every_model_comes_back_bit_for_bit(
 ) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 5))
-    features = LAWS[law](rng, n, AMPLITUDES[amplitude])
+    features = EVERY_LAW[law](rng, n, AMPLITUDES[amplitude])
     features = features.take((), np.zeros(batch, dtype=np.int64)) if features.batch_shape == () and batch else features
     importance = rng.uniform(0.1, 2, (*batch, n)) if rng.random() < 0.5 else Fraction(2, 3)
     model = ToyModel(n, 2, features, importance, *penalties)
@@ -125,36 +125,42 @@ def test_toml_says_what_json_says() -> None:
         (
             ToyModel(3, 2, IndependentFeatures([0.1, 0.2, Fraction(1, 3)]), (1, 0.5, 0.25), weight_penalty=0.01),
             "3 features in 2 dimensions, independent, densities 0.1, 0.2, 1/3, uniform on [0, 1], "
-            "importances 1, 0.5, 0.25, weight penalty 0.01",
+            "importances 1, 0.5, 0.25, weight penalty 0.01, free biases",
         ),
         (
             ToyModel(4, 1, AnticorrelatedFeatures(0.25, [(0, 1), (3, 2)], amplitude=Amplitude(-2, -2))),
             "4 features in 1 dimension, anticorrelated, density 0.25, groups (1,2) (3,4), constant -2, importance 1, "
-            "no penalties",
+            "no penalties, free biases",
         ),
         (
             ToyModel(20, 5, CorrelatedFeatures(0.1, [range(10), range(10, 20)]), np.linspace(0.05, 1, 20)),
             "20 features in 5 dimensions, correlated, density 0.1, 2 groups of 10 features, uniform on [0, 1], "
-            "20 importances from 0.05 to 1, no penalties",
+            "20 importances from 0.05 to 1, no penalties, free biases",
         ),
         (
             ToyModel(1000, 5, KHotFeatures(3, amplitude="symmetric"), 0.1 + 0.2),
             "1,000 features in 5 dimensions, k-hot, 3 active, uniform on [-1, 1], importance 0.30000000000000004, "
-            "no penalties",
+            "no penalties, free biases",
         ),
         (
             diagram_model(2, 1, np.array([0.1, 0.2])[:, None], [1.0, 2.0, 3.0]),
             "2 × 3 models of 2 features in 1 dimension, independent, 2 densities from 0.1 to 0.2, uniform on [0, 1], "
-            "3 × 2 importances from 1 to 3, no penalties",
+            "3 × 2 importances from 1 to 3, no penalties, free biases",
         ),
         (
             ToyModel(2, 1, OneHotFeatures(), activation_penalty=[0, Fraction(1, 7)]),
             "2 models of 2 features in 1 dimension, one-hot, uniform on [0, 1], importance 1, "
-            "activation penalties 0, 1/7",
+            "activation penalties 0, 1/7, free biases",
+        ),
+        (
+            ToyModel(2, 1, OneHotFeatures(), bias="none", targets="active", reduction="mean"),
+            "2 features in 1 dimension, one-hot, uniform on [0, 1], importance 1, no penalties, no bias, "
+            "errors of active features only, mean over features",
         ),
         (
             ToyModel(2, 1, TableFeatures({(): 0.5, (0,): 0.5})),
-            "2 features in 1 dimension, a table of 2 patterns, uniform on [0, 1], importance 1, no penalties",
+            "2 features in 1 dimension, a table of 2 patterns, uniform on [0, 1], importance 1, no penalties, "
+            "free biases",
         ),
     ],
     ids=lambda value: value.features.kind if isinstance(value, ToyModel) else "",

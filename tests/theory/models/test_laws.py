@@ -22,7 +22,7 @@ from tegum.theory import (
     TableFeatures,
 )
 from tests.support.internals import internals
-from tests.support.laws import AMPLITUDES, LAWS
+from tests.support.laws import AMPLITUDES, EVERY_LAW
 from tests.support.oracles import pattern_chance
 from tests.support.tolerances import SIGMAS, tolerance
 
@@ -156,11 +156,11 @@ def test_independent_features_are_a_feature_law() -> None:
 
 FOUR = 4
 DRAWS = 6
-every_law = pytest.mark.parametrize("name", LAWS)
+every_law = pytest.mark.parametrize("name", EVERY_LAW)
 
 
 def drawn(name: str, seed: int, amplitude: Any = "uniform") -> FeatureLaw:
-    return LAWS[name](np.random.default_rng([FOUR, seed]), FOUR, amplitude)
+    return EVERY_LAW[name](np.random.default_rng([FOUR, seed]), FOUR, amplitude)
 
 
 def subsets(members: Any) -> list[tuple[int, ...]]:
@@ -201,6 +201,34 @@ def test_patterns_among_some_features_are_sums_over_the_others(name: str, seed: 
         for active in subsets(among):
             expected = sum(chance for on, chance in whole.items() if set(on) & set(among) == set(active))
             np.testing.assert_allclose(found.get(active, 0.0), expected, rtol=0, atol=tolerance("rounding"))
+
+
+@every_law
+@pytest.mark.parametrize("seed", range(DRAWS))
+def test_chances_are_looked_up_as_patterns_say(name: str, seed: int) -> None:
+    law = drawn(name, seed)
+    for among, exact in product((None, (0, 2), (3,)), (False, True)):
+        found, chance = table(law, FOUR, among=among, exact=exact), law.chances(FOUR, among=among, exact=exact)
+        for active in subsets(range(FOUR)):
+            expected = found.get(active)
+            if expected is None:
+                assert not chance(active)
+            elif exact:
+                assert chance(active).item() == expected.item()
+            else:
+                np.testing.assert_allclose(chance(active), expected, rtol=tolerance("rounding"))
+
+
+@every_law
+@pytest.mark.parametrize("seed", range(DRAWS))
+def test_blocks_are_independent_of_each_other(name: str, seed: int) -> None:
+    law = drawn(name, seed)
+    states = [(block, dict(found)) for block, found in law.block_states(FOUR)]
+    assert [block for block, _ in states] == list(law.blocks(FOUR))
+    assert sorted(i for block, _ in states for i in block) == list(range(FOUR))
+    for active, chance in table(law, FOUR).items():
+        factors = [found.get(tuple(i for i in block if i in active), 0.0) for block, found in states]
+        np.testing.assert_allclose(np.prod(factors), chance, rtol=tolerance("rounding"))
 
 
 @every_law

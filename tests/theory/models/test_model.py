@@ -49,6 +49,43 @@ def test_parameters_are_the_weights_and_the_biases(n: int, m: int, parameters: i
     assert independent(n, m).n_parameters == parameters
 
 
+@pytest.mark.parametrize(("bias", "parameters"), [("free", 9), ("common", 7), ("none", 6)])
+def test_parameters_are_those_that_are_free(bias: str, parameters: int) -> None:
+    assert ToyModel(3, 2, IndependentFeatures(0.3), bias=bias).n_parameters == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("bias", "free, common, none"), ("targets", "all, active"), ("reduction", "sum, mean")]
+)
+def test_words_are_known_ones(name: str, words: str) -> None:
+    choice: dict[str, Any] = {name: "other"}
+    with pytest.raises(ValueError, match=f"{name} must be one of {words}, got 'other'"):
+        ToyModel(2, 1, IndependentFeatures(0.3), **choice)
+
+
+def test_parts_keep_what_is_said_in_a_word() -> None:
+    words = {"bias": "common", "targets": "active", "reduction": "mean"}
+    model = ToyModel(2, 1, IndependentFeatures(np.array([[0.1], [0.2]])), **words)
+    assert model.take(1).choices == words
+    assert ToyModel(2, 1, IndependentFeatures(0.3)).choices == {}
+
+
+def test_a_mean_weighs_errors_by_their_number() -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.3), (1, Fraction(1, 3)), reduction="mean")
+    np.testing.assert_allclose(model.importances(), [1 / 2, 1 / 6])
+    assert model.exact_importances().tolist() == [Fraction(1, 2), Fraction(1, 6)]
+    np.testing.assert_allclose(model.importance, [1, 1 / 3])
+
+
+def test_what_does_not_cover_a_word_says_so() -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.3), bias="none", targets="active")
+    model.check_plain("a proof", "reduction")
+    with pytest.raises(ValueError, match="a proof covers models with bias='free', got bias='none'; expected_loss and"):
+        model.check_plain("a proof", "bias")
+    with pytest.raises(ValueError, match="targets='all', got targets='active'"):
+        model.check_plain("a proof", "targets", "bias")
+
+
 def test_take_is_indexing_over_the_batch() -> None:
     density = np.array([0.1, 0.4])
     importance = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -150,8 +187,10 @@ def test_a_model_is_frozen_and_keeps_its_own_importance() -> None:
 def test_a_model_has_a_penalty_if_any_is_positive(name: str) -> None:
     law = IndependentFeatures(0.5)
     assert not ToyModel(2, 1, law).has_penalty
-    assert not ToyModel(2, 1, law, **{name: [0.0, 0.0]}).has_penalty
-    assert ToyModel(2, 1, law, **{name: [0.0, 1e-300]}).has_penalty
+    without: dict[str, Any] = {name: [0.0, 0.0]}
+    least: dict[str, Any] = {name: [0.0, 1e-300]}
+    assert not ToyModel(2, 1, law, **without).has_penalty
+    assert ToyModel(2, 1, law, **least).has_penalty
 
 
 def test_penalties_are_part_of_the_batch() -> None:
@@ -181,7 +220,8 @@ def test_penalties_are_part_of_the_batch() -> None:
 @pytest.mark.parametrize("name", PENALTIES)
 def test_penalties_are_frozen(name: str) -> None:
     given = np.array([0.5, 1.0])
-    model = ToyModel(2, 1, OneHotFeatures(), **{name: given})
+    penalty: dict[str, Any] = {name: given}
+    model = ToyModel(2, 1, OneHotFeatures(), **penalty)
     given[0] = 9.0
     np.testing.assert_array_equal(getattr(model, name), [0.5, 1.0])
     with pytest.raises(ValueError, match="read-only"):

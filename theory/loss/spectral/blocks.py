@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models import ActivePattern, Amplitude, DensityLaw, FeatureLaw
+from ...models import ActivePattern, Amplitude, FeatureLaw
 from ...numerics import Array, FloatArray
 from .transforms import real_transform
 
 # Stands in for a factor that is exactly zero, so that it can be divided by what it was multiplied with.
 TINY = 1e-150
+# Activity patterns of one block, each a product at every node.
+MOST_PATTERNS = 4096
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,38 @@ class BlockLaw:
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, law: FeatureLaw, density: FloatArray) -> BlockLaw:
-        """Return the laws with these densities, shape (R, n).
+    def of(cls, law: FeatureLaw, n_features: int) -> BlockLaw:
+        """Return a law's blocks, a row for each law of its batch.
 
         Raises:
-            ValueError: if the features don't fall in independent blocks.
+            ValueError: if a block of features has too many patterns.
         """
-        if not isinstance(law, DensityLaw):
-            raise ValueError(
-                "spectral evaluation needs independent blocks of features, as IndependentFeatures, "
-                f"CorrelatedFeatures and AnticorrelatedFeatures have them, got {type(law).__name__}"
-            )
-        on = np.array(density)
+        count = int(np.prod(law.batch_shape))
+        on = np.array(law.densities(n_features)).reshape(count, n_features)
         groups = []
-        for block in law.blocks(density.shape[-1]):
+        for block, states in law.block_states(n_features):
             if len(block) == 1:
                 continue
-            patterns = list(law.block_patterns(block, density))
-            if all(bool((chance == (active == block)).all()) for active, chance in patterns):
+            found = list(islice(states, MOST_PATTERNS + 1))
+            if len(found) > MOST_PATTERNS:
+                raise ValueError(
+                    f"spectral evaluation needs independent blocks of features with at most {MOST_PATTERNS} activity "
+                    f"patterns each, got {type(law).__name__} with more in a block of {len(block)} features"
+                )
+            patterns = {
+                active: np.broadcast_to(np.asarray(chance, dtype=np.float64), law.batch_shape).reshape(count)
+                for active, chance in found
+            }
+            if all(bool((chance == (active == block)).all()) for active, chance in patterns.items()):
                 # All members are always on, which is independence as well.
                 continue
+            if not any(bool(chance.any()) for active, chance in patterns.items() if active):
+                # No member is ever on.
+                continue
+            # Conditions leave the pattern without any feature where they are impossible.
+            patterns.setdefault((), np.zeros(count))
             on[:, list(block)] = 0
-            groups.append(Group(block, tuple((active, np.asarray(chance)) for active, chance in patterns)))
+            groups.append(Group(block, tuple(patterns.items())))
         return cls(law.amplitude, on, tuple(groups))
 
     def take(self, index: Any) -> BlockLaw:
@@ -129,6 +142,32 @@ class BlockLaw:
             safe = np.where(total > 0, total, 1)
             kept = ((pattern, np.where(total > 0, p / safe, not pattern)) for pattern, p in patterns.items())
             groups.append(Group(group.members, tuple(kept)))
+        return BlockLaw(self.amplitude, on, tuple(groups)), mass
+
+    def surely(self, own: NDArray[np.int64]) -> tuple[BlockLaw, FloatArray]:
+        """Return the law given that a row's own feature is active, and the probability of that.
+
+        Args:
+            own: feature of each row, shape (R,).
+
+        Returns:
+            The conditional law, arbitrary where the condition is impossible, and an array of shape (R,).
+        """
+        rows = np.arange(len(own))
+        on = np.array(self.on)
+        mass = on[rows, own]
+        alone = np.ones(len(own), dtype=bool)
+        groups = []
+        for group in self.groups:
+            inside = np.isin(own, group.members)
+            alone &= ~inside
+            kept = [(active, np.where(inside, p * np.isin(own, active), p)) for active, p in group.patterns]
+            total = np.asarray(sum(p for _, p in kept))
+            mass = np.where(inside, total, mass)
+            safe = np.where(total > 0, total, 1)
+            patterns = tuple((active, np.where(total > 0, p / safe, not active)) for active, p in kept)
+            groups.append(Group(group.members, patterns))
+        on[rows[alone], own[alone]] = 1
         return BlockLaw(self.amplitude, on, tuple(groups)), mass
 
     def extent(self, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:

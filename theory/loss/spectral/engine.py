@@ -25,7 +25,7 @@ from .blocks import BlockLaw
 from .contour import NODES
 from .errors import mean_square, provable
 from .inversion import integrate
-from .rows import Rows, Terms
+from .rows import Rows, Terms, scaled
 
 # Sums grow with n² nodes; so may they where n is small.
 MAX_WORK = 1 << 24
@@ -57,7 +57,8 @@ class SpectralLoss:
     """The reconstruction loss of one `ToyModel` of many features, prepared for many evaluations.
 
     Args:
-        model: what is being asked; its features must fall in independent blocks. Penalties are left out.
+        model: what is being asked; its features must fall in independent blocks of few activity patterns. Penalties
+            are left out. If only active targets count, values are E[(x_i − x'_i)²; x_i ≠ 0].
         like: an array whose namespace, dtype and device the results have; default NumPy, float64. Computations are in
             float64 on that device.
         tolerance: each output's loss is to be off by at most this times E[x_i²] and rounding, a hidden unit's E|h| by
@@ -68,8 +69,8 @@ class SpectralLoss:
             only estimated: for independent features whose amplitudes vary. It takes up to thirty times as many nodes.
 
     Raises:
-        ValueError: if the law isn't one of independent blocks, the tolerance isn't positive, `max_nodes` is below 128,
-            the fewest that can be compared, or errors of such a law can't be proved.
+        ValueError: if a block of features has more than 4,096 patterns, the tolerance isn't positive, `max_nodes` is
+            below 128, the fewest that can be compared, or errors of such a law can't be proved.
 
     Example:
         >>> from tegum.theory import IndependentFeatures
@@ -96,8 +97,8 @@ class SpectralLoss:
         if max_nodes is None:
             max_nodes = max(MAX_WORK // model.n_features, FEWEST_MAX_NODES)
         check_count("max_nodes", max_nodes, 2 * NODES)
-        law = BlockLaw.of(model.features, np.array(model.densities()).reshape(-1, model.n_features))
-        if proved and not provable(law):
+        self._blocks = BlockLaw.of(model.features, model.n_features)
+        if proved and not provable(self._blocks):
             raise ValueError("errors are proved for independent features whose amplitudes vary, got others")
         self.model, self.tolerance, self.max_nodes, self.proved = model, tolerance, max_nodes, proved
         self._like = np.zeros(()) if like is None else like
@@ -122,11 +123,14 @@ class SpectralLoss:
         Returns:
             Its value of shape (1,) and slopes of shape (1, n + 1).
         """
-        rows = Rows(self._laws((), 1), np.asarray(overlaps)[None], np.array([bias]), np.array([feature]))
-        square = float(self.model.densities()[feature]) * float(self.model.features.amplitude.second_moment)
-        terms, errors = self._integrate(rows, np.array([square]), (1,))
+        own = np.array([feature])
+        law, mass = self._asked(self._laws((), 1), own)
+        rows = Rows(law, np.asarray(overlaps)[None], np.array([bias]), own)
+        squares = self._squares(np.asarray(self.model.features.second_moments(self.model.n_features)[feature]))
+        terms, errors = self._integrate(rows, squares, (1,))
+        terms, errors = scaled(mass, terms), (mass * errors[0], mass * errors[1], errors[2])
         slopes = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
-        return Inverted(np.maximum(terms["value"] + square, 0), slopes, *errors)
+        return Inverted(np.maximum(terms["value"] + mass * squares, 0), slopes, *errors)
 
     def activations(self, weights: Array) -> Inverted:
         """Return E|h_k| of the hidden units h = W x, and the derivatives in W_k·.
@@ -162,16 +166,17 @@ class SpectralLoss:
         gram = np.broadcast_to(w.mT @ w, (*batch, n, n)).reshape(-1, n)
         offset = np.broadcast_to(b, (*batch, n)).reshape(-1)
         own = np.tile(np.arange(n), len(offset) // n)
-        rows = Rows(self._laws(batch, n), gram, offset, own, slopes)
-        amplitude = float(self.model.features.amplitude.second_moment)
-        squares = np.broadcast_to(self.model.features.densities(n) * amplitude, (*batch, n)).reshape(-1)
+        law, mass = self._asked(self._laws(batch, n), own)
+        rows = Rows(law, gram, offset, own, slopes)
+        squares = self._squares(np.broadcast_to(self.model.features.second_moments(n), (*batch, n)))
         terms, (error, slope_error, nodes) = self._integrate(rows, squares, (*batch, n))
         # Overlaps are rounded, which counts twice in a square.
         sizes = np.broadcast_to(np.abs(w).mT @ np.abs(w), (*batch, n, n)).reshape(-1, n)
         overlaps = gamma(2 * (self.model.n_hidden + 2)) * mean_square(replace(rows, slopes=sizes))
-        errors = np.asarray(error + overlaps.reshape(error.shape)), slope_error, nodes
+        terms, spread = scaled(mass, terms), mass.reshape(error.shape)
+        errors = np.asarray(spread * (error + overlaps.reshape(error.shape))), spread * slope_error, nodes
         # Rounding may take the loss of a perfect output below zero.
-        value = self._give(np.maximum(terms["value"] + squares, 0), (*batch, n))
+        value = self._give(np.maximum(terms["value"] + mass * squares, 0), (*batch, n))
         if not slopes:
             return Inverted(value, None, *errors)
         first = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
@@ -179,9 +184,19 @@ class SpectralLoss:
 
     def _laws(self, batch: tuple[int, ...], count: int) -> BlockLaw:
         """Return the laws of `count` rows for each model of a batch."""
-        n = self.model.n_features
-        density = np.broadcast_to(self.model.features.densities(n), (*batch, n)).reshape(-1, n)
-        return BlockLaw.of(self.model.features, np.repeat(density, count, axis=0))
+        shape = self.model.features.batch_shape
+        every = np.arange(int(np.prod(shape))).reshape(shape)
+        return self._blocks.take(np.repeat(np.broadcast_to(every, batch).reshape(-1), count))
+
+    def _asked(self, law: BlockLaw, own: NDArray[np.int64]) -> tuple[BlockLaw, FloatArray]:
+        """Return the laws over which outputs' errors are expected, with the probability that each is conditioned on."""
+        return law.surely(own) if self.model.targets == "active" else (law, np.ones(len(own)))
+
+    def _squares(self, moments: FloatArray) -> FloatArray:
+        """Return E[x_i²] under these laws, flattened, given the outputs' E[x_i²] under the model's own."""
+        if self.model.targets == "active":
+            moments = np.full_like(moments, float(self.model.features.amplitude.second_moment))
+        return np.asarray(moments.reshape(-1))
 
     def _integrate(
         self, rows: Rows, scale: FloatArray, shape: tuple[int, ...]

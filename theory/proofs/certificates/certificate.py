@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from ...models import AMPLITUDES, PENALTIES, IndependentFeatures, ToyModel
 from ...numerics import Interval, check_kind, exactly
 from .file import plain_certificate, read_certificate
@@ -116,6 +114,7 @@ def certified_model(model: ToyModel, n_features: int, n_hidden: int) -> Certifie
         )
     if model.batch_shape != ():
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
+    model.check_plain("a certificate", "bias", "targets")
     law = model.features
     if type(law) is not IndependentFeatures:
         raise ValueError(f"certificates cover IndependentFeatures, got {type(law).__name__}")
@@ -132,6 +131,6 @@ def certified_model(model: ToyModel, n_features: int, n_hidden: int) -> Certifie
                 f"certificates of {n_features} features cover {allowed} of the penalties, got "
                 f"{name}={getattr(model, name)}"
             )
-    importance = np.broadcast_to(exactly(model.exact["importance"]), (n_features,))
+    importance = model.exact_importances()
     penalty = Fraction(exactly(model.exact["interference_penalty"]).item())
     return CertifiedModel(densities.pop(), tuple(map(Fraction, importance)), penalty)

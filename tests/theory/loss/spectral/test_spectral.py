@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tegum.theory import (
     CorrelatedFeatures,
     FeatureLaw,
     IndependentFeatures,
+    KHotFeatures,
     OneHotFeatures,
     TableFeatures,
     ToyModel,
@@ -20,7 +22,7 @@ from tegum.theory import (
 from tegum.theory.loss import ArrayEngine
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
-from tests.support.laws import independent
+from tests.support.laws import composed_examples, independent
 from tests.support.monte_carlo import sampled_loss
 from tests.support.oracles import oracle
 from tests.support.tolerances import DIFFERENCE_STEP, SIGMAS, assert_bounded, entry_scale, loss_scale, tolerance
@@ -143,11 +145,21 @@ AMPLITUDES = {
     "narrow": Amplitude(0.9, 1.1),
     "wide": Amplitude(-0.5, 2.0),
 }
+
+
+def _composed(name: str, amplitude: Any) -> FeatureLaw:
+    return composed_examples(5, amplitude)[name]
+
+
 LAWS: dict[str, Any] = {
     "independent": lambda amplitude: IndependentFeatures([0.1, 0.5, 0.9, 1.0, 0.3], amplitude=amplitude),
     "correlated": lambda amplitude: CorrelatedFeatures(0.3, [(0, 1, 4)], amplitude=amplitude),
     "always on": lambda amplitude: CorrelatedFeatures([1, 1, 0.2, 0.3, 0.3], [(0, 1), (3, 4)], amplitude=amplitude),
     "anticorrelated": lambda amplitude: AnticorrelatedFeatures(0.25, [(0, 1), (2, 3, 4)], amplitude=amplitude),
+    "one hot": lambda amplitude: OneHotFeatures(amplitude=amplitude),
+    "two hot": lambda amplitude: KHotFeatures(2, amplitude=amplitude),
+    "table": lambda amplitude: TableFeatures({(0, 1, 4): 0.25, (2,): 0.5, (1, 3): 0.25}, amplitude=amplitude),
+    **{name: partial(_composed, name) for name in ("blocks", "mixture", "hierarchy")},
     "one of a group": lambda amplitude: AnticorrelatedFeatures(0.25, [(0, 1, 2, 3)], amplitude=amplitude),
 }
 
@@ -377,10 +389,8 @@ def test_four_hundred_features(density: float) -> None:
 
 def test_misuse() -> None:
     model = independent(3, 2)
-    with pytest.raises(ValueError, match=r"independent blocks of features.*got OneHotFeatures"):
-        SpectralLoss(ToyModel(3, 2, OneHotFeatures()))
-    with pytest.raises(ValueError, match=r"independent blocks of features.*got TableFeatures"):
-        SpectralLoss(ToyModel(3, 2, TableFeatures({(): 0.5, (0, 1): 0.5})))
+    with pytest.raises(ValueError, match=r"independent blocks .* at most 4096 .* got KHotFeatures .* of 40 features"):
+        SpectralLoss(ToyModel(40, 2, KHotFeatures(4)))
     for wrong in (0.0, -1e-9, np.nan):
         with pytest.raises(ValueError, match="tolerance must be finite and positive"):
             SpectralLoss(model, tolerance=wrong)
