@@ -205,6 +205,10 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "density": (0.1, 0.5),
         "importance": (0.5, 2.0),
     },
+    "theory.models law_to_plain": lambda: {"law": IndependentFeatures(0.5)},
+    "theory.models law_from_plain": lambda: {
+        "plain": of("theory.models", "law_to_plain")(IndependentFeatures(0.5)),
+    },
     "theory.models stratified_counts": lambda: {
         "masses": np.array([[0.5, 0.25, 0.25]]),
         "active": np.array([0, 1, 1]),
