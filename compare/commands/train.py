@@ -64,7 +64,9 @@ class ModelOptions:
         """
         made = law.maker(self.features, self.active)
         from tegum.theory.models import ToyModel
+        from tegum.theory.numerics import MOST_SIZE, check_count
 
+        check_count("n_features", self.features, 1, MOST_SIZE)
         penalties = self.interference_penalty, self.weight_penalty, self.activation_penalty
         return ToyModel(self.features, self.hidden, made(self._densities(law.law)), self._importances(), *penalties)
 

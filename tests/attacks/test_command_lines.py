@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(signal, "SIGXCPU"
 
 SEED, LINES = 2026, 300
 # Of a process: seconds, and gibibytes beside what it starts with.
-SECONDS, MEMORY = 100, 6
+SECONDS, MEMORY = 300, 6
 
 # What is loaded before it forks, and what every process does first. Tracing the boundaries of a phase diagram takes
 # half a minute, and depends on no option but sizes; planes of initial weights on none; and where packings change hands
