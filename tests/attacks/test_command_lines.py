@@ -58,11 +58,15 @@ os.chdir(folder)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + ({MEMORY} << 30), resource.RLIM_INFINITY))
 resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS + 5}))
+# Behind the faces: what takes long and depends on no option, and the root of the command line.
 stages = import_module("tegum.compare.diagrams.diagram")
 stages.seed_diagram, stages.phase_boundaries = (lambda *_: None), (lambda _: ())
+# Behind the face: planes of initial weights.
 import_module("tegum.compare.commands.basins").PLANE_POINTS = 4
+# Behind the face: where packings change hands, found by bisection.
 import_module("tegum.theory.packing.transitions")._between = lambda *_: []
 sys.argv = ["tegum", *words]
+# Behind the face: the root of the command line.
 from tegum.compare.commands.app import main
 main()
 """

@@ -170,6 +170,7 @@ def judged(case: Case) -> tuple[str, str]:
 
 def trace_once() -> None:
     """Keep the boundaries of phase diagrams in a file: tracing them takes half a minute, and is called by itself."""
+    # Behind the face: the stages of a phase diagram.
     stages: Any = import_module("tegum.compare.diagrams.diagram")
     seed_diagram, phase_boundaries = stages.seed_diagram, stages.phase_boundaries
 
