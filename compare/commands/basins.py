@@ -29,10 +29,10 @@ ACCOUNT, FIGURES = "basins.json", ("basins.png", "basin-planes.png")
 class BasinOptions:
     """The grid of cells and initial scales, and how its runs are trained."""
 
-    density: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S, two values or more: {GRID}.")] = (
+    densities: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S, two values or more: {GRID}.")] = (
         "0.01:1:13"
     )
-    importance: Annotated[
+    importances: Annotated[
         str, typer.Option(help="Axis of the second feature's importance against the first's, likewise.")
     ] = "0.1:10:13"
     scales: Annotated[
@@ -52,8 +52,8 @@ class BasinOptions:
         from ..basins import BasinSettings
 
         return BasinSettings(
-            density=_axis("density", self.density),
-            importance=_axis("importance", self.importance),
+            density=_axis("densities", self.densities),
+            importance=_axis("importances", self.importances),
             initial_scale=_axis("scales", self.scales),
             seeds=self.seeds,
             steps=self.steps,
@@ -110,6 +110,7 @@ def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) 
 def _account(dataset: xr.Dataset) -> dict[str, Any]:
     """Return plain values: over all cells how many runs are where, and end in each phase when polished, by block."""
     from ..basins import wilson_interval
+    from ..diagrams import model_of
     from ..judgement import VERDICTS
 
     blocks = []
@@ -130,7 +131,7 @@ def _account(dataset: xr.Dataset) -> dict[str, Any]:
             blocks.append(
                 {"objective": objective, "initial_scale": scale, "runs": runs, "by_own_weights": own, "ends": ends}
             )
-    return {"settings": dataset.attrs["settings"], "blocks": blocks}
+    return {"model": model_of(dataset).to_plain(), "settings": dataset.attrs["settings"], "blocks": blocks}
 
 
 def _print(account: dict[str, Any], out: Path) -> None:

@@ -3,89 +3,107 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from ..terminal import Features, Hidden, Json, console, goes_without, print_json, print_table, taken, with_groups
+from ..terminal import (
+    Json,
+    ModelOptions,
+    console,
+    goes_without,
+    print_json,
+    print_table,
+    single,
+    taken,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from tegum.theory.boundaries import BoundaryCurve, BoundaryMap, BoundarySegment, SpecialPoint
-    from tegum.theory.models import Plane
+    from tegum.theory.models import Plane, ToyModel
 
 MOST_PHASES = 2
 # What a plane is made of unless options say otherwise, and what doesn't vary in it.
 X, Y = "density=0.01:1", "importance=0.1:10"
-DENSITY, IMPORTANCE = 0.3, 1.0
+DENSITY = 0.3
+NUMBERED = re.compile(r"^(density|importance)\.(\d+)$")
+PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
 
 
 @dataclass(frozen=True)
 class PlaneOptions:
-    """What a plane is made of: "NAME=LOW:HIGH[:SCALE]" along each axis, and what doesn't vary."""
+    """What varies in a plane: "NAME=LOW:HIGH[:SCALE]" along each axis."""
 
-    features: Features = 2
-    hidden: Hidden = 1
     x: Annotated[
         str | None,
         typer.Option(
             "--x",
-            help="First parameter, NAME=LOW:HIGH[:log or :linear], of density, density[k], importance, importance[k], "
-            f"interference_penalty, weight_penalty. Default {X}.",
+            help="First parameter, as NAME=LOW:HIGH, with :log or :linear behind it if need be. Names are density, "
+            "importance (of the last feature), density.2 or importance.2 of one feature, interference_penalty and "
+            f"weight_penalty. Default {X}.",
         ),
     ] = None
-    y: Annotated[str | None, typer.Option("--y", help=f"Second parameter. Default {Y}.")] = None
-    density: Annotated[
-        float | None, typer.Option("--density", help=f"Feature density 1-S where it doesn't vary; default {DENSITY}.")
-    ] = None
-    importance: Annotated[
-        float | None,
-        typer.Option(
-            "--importance", help=f"Importance of the last feature where it doesn't vary; default {IMPORTANCE:g}."
-        ),
-    ] = None
-    penalty: Annotated[float, typer.Option("--penalty", help="Interference penalty where it doesn't vary.")] = 0.0
+    y: Annotated[str | None, typer.Option("--y", help=f"Second parameter, likewise. Default {Y}.")] = None
 
-    def __post_init__(self) -> None:
-        """Refuse a value of what varies."""
-        x, y = ((text or default).partition("=")[0].strip() for text, default in ((self.x, X), (self.y, Y)))
-        last = self.features
-        varying = {
-            "density": {"density"} & {x, y} or {f"density[{k}]" for k in range(1, last + 1)} <= {x, y},
-            # The option is that of the last feature.
-            "importance": {"importance", f"importance[{last}]"} & {x, y},
-            "penalty": {"interference_penalty"} & {x, y},
-        }
-        goes_without(f"a plane of {x} and {y}", [name for name, varies in varying.items() if varies])
 
-    def chosen(self) -> Plane | None:
-        """Return the plane that is asked for; None for that of density and importance.
+class AskedPlane(NamedTuple):
+    """A plane, and the model that holds what doesn't vary in it.
 
-        Raises:
-            ValueError: if an option can't be read, or a range doesn't suit its parameter.
-        """
-        from tegum.theory.minima import check_superposition
-        from tegum.theory.models import IndependentFeatures, Plane, ToyModel
+    Attributes:
+        plane: None for that of density and importance.
+        model: the model.
+    """
 
-        check_superposition(self.features, self.hidden)
-        if self.x is None and self.y is None and not self.penalty:
-            return None
-        last = IMPORTANCE if self.importance is None else self.importance
-        model = ToyModel(
-            self.features,
-            self.hidden,
-            IndependentFeatures(DENSITY if self.density is None else self.density),
-            importance=(*[1.0] * (self.features - 1), last),
-            interference_penalty=self.penalty,
-        )
-        return Plane.of(model, x=_axis("--x", self.x or X), y=_axis("--y", self.y or Y))
+    plane: Plane | None
+    model: ToyModel
 
     def map(self) -> BoundaryMap:
         """Return the boundaries of the plane, traced when they are asked for."""
         from tegum.theory.boundaries import boundary_map
 
-        return boundary_map(plane=self.chosen(), n_features=self.features, n_hidden=self.hidden)
+        return boundary_map(plane=self.plane, n_features=self.model.n_features, n_hidden=self.model.n_hidden)
+
+    def words(self, boundaries: BoundaryMap) -> str:
+        """Return what varies, and the model in full otherwise."""
+        x, y = boundaries.plane.x, boundaries.plane.y
+        ranges = " and ".join(f"{axis.name} from {axis.low:g} to {axis.high:g}" for axis in (x, y))
+        return f"{ranges}; otherwise {self.model.describe()}"
+
+
+def asked_plane(plane: PlaneOptions, problem: ModelOptions) -> AskedPlane:
+    """Return the plane that is asked for.
+
+    Raises:
+        ValueError: if an option can't be read or is that of a parameter that varies, or a range doesn't suit its
+            parameter.
+    """
+    from tegum.theory.minima import check_superposition
+    from tegum.theory.models import Plane
+
+    x, y = _axis("--x", plane.x or X), _axis("--y", plane.y or Y)
+    model = single(problem.over(otherwise={"features": {"density": DENSITY}}), "a plane is")
+    check_superposition(model.n_features, model.n_hidden)
+    _check_varying({x[0], y[0]}, model.n_features)
+    usual = ModelOptions(features=problem.features, hidden=problem.hidden)
+    if plane.x is None and plane.y is None and problem == usual:
+        return AskedPlane(None, model)
+    return AskedPlane(Plane.of(model, x=x, y=y), model)
+
+
+def _check_varying(names: set[str], n: int) -> None:
+    """Raise `ValueError` if an option gives a value of what varies."""
+    varying = {
+        "density": {"density"} & names or {f"density[{k}]" for k in range(1, n + 1)} <= names,
+        # A number is that of the last feature.
+        "importance": {"importance", f"importance[{n}]"} & names,
+        **{name: {name} & names for name in PENALTIES},
+    }
+    what = " and ".join(sorted(names))
+    goes_without(f"a plane of {what}", [name for name, varies in varying.items() if varies])
 
 
 @with_groups
@@ -95,6 +113,7 @@ def boundary(
         typer.Argument(help="One phase: its limits of stability. Two: where they cost the same. None: everything."),
     ] = None,
     *,
+    problem: ModelOptions,
     plane: PlaneOptions,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw all boundaries and special points into this file.")
@@ -104,10 +123,11 @@ def boundary(
     """Trace exact phase boundaries and special points, over density and relative importance or two other parameters."""
     if phases and figure is not None:
         raise ValueError("--figure draws all boundaries, so it takes no phases")
+    asked = asked_plane(plane, problem)
     if phases:
-        _show_curves(phases, plane, as_json=as_json)
+        _show_curves(phases, asked, as_json=as_json)
     else:
-        _show_map(plane, figure, as_json=as_json)
+        _show_map(asked, figure, as_json=as_json)
 
 
 def _axis(option: str, text: str) -> tuple[Any, ...]:
@@ -121,10 +141,11 @@ def _axis(option: str, text: str) -> tuple[Any, ...]:
         finite = False
     if not finite or len(parts) > 3:
         raise ValueError(f"{option} must be NAME=LOW:HIGH, with :log or :linear if need be, got {text!r}")
-    return (name.strip(), low, high, *parts[2:])
+    # Brackets mean something to shells; both ways of writing are understood.
+    return (NUMBERED.sub(r"\1[\2]", name.strip().replace("-", "_")), low, high, *parts[2:])
 
 
-def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> None:
+def _show_curves(phases: list[str], asked: AskedPlane, *, as_json: bool) -> None:
     """Print the limits of stability of one phase, or the coexistence curves of two.
 
     Raises:
@@ -132,10 +153,10 @@ def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> No
     """
     if len(phases) > MOST_PHASES:
         raise ValueError(f"expected one or two phases, or none for all boundaries, got {len(phases)}")
-    boundaries = plane.map()
+    boundaries = asked.map()
     curves = boundaries.stability(*phases) if len(phases) == 1 else boundaries.coexistence(*phases)
     if as_json:
-        print_json([_curve_json(curve) for curve in curves])
+        print_json({"model": asked.model.to_plain(), "curves": [_curve_json(curve) for curve in curves]})
         return
     rows = [
         [
@@ -147,19 +168,22 @@ def _show_curves(phases: list[str], plane: PlaneOptions, *, as_json: bool) -> No
         ]
         for c in curves
     ]
-    print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
+    print_table(
+        f"Exact boundaries over {asked.words(boundaries)}", ["curve", "points", "residual", "error", "ends"], rows
+    )
 
 
-def _show_map(plane: PlaneOptions, figure: Path | None, *, as_json: bool) -> None:
+def _show_map(asked: AskedPlane, figure: Path | None, *, as_json: bool) -> None:
     """Print all special points and boundaries of a plane, and draw them on request."""
     if figure is not None:
         _check_figure(figure)
     with taken([] if figure is None else [figure]):
-        boundaries = plane.map()
+        boundaries = asked.map()
         # Numbers first: a figure may fail to be written.
         if as_json:
-            print_json(_map_json(boundaries))
+            print_json({"model": asked.model.to_plain()} | _map_json(boundaries))
         else:
+            console().print(f"Boundaries over {asked.words(boundaries)}")
             _print_special_points(boundaries)
             _print_segments(boundaries)
         if figure is not None:

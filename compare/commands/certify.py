@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import nullcontext
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +11,8 @@ import typer
 
 from ..terminal import (
     FAILED,
-    Features,
-    Hidden,
     Json,
+    ModelOptions,
     Stages,
     complain,
     console,
@@ -34,51 +30,15 @@ if TYPE_CHECKING:
     from tegum.theory.proofs.checks import CertificateCheck
     from tegum.theory.storage import Destination
 
-# Decimals, with small powers of ten, or fractions.
-NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?|\d+/\d+"), 100
 # Bytes of a certificate's file.
 LARGEST_FILE = 100_000_000
 # Features and dimensions of the larger of the problems that are covered.
-TRIPLE = (3, 2)
-
-
-@dataclass(frozen=True)
-class ProblemOptions:
-    """The model whose global minimum is to be proved; its numbers are exact."""
-
-    density: Annotated[str | None, typer.Option("--density", help="Feature density 1-S in (0, 1], as 0.1 or 1/3.")] = (
-        None
-    )
-    importance: Annotated[str, typer.Option(help="Importance of the last feature against the others.")] = "1"
-    penalty: Annotated[
-        str, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2 (two features).")
-    ] = "0"
-    features: Features = 2
-    hidden: Hidden = 1
-
-    def model(self) -> ToyModel:
-        """Return it.
-
-        Raises:
-            ValueError: if there is no density, a number can't be read or is out of range, or no proof covers it.
-        """
-        if self.density is None:
-            raise ValueError("expected --density, or --check with a saved certificate")
-        density, importance, penalty = (
-            _number(name, getattr(self, name)) for name in ("density", "importance", "penalty")
-        )
-        from tegum.theory.models import IndependentFeatures, ToyModel
-
-        if (self.features, self.hidden) == TRIPLE and penalty:
-            raise ValueError(f"penalties are covered for two features in one dimension, got {penalty} for three in two")
-        importances = (*[Fraction(1)] * (self.features - 1), importance)
-        law = IndependentFeatures(density)
-        return ToyModel(self.features, self.hidden, law, importances, interference_penalty=penalty)
+TRIPLE, PAIR = (3, 2), (2, 1)
 
 
 @with_groups
 def certify(
-    problem: ProblemOptions,
+    problem: ModelOptions,
     max_boxes: Annotated[
         int | None, typer.Option(help="Most boxes to look at; default 100,000, or 120 million for three features.")
     ] = None,
@@ -89,15 +49,25 @@ def certify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Prove which minimum is the global one, of two features in one dimension or three in two; or check a proof."""
+    """Prove which minimum is the global one, of two features in one dimension or three in two; or check a proof.
+
+    Numbers are exact: 0.1 is a tenth, and 1/3 may be written so. Numbers out of files are what the files say.
+    """
     if check is None:
-        _show_certificate(problem.model(), max_boxes, out, as_json=as_json)
+        if problem == ModelOptions():
+            raise ValueError("expected --density or --model, or --check with a saved certificate")
+        _show_certificate(problem.over(exact=True), max_boxes, out, as_json=as_json)
         return
     takes_only("--check, since a certificate says what it is about,", ("check",))
     _show_check(check, as_json=as_json)
 
 
 def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, *, as_json: bool) -> None:
+    from tegum.theory.proofs.certificates import certified_model
+
+    # Whatever isn't covered is refused before anything is shown.
+    sizes = model.n_features, model.n_hidden
+    certified_model(model, *(sizes if sizes == TRIPLE else PAIR))
     new = "" if out is None or out.parent.exists() else ", in a new folder"
     with nullcontext() if out is None else same_kind(out, _read) as place:
         certificate, where = _proved(model, max_boxes, place)
@@ -110,7 +80,8 @@ def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, 
 def _print_proof(certificate: Certificate, wrote: str, *, as_json: bool) -> None:
     if as_json:
         # The proof itself is long; it is what --out is for.
-        print_json({name: value for name, value in json.loads(certificate.to_json()).items() if name != "proof"})
+        plain = {name: value for name, value in json.loads(certificate.to_json()).items() if name != "proof"}
+        print_json(plain | {"model": certificate.model.toy_model().to_plain()})
     else:
         _print_certificate(certificate)
         if wrote:
@@ -142,6 +113,7 @@ def _proved(model: ToyModel, max_boxes: int | None, place: Destination | None) -
 
 def _print_certificate(certificate: Certificate) -> None:
     screen = console()
+    screen.print(certificate.model.toy_model().describe(), soft_wrap=True)
     screen.print(f"{certificate.status}: {certificate.phase}" if certificate.proved else certificate.status)
     screen.print(f"global minimum {_interval(certificate.loss)}", soft_wrap=True)
     for minimum in certificate.minimisers:
@@ -165,7 +137,9 @@ def _show_check(path: Path, *, as_json: bool) -> None:
     with Stages() as stages:
         found = check_certificate(certificate, report=lambda done: stages.report(kind, done / total))
     if as_json:
-        print_json({"status": found.status, "boxes": found.boxes, "parts": found.parts, "checked": list(found.checked)})
+        model = certificate.model.toy_model().to_plain()
+        account = {"status": found.status, "boxes": found.boxes, "parts": found.parts, "checked": list(found.checked)}
+        print_json({"model": model} | account)
     else:
         _print_check(certificate, found)
     if not found.proved:
@@ -194,24 +168,13 @@ def _read(path: Path) -> Certificate:
 
 def _print_check(certificate: Certificate, found: CertificateCheck) -> None:
     screen, model = console(), certificate.model
-    *others, last = map(str, model.importance)
+    screen.print(model.toy_model().describe(), soft_wrap=True)
     screen.print(
-        f"density {model.density}, importances {', '.join(others)} and {last}, interference penalty {model.penalty}: "
-        f"{certificate.phase or 'no phase'} claimed, global minimum {_interval(certificate.loss)}",
-        soft_wrap=True,
+        f"{certificate.phase or 'no phase'} claimed, global minimum {_interval(certificate.loss)}", soft_wrap=True
     )
     for sentence in found.checked:
         screen.print(f"  {sentence}", soft_wrap=True)
     screen.print(found.status, soft_wrap=True)
-
-
-def _number(name: str, text: str) -> Fraction:
-    try:
-        if len(text) > LONGEST or not NUMBER.fullmatch(text):
-            raise ValueError
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{name} must be a number such as 0.1 or 1/3, got {text[:40]!r}") from None
 
 
 def _interval(interval: Interval) -> str:

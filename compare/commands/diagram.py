@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..terminal import (
-    Features,
-    Hidden,
     Json,
     Layout,
+    ModelOptions,
     Stages,
     complain,
     console,
@@ -44,8 +43,14 @@ STORE_NAME, TABLE_STORE_NAME = "foreign.zarr", "foreign-table.zarr"
 class GridOptions:
     """What is computed and trained."""
 
-    features: Features = 2
-    hidden: Hidden = 1
+    source_of_model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", help="File that describes a model: its sizes are taken, both axes of the diagram vary."
+        ),
+    ] = None
+    features: Annotated[int | None, typer.Option("--features", help="Number of features n; default 2.")] = None
+    hidden: Annotated[int | None, typer.Option("--hidden", help="Number of hidden dimensions m; default 1.")] = None
     cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28
     seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8
     steps: Annotated[
@@ -58,6 +63,29 @@ class GridOptions:
         bool, typer.Option(help="Train runs beside them that the account has to reject: untrained, wrong models.")
     ] = True
 
+    def sizes(self) -> tuple[int, int]:
+        """Return the numbers of features and hidden dimensions.
+
+        Raises:
+            ValueError: if the model that a file describes is none of a phase diagram.
+        """
+        from tegum.theory.models import ToyModel
+
+        options = ModelOptions(source=self.source_of_model, features=self.features, hidden=self.hidden)
+        plain = options.described(whole=False)
+        features = (
+            {"density": 1, **plain["features"]} if plain["features"]["law"] == "independent" else plain["features"]
+        )
+        model = ToyModel.from_plain({**plain, "features": features})
+        model.check_plain("a phase diagram", "bias", "targets", "reduction")
+        law, equal = model.features, (model.importances()[..., :-1] == 1).all()
+        if law.kind != "independent" or law.amplitude.to_plain() != "uniform" or model.has_penalty or not equal:
+            raise ValueError(
+                "a phase diagram is of independent features, uniform on [0, 1], of importances 1, …, 1, r, without "
+                f"penalties (tegum boundary takes a plane of any model), got {model.describe()}"
+            )
+        return model.n_features, model.n_hidden
+
     def settings(self) -> DiagramSettings:
         """Return them as `phase_diagram` takes them.
 
@@ -66,9 +94,10 @@ class GridOptions:
         """
         from ..diagrams import DiagramSettings
 
+        n, m = self.sizes()
         return DiagramSettings(
-            n_features=self.features,
-            n_hidden=self.hidden,
+            n_features=n,
+            n_hidden=m,
             cells=self.cells,
             seeds=self.seeds,
             steps=self.steps,
@@ -189,7 +218,7 @@ def _loaded(source: Path, grid: GridOptions) -> xr.Dataset:
     from ..diagrams import load
 
     dataset = load(source)
-    found, expected = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]), (grid.features, grid.hidden)
+    found, expected = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]), grid.sizes()
     if found != expected:
         sizes = [f"n={n}, m={m}" for n, m in (expected, found)]
         raise ValueError(f"expected a dataset of {sizes[0]}, got one of {sizes[1]}")
@@ -232,17 +261,19 @@ def _show(dataset: xr.Dataset, out: Path, *, name: str = "diagram", kept: Path |
     """
     from tegum.theory.storage import Destination
 
-    from ..diagrams import agreement
+    from ..diagrams import agreement, model_of
     from ..figures import phase_diagram_figure, save_figure
 
     ledger = agreement(dataset)
     picture, book = (out / one for one in _names(name))
     with Destination(out, _names(name)):
-        write_json(book, ledger.as_json())
+        account = {"model": model_of(dataset).to_plain()} | ledger.as_json()
+        write_json(book, account)
         save_figure(phase_diagram_figure(dataset, ledger), picture)
     if as_json:
-        print_json(ledger.as_json())
+        print_json(account)
         return
+    console().print(model_of(dataset).describe(), soft_wrap=True)
     print_ledger(ledger)
     console().print(f"Wrote {picture}, {book}{'' if kept is None else f', {kept}'}.")
 
@@ -273,7 +304,8 @@ def _show_table(source: Path, out: Path, grid: GridOptions, options: TableOption
     names = (*_names("foreign"), TABLE_STORE_NAME)
     picture, book, store = (out / name for name in names)
     with Destination(out, names):
-        dataset = compare_table(table, n_features=grid.features, n_hidden=grid.hidden, tolerance=tolerance)
+        n, m = grid.sizes()
+        dataset = compare_table(table, n_features=n, n_hidden=m, tolerance=tolerance)
         account = table_account(dataset)
         save(dataset, store)
         write_json(book, account.as_json())

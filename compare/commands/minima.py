@@ -1,36 +1,31 @@
-"""`tegum minima`: all local minima of the exact loss at one point of the phase diagram."""
+"""`tegum minima`: all local minima of the exact loss of one model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..terminal import Density, Features, Hidden, Importance, Json, print_json, print_table
+from ..terminal import Json, ModelOptions, print_json, print_table, single, with_groups
 
 if TYPE_CHECKING:
     from tegum.theory.minima import CriticalPoint
 
 
-def minima(
-    density: Density,
-    importance: Importance = 1.0,
-    features: Features = 2,
-    hidden: Hidden = 1,
-    as_json: Json = False,
-) -> None:
-    """List all local minima of the exact loss at one point."""
+@with_groups
+def minima(problem: ModelOptions, as_json: Json = False) -> None:
+    """List all local minima of the exact loss of one model."""
     from tegum.theory.minima import local_minima
-    from tegum.theory.models import diagram_model
 
-    points = local_minima(diagram_model(features, hidden, density, importance))
+    model = single(problem.over(), "minima are searched for")
+    points = local_minima(model)
     if as_json:
-        print_json([_plain(point) for point in points])
+        print_json({"model": model.to_plain(), "minima": [_plain(point) for point in points]})
         return
     rows = [
         [p.phase, f"{p.loss:.10g}", _vector(p.weights), _vector(p.bias), f"{p.gradient_norm:.0e}", p.status]
         for p in points
     ]
-    title = f"Local minima at density {density:g}, relative importance {importance:g}"
-    print_table(title, ["phase", "loss", "weights", "bias", "gradient", "status"], rows)
+    columns = ["phase", "loss", "weights", "bias", "gradient", "status"]
+    print_table(f"Local minima of {model.describe()}", columns, rows)
 
 
 def _plain(point: CriticalPoint) -> dict[str, Any]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..terminal import (
-    COUNTED,
     FAILED,
-    Features,
-    Hidden,
     Json,
-    LawOptions,
+    ModelOptions,
     Seeds,
     TrainingOptions,
     complain,
@@ -24,6 +20,7 @@ from ..terminal import (
     new_file,
     print_json,
     print_table,
+    single,
     whole_numbers,
     with_groups,
 )
@@ -38,70 +35,12 @@ SUFFIXES = (".safetensors", ".zarr")
 SHOWN = 20
 
 
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which model is trained, but for its input law."""
-
-    density: Annotated[
-        str | None,
-        typer.Option(help="Feature density 1-S, in (0, 1]: a number, or one for each feature as 0.1,0.2,0.3."),
-    ] = None
-    importance: Annotated[
-        str, typer.Option(help="Of the last feature against the others, or of each feature as 1,0.7,0.5.")
-    ] = "1"
-    features: Features = 2
-    hidden: Hidden = 1
-    interference_penalty: Annotated[float, typer.Option(help="Penalty on squared overlaps, part of the loss.")] = 0.0
-    weight_penalty: Annotated[float, typer.Option(help="Penalty on squared weights, part of the loss.")] = 0.0
-    activation_penalty: Annotated[float, typer.Option(help="Penalty on hidden activations, part of the loss.")] = 0.0
-    active: Annotated[int | None, typer.Option(help="How many features are on, for --law k-hot.")] = None
-
-    def model(self, law: LawOptions) -> ToyModel:
-        """Return the model of a law.
-
-        Raises:
-            ValueError: if an option can't be read, is out of range or doesn't go with the law.
-        """
-        made = law.maker(self.features, self.active)
-        from tegum.theory.models import ToyModel
-        from tegum.theory.numerics import MOST_SIZE, check_count
-
-        check_count("n_features", self.features, 1, MOST_SIZE)
-        penalties = self.interference_penalty, self.weight_penalty, self.activation_penalty
-        return ToyModel(self.features, self.hidden, made(self._densities(law.law)), self._importances(), *penalties)
-
-    def _densities(self, law: str) -> list[float] | None:
-        """Return the densities that a law takes, if it takes any."""
-        if (self.density is None) != (law in COUNTED):
-            got = "none" if self.density is None else f"--density {self.density}"
-            wanted = "sets how many features are on, and takes no" if law in COUNTED else "needs a"
-            raise ValueError(f"--law {law} {wanted} --density, got {got}")
-        return None if self.density is None else self._numbers("density", self.density)
-
-    def _importances(self) -> list[float]:
-        """Return the importance of each feature; one number is that of the last against the others."""
-        values = self._numbers("importance", self.importance)
-        return values if len(values) == self.features else [1.0] * (self.features - 1) + values
-
-    def _numbers(self, name: str, text: str) -> list[float]:
-        """Return one number, or one for each feature."""
-        n = self.features
-        try:
-            values = [float(part) for part in text.split(",")]
-        except ValueError:
-            values = []
-        if len(values) not in (1, n):
-            raise ValueError(f"--{name} must be a number, or {n} of them, one for each feature, got {text!r}")
-        return values
-
-
 @with_groups
 def train(
     out: Annotated[
         Path, typer.Option(help="File for the trained models, .safetensors or .zarr; one that exists is refused.")
     ],
     problem: ModelOptions,
-    law: LawOptions,
     seeds: Seeds = "8",
     force: Annotated[bool, typer.Option("--force", help="Replace trained models that are at --out.")] = False,
     as_json: Json = False,
@@ -113,7 +52,7 @@ def train(
     Ctrl-C, SIGTERM and SIGHUP save the state beside --out, and the same command goes on from there.
     """
     chosen = whole_numbers("seeds", seeds)
-    model = problem.model(law)
+    model = single(problem.over(), "seeds are trained")
     # Options that are wrong in any case come before what is wrong with a file.
     training.arguments()
     with _place(out, force=force):
@@ -122,7 +61,7 @@ def train(
     if as_json:
         print_json(summary)
     else:
-        _show(summary)
+        _show(summary, model)
     if path is None:
         rate = "try a smaller --learning-rate"
         complain(f"all {len(trained.seeds)} models diverged, and nothing was saved: {rate}")
@@ -208,10 +147,9 @@ def _place(out: Path, *, force: bool) -> Destination:
 
 def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict[str, Any]:
     """Return plain values: what was trained, each seed's result, and the best."""
-    from tegum.theory.geometry import phase
-    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+    from tegum.theory.geometry import TRAINED_TOLERANCE, phase
 
-    named = trained.architecture == "relu_output" and model.n_features <= MAX_SEARCHED_FEATURES
+    named = trained.architecture == "relu_output"
     runs = []
     for k, seed in enumerate(trained.seeds):
         lost = bool(trained.diverged[k])
@@ -222,7 +160,7 @@ def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict
                 "loss_error": None if lost else float(trained.loss_error[k]),
                 "steps": int(trained.steps[k]),
                 "status": "diverged" if lost else "converged" if trained.converged[k] else "all steps taken",
-                "phase": phase(trained.weights[k], trained.bias[k]) if named and not lost else None,
+                "phase": phase(trained.weights[k], trained.bias[k], TRAINED_TOLERANCE) if named and not lost else None,
             }
         )
     there = [run for run in runs if run["status"] != "diverged"]
@@ -231,17 +169,13 @@ def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict
         "status": trained.status,
         "reason": trained.reason,
         "architecture": trained.architecture,
-        "n_features": model.n_features,
-        "n_hidden": model.n_hidden,
-        "law": type(model.features).__name__,
-        "density": model.densities().tolist(),
-        "importance": model.importances().tolist(),
+        "model": model.to_plain(),
         "runs": runs,
         "best": min(there, key=lambda run: float(str(run["loss"])), default=None),
     }
 
 
-def _show(summary: dict[str, Any]) -> None:
+def _show(summary: dict[str, Any], model: ToyModel) -> None:
     runs, best = summary["runs"], summary["best"]
     rows = []
     for run in runs[:SHOWN]:
@@ -249,7 +183,7 @@ def _show(summary: dict[str, Any]) -> None:
         error = "" if run["loss_error"] is None else f"{run['loss_error']:.1g}"
         rows.append([str(run["seed"]), loss, error, str(run["steps"]), run["status"], run["phase"] or ""])
     shown = "" if len(runs) <= SHOWN else f", the first {SHOWN} of {len(runs)} seeds; --json has all"
-    title = f"{summary['architecture']}, n={summary['n_features']}, m={summary['n_hidden']}{shown}"
+    title = f"{summary['architecture']} with {model.describe()}{shown}"
     print_table(title, ["seed", "loss", "error", "steps", "status", "phase"], rows)
     if best is not None:
         named = f", {best['phase']}" if best["phase"] else ""

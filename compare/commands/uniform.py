@@ -107,6 +107,8 @@ def _size(words: str) -> tuple[int, int]:
 
 def _account(sweep: UniformSweep) -> dict[str, Any]:
     """Return plain values: for each size and density the losses, the packing, what was found and how far it agrees."""
+    from tegum.theory.models import IndependentFeatures, ToyModel
+
     runs = []
     for run in sweep.runs:
         rows = []
@@ -129,7 +131,9 @@ def _account(sweep: UniformSweep) -> dict[str, Any]:
                 "features_of": found,
                 "predicted_share": float(run.predicted_share[place]),
             })  # fmt: skip
-        runs.append({"n_features": run.n_features, "n_hidden": run.n_hidden, "densities": rows})
+        model = ToyModel(run.n_features, run.n_hidden, IndependentFeatures(1 / sweep.inverse_density[:, None]))
+        sizes = {"n_features": run.n_features, "n_hidden": run.n_hidden}
+        runs.append({**sizes, "model": model.to_plain(), "densities": rows})
     return {"transitions": [dict(vars(one)) for one in sweep.transitions], "runs": runs}
 
 

@@ -96,7 +96,13 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
     return xr.Dataset(
         variables,
         coords={"density": diagram.density, "importance": diagram.importance},
-        attrs={"format": FORMAT, "n_features": n, "n_hidden": m, "phases": names.names},
+        attrs={
+            "format": FORMAT,
+            "n_features": n,
+            "n_hidden": m,
+            "model": diagram_model(n, m, diagram.density[:, None], diagram.importance).to_plain(),
+            "phases": names.names,
+        },
     )
 
 

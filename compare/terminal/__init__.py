@@ -1,8 +1,9 @@
 """What all commands of the command line share: their options, what they print, and how they end.
 
-`options`, `laws` and `training` declare options that several commands take, `groups` hands those that belong together
-on as one record, and `given` refuses what has no effect. `screen`, `stages`, `accounts` and `characters` show what
-comes out, `rows` and `places` keep it, `interruptions` stops a command and says what is kept, and `late` loads it.
+`options`, `models`, `laws` and `training` declare options that several commands take, `descriptions` finds the model
+that a file describes, `groups` hands options that belong together on as one record, and `given` refuses what has no
+effect. `screen`, `stages`, `accounts` and `characters` show what comes out, `rows` and `places` keep it,
+`interruptions` stops a command and says what is kept, and `late` loads it.
 Begin with `options`:
 
     >>> from tegum.compare.terminal import numbers
@@ -12,14 +13,17 @@ Begin with `options`:
 
 from .accounts import print_cells, print_ledger
 from .characters import spell_what_cannot_be_encoded
+from .descriptions import described_in
 from .given import goes_without, takes_only
 from .groups import with_groups
 from .interruptions import INTERRUPTED, keeping, stoppable, tell
 from .late import LateCommands
-from .laws import COUNTED, LawOptions
+from .laws import COUNTED, GROUPED
+from .models import ModelOptions, single
 from .options import (
     GRID,
     WHOLE_GRID,
+    BiasName,
     Density,
     Features,
     Hidden,
@@ -27,12 +31,13 @@ from .options import (
     Json,
     Layout,
     Seeds,
+    WeightsName,
     numbers,
     whole_numbers,
 )
 from .places import new_file, same_kind, taken
 from .rows import read_rows, write_rows
-from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json
+from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
 from .stages import Stages
 from .training import TrainingOptions
 
@@ -40,22 +45,26 @@ __all__ = [
     "COUNTED",
     "FAILED",
     "GRID",
+    "GROUPED",
     "INTERRUPTED",
     "MISUSE",
     "WHOLE_GRID",
+    "BiasName",
     "Density",
     "Features",
     "Hidden",
     "Importance",
     "Json",
     "LateCommands",
-    "LawOptions",
     "Layout",
+    "ModelOptions",
     "Seeds",
     "Stages",
     "TrainingOptions",
+    "WeightsName",
     "complain",
     "console",
+    "described_in",
     "goes_without",
     "keeping",
     "new_file",
@@ -67,6 +76,7 @@ __all__ = [
     "read_rows",
     "same_kind",
     "say",
+    "single",
     "spell_what_cannot_be_encoded",
     "stoppable",
     "taken",
@@ -76,4 +86,5 @@ __all__ = [
     "with_groups",
     "write_json",
     "write_rows",
+    "write_text",
 ]

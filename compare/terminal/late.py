@@ -59,6 +59,19 @@ class LateCommands(TyperGroup):
 class Command(TyperCommand):
     """A command that knows which options were written, and whose help looks up what `train` takes: that loads torch."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Read the words; an option that is given twice is refused, unless it may be given several times.
+
+        Raises:
+            ValueError: if one is.
+        """
+        # Words are used up by reading them.
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in self.params:
+            if order.count(parameter) > 1 and parameter.param_type_name == "option" and not parameter.multiple:
+                raise ValueError(f"{max(parameter.opts, key=len)} is given twice: leave one of the two out")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         with reading(ctx):

@@ -7,6 +7,7 @@ shape is one of the record's: for each model, matrix by matrix, over the seeds o
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
@@ -23,7 +24,7 @@ from tegum.theory.storage import check_path, recover
 
 from ..runs import TrainedModels
 from .datasets import read_zarr, write_zarr
-from .descriptions import MODEL_NAMES, described, model_arrays
+from .descriptions import MODEL_NAMES, described_model, model_arrays
 from .tensors import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ TRAILING = {
 LAYOUTS = ((), ("hidden", "feature"), ("feature", "hidden"), ("feature",), ("hidden",))
 # In a dataset these two label their dimensions.
 LABELS = {"seeds": "seed", "history_steps": "record"}
+# Characters of a description in a safetensors file, whose library reads no header above 100 MB.
+MOST_WORDS = 50_000_000
 # A recording is a dataset of its own.
 APART = ("recorded",)
 
@@ -55,12 +58,13 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     Args:
         trained: what `train` returned.
         path: a name that ends in .safetensors (a file) or .zarr (a folder that xarray opens).
-        model: what was trained. Its law, densities, importances and penalties are then kept with the weights, and
-            `tegum loss` and `tegum diagram --from` need no further options.
+        model: what was trained. Its description (docs/models.md) is then kept with the weights; `saved_model` gives
+            it back, and commands need no further options.
 
     Raises:
-        ValueError: if the ending is another, the arrays don't fit each other or the model, `path` is a folder of
-            something else, or another process is writing it.
+        ValueError: if the ending is another, the arrays don't fit each other or the model, the description of a huge
+            batch doesn't fit into a safetensors file, `path` is a folder of something else, or another process is
+            writing it.
         MovedError: if they can't be written there; they are elsewhere then.
 
     Example:
@@ -88,30 +92,78 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
     # A length of 1 along the seeds, so that parameters broadcast against weights.
     models = {name: array[..., None, :] for name, array in model_arrays(trained, model).items()}
     arrays |= models
-    write_safetensors(arrays, _attributes(arrays, words, model), path)
+    attributes = _attributes(arrays, words, model)
+    if len(json.dumps(attributes["model"])) > MOST_WORDS:
+        raise ValueError(f"a batch of shape {trained.loss.shape[:-1]} is described in a .zarr only, got {path.name!r}")
+    write_safetensors(arrays, attributes, path)
 
 
 def load_models(path: str | os.PathLike[str]) -> TrainedModels:
-    """Read trained models that `save_models` wrote, every bit as it was.
+    """Read trained models that `save_models` wrote, every bit as it was, whatever they are called now.
 
     Raises:
         ValueError: if there is no such file, or it is damaged, of another kind, of a newer format, or lacks arrays.
     """
+    arrays, attributes, where = _content(path)
+    return _record(arrays, attributes, where)
+
+
+def saved_model(path: str | os.PathLike[str]) -> ToyModel | None:
+    """Return the model that `save_models` kept with trained models, of today's or an earlier format.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The model, of the batch shape that was trained; None if none was given to `save_models`.
+
+    Raises:
+        ValueError: as `load_models`, or if what stands there describes no model.
+
+    Example:
+        >>> import tempfile
+        >>> from tegum.empirical import train
+        >>> from tegum.empirical.files import save_models, saved_model
+        >>> from tegum.theory import OneHotFeatures, ToyModel
+        >>> model = ToyModel(2, 1, OneHotFeatures())
+        >>> trained = train(model, seeds=1, objective="exact", steps=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_models(trained, f"{folder}/runs.safetensors", model=model)
+        ...     saved_model(f"{folder}/runs.safetensors")
+        <ToyModel: 2 features in 1 dimension, one-hot, uniform on [0, 1], importance 1, no penalties, free biases>
+    """
+    arrays, attributes, where = _content(path)
+    _record(arrays, attributes, where)
+    if Path(path).is_dir():
+        arrays |= {name: arrays[name][..., None, :] for name in MODEL_NAMES if name in arrays}
+    try:
+        return described_model(attributes, arrays)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _content(path: str | os.PathLike[str]) -> tuple[Arrays, Mapping[str, Any], str]:
+    """Return arrays, attributes and name of a file of trained models.
+
+    Raises:
+        ValueError: if there is no such file, or it can't be read.
+    """
     check_path("path", path)
     path = Path(path)
-    _check_suffix(path)
     recover(path)
     if not path.exists():
         raise ValueError(f"expected trained models at {path}, but it doesn't exist")
-    if path.suffix == ".zarr":
-        return from_dataset(read_zarr(path, f"trained models ({FORMAT!r})"), where=str(path))
+    if path.is_dir():
+        dataset = read_zarr(path, f"trained models ({FORMAT!r})")
+        _check_format(dataset.attrs, str(path))
+        return _arrays_of(dataset), dataset.attrs, str(path)
     try:
         arrays, attributes = read_safetensors(path, "trained models")
     # A damaged file can fail in any way its reader knows.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"can't read trained models from {path}: {reason}") from None
-    return _record(arrays, attributes, str(path))
+    return arrays, attributes, str(path)
 
 
 def to_dataset(
@@ -168,6 +220,11 @@ def from_dataset(dataset: xr.Dataset, *, where: str = "the dataset") -> TrainedM
     if not hasattr(dataset, "attrs"):
         raise ValueError(f"expected a dataset in {where}, got {type(dataset).__name__}")
     _check_format(dataset.attrs, where)
+    return _record(_arrays_of(dataset), dataset.attrs, where)
+
+
+def _arrays_of(dataset: xr.Dataset) -> Arrays:
+    """Return the arrays of a dataset of trained models, their axes in the order of the record's."""
     batch = tuple(dataset.attrs.get("batch_dims", ()))
     backwards = {dimension: name for name, dimension in LABELS.items()}
     arrays = {}
@@ -181,7 +238,7 @@ def from_dataset(dataset: xr.Dataset, *, where: str = "the dataset") -> TrainedM
         if name in TRAILING and set(trailing) == set(TRAILING[name]):
             trailing = list(TRAILING[name])
         arrays[name] = variable.transpose(*order, *trailing).values
-    return _record(arrays, dataset.attrs, where)
+    return arrays
 
 
 def _check_suffix(path: Path) -> None:
@@ -253,7 +310,7 @@ def _attributes(arrays: Arrays, words: dict[str, str], model: ToyModel | None) -
         "tegum_version": version("tegum"),
         "n_features": n,
         "n_hidden": m,
-        "model": None if model is None else described(model),
+        "model": None if model is None else model.to_plain(),
         "digest": _digest(arrays),
         **words,
     }

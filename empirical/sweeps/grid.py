@@ -118,6 +118,24 @@ class Grid:
         importance[:, -1] = ratio
         return ToyModel(n, m, self.law(name, density), importance, *penalties)
 
+    def batch(self) -> ToyModel | None:
+        """Return all models without the seeds, one batch dimension for each dimension of the dataset.
+
+        None if they have several laws or sizes, or if one of these is a dimension.
+        """
+        if any(axis in self.dimensions or len(self.values[axis]) > 1 for axis in SHARED):
+            return None
+        varying = [axis for axis in BATCHED if axis in self.dimensions]
+        values = {axis: np.array(self.values[axis], dtype=np.float64) for axis in BATCHED}
+        law, n, m = (self.values[axis][0] for axis in SHARED)
+        shapes = {a: [-1 if a == b else 1 for b in varying] for a in BATCHED}
+        places = np.arange(len(values["density"])).reshape(shapes["density"])
+        features = self.law(law, values["density"]).take((len(values["density"]),), places)
+        importance = np.ones((*np.reshape(values["importance"], shapes["importance"]).shape, n))
+        importance[..., -1] = values["importance"].reshape(shapes["importance"])
+        penalties: dict[str, Any] = {name: values[name].reshape(shapes[name]) for name in PENALTIES}
+        return ToyModel(n, m, features, importance, **penalties)
+
     def law(self, name: str, density: NDArray[np.float64]) -> FeatureLaw:
         """Return a law at some densities, shape (models,).
 

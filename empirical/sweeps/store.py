@@ -106,6 +106,7 @@ class Store:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "tegum_version": version("tegum"),
+            "model": json.dumps(self._described()),
             **{name: json.dumps(value) for name, value in self.settings.items()},
             # By which xarray knows the values of axes that don't vary.
             "coordinates": " ".join(scalars),
@@ -126,6 +127,17 @@ class Store:
             warnings.simplefilter("ignore")
             zarr.consolidate_metadata(self.path)
         (self.path / MARKS / BEGUN).write_text(json.dumps(sealed(self._sums())), encoding="utf-8")
+
+    def _described(self) -> dict[str, Any] | None:
+        """Return the models of a grid as one batch, shaped as the dataset but for its seeds; None if they are several.
+
+        Several laws or sizes are no batch, and a law without a kind of its own has no description.
+        """
+        try:
+            model = self.grid.batch()
+            return None if model is None else model.to_plain()
+        except ValueError:
+            return None
 
     def _sums(self) -> dict[str, str]:
         """Return the checksums of metadata and coordinates, by file; of the coordinates those that there should be."""

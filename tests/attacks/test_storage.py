@@ -94,9 +94,13 @@ TRAIN = "train --density 0.1 --seeds 2 --steps 40 --objective exact --device cpu
 COMMANDS: dict[str, tuple[str, str, int]] = {
     "train zarr": (f"{TRAIN} --out OUT/runs.zarr", "runs.zarr", 140),
     "train safetensors": (f"{TRAIN} --out OUT/runs.safetensors", "runs.safetensors", 60),
-    "certify": ("certify --density 0.375 --importance 1/4 --penalty 0.1 --out OUT/proof.json", "proof.json", 80),
+    "certify": (
+        "certify --density 0.375 --importance 1/4 --interference-penalty 0.1 --out OUT/proof.json",
+        "proof.json",
+        80,
+    ),
     "sweep": (
-        "sweep --density 0.1,0.3 --features 2,3 --seeds 2 --steps 200 --batch 64 --workers 1 --out OUT/grid.zarr",
+        "sweep --densities 0.1,0.3 --features 2,3 --seeds 2 --steps 200 --batch 64 --workers 1 --out OUT/grid.zarr",
         "grid.zarr",
         80,
     ),

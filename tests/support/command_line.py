@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -43,6 +44,13 @@ class Outcome:
         assert self.err.endswith("\n")
         assert self.err.count("\n") == 1, self.err
         assert message in self.err
+
+
+def changed(words: str, changes: str) -> str:
+    """Return words of a command with some options in place of those of the same names."""
+    named = {word for word in changes.split() if word.startswith("--")}
+    parts = re.split(r"(?:^|\s)(?=--)", words)
+    return " ".join([*(part for part in parts if part and part.split()[0] not in named), changes])
 
 
 def not_json(name: str) -> Any:

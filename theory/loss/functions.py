@@ -1,11 +1,37 @@
-"""The exact expected loss, its gradient and its Hessian, as functions that check their arguments."""
+"""The exact expected loss, its gradient and its Hessian, as functions that check their arguments.
+
+They evaluate in float64 whatever they are given: at a minimum, where terms cancel, float32 leaves no digit of a
+gradient. Arrays come back in float64, tensors of float32 in float32.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+import array_api_compat
 
 from ..models import ToyModel
 from ..numerics import Array
 from .door import checked_parameters
 from .engine import ExactLoss, Method
+
+# Bytes of a number in float32.
+SINGLE = 4
+
+
+def _in_double(
+    model: ToyModel, weights: Array, bias: Array, method: Method, evaluate: Callable[[ExactLoss, Array, Array], Array]
+) -> Array:
+    """Return what is evaluated at parameters, in float64; of float32 tensors it is rounded to float32."""
+    weights, bias = checked_parameters(model, weights, bias)
+    single = array_api_compat.is_torch_array(weights) and weights.dtype.itemsize == SINGLE
+    if not single:
+        return evaluate(ExactLoss(model, like=weights, method=method), weights, bias)
+    wide = weights.double()
+    found = evaluate(ExactLoss(model, like=wide, method=method), wide, bias.double())
+    parts = found if isinstance(found, tuple) else (found,)
+    rounded = tuple(part.to(weights.dtype) for part in parts)
+    return rounded if isinstance(found, tuple) else rounded[0]
 
 
 def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:
@@ -19,7 +45,10 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Metho
 
     Returns:
         L, shape (...): the broadcast of the batch shapes of model, weights and bias. NumPy in, NumPy out; torch
-        tensors in, a tensor out that autograd differentiates twice. The error in float64 of enumeration is below 1e-12
+        tensors in, a tensor out that autograd differentiates twice. Whatever comes in is evaluated in float64; the loss
+        of float32 tensors is rounded to float32 at the end, that of float32 arrays stays in float64.
+
+        The error in float64 of enumeration is below 1e-12
         relative to Σ_i I_i E[x_i²] + L, for numbers of all sizes as long as WᵀW x + b doesn't cancel to less than
         1e-25 of its terms; what is below 1e-290 of the largest squared output counts as 0, and what is too large for
         float64 is infinite. Transforms stop at an estimated 1e-9. The `error` of `ExactLoss(model).engine`'s
@@ -34,8 +63,7 @@ def expected_loss(model: ToyModel, weights: Array, bias: Array, *, method: Metho
         >>> round(float(expected_loss(model, [[1.0, -1.0]], [0.0, 0.0])), 12)  # (1 + r) p² / 6
         0.083333333333
     """
-    weights, bias = checked_parameters(model, weights, bias)
-    return ExactLoss(model, like=weights, method=method).loss(weights, bias)
+    return _in_double(model, weights, bias, method, ExactLoss.loss)
 
 
 def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> tuple[Array, Array]:
@@ -52,14 +80,15 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
         method: "auto", "enumeration" or "spectral"; see `engine_for` and docs/loss.md.
 
     Returns:
-        ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features). Autograd differentiates tensors
-        once more. Entries that are too large for float64 are infinite.
+        ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features), evaluated in float64 as the loss
+        is: that of parameters rounded to float32 is the gradient at the rounded parameters. Entries that are too large
+        are infinite. Autograd differentiates tensors once more.
 
     Raises:
         ValueError: as `expected_loss`.
     """
-    weights, bias = checked_parameters(model, weights, bias)
-    return ExactLoss(model, like=weights, method=method).gradient(weights, bias)
+    gradient: tuple[Array, Array] = _in_double(model, weights, bias, method, ExactLoss.gradient)
+    return gradient
 
 
 def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method = "auto") -> Array:
@@ -80,11 +109,10 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method
 
     Returns:
         Shape (..., P, P) with P = (n_hidden + 1) n_features, the parameters ordered as the weights row by row and
-        then the biases. Entries that are too large for float64 are infinite.
+        then the biases. It is evaluated in float64 as the loss is. Entries that are too large are infinite.
 
     Raises:
         ValueError: as `expected_loss`.
         NotImplementedError: when autograd is asked for a derivative of it.
     """
-    weights, bias = checked_parameters(model, weights, bias)
-    return ExactLoss(model, like=weights, method=method).hessian(weights, bias)
+    return _in_double(model, weights, bias, method, ExactLoss.hessian)

@@ -16,6 +16,7 @@ Begin with `model`:
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
 from .compositions import IndependentBlocks
 from .data import DataFeatures
+from .description import MODEL_FORMAT, MODEL_KEYS, parsed_description
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .hierarchies import HierarchicalFeatures
@@ -32,6 +33,8 @@ __all__ = [
     "AMPLITUDES",
     "DENSITY_RANGE",
     "IMPORTANCE_RANGE",
+    "MODEL_FORMAT",
+    "MODEL_KEYS",
     "PENALTIES",
     "ActivePattern",
     "Amplitude",
@@ -61,6 +64,7 @@ __all__ = [
     "law_to_plain",
     "one_denser",
     "one_more_important",
+    "parsed_description",
     "stratified_counts",
     "zipf_densities",
 ]

@@ -19,8 +19,10 @@ from ..numerics import check_choice, check_text, shown
 from .laws import law_from_plain, law_to_plain
 from .plain import array_of, check_keys, plain_array, plain_features, told, whole_of
 
+# What a description is, and which one of them this tegum writes.
 KIND, VERSION = "tegum model", 1
-FORMAT = f"{KIND} {VERSION}"
+# The entry `format` of a description.
+MODEL_FORMAT = f"{KIND} {VERSION}"
 REQUIRED = ("format", "n_features", "n_hidden", "features")
 
 
@@ -88,6 +90,10 @@ PARAMETERS = {
 }
 
 
+# All keys of a description but the format and the law's.
+MODEL_KEYS = ("n_features", "n_hidden", *PARAMETERS)
+
+
 def _value(model: Any, name: str) -> Any:
     """Return a parameter as it was given, rational numbers still rational."""
     return model.exact[name] if name in model.exact else getattr(model, name)
@@ -99,7 +105,7 @@ def model_to_plain(model: Any) -> dict[str, Any]:
     Raises:
         ValueError: if its law has no kind of its own.
     """
-    sizes = {"format": FORMAT, "n_features": int(model.n_features), "n_hidden": int(model.n_hidden)}
+    sizes = {"format": MODEL_FORMAT, "n_features": int(model.n_features), "n_hidden": int(model.n_hidden)}
     return {
         **sizes,
         "features": law_to_plain(model.features),
@@ -124,12 +130,12 @@ def arguments_of(plain: Any) -> dict[str, Any]:
 
 
 def _check_format(found: Any) -> None:
-    if found == FORMAT:
+    if found == MODEL_FORMAT:
         return
     kind, _, number = str(found).rpartition(" ")
     if kind == KIND and number.isdecimal() and int(number) > VERSION:
-        raise ValueError(f"format {found!r} is newer than {FORMAT!r}, the newest that this tegum reads")
-    raise ValueError(f"format of a model's description must be {FORMAT!r}, got {shown(found)}")
+        raise ValueError(f"format {found!r} is newer than {MODEL_FORMAT!r}, the newest that this tegum reads")
+    raise ValueError(f"format of a model's description must be {MODEL_FORMAT!r}, got {shown(found)}")
 
 
 def parsed_json(text: str) -> Any:
@@ -169,6 +175,22 @@ def parsed_toml(text: str) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ValueError(f"a model's description must be TOML: {reason}") from None
+
+
+def parsed_description(text: str) -> Mapping[str, Any]:
+    """Return what JSON or TOML says of a model, keys that are left out included.
+
+    Args:
+        text: JSON if it begins with a brace, else TOML.
+
+    Raises:
+        ValueError: if it is neither, of another or newer format, or has unknown keys.
+    """
+    check_text("text", text)
+    plain = parsed_json(text) if text.lstrip().startswith("{") else parsed_toml(text)
+    if isinstance(plain, Mapping) and "format" in plain:
+        _check_format(plain["format"])
+    return check_keys("a model's description", plain, ("format",), (*REQUIRED, *PARAMETERS))
 
 
 def model_parts(model: Any) -> dict[str, str]:

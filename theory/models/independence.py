@@ -46,22 +46,22 @@ def product_patterns(
 
     one = constant_chance(batch_shape, exact, 1)
     if not states:
-        yield (), np.asarray(one)
+        yield (), one
         return
-    # Patterns share the product over the blocks so far; a caller may stop after a few of them. No call for each block:
-    # there may be more blocks than calls may be nested.
-    begun: list[tuple[ActivePattern, Any, Iterator[tuple[ActivePattern, NDArray[Any]]]]] = [((), one, of(0))]
-    while begun:
-        before, chance, rest = begun[-1]
-        more = next(rest, None)
-        if more is None:
-            begun.pop()
+    # What is active in the blocks so far, the product of their chances, and what is left of the next block. A caller
+    # may stop after a few patterns, and there may be more blocks than Python calls functions deep.
+    path: list[tuple[ActivePattern, Any, Iterator[Any]]] = [((), one, of(0))]
+    while path:
+        active, chance, left = path[-1]
+        step = next(left, None)
+        if step is None:
+            path.pop()
             continue
-        active = (*before, *more[0])
-        if len(begun) < len(states):
-            begun.append((active, chance * more[1], of(len(begun))))
+        more, factor = step
+        if len(path) < len(states):
+            path.append(((*active, *more), chance * factor, of(len(path))))
         else:
-            yield tuple(sorted(active)), np.asarray(chance * more[1])
+            yield tuple(sorted((*active, *more))), np.asarray(chance * factor)
 
 
 def product_chance(

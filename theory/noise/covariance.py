@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import ActivePattern, ToyModel, stratified_counts
-from ..numerics import MOST_SAMPLES, FloatArray, check_broadcast, check_count, check_kind, over_slices, reals
+from ..numerics import (
+    MOST_SAMPLES,
+    FloatArray,
+    Summarised,
+    check_broadcast,
+    check_count,
+    check_kind,
+    over_slices,
+    reals,
+)
 from .cells import MAX_FEATURES, Points, pattern_moments
 
 Sampling = Literal["plain", "stratified"]
@@ -19,7 +28,7 @@ CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)
-class GradientNoise:
+class GradientNoise(Summarised):
     """Moments of the gradient g of one input's loss, for each set A of active features.
 
     Attributes:

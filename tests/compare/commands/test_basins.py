@@ -41,7 +41,7 @@ def traced(default_map: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("traced")
 def test_the_command_writes_and_prints_the_account(tegum_: Any, tmp_path: Path) -> None:
-    words = "basins --density 0.3,0.8 --importance 0.5:2:3 --scales 0.5 --seeds 2 --steps 20"
+    words = "basins --densities 0.3,0.8 --importances 0.5:2:3 --scales 0.5 --seeds 2 --steps 20"
     account = tegum_(f"{words} --out {tmp_path} --json").json()
     assert account == json.loads((tmp_path / "basins.json").read_text())
     assert account["settings"]["importance"] == [0.5, 1.0, 2.0]
@@ -58,8 +58,8 @@ def test_the_command_writes_and_prints_the_account(tegum_: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--density", "none"), "--density must be"),
-        (("--importance", "1"), "importance must be at least 2"),
+        (("--densities", "none"), "--densities must be"),
+        (("--importances", "1"), "importance must be at least 2"),
         (("--scales=-1,1",), "initial_scale must be"),
         (("--seeds", "0"), "seeds must be"),
     ],

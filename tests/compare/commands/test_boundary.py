@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 # Behind the face: options are read without tracing anything.
-from tegum.compare.commands.boundary import PlaneOptions
+from tegum.compare.commands.boundary import PlaneOptions, asked_plane
+from tegum.compare.terminal import ModelOptions
 from tegum.theory import BoundaryMap, boundary_map
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import diagram_minima
@@ -49,7 +50,7 @@ def test_boundaries_are_printed_with_residual_and_error(
 ) -> None:
     kind = ("stability", "coexistence")[len(phases) - 1]
     expected = [c for c in found if c.kind == kind and c.phases == tuple(sorted(phases))]
-    printed = tegum_("boundary", *phases, "--json").json()
+    printed = tegum_("boundary", *phases, "--json").json()["curves"]
     assert len(printed) == len(expected) > 0
     for entry, curve in zip(printed, expected, strict=True):
         assert entry["phases"] == sorted(phases)
@@ -125,15 +126,19 @@ def test_the_figure_is_written(tegum_: Any, tmp_path: Path) -> None:
 
 
 def test_options_say_a_plane() -> None:
-    assert PlaneOptions().chosen() is None
-    plane = PlaneOptions(3, 2, "importance=0.5:2", "interference_penalty=0:0.1", density=0.2).chosen()
+    assert asked_plane(PlaneOptions(), ModelOptions()).plane is None
+    varying = PlaneOptions("importance=0.5:2", "interference-penalty=0:0.1")
+    plane = asked_plane(varying, ModelOptions(features=3, hidden=2, density="0.2")).plane
     assert plane is not None
     assert plane.names == ("importance", "interference_penalty")
     model = plane.models(plane.position([0.7], [0.05]))
     np.testing.assert_allclose(model.densities(), 0.2)
     np.testing.assert_allclose(model.importances(), [[1, 1, 0.7]])
     assert plane.y.scale == "linear"
-    penalised = PlaneOptions(penalty=0.01).chosen()
+    own = asked_plane(PlaneOptions("density.2=0.1:0.5"), ModelOptions()).plane
+    assert own is not None
+    assert own.names == ("density[2]", "importance")
+    penalised = asked_plane(PlaneOptions(), ModelOptions(interference_penalty="0.01")).plane
     assert penalised is not None
     assert penalised.names == ("density", "importance")
     np.testing.assert_allclose(penalised.models(penalised.box).interference_penalty, 0.01)
@@ -150,7 +155,7 @@ def test_options_say_a_plane() -> None:
         (["--x", "importance=1:2"], "two different parameters, got 'importance' twice"),
         (["--x", "density=0.1:1:cubic"], "must be one of log, linear"),
         (["--density", "1.5", "--x", "importance=1:2", "--y", "weight_penalty=0:1"], "density must lie in (0, 1]"),
-        (["--penalty", "-1"], "interference_penalty must be finite and not negative"),
+        (["--interference-penalty", "-1"], "interference_penalty must be finite and not negative"),
         (["--density", "0.7"], "a plane of density and importance takes no --density"),
         (["--hidden", "2"], "fewer hidden dimensions than features"),
         (["--figure", "boundaries.txt"], "--figure must end in one of"),

@@ -16,9 +16,13 @@ from tests.support.places import DATA
 
 def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
     file = tmp_path / "new" / "certificate.json"
-    proved = tegum_(f"certify --density 0.375 --importance 1/4 --penalty 0.1 --out {file}")
+    proved = tegum_(f"certify --density 0.375 --importance 1/4 --interference-penalty 0.1 --out {file}")
     assert proved.code == 0
-    assert proved.out.startswith("proved: axis(1) + drop(2)\nglobal minimum 23/1024 exactly\n")
+    model, *lines = proved.out.splitlines()
+    assert model.startswith(
+        "2 features in 1 dimension, independent, density 0.375, uniform on [0, 1], importances 1, 0.25"
+    )
+    assert lines[:2] == ["proved: axis(1) + drop(2)", "global minimum 23/1024 exactly"]
     assert proved.out.endswith(f"Wrote {file}, in a new folder.\n")
     assert tegum_(f"certify --check {file} --json").json()["status"] == "proved"
     # A claim that is too good.
@@ -44,7 +48,7 @@ def test_an_attempt_at_three_features_is_saved_and_proves_nothing(tegum_: Any, t
     file = tmp_path / "three.json"
     told = tegum_(f"certify --features 3 --hidden 2 --density 0.7 --max-boxes 1000 --out {file}")
     assert told.code == FAILED
-    assert told.out.startswith("not proved: box budget spent, 40 cells are left\n")
+    assert told.out.splitlines()[1] == "not proved: box budget spent, 40 cells are left"
     assert "1,000 boxes of rows of W^T W: box budget spent\n" in told.out
     checked = tegum_(f"certify --check {file}")
     assert checked.code == FAILED
@@ -80,7 +84,7 @@ def test_files_that_are_no_certificates_are_refused_by_name(tegum_: Any, tmp_pat
         "certify", "certify --density x", "certify --density 1/0", "certify --density 2",
         "certify --density 0.1 --importance -1", "certify --check there-is-none.json",
         "certify --check a.json --density 0.1", "certify --features 4 --hidden 2 --density 0.1",
-        "certify --features 3 --hidden 2 --density 0.5 --penalty 0.1", "certify --density 1e-999999999",
+        "certify --features 3 --hidden 2 --density 0.5 --interference-penalty 0.1", "certify --density 1e-999999999",
         "certify --check a.json --importance 0.3",
     ],
 )  # fmt: skip

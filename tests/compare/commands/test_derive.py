@@ -13,7 +13,7 @@ from tests.support.tolerances import tolerance
 
 
 def test_derived_regions_cost_what_the_exact_loss_costs(tegum_: Any) -> None:
-    printed = tegum_("derive", "--json").json()
+    printed = tegum_("derive", "--json").json()["outputs"]
     assert len(printed) == 2
     w, b, p, r = (0.9, -0.7), (0.05, -0.1), 0.3, 2.0
     names = ("w1", "w2", "b1", "b2")
@@ -34,7 +34,9 @@ def test_derived_regions_cost_what_the_exact_loss_costs(tegum_: Any) -> None:
 def test_a_formula_is_printed_for_people_and_for_papers(tegum_: Any) -> None:
     shown, paper = tegum_("derive"), tegum_("derive", "--latex")
     assert (shown.code, shown.err, paper.code, paper.err) == (0, "", 0, "")
-    assert shown.out.count("if ") == sum(len(output["regions"]) for output in tegum_("derive", "--json").json())
+    assert shown.out.count("if ") == sum(
+        len(output["regions"]) for output in tegum_("derive", "--json").json()["outputs"]
+    )
     assert paper.out.startswith("L =")
     assert r"\begin{cases}" in paper.out
 

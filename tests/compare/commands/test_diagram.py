@@ -57,7 +57,9 @@ def test_a_saved_diagram_is_redrawn(tegum_: Any, saved: Path, tmp_path: Path) ->
     assert sorted(entry.name for entry in out.iterdir()) == ["diagram.png", "ledger.json"]
     assert (out / "diagram.png").read_bytes().startswith(PNG)
     book = json.loads((out / "ledger.json").read_text(), parse_constant=not_json)
-    assert book == json.loads(json.dumps(agreement(load(saved)).as_json()))
+    dataset = load(saved)
+    expected = {"model": dataset.attrs["model"]} | agreement(dataset).as_json()
+    assert book == json.loads(json.dumps(expected))
     assert "18 trained runs in 9 cells" in shown.out
 
 

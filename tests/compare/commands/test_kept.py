@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tegum.theory.packing import packing_transitions
-from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, Outcome
+from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, Outcome, changed
 from tests.support.internals import internals
 
 # Behind the face: a disk that is full in one folder.
@@ -28,9 +28,9 @@ packing: Any = import_module("tegum.theory.packing")
 ATLAS = ("axis", "digon", "triangle", "pentagon")
 
 TRAIN = "train --density 0.1 --seeds 2 --steps 8 --objective exact --device cpu --out OUT/a.safetensors"
-CERTIFY = "certify --density 0.375 --importance 1/4 --penalty 0.1 --out OUT/a.json"
+CERTIFY = "certify --density 0.375 --importance 1/4 --interference-penalty 0.1 --out OUT/a.json"
 DIAGRAM = "diagram --cells 2 --seeds 1 --steps 16 --objective exact --device cpu --no-controls --out OUT"
-BASINS = "basins --density 0.3,0.8 --importance 0.5,2 --scales 0.5 --seeds 1 --steps 20 --out OUT"
+BASINS = "basins --densities 0.3,0.8 --importances 0.5,2 --scales 0.5 --seeds 1 --steps 20 --out OUT"
 UNIFORM = "uniform --size 4,2 --points 2 --steps 20 --out OUT"
 DEFORM = "deform --features 3 --low 0.9 --high 1.1 --probes 1 --starts 4 --runs 2 --seeds 2 --out OUT"
 # What trains, and is not to train again; a step of it.
@@ -243,6 +243,6 @@ def test_force_follows_a_link(tegum_: Any, tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").rename(tmp_path / "real.safetensors")
     (tmp_path / "a.safetensors").symlink_to("real.safetensors")
     before = (tmp_path / "real.safetensors").read_bytes()
-    assert tegum_(f"{words} --seeds 3 --force").code == 0
+    assert tegum_(changed(words, "--seeds 3 --force")).code == 0
     assert (tmp_path / "a.safetensors").is_symlink()
     assert (tmp_path / "real.safetensors").read_bytes() != before

@@ -113,7 +113,7 @@ def test_an_interrupted_search_says_what_is_kept(tegum_: Any, monkeypatch: pytes
         ("packing --free 4 --amplitude constant", "uniform amplitudes, takes no --amplitude"),
         ("packing --free 4 --out {}", "more features than dimensions"),
         ("packing --free 17 --out {}", "got up to 17 in 4; 16 at most"),
-        ("packing --density 0.1 --features 0 --hidden 0", "sizes must be positive, got --features 0"),
+        ("packing --density 0.1 --features 0 --hidden 0", "n_features must be an integer of at least 1, got 0"),
     ],
 )
 def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:

@@ -50,7 +50,7 @@ def group_exists(number: int) -> bool:
 )
 def test_sigterm_ends_a_sweep_and_its_workers(tmp_path: Path, whole_group: bool) -> None:
     # A unit for each number of features.
-    words = "sweep --density 0.1,0.4 --features 2:5 --steps 100000 --batch 64 --seeds 2 --workers 2 --out"
+    words = "sweep --densities 0.1,0.4 --features 2:5 --steps 100000 --batch 64 --seeds 2 --workers 2 --out"
     process = started(*words.split(), str(tmp_path / "a.zarr"), before=GROUP)
     assert process.stdout is not None
     assert process.stdout.readline() == "trained\n"
@@ -67,7 +67,7 @@ def test_sigterm_ends_a_sweep_and_its_workers(tmp_path: Path, whole_group: bool)
 
 
 def test_the_command_trains_a_grid(tegum_: Any, tmp_path: Path) -> None:
-    words = f"sweep --density 0.1:0.4:3 --importance 0.5,2 --features 2:3 --out {tmp_path / 'a'} {QUICK}"
+    words = f"sweep --densities 0.1:0.4:3 --importances 0.5,2 --features 2:3 --out {tmp_path / 'a'} {QUICK}"
     told = tegum_(f"{words} --json").json()
     assert (told["status"], told["models"]) == ("finished", 2 * 3 * 2 * 2)
     assert told["dimensions"]["density"] == 3
@@ -81,7 +81,7 @@ def test_the_command_trains_a_grid(tegum_: Any, tmp_path: Path) -> None:
 
 def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_path: Path) -> None:
     words = (
-        "--density 0.1,0.2 --features 3 --hidden 2 --law correlated --group 1,2 --amplitude constant "
+        "--densities 0.1,0.2 --features 3 --hidden 2 --law correlated --group 1,2 --amplitude constant "
         "--weight-penalty 0,0.1 --optimiser sgd --weight-decay 0.01 --learning-rate 0.05 --steps 6 --seeds 2"
     )
     told = tegum_(f"sweep {words} --objective exact --device cpu --workers 1 --out {tmp_path / 'a.zarr'} --json").json()
@@ -103,7 +103,7 @@ def test_a_sweep_takes_laws_penalties_and_options_of_training(tegum_: Any, tmp_p
     ("words", "message"),
     [
         pytest.param("--group 1,2", "got --law independent and 1 groups", id="needless group"),
-        pytest.param("--law one-hot", "has no axis of densities: see tegum train", id="law without densities"),
+        pytest.param("--law one-hot", "sets how many features are on, and takes no", id="law without densities"),
         pytest.param("--law correlated --group 1,3 --features 2,3", "features from 1 to 2 as 1,2", id="group"),
         pytest.param("--law correlated --group 1,2 --features 3:2", "features from 1 to 0", id="no features"),
         pytest.param("--weight-penalty -1", "weight_penalty must be finite", id="penalty"),
@@ -145,14 +145,17 @@ def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, m
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param("--density 0:1:5", "--density must be a number, a list", id="grid"),
-        pytest.param("--density 0.1,2", "density must lie in (0, 1], got 2.0", id="density"),
-        pytest.param("--density 0.1,0.1", "density must not hold a value twice", id="twice"),
+        pytest.param("--densities 0:1:5", "--densities must be a number, a list", id="grid"),
+        pytest.param("--densities 0.1,2", "density must lie in (0, 1], got 2.0", id="density"),
+        pytest.param("--densities 0.1,0.1", "density must not hold a value twice", id="twice"),
         pytest.param("--density 0.1 --features 0", "n_features must be a whole number of at least 1", id="features"),
         pytest.param("--density 0.1 --features 3:2", "got an empty one", id="empty axis"),
         pytest.param("--density 0.1 --objective guess", "objective must be", id="objective"),
         pytest.param("--density 0.1 --workers 0", "workers must be an integer of at least 1", id="workers"),
-        pytest.param("", "Missing option '--density'", id="no density"),
+        pytest.param("", "needs --densities, or a --density that doesn't vary, got none", id="no density"),
+        pytest.param("--density 0.1,0.2", "one number for each feature: a sweep is of models", id="a vector"),
+        pytest.param("--density 0.1 --importance 1,0.7", "an axis is --importances", id="a vector of importances"),
+        pytest.param("--density 0.1 --densities 0.1,0.2", "is an axis of what --density sets", id="both"),
     ],
 )
 def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:

@@ -19,7 +19,7 @@ from tegum.compare.foreign import read_many
 
 # Behind the face: options are read without running a command.
 # Behind the face: options are read without training anything.
-from tegum.compare.terminal import LawOptions, TrainingOptions
+from tegum.compare.terminal import ModelOptions, TrainingOptions
 from tegum.empirical.files import load_models, save_models
 from tegum.empirical.runs import ARCHITECTURES, Session
 from tegum.empirical.training import train
@@ -33,7 +33,7 @@ from tegum.theory import (
     phase,
 )
 from tegum.theory.storage import SHA256, digest_of
-from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, ended, started
+from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, changed, ended, started
 from tests.support.training import arguments
 
 # Behind the face: every rule and schedule.
@@ -82,7 +82,8 @@ def test_it_trains_as_the_function_does(tegum_: Any, tmp_path: Path, suffix: str
     for name, value in vars(expected).items():
         np.testing.assert_array_equal(fields(out)[name], value, err_msg=name)
     assert told["path"] == str(out)
-    assert (told["status"], told["density"], told["importance"]) == ("finished", [0.1, 0.1], [1.0, 0.5])
+    assert told["status"] == "finished"
+    assert told["model"] == ToyModel(2, 1, IndependentFeatures(0.1), (1.0, 0.5)).to_plain()
     for k, run in enumerate(told["runs"]):
         assert (run["seed"], run["loss"], run["loss_error"], run["steps"]) == (k, expected.loss[k], 0.0, 8)
         assert (run["status"], run["phase"]) == ("all steps taken", phase(expected.weights[k], expected.bias[k]))
@@ -105,8 +106,8 @@ def test_the_table_has_a_row_for_each_seed_and_the_best(tegum_: Any, tmp_path: P
 
 
 def test_a_long_table_is_cut_short(tegum_: Any, tmp_path: Path) -> None:
-    shown = tegum_(f"train {QUICK} --seeds 23 --out {tmp_path / 'a.safetensors'}")
-    assert "the first 20 of 23 seeds" in shown.out.replace("\n", " ")
+    shown = tegum_(f"train {changed(QUICK, '--seeds 23')} --out {tmp_path / 'a.safetensors'}")
+    assert "the first 20 of 23 seeds" in " ".join(shown.out.split())
 
 
 LAWS: dict[str, tuple[str, Any]] = {
@@ -154,7 +155,7 @@ def test_laws_and_penalties_can_be_named(asked: Any, name: str) -> None:
 
 
 def test_an_amplitude_can_be_an_interval() -> None:
-    law = LawOptions(amplitude="0.5:1").maker(2)(0.3)
+    law = ModelOptions(density="0.3", amplitude="0.5:1").over().features
     assert (law.amplitude.low, law.amplitude.high) == (0.5, 1.0)
 
 
@@ -211,7 +212,7 @@ def test_the_loss_of_what_was_trained_needs_no_further_options(
 
 def test_the_loss_of_another_architecture_is_not_told(tegum_: Any, tmp_path: Path) -> None:
     out = tmp_path / "a.safetensors"
-    trained = tegum_(f"train --density 0.1 --architecture linear --seeds 2 --steps 0 --out {out} --json").json()
+    trained = tegum_(f"train --density 0.1 --architecture linear --seeds 2 --steps 1 --out {out} --json").json()
     assert trained["best"]["phase"] is None
     told = tegum_(f"loss --weights {out}")
     assert (told.code, told.out) == (MISUSE, "")
@@ -257,7 +258,8 @@ def test_ctrl_c_in_a_process_and_the_same_command_again_end_as_one_run(tegum_: A
     assert stopped.last.endswith("a.safetensors.checkpoint; the same command goes on from there")
     assert "Traceback" not in stopped.err
     assert os.listdir(tmp_path) == ["a.safetensors.checkpoint"]
-    resumed = ended(started(*words.split(), "--out", str(out)))
+    # Any other process goes on from what the first has left, this one too.
+    resumed = tegum_(f"{words} --out {out}")
     assert resumed.code == 0, resumed.err
     assert os.listdir(tmp_path) == ["a.safetensors"]
     assert tegum_(f"{words} --out {whole}").code == 0
@@ -341,9 +343,9 @@ def test_a_hostile_checkpoint_is_refused_and_kept(
     out = tmp_path / "a.safetensors"
     with monkeypatch.context() as patch:
         press_at_once(patch)
-        assert tegum_(f"train {QUICK} --steps 60000 --out {out}").code == INTERRUPTED
+        assert tegum_(f"train {changed(QUICK, '--steps 60000')} --out {out}").code == INTERRUPTED
     damage(tmp_path / "a.safetensors.checkpoint")
-    told = tegum_(f"train {QUICK} --steps 60000 --out {out}")
+    told = tegum_(f"train {changed(QUICK, '--steps 60000')} --out {out}")
     assert (told.code, told.out, told.err.count("\n")) == (MISUSE, "", 1)
     assert f"can't read {out}.checkpoint: " in told.err
     assert "remove it to begin a new run" in told.err
@@ -354,13 +356,13 @@ def test_a_checkpoint_of_other_shapes_is_refused(tmp_path: Path, tegum_: Any, mo
     out, checkpoint = tmp_path / "a.safetensors", tmp_path / "a.safetensors.checkpoint"
     with monkeypatch.context() as patch:
         press_at_once(patch)
-        assert tegum_(f"train {QUICK} --steps 60000 --out {out}").code == INTERRUPTED
+        assert tegum_(f"train {changed(QUICK, '--steps 60000')} --out {out}").code == INTERRUPTED
     with np.load(checkpoint) as file:
         arrays = dict(file) | {"parameters": file["parameters"][:1]}
     # As if it had been saved so, with a checksum that fits.
     del arrays[SHA256]
     zip_of(**arrays, **{SHA256: np.array(digest_of({}, arrays))})(checkpoint)
-    told = tegum_(f"train {QUICK} --steps 60000 --out {out}")
+    told = tegum_(f"train {changed(QUICK, '--steps 60000')} --out {out}")
     assert told.code == MISUSE
     assert "expected parameters of shape (2, 4) and type float64" in told.last
     assert "got (1, 4) and float64" in told.last
@@ -370,7 +372,7 @@ def test_a_checkpoint_of_another_run_is_refused(tegum_: Any, tmp_path: Path, mon
     out = tmp_path / "a.safetensors"
     with monkeypatch.context() as patch:
         press_at_once(patch)
-        assert tegum_(f"train {QUICK} --steps 60000 --out {out}").code == INTERRUPTED
+        assert tegum_(f"train {changed(QUICK, '--steps 60000')} --out {out}").code == INTERRUPTED
     told = tegum_(f"train {QUICK} --out {out}")
     assert told.code == MISUSE
     assert "belongs to another run: expected steps = 8, got 60000; remove it to begin a new run" in told.last
@@ -396,7 +398,7 @@ def test_a_device_without_room_for_one_model_is_told(
 
 def test_a_missing_cuda_device_is_told(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    told = tegum_(f"train {QUICK} --device cuda --out {tmp_path / 'a.safetensors'}")
+    told = tegum_(f"train {changed(QUICK, '--device cuda')} --out {tmp_path / 'a.safetensors'}")
     assert (told.code, told.err.count("\n")) == (MISUSE, 1)
     assert "device 'cuda' was asked for, but torch finds no CUDA device here" in told.err
 
@@ -404,7 +406,7 @@ def test_a_missing_cuda_device_is_told(tegum_: Any, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("mode", ["", "--json"])
 def test_a_run_that_diverged_as_a_whole_is_told(tegum_: Any, tmp_path: Path, mode: str) -> None:
     out = tmp_path / "a.safetensors"
-    told = tegum_(f"train {QUICK} --steps 40 --learning-rate 1e200 --out {out} {mode}")
+    told = tegum_(f"train {changed(QUICK, '--steps 40')} --learning-rate 1e200 --out {out} {mode}")
     assert told.code == FAILED
     assert told.last == "tegum: all 2 models diverged, and nothing was saved: try a smaller --learning-rate"
     assert os.listdir(tmp_path) == []
@@ -443,7 +445,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
     ("words", "message"),
     [
         pytest.param("--density 2", "density must lie in (0, 1], got 2.0", id="density"),
-        pytest.param("--density high", "--density must be a number, or 2 of them", id="word"),
+        pytest.param("--density high", "--density must be a number such as 0.1 or 1/3", id="word"),
         pytest.param("--density 0.1,0.2,0.3", "--density must be a number, or 2 of them, one for each", id="densities"),
         pytest.param("", "--law independent needs a --density, got none", id="no density"),
         pytest.param("--density 0.1 --importance 1,2,3", "--importance must be a number, or 2", id="importances"),
@@ -461,7 +463,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
         pytest.param(
             "--density 0.1 --law correlated --group a", "--group must be features from 1", id="group of words"
         ),
-        pytest.param("--density 0.1 --law one-hot", "takes no --density, got --density 0.1", id="needless density"),
+        pytest.param("--density 0.1 --law one-hot", "takes no --density: leave it out", id="needless density"),
         pytest.param("--law k-hot", "got --law k-hot, --active None", id="k-hot without k"),
         pytest.param("--law k-hot --active 3", "n_features must be at least active=3, got 2", id="too many active"),
         pytest.param("--density 0.1 --active 2", "--active goes with --law k-hot", id="needless k"),
@@ -474,6 +476,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
         pytest.param("--density 0.1 --seeds 1,2,1", "seeds must not hold a seed twice, got 1 more", id="a seed twice"),
         pytest.param("--density 0.1 --seeds 3:2", "seeds must be a number of seeds or a list", id="empty range"),
         pytest.param("--density 0.1 --optimiser lion", "optimiser must be one of adam, adamw, sgd", id="optimiser"),
+        pytest.param("--density 0.1 --steps 0", "--steps must be at least 1, got 0", id="no steps"),
         pytest.param("--density 0.1 --steps many", "Invalid value for '--steps'", id="steps"),
         pytest.param("--density 0.1 --tolerance 0", "tolerance must be finite and positive, got 0.0", id="tolerance"),
         pytest.param("--density 0.1 --dtype float16", "--dtype must be float32 or float64, got 'float16'", id="dtype"),
@@ -535,11 +538,11 @@ def test_what_is_there_is_replaced_only_by_force(tegum_: Any, tmp_path: Path, su
     out = tmp_path / f"a{suffix}"
     assert tegum_(f"train {QUICK} --out {out}").code == 0
     before = fields(out)
-    told = tegum_(f"train {QUICK} --seeds 3 --out {out}")
+    told = tegum_(f"train {changed(QUICK, '--seeds 3')} --out {out}")
     assert (told.code, told.out, told.err.count("\n")) == (MISUSE, "", 1)
     assert f"{out} exists: choose another --out, or replace it with --force" in told.err
     np.testing.assert_array_equal(fields(out)["weights"], before["weights"])
-    assert tegum_(f"train {QUICK} --seeds 3 --out {out} --force").code == 0
+    assert tegum_(f"train {changed(QUICK, '--seeds 3')} --out {out} --force").code == 0
     assert len(fields(out)["seeds"]) == 3
 
 

@@ -51,7 +51,7 @@ def test_the_command_line_prints_what_ascii_can_show(monkeypatch: pytest.MonkeyP
         app.main()
     assert stop.value.code == 0
     streams["stdout"].seek(0)
-    assert streams["stdout"].readline() == "E(x_1 - x'_1)^2\n"
+    assert streams["stdout"].readlines()[1] == "E(x_1 - x'_1)^2\n"
 
 
 def test_help_is_in_characters_that_the_terminal_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,18 +18,23 @@ from safetensors.numpy import load_file, save_file
 
 from tegum.compare.foreign import read_many
 from tegum.empirical.files import (
+    described_model,
     from_dataset,
     load_models,
     read_zarr,
     save_models,
+    saved_model,
     to_dataset,
     write_safetensors,
     write_zarr,
 )
 from tegum.empirical.runs import TrainedModels
-from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model
+from tegum.theory import Amplitude, CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model
+from tegum.theory.models import PENALTIES
 from tegum.theory.storage import UnverifiedWarning
 from tests.support.damage import EQUAL, REFUSED, attacked
+from tests.support.laws import examples
+from tests.support.places import DATA
 
 # Behind the face: writers are replaced, to fail.
 persistence: Any = import_module("tegum.empirical.files.models")
@@ -158,8 +163,7 @@ def test_the_model_is_kept_and_read_as_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(batch.density[:, :, 3], model.densities())
     np.testing.assert_array_equal(batch.importance[:, :, 3], model.importances())
     with safe_open(tmp_path / "runs.safetensors", framework="numpy") as file:
-        described = json.loads(file.metadata()["model"])
-    assert (described["law"], described["amplitude"]) == ("IndependentFeatures", [0.0, 1.0])
+        assert ToyModel.from_json(file.metadata()["model"]).describe() == model.describe()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -169,12 +173,84 @@ def test_another_law_is_described_and_not_taken_for_independent(tmp_path: Path, 
     path = tmp_path / f"runs{suffix}"
     save_models(trained(()), path, model=model)
     assert_same(load_models(path), trained(()))
-    if suffix == ".safetensors":
-        assert read_many(path).density is None
-    else:
+    assert_same_model(saved_model(path), model)
+    if suffix == ".zarr":
         described = read_zarr(path, "runs").attrs["model"]
-        assert (described["law"], described["groups"]) == ("CorrelatedFeatures", [[0, 1]])
+        assert described["features"] == {
+            "law": "correlated",
+            "density": 0.2,
+            "groups": [[0, 1]],
+            "amplitude": "uniform",
+        }
         assert described["weight_penalty"] == 0.01
+
+
+def assert_same_model(found: ToyModel | None, expected: ToyModel) -> None:
+    assert found is not None
+    assert found.to_plain() == expected.to_plain()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("law", sorted(examples(3)))
+def test_every_law_is_kept_with_what_was_trained(tmp_path: Path, law: str, suffix: str) -> None:
+    model = ToyModel(3, 2, examples(3, Amplitude(-1, 0.5))[law], (1, 0.5, 0.25), activation_penalty=0.1)
+    path = tmp_path / f"runs{suffix}"
+    save_models(trained(()), path, model=model)
+    assert_same_model(saved_model(path), model)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_without_a_model_says_none(tmp_path: Path, suffix: str) -> None:
+    save_models(trained(()), tmp_path / f"runs{suffix}")
+    assert saved_model(tmp_path / f"runs{suffix}") is None
+
+
+def test_a_batch_too_large_for_a_header_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tegum.empirical.files.models.MOST_WORDS", 10)
+    with pytest.raises(ValueError, match=r"described in a .zarr only, got 'runs.safetensors'"):
+        save_models(trained(()), tmp_path / "runs.safetensors", model=ToyModel(3, 2, IndependentFeatures(0.1)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_model_of_a_file_of_the_former_format_is_read() -> None:
+    """The file was written by version 2 of the format, in which λ_W was called weight_decay."""
+    law = CorrelatedFeatures([[0.2, 0.2, 0.3]], [(0, 1)], amplitude="symmetric")
+    importance = np.array([[1, 0.5, 0.25], [1, 1, 1]])
+    expected = ToyModel(3, 2, law, importance, interference_penalty=0.05, weight_penalty=[0.1, 0.2])
+    found = saved_model(DATA / "trained-models-2.safetensors")
+    assert found is not None
+    assert isinstance(found.features, CorrelatedFeatures)
+    assert (found.features.groups, found.features.amplitude) == (law.groups, law.amplitude)
+    np.testing.assert_array_equal(found.densities(), expected.densities())
+    np.testing.assert_array_equal(found.importances(), expected.importances())
+    assert [np.broadcast_to(getattr(found, name), 2).tolist() for name in PENALTIES] == [
+        [0.05] * 2,
+        [0.1, 0.2],
+        [0] * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("law", "words", "arrays"),
+    [
+        ("OneHotFeatures", {}, {}),
+        ("KHotFeatures", {"active": 2}, {}),
+        ("TableFeatures", {"table": [[[], 0.25], [[0, 2], 0.75]]}, {}),
+        ("IndependentFeatures", {}, {"feature_density": np.full((1, 3), 0.1)}),
+        ("AnticorrelatedFeatures", {"groups": [[0, 1]]}, {"active_probability": np.full((1, 3), 0.1)}),
+    ],
+)
+def test_every_law_of_the_former_format_is_read(law: str, words: dict[str, Any], arrays: dict[str, Any]) -> None:
+    penalties = {"interference_penalty": 0.0, "weight_decay": 0.0, "activation_penalty": 0.5}
+    attributes: dict[str, Any] = {"n_features": 3, "n_hidden": 2}
+    attributes |= {"model": {"law": law, "amplitude": [-1, 1], **words, **penalties}}
+    found = described_model(attributes, arrays | {"feature_importance": np.ones((1, 3))})
+    assert found is not None
+    assert type(found.features).__name__ == law
+    assert (found.features.amplitude, found.activation_penalty) == (Amplitude(-1, 1), 0.5)
+    del attributes["model"]["amplitude"]
+    with pytest.raises(ValueError, match="expected the description of a model, got one without 'amplitude'"):
+        described_model(attributes, arrays)
 
 
 def test_another_model_than_the_trained_one_is_refused(tmp_path: Path) -> None:
@@ -184,9 +260,16 @@ def test_another_model_than_the_trained_one_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["runs.npz", "runs", "runs.zarr.bak"])
 def test_other_endings_are_refused(tmp_path: Path, name: str) -> None:
-    for call in (lambda path: save_models(trained(), path), load_models):
-        with pytest.raises(ValueError, match=r"kept in a .safetensors or .zarr file, got 'runs"):
-            call(tmp_path / name)
+    with pytest.raises(ValueError, match=r"kept in a .safetensors or .zarr file, got 'runs"):
+        save_models(trained(), tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_files_are_read_whatever_they_are_called(tmp_path: Path, suffix: str) -> None:
+    runs = trained()
+    save_models(runs, tmp_path / f"runs{suffix}")
+    (tmp_path / f"runs{suffix}").rename(tmp_path / "kept.pt")
+    assert_same(load_models(tmp_path / "kept.pt"), runs)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -215,7 +298,7 @@ def test_a_store_that_lost_a_chunk_is_refused(tmp_path: Path) -> None:
 
 def test_a_store_that_is_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs.zarr").write_text("no store")
-    with pytest.raises(ValueError, match="expected trained models"):
+    with pytest.raises(ValueError, match="can't read trained models"):
         load_models(tmp_path / "runs.zarr")
 
 

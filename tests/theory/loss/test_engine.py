@@ -20,6 +20,7 @@ from tegum.theory import (
     ToyModel,
     diagram_model,
     expected_loss,
+    global_minimum,
     loss_gradient,
     loss_hessian,
 )
@@ -483,6 +484,21 @@ def test_float32_tensors_stay_float32(name: str) -> None:
         rtol=0,
         atol=tolerance("gradient", "float32") * entry_scale(expected.gradient),
     )
+
+
+def test_float32_is_evaluated_in_float64() -> None:
+    """At the minimum of rounded parameters float32 arithmetic would leave no digit of the gradient."""
+    model = independent(2, 1, 0.1)
+    minimum = global_minimum(model)
+    W, b = (torch.tensor(part, dtype=torch.float32) for part in (minimum.weights, minimum.bias))
+    single, double = loss_gradient(model, W, b), loss_gradient(model, W.double(), b.double())
+    for rounded, exact in zip(single, double, strict=True):
+        assert rounded.dtype == torch.float32
+        torch.testing.assert_close(rounded, exact.float(), rtol=0, atol=0)
+    arrays = loss_gradient(model, W.numpy(), b.numpy())
+    assert {part.dtype for part in arrays} == {np.dtype(np.float64)}
+    for mine, exact in zip(arrays, double, strict=True):
+        np.testing.assert_allclose(mine, exact.numpy(), rtol=0, atol=tolerance("gradient"))
 
 
 def test_lists_and_integers_are_taken_as_float64() -> None:

@@ -26,8 +26,7 @@ from tegum.theory import (
     diagram_model,
 )
 from tegum.theory.models import PENALTIES, law_from_plain, law_to_plain
-
-from ...support.laws import AMPLITUDES, EVERY_LAW
+from tests.support.laws import AMPLITUDES, EVERY_LAW
 
 PLAIN: dict[str, Any] = {
     "format": "tegum model 1",

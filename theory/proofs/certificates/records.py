@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from ...numerics import Interval
+from ...models import IndependentFeatures, ToyModel
+from ...numerics import Interval, Summarised
 
 # What a certificate's status is, or begins with, and the reason of a search that was stopped.
 PROVED, NOT_PROVED = "proved", "not proved"
@@ -38,9 +39,15 @@ class CertifiedModel(NamedTuple):
     importance: tuple[Fraction, ...]
     penalty: Fraction
 
+    def toy_model(self) -> ToyModel:
+        """Return the model as a record that everything else takes, its numbers still rational."""
+        n = len(self.importance)
+        # Proofs are of two features in one dimension, and of three in two.
+        return ToyModel(n, n - 1, IndependentFeatures(self.density), self.importance, self.penalty)
+
 
 @dataclass(frozen=True)
-class EnclosedMinimum:
+class EnclosedMinimum(Summarised):
     """A minimiser up to w → −w (in two dimensions, up to rotations and reflections), enclosed.
 
     Attributes:
