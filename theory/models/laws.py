@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..numerics import FloatArray, check_choice, exactly, numbers, shown, stretched
+from ..numerics import FloatArray, check_choice, check_kind, exactly, numbers, shown, stretched
 from .amplitudes import Amplitude, as_amplitude
 from .independence import ActivePattern, constant_chance, product_chance, product_patterns
 from .plain import array_of, check_keys, plain_features, told
@@ -365,6 +365,7 @@ def law_to_plain(law: FeatureLaw) -> dict[str, Any]:
     Raises:
         ValueError: if its class has no `kind` of its own, so that no description could give it back.
     """
+    check_kind("law", law, FeatureLaw)
     if FeatureLaw._kinds.get(type(law).kind) is not type(law):
         raise ValueError(
             f"a description must be of a law with a kind of its own, got a {type(law).__name__}: set `kind`, "
