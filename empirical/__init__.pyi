@@ -8,6 +8,7 @@ from .recording import Jump as Jump
 from .recording import Plateau as Plateau
 from .recording import Plateaus as Plateaus
 from .recording import plateaus as plateaus
+from .recording import sampled_loss as sampled_loss
 from .runs import ARCHITECTURES as ARCHITECTURES
 from .runs import METRICS as METRICS
 from .runs import Architecture as Architecture

@@ -5,6 +5,7 @@ The profile "ci", the default, draws the same examples in every run and times no
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -23,6 +24,13 @@ for library in ("OPENBLAS", "OMP", "MKL"):
 # looks at this when a process starts: the workers of xdist and what tests start.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what stays until the end: half a million objects."""
+    gc.collect()
+    gc.freeze()
+
 
 # Loaded after the settings above, which NumPy looks at.
 pytest_plugins = ["tests.support.shared"]

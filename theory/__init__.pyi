@@ -12,6 +12,7 @@ from .loss import expected_loss as expected_loss
 from .loss import loss_gradient as loss_gradient
 from .loss import loss_hessian as loss_hessian
 from .minima import CriticalPoint as CriticalPoint
+from .minima import best_bias as best_bias
 from .minima import global_minimum as global_minimum
 from .minima import local_minima as local_minima
 from .minima import polish as polish

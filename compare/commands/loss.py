@@ -1,17 +1,38 @@
-"""`tegum loss`: one model in detail, or a row for each of a batch."""
+"""`tegum loss`: one model in detail, or an account of a batch."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Json, Layout, console, print_json, print_table
+from ..terminal import (
+    BiasName,
+    Json,
+    Layout,
+    ModelOptions,
+    Stages,
+    WeightsName,
+    console,
+    print_json,
+    print_table,
+    taken,
+    with_groups,
+    write_json,
+    write_text,
+)
 
-# Models that a table shows; JSON has all.
-SHOWN = 20
+if TYPE_CHECKING:
+    from ..foreign import Diagnosis, WeightBatch
+
+# Models of a batch that get a row each, features of a model that do, and phases that are counted by name.
+SHOWN, LISTED, COUNTED = 20, 8, 10
+# Features from which a model takes long enough for progress to be shown.
+LONG = 5
+SUFFIXES = (".csv", ".json")
 SHORT = {"unexplained": "none"}
 BY_WEIGHTS = {
     "in": "are in a minimum",
@@ -25,49 +46,166 @@ MEANING = {
     "unexplained": "in the basin of none",
     "diverged": "have weights that aren't finite",
 }
+BELOW = {
+    "minimum": "minimum below",
+    "degenerate": "minimum below, flat",
+    "by gradients": "below, by gradients",
+    "saddle": "saddle below",
+    "unfinished": "on the way down",
+}
 
 
+@with_groups
 def loss(
-    weights: Annotated[Path, typer.Option("--weights", help="File with W and b: .npz, .pt, .safetensors or .zarr.")],
-    density: Annotated[
-        float | None, typer.Option("--density", help="Feature density 1-S, in (0, 1]; default what the file says.")
-    ] = None,
-    importance: Annotated[
-        float | None,
-        typer.Option("--importance", help="Of the last feature against the others; default what the file says, or 1."),
-    ] = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", help="File with W and b: .npz, .npy, .pt, .safetensors, .csv, .json, .zarr.")
+    ],
+    options: ModelOptions,
     layout: Layout = "auto",
+    weights_name: WeightsName = None,
+    bias_name: BiasName = None,
+    tolerance: Annotated[
+        float,
+        typer.Option("--tolerance", help="|cos| between two features, and relative length of one, that count as 0."),
+    ] = 0.1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File for all numbers: .csv, a row for each feature or model, or .json."),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Work out what takes longer than two minutes, and search 7 and 8 features.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print exact loss, gradient norm and phase of your own trained weights, and up to 4 features the minimum below."""
-    from ..foreign import batch_report, model_of_weights, read_many
+    """Say of your own trained weights what they cost and store, if they are a minimum, and which one is below."""
+    from ..foreign import read_many, said_of_model
 
-    batch = read_many(weights, layout=layout)
-    report = batch_report(batch, model_of_weights(batch, density, importance))
-    if report["count"] > 1:
-        _show_batch(weights, report, as_json=as_json)
-    else:
-        _show_model(weights, report, as_json=as_json)
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"--tolerance must lie in [0, 1), got {tolerance:g}")
+    if out is not None and out.suffix not in SUFFIXES:
+        raise ValueError(f"--out must be a {' or '.join(SUFFIXES)} file, got {out.name!r}")
+    batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
+    model = options.over(said_of_model(batch), where=str(weights))
+    with ExitStack() as stack:
+        if out is not None:
+            stack.enter_context(taken([out]))
+        if batch.weights[..., 0, 0].size > 1:
+            _batch(weights, batch, model, tolerance, out, as_json=as_json)
+        else:
+            _model(weights, batch, model, tolerance, out, full=full, as_json=as_json)
 
 
-def _show_model(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
-    (model,) = report["models"]
-    at = {name: model.pop(name) for name in ("index", "density", "importance")}
+def _model(
+    path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, full: bool, as_json: bool
+) -> None:
+    """Print what is found of one model."""
+    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+
+    from ..foreign import diagnose, minima_of_each, reading, remarks, weight_report
+
+    m, n = batch.weights.shape[-2:]
+    one = model if model.batch_shape == () else model.take((0,) * len(model.batch_shape))
+    W, b = batch.weights.reshape(m, n), batch.bias.reshape(n)
+    with Stages() as stages:
+        report = stages.report if n >= LONG else _quiet
+        minima, judged = None, {}
+        if n <= MAX_SEARCHED_FEATURES:
+            minima = minima_of_each(one.take((None,)))
+            (judged,) = weight_report(one.take((None,)), W[None], b[None], tolerance=tolerance, minima=minima)
+        seconds = {"seconds": float("inf")} if full else {}
+        found = diagnose(
+            one,
+            W,
+            b if batch.bias_given else None,
+            tolerance=tolerance,
+            minima=None if minima is None else minima[0],
+            report=report,
+            **seconds,
+        )
+    plain = found.to_plain() | judged
+    if out is not None:
+        _write(out, plain, plain["features"])
     if as_json:
-        print_json(model)
+        print_json(plain)
         return
-    rows = [["weights given", model["phase"], f"{model['loss']:.10g}", f"{model['gradient_norm']:.2e}", ""]]
-    if "nearest_minimum" in model:
-        near, best = model["nearest_minimum"], model["global_minimum"]
-        moved = f"{near['distance']:.4g}"
-        rows += [
-            ["minimum below", near["phase"], f"{near['loss']:.10g}", f"{near['gradient_norm']:.1e}", moved],
-            ["global minimum", best["phase"], f"{best['loss']:.10g}", "", ""],
-        ]
-    title = f"{path} at density {_number(at['density'])}, relative importance {_relative(at['importance'])}"
-    print_table(title, ["", "phase", "loss", "gradient", "distance"], rows)
-    if "verdict" in model:
-        console().print(_sentence(model))
+    console().print(f"{path}: {one.describe()}")
+    told = reading(batch, model)
+    if found.best_bias is not None:
+        told |= {
+            "best_bias": found.best_bias.tolist(),
+            "loss_without_bias": found.loss,
+            "loss_with_best_bias": found.best_bias_loss,
+        }
+    _say(remarks(told))
+    _show_losses(found)
+    _show_sentences(found, judged)
+    _show_features(found, out)
+
+
+def _say(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        console().print(sentence)
+
+
+def _quiet(_: str, __: float) -> None:
+    """Say nothing: what is quick needs no bar."""
+
+
+def _show_losses(found: Diagnosis) -> None:
+    rows = [["weights given", found.phase, _digits(found.loss), f"{found.gradient_norm:.2e}", ""]]
+    if found.below is not None:
+        below = found.below
+        last = [f"{below.gradient_norm:.1e}", f"{below.distance:.4g}"]
+        rows.append([BELOW[below.status], below.phase, _digits(below.loss), *last])
+    if found.best is not None and found.best.source != "descent":
+        best = found.best
+        name = "global minimum" if best.source == "census" else "best found"
+        rows.append([name, best.phase, _digits(best.loss), "", ""])
+    print_table("Loss", ["", "phase", "loss", "gradient", "distance"], rows)
+
+
+def _show_sentences(found: Diagnosis, judged: dict[str, Any]) -> None:
+    from ..foreign import KINDS
+
+    told = [f"The weights are {KINDS[found.kind]} (norm {found.gradient_norm:.2e})."]
+    if found.curvature is not None:
+        about = f", give or take {found.curvature_error:.0e}" if found.curvature_error > 1e-6 else ""
+        told.append(f"Smallest curvature {found.curvature:+.3e}{about}.")
+    if found.escape_told:
+        told.append(f"The loss falls along {found.escape_told}.")
+    if found.best is not None:
+        gap = found.loss - found.best.loss
+        told.append(f"The loss is {gap:.3e} above the best known, {_digits(found.best.loss)}: {found.best.told}.")
+    told += [f"Not worked out: {text}." for text in found.left_out]
+    told.append(f"Phase: overlaps |cos| and lengths up to --tolerance {found.tolerance:g} count as none.")
+    _say([*told, *([_sentence(judged)] if "verdict" in judged else [])])
+
+
+def _show_features(found: Diagnosis, out: Path | None) -> None:
+    from ..foreign import quantiles
+
+    n, m = len(found.norms), found.model.n_hidden
+    pair = " of features " + " and ".join(str(i + 1) for i in found.overlap_of) if found.overlap_of else ""
+    rows = [
+        ["mean loss of a feature", _digits(found.mean_loss)],
+        ["stored", f"{found.stored} of {n} features"],
+        ["largest overlap |cos|", f"{found.largest_overlap:.4g}{pair}"],
+        ["Welch bound", f"{found.welch_bound:.4g} for {found.stored} in {m} dimensions (doi:10.1109/TIT.1974.1055219)"],
+    ]
+    print_table("What is stored", ["", "value"], rows)
+    columns = {"loss": found.feature_losses, "norm": found.norms, "D": found.dimensionalities}
+    if n <= LISTED:
+        rows = [[f"{i + 1}", *(f"{values[i]:.6g}" for values in columns.values())] for i in range(n)]
+        print_table("Features, with their dimensionality D", ["feature", *columns], rows)
+        return
+    summed = {name: quantiles(values) for name, values in columns.items()}
+    rows = [[name, *(f"{value:.4g}" for value in found_.values())] for name, found_ in summed.items()]
+    whole = f"all are in {out}" if out is not None else "--out FILE.csv or --json has each"
+    print_table(f"{n} features, with their dimensionality D; {whole}", ["", *next(iter(summed.values()))], rows)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.10g}"
 
 
 def _sentence(model: dict[str, Any]) -> str:
@@ -97,16 +235,58 @@ def _sentence(model: dict[str, Any]) -> str:
     return f"{texts[model['verdict']]} {assumed}"
 
 
-def _show_batch(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
+def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, as_json: bool) -> None:
+    """Print an account of a batch: counts and quantiles first, and a row for each model where these are few."""
+    from ..foreign import batch_report, reading, remarks
+
+    with Stages() as stages:
+        count = batch.weights[..., 0, 0].size
+        long = batch.weights.shape[-1] >= LONG or count > SHOWN
+        report = batch_report(batch, model, tolerance=tolerance, report=stages.report if long else _quiet)
+    if out is not None:
+        _write(out, report, [_row(one) for one in report["models"]])
     if as_json:
         print_json(report)
         return
+    console().print(f"{path}: {report['told']}")
+    _say(remarks(reading(batch, model)))
     searched = any("nearest_minimum" in model for model in report["models"])
-    rows = []
-    for model in report["models"][:SHOWN]:
+    _show_counts(report)
+    if count <= SHOWN:
+        _show_rows(report, searched=searched)
+    else:
+        console().print(f"All are in {out}." if out is not None else "--out FILE.csv, or --json, has a row for each.")
+    console().print(f"Phase: overlaps |cos| and lengths up to --tolerance {tolerance:g} count as none.")
+    if not searched:
+        console().print("Minima are searched for in models of up to 4 features; each model alone is told more of.")
+
+
+def _show_counts(report: dict[str, Any]) -> None:
+    count = report["count"]
+    told = [(text, report["verdicts"].get(name)) for name, text in BY_WEIGHTS.items()]
+    told += [(text, report["outcomes"].get(name)) for name, text in MEANING.items()]
+    phases = list(report["phases"].items())
+    told += [(f"  look like {label}", number) for label, number in phases[:COUNTED]]
+    rest = sum(number for _, number in phases[COUNTED:])
+    told.append((f"  look like one of {len(phases) - COUNTED} others", rest))
+    rows = [[text, f"{number}", f"{number / count:.2%}"] for text, number in told if number]
+    print_table(f"{count} models on the exact loss", ["", "models", "share"], rows)
+    if report["loss_quantiles"]:
+        rows = [["loss", *(f"{value:.6g}" for value in report["loss_quantiles"].values())]]
+        best = report["best_bias_loss_quantiles"]
+        if best:
+            rows.append(["with the best bias", *(f"{value:.6g}" for value in best.values())])
+        print_table("Losses", ["", *report["loss_quantiles"]], rows)
+
+
+def _show_rows(report: dict[str, Any], *, searched: bool) -> None:
+    rows, biases = [], bool(report["best_bias_loss_quantiles"])
+    for model in report["models"]:
         place = ", ".join(map(str, model["index"]))
         loss = "" if model["loss"] is None else f"{model['loss']:.6g}"
         row = [place, _number(model["density"]), _relative(model["importance"]), loss]
+        if biases:
+            row.append(f"{model['best_bias_loss']:.6g}" if "best_bias_loss" in model else "")
         if "nearest_minimum" in model:
             near = model["nearest_minimum"]
             row += [near["phase"], f"{near['distance']:.2g}", SHORT.get(model["outcome"], model["outcome"])]
@@ -114,19 +294,47 @@ def _show_batch(path: Path, report: dict[str, Any], *, as_json: bool) -> None:
         else:
             row += [model["phase"] or "", *(["", "diverged", ""] if searched else [])]
         rows.append(row)
-    count = report["count"]
-    shown = "" if count <= SHOWN else f", the first {SHOWN}; --json has all"
-    columns = ["model", "1-S", "r", "loss", *(["basin of", "moved", "account", "is"] if searched else ["phase"])]
-    print_table(f"{count} models of {path}{shown}", columns, rows)
-    outcomes = report["outcomes"]
-    told = [(text, report["verdicts"].get(name)) for name, text in BY_WEIGHTS.items()]
-    told += [(text, outcomes.get(name)) for name, text in MEANING.items()]
-    accounts = [[text, f"{number}", f"{number / count:.2%}"] for text, number in told if number]
-    phases = Counter(model["phase"] or "diverged" for model in report["models"])
-    accounts += [[f"  look like {label}", f"{k}", f"{k / count:.2%}"] for label, k in phases.most_common()]
-    print_table("What becomes of them on the exact loss", ["", "models", "share"], accounts)
-    if not searched:
-        console().print("Minima are searched for in models of up to 4 features.")
+    columns = [
+        "model",
+        "1-S",
+        "r",
+        "loss",
+        *(["best bias"] if biases else []),
+        *(["basin of", "moved", "account", "is"] if searched else ["phase"]),
+    ]
+    print_table("Each model", columns, rows)
+
+
+def _row(model: dict[str, Any]) -> dict[str, Any]:
+    """Return what a table of a batch has of one model."""
+    near, best = model.get("nearest_minimum", {}), model.get("global_minimum", {})
+    return {
+        "model": " ".join(map(str, model["index"])),
+        **{
+            name: model.get(name)
+            for name in ("loss", "best_bias_loss", "mean_loss", "gradient_norm", "phase", "verdict", "outcome")
+        },
+        "basin_of": near.get("phase"),
+        "basin_loss": near.get("loss"),
+        "distance": near.get("distance"),
+        "best_phase": best.get("phase"),
+        "best_loss": best.get("loss"),
+    }
+
+
+def _write(out: Path, whole: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Write all numbers to a file: a table of rows, or everything as JSON."""
+    import csv
+    from io import StringIO
+
+    if out.suffix == ".json":
+        write_json(out, whole)
+        return
+    text = StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(out, text.getvalue())
 
 
 def _number(value: float | list[float]) -> str:

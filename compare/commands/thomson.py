@@ -174,10 +174,15 @@ def _compared(
     """Return model, features and comparison of what a file holds, and how many have nothing to compare."""
     from tegum.theory.geometry import tegum_factors
 
-    from ..foreign import read_many
+    from ..foreign import model_of_weights, read_many
     from ..geometry import TOLERANCE, represented, thomson_comparison
 
     batch = read_many(path)
+    if options.density is not None and (batch.model is not None or batch.density is not None):
+        # Its losses are those of independent features with amplitudes on [0, 1], whose files have their density.
+        if batch.model is not None and batch.density is None:
+            raise ValueError(f"{path} is of {batch.model.describe()}, whose loss isn't that of --density: leave it out")
+        model_of_weights(batch, options.density)
     m, count = batch.weights.shape[-2:]
     weights, finite = batch.weights.reshape(-1, m, count), batch.finite.reshape(-1)
     densities = None if batch.density is None else batch.density.reshape(-1, count)

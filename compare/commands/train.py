@@ -147,10 +147,9 @@ def _place(out: Path, *, force: bool) -> Destination:
 
 def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict[str, Any]:
     """Return plain values: what was trained, each seed's result, and the best."""
-    from tegum.theory.geometry import phase
-    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+    from tegum.theory.geometry import TRAINED_TOLERANCE, phase
 
-    named = trained.architecture == "relu_output" and model.n_features <= MAX_SEARCHED_FEATURES
+    named = trained.architecture == "relu_output"
     runs = []
     for k, seed in enumerate(trained.seeds):
         lost = bool(trained.diverged[k])
@@ -161,7 +160,7 @@ def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict
                 "loss_error": None if lost else float(trained.loss_error[k]),
                 "steps": int(trained.steps[k]),
                 "status": "diverged" if lost else "converged" if trained.converged[k] else "all steps taken",
-                "phase": phase(trained.weights[k], trained.bias[k]) if named and not lost else None,
+                "phase": phase(trained.weights[k], trained.bias[k], TRAINED_TOLERANCE) if named and not lost else None,
             }
         )
     there = [run for run in runs if run["status"] != "diverged"]

@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tegum.theory.minima import SAME_LOSS
-from tegum.theory.numerics import check_kind, check_shape, numbers, whole_numbers
+from tegum.theory.numerics import Summarised, check_kind, check_shape, numbers, whole_numbers
 
 from ..judgement import IN, VERDICTS
 from .account import Account, account_of
@@ -69,7 +69,7 @@ class PhaseRow:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Ledger(Summarised):
     """Counts and distances over all runs of a phase diagram.
 
     Attributes:

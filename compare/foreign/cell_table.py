@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray, check_choice, check_kind, is_real, shown
+from tegum.theory.numerics import FloatArray, Summarised, check_choice, check_kind, is_real, shown
 from tegum.theory.storage import check_path
 
 COLUMNS = ("log_sparsity", "log_weight", "last_norm", "last_polysemanticity")
@@ -52,7 +52,7 @@ class ColumnMeaning:
 
 
 @dataclass(frozen=True, eq=False)
-class CellTable:
+class CellTable(Summarised):
     """Two measured numbers for each cell of a phase diagram.
 
     Attributes:

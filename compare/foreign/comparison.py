@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.geometry import dead_outputs, published_candidates, representative
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
-from tegum.theory.numerics import FloatArray, check_kind, check_rate
+from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_rate
 
 from ..diagrams import theory_dataset
 from .cell_table import CellTable
@@ -34,7 +34,7 @@ SAME_PAIR = 1e-3
 
 
 @dataclass(frozen=True)
-class TableAccount:
+class TableAccount(Summarised):
     """The account of a table of cells: near which of theory's minima each one is.
 
     Attributes:

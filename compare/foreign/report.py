@@ -3,57 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tegum.theory.geometry import phase
-from tegum.theory.loss import expected_loss, loss_gradient
+from tegum.theory.geometry import TRAINED_TOLERANCE, phase_labels
+from tegum.theory.loss import expected_loss
 from tegum.theory.minima import (
     MAX_SEARCHED_FEATURES,
     SAME_LOSS,
     CriticalPoint,
+    Landscape,
     Polished,
+    best_bias,
     census,
     local_minima,
 )
-from tegum.theory.models import IndependentFeatures, ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import FloatArray, slices
 
 from ..diagrams import OUTCOMES
 from ..judgement import AT_A_SADDLE, PAPER_RECIPE, VERDICTS, Recipe, Verdicts, judge
+from ..progress import Report, quiet
 from .weights import WeightBatch
 
-
-def model_of_weights(batch: WeightBatch, density: float | None = None, importance: float | None = None) -> ToyModel:
-    """Return the models that weights were trained for.
-
-    Args:
-        batch: weights out of a file.
-        density: 1 − S of all features, in place of what the file says.
-        importance: that of the last feature against the others, in place of what the file says; 1 if neither does.
-
-    Returns:
-        Models of the batch's shape, of independent features.
-
-    Raises:
-        ValueError: if neither the file nor an argument says what the density is, or one is out of range.
-    """
-    m, n = batch.weights.shape[-2:]
-    densities = batch.density
-    if density is not None:
-        densities = np.full((*batch.batch_shape, n), density)
-    if densities is None:
-        raise ValueError("the file doesn't say what the feature density is: pass --density")
-    importances = batch.importance
-    if importance is not None or importances is None:
-        importances = np.ones((*batch.batch_shape, n))
-        importances[..., -1] = 1.0 if importance is None else importance
-    return ToyModel(n, m, IndependentFeatures(densities), importances)
+# Models that are worked out together, and pairs of their features.
+TOGETHER, ENTRIES = 512, 1 << 15
+# Features up to which the best biases of a batch are worked out where the file has none.
+ENUMERATED = 8
+QUANTILES = {"least": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "most": 1.0}
 
 
 def weight_report(
-    model: ToyModel, weights: FloatArray, bias: FloatArray, recipe: Recipe = PAPER_RECIPE
+    model: ToyModel,
+    weights: FloatArray,
+    bias: FloatArray,
+    recipe: Recipe = PAPER_RECIPE,
+    *,
+    tolerance: float = TRAINED_TOLERANCE,
+    minima: Sequence[tuple[CriticalPoint, ...]] | None = None,
 ) -> list[dict[str, Any]]:
     """Return loss, gradient norm and phase of each model, and up to four features where it is among the minima.
 
@@ -62,6 +51,8 @@ def weight_report(
         weights: W, shape (K, n_hidden, n_features); models with a NaN or infinity are reported as diverged.
         bias: b, shape (K, n_features).
         recipe: how they were trained, which says how far from a minimum noise may leave them; default the paper's.
+        tolerance: of the phase labels of the weights as they are.
+        minima: those of each model, if they are known; models that are the same may share a tuple.
 
     Returns:
         Plain values for each model, by name; "verdict" is one of `VERDICTS` and judges the weights as they are,
@@ -75,27 +66,37 @@ def weight_report(
     if not len(there):
         return rows
     model, weights, bias = model.take(there), weights[there], bias[there]
-    losses, gradient = expected_loss(model, weights, bias), loss_gradient(model, weights, bias)
-    norms = np.sqrt(sum((part**2).reshape(len(there), -1).sum(axis=-1) for part in gradient))
+    landscape = Landscape(model)
+    losses, gradients = landscape.losses_and_gradients(landscape.join(weights, bias))
+    norms = np.linalg.norm(gradients, axis=-1)
+    labels = phase_labels(weights, bias, tolerance)
     found: list[dict[str, Any]] = [
-        {"loss": float(loss), "gradient_norm": float(norm), "phase": phase(w, b)}
-        for loss, norm, w, b in zip(losses, norms, weights, bias, strict=True)
+        {"loss": loss, "mean_loss": loss / model.n_features, "gradient_norm": norm, "phase": label}
+        for loss, norm, label in zip(losses.tolist(), norms.tolist(), labels.tolist(), strict=True)
     ]
     # Minima are searched for in small models only.
     if model.n_features <= MAX_SEARCHED_FEATURES:
-        points = _minima(model)
+        points = minima_of_each(model) if minima is None else [minima[k] for k in there.tolist()]
         verdicts = judge(model, points, weights, bias, recipe)
+        ends = phase_labels(verdicts.polished.weights, verdicts.polished.bias)
         for k, row in enumerate(found):
-            row.update(_place(points[k], verdicts.polished, int(verdicts.ended_in[k]), k))
+            row.update(_place(points[k], verdicts.polished, str(ends[k]), int(verdicts.ended_in[k]), k))
             row.update(_verdict(points[k], verdicts, k))
     for place, row in zip(there, found, strict=True):
         rows[place] = row
     return rows
 
 
-def _minima(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
-    """Return the minima of each model of a batch; models that are the same share one search."""
-    parameters = np.concatenate([model.densities(), model.importances()], axis=-1)
+def minima_of_each(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
+    """Return the minima of each model of a batch; models that are the same share one search.
+
+    Args:
+        model: batch shape (K,).
+    """
+    (count,) = model.batch_shape
+    penalties = [model.interference_penalty, model.weight_penalty, model.activation_penalty]
+    rest = [np.broadcast_to(np.asarray(value).reshape(-1, 1), (count, 1)) for value in penalties]
+    parameters = np.concatenate([model.densities(), model.importances(), *rest], axis=-1)
     _, chosen, where = np.unique(parameters, axis=0, return_index=True, return_inverse=True)
     if len(chosen) == 1:
         return [local_minima(model.take(int(chosen[0])))] * len(parameters)
@@ -103,11 +104,11 @@ def _minima(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
     return [found[k] for k in where.ravel()]
 
 
-def _place(points: tuple[CriticalPoint, ...], below: Polished, listed: int, k: int) -> dict[str, Any]:
+def _place(points: tuple[CriticalPoint, ...], below: Polished, label: str, listed: int, k: int) -> dict[str, Any]:
     """Return where model k ends on the exact loss, beside the cheapest minimum."""
     is_global = listed >= 0 and points[listed].loss <= points[0].loss + SAME_LOSS
     near = {
-        "phase": phase(below.weights[k], below.bias[k]),
+        "phase": label,
         "loss": float(below.loss[k]),
         "weights": below.weights[k].tolist(),
         "bias": below.bias[k].tolist(),
@@ -144,25 +145,77 @@ def _verdict(points: tuple[CriticalPoint, ...], verdicts: Verdicts, k: int) -> d
     return told
 
 
-def batch_report(batch: WeightBatch, model: ToyModel) -> dict[str, Any]:
+def batch_report(
+    batch: WeightBatch, model: ToyModel, *, tolerance: float = TRAINED_TOLERANCE, report: Report = quiet
+) -> dict[str, Any]:
     """Return `weight_report` of every model of a batch, with its place in the batch, and the counts of the outcomes.
 
     Args:
         batch: weights out of a file.
-        model: what they were trained for, of the batch's shape.
+        model: what they were trained for, of the batch's shape, or one for all.
+        tolerance: of the phase labels of the weights as they are.
+        report: is called with the name of a stage and the share of it that is done.
     """
     m, n = batch.weights.shape[-2:]
     count = int(np.prod(batch.batch_shape, dtype=int))
     places = list(np.ndindex(*batch.batch_shape))
-    flat = model.take((None,)) if batch.batch_shape == () else model.take(tuple(np.transpose(places)))
-    rows = weight_report(flat, batch.weights.reshape(count, m, n), batch.bias.reshape(count, n))
+    if model.batch_shape == ():
+        flat = model.take((None,)).take(np.zeros(count, dtype=np.int64))
+    else:
+        flat = model.take(tuple(np.transpose(places)))
+    weights, bias = batch.weights.reshape(count, m, n), batch.bias.reshape(count, n)
+    minima = None
+    if n <= MAX_SEARCHED_FEATURES:
+        report("minima", 0.0)
+        minima = minima_of_each(flat)
+    rows: list[dict[str, Any]] = []
+    for part in slices(count, max(min(TOGETHER, ENTRIES // n**2), 1)):
+        report("models", part.start / count)
+        these = None if minima is None else minima[part]
+        found = weight_report(flat.take(part), weights[part], bias[part], tolerance=tolerance, minima=these)
+        if not batch.bias_given and n <= ENUMERATED:
+            _add_best_biases(found, flat.take(part), weights[part])
+        rows += found
+    report("models", 1.0)
     densities, importances = flat.densities(), flat.importances()
     models = [
         {"index": list(place), "density": _plain(density), "importance": _plain(importance), **row}
         for place, density, importance, row in zip(places, densities, importances, rows, strict=True)
     ]
     told = {f"{name}s": dict(Counter(row[name] for row in rows if name in row)) for name in ("verdict", "outcome")}
-    return {"count": count, "batch_shape": list(batch.batch_shape), **told, "models": models}
+    losses = [row["loss"] for row in rows if row["loss"] is not None]
+    best = [row["best_bias_loss"] for row in rows if "best_bias_loss" in row]
+    return {
+        "count": count,
+        "batch_shape": list(batch.batch_shape),
+        "told": model.describe(),
+        "tolerance": tolerance,
+        **told,
+        "phases": dict(Counter(row["phase"] or "diverged" for row in rows).most_common()),
+        "loss_quantiles": quantiles(losses),
+        "bias_given": batch.bias_given,
+        "best_bias_loss_quantiles": quantiles(best),
+        "models": models,
+    }
+
+
+def _add_best_biases(rows: list[dict[str, Any]], model: ToyModel, weights: FloatArray) -> None:
+    """Add the loss of the best bias for each model's weights to what is said of it."""
+    there = np.flatnonzero(np.isfinite(weights).all(axis=(-2, -1)))
+    if not len(there):
+        return
+    model, weights = model.take(there), weights[there]
+    losses = expected_loss(model, weights, best_bias(model, weights))
+    for place, loss in zip(there, losses.tolist(), strict=True):
+        rows[place]["best_bias_loss"] = loss
+
+
+def quantiles(values: Any) -> dict[str, float]:
+    """Return least, largest and quartiles of some numbers by name; nothing of none."""
+    if not len(values):
+        return {}
+    found = np.quantile(np.asarray(values, dtype=np.float64), list(QUANTILES.values()))
+    return dict(zip(QUANTILES, found.tolist(), strict=True))
 
 
 def _plain(values: FloatArray) -> float | list[float]:

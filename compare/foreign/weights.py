@@ -1,175 +1,58 @@
-"""A user's own trained weights, one model or a batch, read from files of several kinds (docs/foreign.md)."""
+"""A user's own trained weights, one model or a batch, read from files of several kinds (docs/files.md)."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import OBJECTS, check_archive, check_declared, check_path, read_npz
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import Summarised, check_choice, check_text
+from tegum.theory.storage import check_path
 
-WEIGHT_NAMES = ("weights", "W", "weight")
-BIAS_NAMES = ("bias", "b", "b_final")
-DENSITY_NAMES = ("density", "feature_density", "feature_probability")
-SPARSITY_NAMES = ("sparsity", "feature_sparsity")
-IMPORTANCE_NAMES = ("importance", "relative_importance", "feature_importance")
+from .activations import check_activation
+from .formats import Content, read_content
+from .inputs import DENSITY_NAMES, IMPORTANCE_NAMES, SPARSITY_NAMES, densities, importances, named
+from .names import Parameters, find_parameters
+
 # Which of the last two axes of W is which.
 LAYOUTS = ("auto", "hidden-feature", "feature-hidden")
-LAYOUT_NAME = "weight layout"
 # Files that `save_models` wrote, and what these hold for each model, whatever its seeds.
 OURS = "tegum trained models"
-PER_MODEL = ("feature_density", "feature_importance")
-# Densities given twice, in float32, agree to this.
-SAME_DENSITY = 1e-6
-
-
-def _pt(path: Path) -> dict[str, Any]:
-    import torch
-
-    # torch looks at no checksum; files of its old format, which are no archives, have none.
-    if is_zipfile(path):
-        check_archive(path)
-    try:
-        # Warnings are about protocols of pickles, and ask for reports to torch.
-        with warnings.catch_warnings(action="ignore"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise ValueError(f"{OBJECTS}, or it is damaged") from None
-    if not isinstance(content, Mapping):
-        raise ValueError(f"holds a {type(content).__name__}, not a state dictionary")
-    tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, torch.Tensor)}
-    # A tensor may be a view that repeats one number as often as it says.
-    check_declared(sum(tensor.nbytes for tensor in tensors.values()), path.stat().st_size, path)
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
-
-
-def _safetensors(path: Path) -> dict[str, Any]:
-    from tegum.empirical.files import read_safetensors
-
-    arrays, words = read_safetensors(path, "trained models")
-    return arrays | _of_ours(path, words)
-
-
-def _zarr(path: Path) -> dict[str, Any]:
-    from tegum.empirical.files import read_zarr
-
-    dataset = read_zarr(path, "trained models")
-    arrays = {str(name): variable.values for name, variable in dataset.data_vars.items()}
-    # Models have no axis over seeds; with one of length 1 they broadcast against weights.
-    arrays |= {name: arrays[name][..., None, :] for name in PER_MODEL if name in arrays}
-    return arrays | _of_ours(path, dataset.attrs)
-
-
-def _of_ours(path: Path, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the layout of weights that `save_models` wrote, which needn't be told from their sizes.
-
-    Raises:
-        ValueError: if it isn't what `save_models` wrote, or weights of another kind of model.
-    """
-    from tegum.empirical.files import load_models
-
-    # Other people's files may have a format as well.
-    if not str(words.get("format")).startswith(OURS):
-        return {}
-    # The first format has checksums of its arrays only, which are a matter of the record.
-    load_models(path)
-    architecture = words.get("architecture")
-    if architecture != "relu_output":
-        raise ValueError(f"expected models of architecture 'relu_output', whose loss is known, got {architecture!r}")
-    return {LAYOUT_NAME: np.array(LAYOUTS[1])}
-
-
-READERS = {".npz": read_npz, ".pt": _pt, ".pth": _pt, ".safetensors": _safetensors, ".zarr": _zarr}
-
-
-def _arrays(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
-    """Return the arrays of a file by name.
-
-    Raises:
-        ValueError: if the file can't be read.
-    """
-    path = Path(path)
-    reader = READERS.get(path.suffix)
-    if reader is None:
-        raise ValueError(f"weights must be a {', '.join(READERS)} file, got {path.name!r}")
-    if not (path.is_dir() if reader is _zarr else path.is_file()):
-        raise ValueError(f"weights file {path} doesn't exist")
-    try:
-        arrays = reader(path)
-    # A hostile or truncated file can fail in any way its reader knows.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"can't read weights from {path}: {reason}") from None
-    if not any(name in arrays for name in WEIGHT_NAMES):
-        raise ValueError(f"expected an array named {', '.join(WEIGHT_NAMES)} in {path}, got {sorted(arrays)}")
-    return path, arrays
-
-
-def _first(arrays: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((arrays[name] for name in names if name in arrays), None)
-
-
-def read_weights(path: str | os.PathLike[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Read W and b of a toy model.
-
-    A `.pt` file is loaded with `weights_only`, so that it can't run code.
-
-    Args:
-        path: file with arrays named "weights", "W" or "weight", and "bias", "b" or "b_final". A missing bias is zero.
-
-    Returns:
-        W, shape (n_hidden, n_features), and b, shape (n_features,).
-
-    Raises:
-        ValueError: if the file can't be read, has no weights, or their shapes don't fit each other.
-    """
-    check_path("path", path)
-    path, arrays = _arrays(path)
-    weights = _numbers("weights", _first(arrays, WEIGHT_NAMES))
-    if weights.ndim == 3 and len(weights) == 1:
-        weights = weights[0]
-    if weights.ndim != 2:
-        raise ValueError(f"expected weights of shape (n_hidden, n_features) in {path}, got {weights.shape}")
-    bias = next((arrays[name] for name in BIAS_NAMES if name in arrays), np.zeros(weights.shape[1]))
-    bias = _numbers("bias", bias).reshape(-1)
-    if len(bias) != weights.shape[1]:
-        raise ValueError(
-            f"expected weights (n_hidden, n_features) and bias (n_features,) in {path}, got {weights.shape} and "
-            f"{bias.shape}"
-        )
-    return weights, bias
-
-
-def _numbers(name: str, array: Any, *, finite: bool = True) -> NDArray[np.float64]:
-    array = np.asarray(array)
-    if array.dtype.kind not in "fiu" or (finite and not np.isfinite(array).all()):
-        raise ValueError(f"{name} must be finite real numbers, got dtype {array.dtype} or non-finite entries")
-    return np.array(array, dtype=np.float64)
+PER_MODEL = ("feature_density", "feature_importance", "active_probability")
 
 
 @dataclass(frozen=True, eq=False)
-class WeightBatch:
+class WeightBatch(Summarised):
     """Trained models out of a file, with what it says of their inputs.
 
     Attributes:
         weights: W, shape (*batch_shape, n_hidden, n_features); batch_shape is () for a single model.
-        bias: b, shape (*batch_shape, n_features).
+        bias: b, shape (*batch_shape, n_features); 0 if the file has none, see `bias_given`.
         density: P(x_i ≠ 0), shape (*batch_shape, n_features), or None if the file doesn't say.
         importance: I_i, shape (*batch_shape, n_features), or None if the file doesn't say.
+        model: the models that they are, of batch shape `batch_shape`, where the file describes them whole: law,
+            amplitude, densities, importances and penalties; else None.
+        bias_given: whether the file has a bias.
+        unused: names of arrays that are there and mean nothing here, such as a history of losses.
+        stored_dtype: how W is stored, as "float32" or "bfloat16"; values here are exactly those, in float64.
+        source: which array is the weights, the bias and so on, and what others were taken for.
     """
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
     density: NDArray[np.float64] | None
     importance: NDArray[np.float64] | None
+    model: ToyModel | None = None
+    bias_given: bool = True
+    unused: tuple[str, ...] = ()
+    stored_dtype: str = "float64"
+    source: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -182,126 +65,214 @@ class WeightBatch:
         return np.asarray(np.isfinite(self.weights).all(axis=(-2, -1)) & np.isfinite(self.bias).all(axis=-1))
 
 
-def read_many(path: str | os.PathLike[str], *, layout: str = "auto") -> WeightBatch:
-    """Read a batch of toy models, or a single one, with densities and importances where the file has them.
-
-    The last two axes of W are (n_hidden, n_features), as in tegum, or (n_features, n_hidden), as in the notebooks
-    published with arXiv:2209.10652. There are never more hidden dimensions than features, so sizes tell them apart
-    unless they are equal. Models that diverged are kept.
+def read_weights(
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    weights_name: str | None = None,
+    bias_name: str | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read W and b of one toy model; `read_many` says more, and reads batches.
 
     Args:
-        path: file with arrays named as for `read_weights`, with any batch axes before the last two, or one. It may
-            have "density", "feature_density" or "feature_probability", "sparsity" (1 − density), and "importance" or
-            "relative_importance". Each has an axis over features at its end, of length n or 1, or one value for each
-            model; one value of importance for each model is that of the last feature against the others.
+        path: see `read_many`. A missing bias is zero; the `bias_given` of `read_many` says whether it is missing.
+        layout: see `read_many`; a square matrix is (n_hidden, n_features) unless this says otherwise.
+        weights_name: see `read_many`.
+        bias_name: see `read_many`.
+
+    Returns:
+        W, shape (n_hidden, n_features), and b, shape (n_features,).
+
+    Raises:
+        ValueError: as `read_many`, or if there are several models or numbers that aren't finite.
+    """
+    options = {"layout": layout, "weights_name": weights_name, "bias_name": bias_name}
+    batch = _read(path, options, square=LAYOUTS[1])
+    if any(length > 1 for length in batch.batch_shape):
+        raise ValueError(f"expected weights of shape (n_hidden, n_features) in {path}, got {batch.weights.shape}")
+    for name, array in (("weights", batch.weights), ("bias", batch.bias)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite real numbers, got non-finite entries in {path}")
+    m, n = batch.weights.shape[-2:]
+    return batch.weights.reshape(m, n), np.array(batch.bias).reshape(n)
+
+
+def read_many(
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    weights_name: str | None = None,
+    bias_name: str | None = None,
+) -> WeightBatch:
+    """Read a batch of toy models, or a single one, with what the file says of their inputs.
+
+    What a file is, is told by its content: .npz, .npy, .pt, .pth, .safetensors, .zarr, .csv or .json. Which arrays are
+    W and b, is told by the names of the field (docs/files.md). The last two axes of W are (n_hidden, n_features), as in
+    tegum and in modules, or (n_features, n_hidden), as in the notebooks published with arXiv:2209.10652; sizes tell
+    them apart, since there are hardly ever more hidden dimensions than features. Models that diverged are kept. Nothing
+    in a file can run code.
+
+    Args:
+        path: the file, or a folder of zarr's. W may have any axes before the last two, such as instances and
+            checkpoints. There may be "density", "feature_density" or "feature_probability", "sparsity" (1 − density),
+            and "importance" or "relative_importance". Each has an axis over features at its end, of length n or 1, or
+            one value for each model; one value of importance for each model is that of the last feature.
         layout: "auto", "hidden-feature" or "feature-hidden".
+        weights_name: name of the array that is W; default told by its name.
+        bias_name: name of the array that is b; default told by its name.
 
     Returns:
         The batch, in tegum's layout.
 
     Raises:
-        ValueError: if the file can't be read, shapes don't fit each other or can be read in two ways, or no model is
-            finite.
+        ValueError: if the file can't be read, shapes don't fit each other or can be read in two ways, no model is
+            finite, or it is another kind of model: another activation, an untied decoder, a further layer.
     """
+    return _read(path, {"layout": layout, "weights_name": weights_name, "bias_name": bias_name}, square=None)
+
+
+def _read(path: str | os.PathLike[str], options: Mapping[str, str | None], square: str | None) -> WeightBatch:
     check_path("path", path)
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
-    path, arrays = _arrays(path)
+    check_choice("layout", options["layout"], LAYOUTS)
+    for name in ("weights_name", "bias_name"):
+        if options[name] is not None:
+            check_text(name, options[name])
+    path = Path(path)
+    content = read_content(path)
     try:
-        return _batch(arrays, layout)
+        return _batch(path, content, options, square)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _batch(arrays: Mapping[str, Any], layout: str) -> WeightBatch:
-    weights = _numbers("weights", _first(arrays, WEIGHT_NAMES), finite=False)
+def _batch(path: Path, content: Content, options: Mapping[str, str | None], square: str | None) -> WeightBatch:
+    arrays, ours = content.arrays, str(content.words.get("format")).startswith(OURS)
+    layout = str(options["layout"])
+    if ours:
+        arrays = _of_ours(path, content)
+        layout = LAYOUTS[1]
+    else:
+        check_activation(content.words)
+    found = find_parameters(arrays, content.types, options["weights_name"], options["bias_name"])
+    weights = found.weights
     if weights.ndim < 2 or 0 in weights.shape:
         raise ValueError(f"expected weights of shape (..., n_hidden, n_features), got {weights.shape}")
-    weights = _hidden_first(weights, str(arrays.get(LAYOUT_NAME, layout)) if layout == LAYOUTS[0] else layout)
-    batch, (m, n) = weights.shape[:-2], weights.shape[-2:]
-    given = _first(arrays, BIAS_NAMES)
-    bias = np.zeros(n) if given is None else _numbers("bias", given, finite=False)
-    if bias.shape[-1:] != (n,) or bias.shape[:-1] not in ((), batch):
-        raise ValueError(
-            f"expected bias of shape (..., n_features) for {n} features and {m} hidden dimensions, got weights "
-            f"{weights.shape} and bias {bias.shape}"
-        )
-    found = WeightBatch(
+    if not ours:
+        layout = _layout(found, layout, square)
+    weights = np.ascontiguousarray(weights.mT) if layout == LAYOUTS[2] else weights
+    batch, (_, n) = weights.shape[:-2], weights.shape[-2:]
+    bias = np.zeros((*batch, n)) if found.bias is None else _bias("bias", found.bias, weights, n)
+    if found.hidden_bias is not None:
+        # ReLU(Wᵀ(Wx + c) + b) = ReLU(WᵀWx + (Wᵀc + b)).
+        hidden = _bias("bias of the hidden layer", found.hidden_bias, weights, weights.shape[-2])
+        bias = bias + (weights.mT @ hidden[..., None])[..., 0]
+    read = WeightBatch(
         weights=weights,
-        bias=np.broadcast_to(bias, (*batch, n)),
-        density=_density(arrays, batch, n),
-        importance=_importance(arrays, batch, n),
+        bias=bias,
+        density=densities(arrays, batch, n),
+        importance=importances(arrays, batch, n),
+        model=_model(content, arrays, batch) if ours else None,
+        bias_given=found.bias is not None or found.hidden_bias is not None,
+        unused=() if ours else _unused(content, found),
+        stored_dtype=found.dtype,
+        source=found.source,
     )
-    if not found.finite.any():
+    if not read.finite.any():
         raise ValueError("weights and bias must be finite real numbers, got none that are")
-    return found
+    return read
 
 
-def _hidden_first(weights: NDArray[np.float64], layout: str) -> NDArray[np.float64]:
-    first, last = weights.shape[-2:]
-    if layout == "auto":
-        # A single square matrix is read as `read_weights` always did.
-        if first == last and weights.ndim > 2:
-            raise ValueError(
-                f"weights of shape {weights.shape} are as many features as hidden dimensions: pass the layout, "
-                f"{' or '.join(LAYOUTS[1:])}"
-            )
-        layout = "feature-hidden" if first > last else "hidden-feature"
-    if layout == "feature-hidden":
-        weights = np.ascontiguousarray(weights.mT)
-    m, n = weights.shape[-2:]
-    if m > n:
-        raise ValueError(f"layout {layout} makes {m} hidden dimensions of {n} features; there are never more")
-    return weights
+def _of_ours(path: Path, content: Content) -> dict[str, Any]:
+    """Return the arrays that `save_models` wrote.
+
+    Raises:
+        ValueError: if it isn't what `save_models` wrote, or weights of another kind of model.
+    """
+    from tegum.empirical.files import load_models
+
+    # The first format has checksums of its arrays only, which are a matter of the record.
+    load_models(path)
+    architecture = content.words.get("architecture")
+    if architecture != "relu_output":
+        raise ValueError(f"expected models of architecture 'relu_output', whose loss is known, got {architecture!r}")
+    arrays = dict(content.arrays)
+    if path.is_dir():
+        # Models have no axis over seeds in a store; with one of length 1 they broadcast against weights.
+        arrays |= {name: arrays[name][..., None, :] for name in PER_MODEL if name in arrays}
+    return arrays
 
 
-def _density(arrays: Mapping[str, Any], batch: tuple[int, ...], n: int) -> NDArray[np.float64] | None:
-    density, sparsity = _first(arrays, DENSITY_NAMES), _first(arrays, SPARSITY_NAMES)
-    found = [] if density is None else [_for_features("density", _numbers("density", density), batch, n)]
-    found += [] if sparsity is None else [_for_features("sparsity", 1 - _numbers("sparsity", sparsity), batch, n)]
-    if len(found) == 2 and not np.allclose(found[0], found[1], rtol=0, atol=SAME_DENSITY):
-        raise ValueError("expected sparsity to be 1 − density, got arrays that differ")
-    if found and not ((found[0] > 0) & (found[0] <= 1)).all():
-        bad = found[0][~((found[0] > 0) & (found[0] <= 1))][0]
-        raise ValueError(f"density must lie in (0, 1], got {bad:g}")
-    return found[0] if found else None
+def _model(content: Content, arrays: Mapping[str, Any], batch: tuple[int, ...]) -> ToyModel | None:
+    """Return the models that one of the project's files describes, one for each of its runs."""
+    from tegum.empirical.files import described_model
 
-
-def _importance(arrays: Mapping[str, Any], batch: tuple[int, ...], n: int) -> NDArray[np.float64] | None:
-    given = _first(arrays, IMPORTANCE_NAMES)
-    if given is None:
+    model = described_model(content.words, arrays)
+    if model is None:
         return None
-    values = _numbers("importance", given)
-    whole = _for_features("importance", values, batch, n)
-    if _is_for_models(values, batch, n):
-        # The importance of the last feature against the others, as on the command line.
-        whole = np.concatenate([np.ones((*batch, n - 1)), whole[..., -1:]], axis=-1)
-    if not (whole > 0).all():
-        raise ValueError(f"importance must be positive, got {whole[whole <= 0][0]:g}")
-    return whole
+    try:
+        places = np.arange(int(np.prod(model.batch_shape, dtype=int))).reshape(model.batch_shape)
+        rows = np.broadcast_to(places[..., None], batch)
+    except ValueError:
+        raise ValueError(f"expected a model of batch shape {batch[:-1]}, got {model.batch_shape}") from None
+    flat = (
+        model.take((None,)) if model.batch_shape == () else model.take(np.unravel_index(places.ravel(), places.shape))
+    )
+    return flat.take(rows)
 
 
-def _fits(array: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
-    return array.ndim <= len(shape) and all(a in (1, b) for a, b in zip(array.shape[::-1], shape[::-1], strict=False))
+def _unused(content: Content, found: Parameters) -> tuple[str, ...]:
+    inputs = {named(content.arrays, names) for names in (DENSITY_NAMES, SPARSITY_NAMES, IMPORTANCE_NAMES)}
+    # Single numbers of a configuration are too many to be told.
+    left = [
+        name
+        for name, array in content.arrays.items()
+        if np.ndim(array) and name not in inputs and name not in found.used
+    ]
+    return (*left, *content.passed)
 
 
-def _is_for_models(array: NDArray[np.float64], batch: tuple[int, ...], n: int) -> bool:
-    """Whether an array has one value for each model, and no axis over features."""
-    return array.size == 1 or (_fits(array, batch) and not _fits(array, (*batch, n)))
+def _layout(found: Parameters, layout: str, square: str | None) -> str:
+    """Return which of the last two axes of W is which.
 
-
-def _for_features(name: str, array: NDArray[np.float64], batch: tuple[int, ...], n: int) -> NDArray[np.float64]:
-    """Return an array with shape (*batch, n)."""
-    shape = (*batch, n)
-    of_features, of_models = array.ndim > 0 and _fits(array, shape), _fits(array, batch)
-    if of_features and of_models and array.size > 1:
+    Raises:
+        ValueError: if neither sizes nor names tell, or there would be more hidden dimensions than features and no bias
+            confirms it.
+    """
+    shape, (first, last) = found.weights.shape, found.weights.shape[-2:]
+    length = None if found.bias is None else found.bias.shape[-1:]
+    if layout == LAYOUTS[0]:
+        if first == last:
+            told = found.layout or square
+            if told is None:
+                raise ValueError(
+                    f"weights of shape {shape} are as many features as hidden dimensions: pass the layout, "
+                    f"{' or '.join(LAYOUTS[1:])} (--layout)"
+                )
+            return told
+        if found.layout == LAYOUTS[1] and length == (last,):
+            return found.layout
+        return LAYOUTS[2] if first > last else LAYOUTS[1]
+    m, n = (first, last) if layout == LAYOUTS[1] else (last, first)
+    if m > n and length != (n,):
         raise ValueError(
-            f"{name} of shape {array.shape} may be one value for each of {n} features or for each model of batch shape "
-            f"{batch}: give it one axis more, of length 1, on the side that is meant"
+            f"layout {layout} makes {m} hidden dimensions of {n} features; there are never more, unless a bias for "
+            "each feature confirms it"
         )
-    if not (of_features or of_models):
-        raise ValueError(
-            f"expected {name} with one value for each model or feature, batch shape {batch} and {n} features, got "
-            f"shape {array.shape}"
-        )
-    return np.broadcast_to(array if of_features else array[..., None], shape)
+    return layout
+
+
+def _bias(name: str, given: NDArray[np.float64], weights: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return a bias with shape (*batch_shape, n)."""
+    batch = weights.shape[:-2]
+    ways = [given]
+    # A row or a column for each model.
+    ways += [given.squeeze(axis) for axis in (-2, -1) if given.ndim > 1 and given.shape[axis] == 1]
+    for bias in ways:
+        if bias.shape[-1:] == (n,) and bias.shape[:-1] in ((), batch):
+            return np.broadcast_to(bias, (*batch, n))
+    m, features = weights.shape[-2:]
+    axis = "n_features" if n == features else "n_hidden"
+    raise ValueError(
+        f"expected {name} of shape (..., {axis}) for {features} features and {m} "
+        f"hidden dimensions, got weights {weights.shape} and bias {given.shape}"
+    )

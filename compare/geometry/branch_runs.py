@@ -15,7 +15,7 @@ from tegum.empirical.training import train
 from tegum.theory.branches import BranchDiagram, Limit, apart
 from tegum.theory.geometry import arrangement, dead_outputs
 from tegum.theory.minima import SAME_LOSS, invariants, pack, polish
-from tegum.theory.numerics import check_callable, check_choice, check_count, check_kind, reals
+from tegum.theory.numerics import Summarised, check_callable, check_choice, check_count, check_kind, reals
 
 from ..judgement import Recipe, allowances
 
@@ -36,7 +36,7 @@ VANISHED = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class BranchRuns:
+class BranchRuns(Summarised):
     """Trained models along a family.
 
     Attributes:

@@ -11,7 +11,7 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.geometry import feature_norms
-from tegum.theory.numerics import FloatArray, check_number, check_seed, reals
+from tegum.theory.numerics import FloatArray, Summarised, check_number, check_seed, reals
 from tegum.theory.packing import Packed, packed
 from tegum.theory.polytopes import Polytope
 from tegum.theory.spheres import Alignment, ThomsonMinimum, best_alignment, coulomb_energy, thomson_minimum
@@ -22,7 +22,7 @@ TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class ThomsonComparison:
+class ThomsonComparison(Summarised):
     """Directions of features beside the points of least Coulomb energy.
 
     Attributes:

@@ -24,6 +24,7 @@ from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import (
     FloatArray,
+    Summarised,
     check_callable,
     check_count,
     check_kind,
@@ -50,7 +51,7 @@ NOTHING = ""
 
 
 @dataclass(frozen=True, eq=False)
-class UniformRun:
+class UniformRun(Summarised):
     """Models of one size, trained at P densities, beside the best packings.
 
     Attributes:
@@ -102,7 +103,7 @@ class UniformRun:
 
 
 @dataclass(frozen=True, eq=False)
-class UniformSweep:
+class UniformSweep(Summarised):
     """Runs of several sizes along one line of densities.
 
     Attributes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tegum.theory.geometry import phase
 from tegum.theory.minima import GRADIENT_TOLERANCE, Landscape, invariants, smallest_curvature, snap
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray, check_kind, over_slices, reals
+from tegum.theory.numerics import FloatArray, Summarised, check_kind, over_slices, reals
 
 # A run is at a critical point up to this distance in (WᵀW, b), where a stored feature's own overlap is about 1. It is a
 # convention: a run that passes a saddle this close counts as at it.
@@ -23,7 +23,7 @@ CHUNK = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Saddles:
+class Saddles(Summarised):
     """Critical points beside runs that aren't minima.
 
     Attributes:

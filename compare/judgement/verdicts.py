@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, Landscape, Polished, invariants, match, polish
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray, check_kind, check_shape, members, numbers, reals
+from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_shape, members, numbers, reals
 
 from .recipes import Recipe
 from .saddles import saddles_at
@@ -31,7 +31,7 @@ LEAST_EXCESS, LEAST_DISTANCE = 1e-9, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Verdicts:
+class Verdicts(Summarised):
     """The account of K runs.
 
     Attributes:

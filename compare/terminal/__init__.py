@@ -23,6 +23,7 @@ from .models import ModelOptions, single
 from .options import (
     GRID,
     WHOLE_GRID,
+    BiasName,
     Density,
     Features,
     Hidden,
@@ -30,12 +31,13 @@ from .options import (
     Json,
     Layout,
     Seeds,
+    WeightsName,
     numbers,
     whole_numbers,
 )
 from .places import new_file, same_kind, taken
 from .rows import read_rows, write_rows
-from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json
+from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
 from .stages import Stages
 from .training import TrainingOptions
 
@@ -47,6 +49,7 @@ __all__ = [
     "INTERRUPTED",
     "MISUSE",
     "WHOLE_GRID",
+    "BiasName",
     "Density",
     "Features",
     "Hidden",
@@ -58,6 +61,7 @@ __all__ = [
     "Seeds",
     "Stages",
     "TrainingOptions",
+    "WeightsName",
     "complain",
     "console",
     "described_in",
@@ -82,4 +86,5 @@ __all__ = [
     "with_groups",
     "write_json",
     "write_rows",
+    "write_text",
 ]

@@ -24,6 +24,13 @@ Seeds = Annotated[str, typer.Option(help="Number of seeds, or which, as 0,3,9 or
 Layout = Annotated[
     str, typer.Option(help="Axes of W in a file: 'hidden-feature', 'feature-hidden', or 'auto' to tell by their sizes.")
 ]
+# The name of W in somebody's file, and of b.
+WeightsName = Annotated[
+    str | None, typer.Option("--weights-name", help="Name of W in the file; default told by the names of the field.")
+]
+BiasName = Annotated[
+    str | None, typer.Option("--bias-name", help="Name of b in the file; default told by the names of the field.")
+]
 # Every command that prints has it.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

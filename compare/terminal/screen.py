@@ -90,9 +90,18 @@ def write_json(path: Path, value: Any) -> None:
     """
     import json
 
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, in one step.
+
+    Raises:
+        MovedError: if it can't be written there; it is elsewhere then.
+    """
     from tegum.theory.storage import write_whole
 
-    write_whole(path, json.dumps(value, indent=2) + "\n")
+    write_whole(path, text)
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -110,7 +119,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         return
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column, width in zip(columns, widths, strict=True):
-        words = column in ("", "phase", "nearest minimum", "status", "curve", "ends", "basin of", "is")
+        words = column in ("", "phase", "nearest minimum", "status", "curve", "ends", "basin of", "is", "value")
         table.add_column(column, justify="left" if words else "right", width=width)
     for row in rows:
         table.add_row(*row)

@@ -29,7 +29,8 @@ class TrainingOptions:
     learning_rate: Annotated[float | None, typer.Option(help="Rate at the first step; default {learning_rate}.")] = None
     momentum: Annotated[float | None, typer.Option(help="That of SGD, or β₁ of Adam; default 0.9.")] = None
     weight_decay: Annotated[
-        float | None, typer.Option(help="Decoupled decay as in AdamW, no part of the loss; default {weight_decay}.")
+        float | None,
+        typer.Option(help="Decoupled decay as in AdamW, no part of the loss; may be negative; default {weight_decay}."),
     ] = None
     sampling: Annotated[str | None, typer.Option(help="How inputs are drawn: {sampling}.")] = None
     zero_inputs: Annotated[str | None, typer.Option(help="Whether inputs x = 0 are drawn: {zero_inputs}.")] = None

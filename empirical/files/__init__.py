@@ -12,10 +12,10 @@ both with a checksum. Begin with `models`:
     3
 """
 
-from .datasets import read_zarr, read_zarr_of, write_zarr
+from .datasets import read_zarr, read_zarr_arrays, read_zarr_of, write_zarr
 from .descriptions import described_model
 from .models import from_dataset, load_models, save_models, saved_model, to_dataset
-from .tensors import read_safetensors, write_safetensors
+from .tensors import read_safetensors, tensor_types, write_safetensors
 
 __all__ = [
     "described_model",
@@ -23,9 +23,11 @@ __all__ = [
     "load_models",
     "read_safetensors",
     "read_zarr",
+    "read_zarr_arrays",
     "read_zarr_of",
     "save_models",
     "saved_model",
+    "tensor_types",
     "to_dataset",
     "write_safetensors",
     "write_zarr",

@@ -99,7 +99,7 @@ def save_models(trained: TrainedModels, path: str | os.PathLike[str], *, model: 
 
 
 def load_models(path: str | os.PathLike[str]) -> TrainedModels:
-    """Read trained models that `save_models` wrote, every bit as it was.
+    """Read trained models that `save_models` wrote, every bit as it was, whatever they are called now.
 
     Raises:
         ValueError: if there is no such file, or it is damaged, of another kind, of a newer format, or lacks arrays.
@@ -134,7 +134,7 @@ def saved_model(path: str | os.PathLike[str]) -> ToyModel | None:
     """
     arrays, attributes, where = _content(path)
     _record(arrays, attributes, where)
-    if Path(path).suffix == ".zarr":
+    if Path(path).is_dir():
         arrays |= {name: arrays[name][..., None, :] for name in MODEL_NAMES if name in arrays}
     try:
         return described_model(attributes, arrays)
@@ -150,11 +150,10 @@ def _content(path: str | os.PathLike[str]) -> tuple[Arrays, Mapping[str, Any], s
     """
     check_path("path", path)
     path = Path(path)
-    _check_suffix(path)
     recover(path)
     if not path.exists():
         raise ValueError(f"expected trained models at {path}, but it doesn't exist")
-    if path.suffix == ".zarr":
+    if path.is_dir():
         dataset = read_zarr(path, f"trained models ({FORMAT!r})")
         _check_format(dataset.attrs, str(path))
         return _arrays_of(dataset), dataset.attrs, str(path)

@@ -16,6 +16,8 @@ from .datasets import WAY_OUT
 
 # The length of the header stands first; data begin at a multiple of this too.
 WORD = 8
+# A type of numbers that NumPy lacks.
+SHORT = "BF16"
 
 
 def write_safetensors(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any], path: Path) -> None:
@@ -40,7 +42,8 @@ def read_safetensors(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], di
         what: is expected, for errors.
 
     Returns:
-        The arrays, and the words: plain values where they are JSON, as all are that `write_safetensors` wrote.
+        The arrays, those of bfloat16 in float32, and the words: plain values where they are JSON, as all are that
+        `write_safetensors` wrote.
 
     Raises:
         ValueError: if its checksum doesn't fit; a file that is none fails in ways of the library's.
@@ -49,13 +52,40 @@ def read_safetensors(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], di
 
     with safe_open(path, framework="numpy") as file:
         words = {name: _plain(value) for name, value in (file.metadata() or {}).items()}
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = list(file.keys())
+        short = [name for name in names if file.get_slice(name).get_dtype() == SHORT]
+        arrays = {name: file.get_tensor(name) for name in names if name not in short}
+    arrays |= {name: _widened(path, name) for name in short}
     expected = words.pop(SHA256, None)
     if expected is None:
         check_unverified(words.get("format"), path, what, WAY_OUT)
     else:
         check_digest(digest_of(words, arrays), expected, path, what, WAY_OUT)
     return arrays, words
+
+
+def tensor_types(path: Path) -> dict[str, str]:
+    """Return how the numbers of each array of a safetensors file are stored, as "F32" or "BF16"."""
+    return {name: str(entry["dtype"]) for name, entry in _header(path)[0].items()}
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return what a safetensors file, which the library has opened, says of its arrays, and where their bytes begin."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(WORD), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return header, WORD + length
+
+
+def _widened(path: Path, name: str) -> NDArray[np.float32]:
+    """Return an array of bfloat16, which NumPy doesn't have, in float32, whose upper half it is."""
+    header, start = _header(path)
+    begin, end = header[name]["data_offsets"]
+    with path.open("rb") as file:
+        file.seek(start + begin)
+        halves = np.frombuffer(file.read(end - begin), dtype="<u2")
+    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(header[name]["shape"])
 
 
 def _plain(text: str) -> Any:

@@ -10,7 +10,7 @@ finds the levels between which such a series jumps. Begin with `plateau`:
     [1.0, 0.5]
 """
 
-from .evaluation import losses_of
+from .evaluation import losses_of, sampled_loss
 from .film import Film
 from .plateau import Jump, Plateau, Plateaus, plateaus
 
@@ -21,4 +21,5 @@ __all__ = [
     "Plateaus",
     "losses_of",
     "plateaus",
+    "sampled_loss",
 ]

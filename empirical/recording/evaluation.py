@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tegum.theory.loss import expected_loss, linear_loss
+from tegum.theory.loss import checked_parameters, expected_loss, linear_loss
 from tegum.theory.models import DataFeatures, ToyModel
 from tegum.theory.numerics import FloatArray, even_size, over_slices
 
 from ..groups import law_of, penalties_of, shape_of
 from ..inputs import Inputs, InputTable, input_table, seed_words
-from ..runs import Architecture, SampledLoss
+from ..runs import ARCHITECTURES, Architecture, SampledLoss
 
 # Inputs are drawn from a stream that no training seed has, and are the same for all models of a law.
 EVALUATION_SEED = 2**63 - 1
@@ -49,6 +49,58 @@ def losses_of(
         evaluate = linear_loss if linear else expected_loss
         losses = evaluate(model.take((..., np.newaxis)), weights, bias)
         return np.where(finite, losses, np.nan), np.where(finite, 0.0, np.nan)
+    return _sampled(architecture, model, weights, second, bias, finite)
+
+
+def sampled_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the loss of x' = ReLU(WᵀWx + b) as a mean over 65,536 inputs, with its standard error.
+
+    It is there for thousands of features, of which the exact loss takes too long (docs/spectral.md). The inputs are the
+    same for all models of a law, and at each call.
+
+    Args:
+        model: the record of sizes, input law, importances and penalties.
+        weights: W, shape (..., n_hidden, n_features).
+        bias: b, shape (..., n_features).
+
+    Returns:
+        The loss and its standard error, shape (...).
+
+    Raises:
+        ValueError: as `expected_loss`, or if the law can't be drawn.
+
+    Example:
+        >>> import numpy as np
+        >>> from tegum.theory import IndependentFeatures, ToyModel
+        >>> model = ToyModel(1000, 2, IndependentFeatures(0.01))
+        >>> loss, error = sampled_loss(model, np.zeros((2, 1000)), np.zeros(1000))
+        >>> bool(abs(loss - 1000 * 0.01 / 3) < 5 * error)
+        True
+    """
+    weights, bias = (np.asarray(array, dtype=np.float64) for array in checked_parameters(model, weights, bias))
+    batch = np.broadcast_shapes(model.batch_shape, weights.shape[:-2], bias.shape[:-1])
+    if model.batch_shape:
+        places = np.arange(int(np.prod(model.batch_shape, dtype=int))).reshape(model.batch_shape)
+        rows = np.broadcast_to(places, batch).reshape(-1)
+        each = model.take(np.unravel_index(rows, model.batch_shape))
+    else:
+        each = model.take((np.newaxis,)).take(np.zeros(int(np.prod(batch, dtype=int)), dtype=int))
+    whole = np.broadcast_to(weights, (*batch, *weights.shape[-2:])).reshape(-1, 1, *weights.shape[-2:])
+    offsets = np.broadcast_to(bias, (*batch, bias.shape[-1])).reshape(-1, 1, bias.shape[-1])
+    finite = np.ones(offsets.shape[:2], dtype=bool)
+    mean, error = _sampled(ARCHITECTURES["relu_output"], each, whole, None, offsets, finite)
+    return mean.reshape(batch), error.reshape(batch)
+
+
+def _sampled(
+    architecture: Architecture,
+    model: ToyModel,
+    weights: FloatArray,
+    second: FloatArray | None,
+    bias: FloatArray,
+    finite: NDArray[np.bool_],
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean loss over many inputs and its standard error; see `losses_of`."""
     cells = int(np.prod(model.batch_shape, dtype=int))
     flat = model.take((np.newaxis,)) if model.batch_shape == () else model
     flat = flat.take(np.unravel_index(np.repeat(np.arange(cells), finite.shape[-1]), flat.batch_shape))
@@ -95,9 +147,11 @@ def _tensor_losses(
     count, m, n = len(parameters), model.n_hidden, model.n_features
     seeds = np.full(count, EVALUATION_SEED)
     inputs = Inputs(table, seeds, n, BATCH, torch.float64, torch.device("cpu"))
+    importance, penalties = (torch.as_tensor(np.array(x)) for x in (model.importances(), penalties_of(model)))
     sampled = SampledLoss(
         architecture,
-        *(torch.as_tensor(np.array(values)) for values in (model.importances(), penalties_of(model))),
+        importance,
+        penalties,
         inputs.weight,
         torch.as_tensor(table.empty),
         targets=model.targets,

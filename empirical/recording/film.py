@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, Summarised
 
 from ..runs import CONVERGED, METRICS, Architecture, Recorded, Recorder, TrainingState
 from .evaluation import losses_of
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Film(Summarised):
     """Takes the records of a run into its `TrainingState`.
 
     Attributes:

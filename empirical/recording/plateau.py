@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray, check_count, check_rate
+from tegum.theory.numerics import FloatArray, Summarised, check_count, check_rate
 
 # Jumps smaller than this fraction of the largest value drown in the rounding of means and sums of squares.
 ROUNDING = 1e-12
@@ -56,7 +56,7 @@ class Jump:
 
 
 @dataclass(frozen=True)
-class Plateaus:
+class Plateaus(Summarised):
     """The plateaus of one series, and the jumps between them.
 
     Attributes:

@@ -31,7 +31,8 @@ class Optimisation:
             Adam with a `weight_decay` is AdamW.
         schedule: course of the learning rate: "constant", "linear" (to zero) or "cosine".
         momentum: SGD's μ, default 0.9; Adam's β₁, default 0.9.
-        weight_decay: decoupled, as in AdamW; 0 as the theory has none (`ToyModel.weight_penalty` is in the loss).
+        weight_decay: decoupled, as in AdamW; 0 as the theory has none (`ToyModel.weight_penalty` is in the loss). A
+            negative one lets weights grow, as in a published study of superposition.
         initial_scale: factor on the initial weights.
         tolerance: stop a model early when it has converged. On the exact objective: its gradient norm is at most this.
             On samples: the mean loss of 200 steps has fallen by less than this share against the 200 before.
@@ -65,7 +66,7 @@ class Optimisation:
             for name, none in unused.items():
                 if getattr(self, name) != none:
                     raise _no_step_lengths(name, getattr(self, name))
-        check_rate("weight_decay", self.weight_decay, zero=True)
+        check_number("weight_decay", self.weight_decay)
         check_rate("initial_scale", self.initial_scale, zero=True)
         if self.tolerance is not None:
             check_rate("tolerance", self.tolerance, zero=False)

@@ -22,7 +22,7 @@ from tegum.theory.geometry import (
     neuron_polysemanticity,
     superposition,
 )
-from tegum.theory.numerics import FloatArray, members, truths, whole_numbers
+from tegum.theory.numerics import FloatArray, Summarised, members, truths, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ METRICS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Recorder:
+class Recorder(Summarised):
     """What `train` is to record.
 
     Attributes:
@@ -86,7 +86,7 @@ class Recorder:
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
+class Recorded(Summarised):
     """Series that were recorded during training: T records of K models.
 
     Attributes:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.theory.numerics import Summarised
+
 if TYPE_CHECKING:
     from .recorded import Recorded
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedModels:
+class TrainedModels(Summarised):
     """A batch of trained models.
 
     Attributes:
@@ -79,7 +81,7 @@ class TrainedModels:
 
 
 @dataclass(frozen=True, eq=False)
-class BestModels:
+class BestModels(Summarised):
     """The best of several seeds by loss, for each model of a batch.
 
     Attributes:

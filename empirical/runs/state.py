@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tegum.theory.numerics import Summarised
 from tegum.theory.storage import SHA256, Destination, digest_of, read_npz, warn_unverified
 
 # What became of a model so far.
@@ -17,7 +18,7 @@ RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
 
 
 @dataclass(eq=False)
-class TrainingState:
+class TrainingState(Summarised):
     """Everything that a run needs to go on: one row for each model. Random numbers follow from seed and step.
 
     Attributes:

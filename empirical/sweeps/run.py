@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from tegum.theory.models import PENALTIES
-from tegum.theory.numerics import check_callable, check_count, check_flag
+from tegum.theory.numerics import Summarised, check_callable, check_count, check_flag
 from tegum.theory.storage import check_path
 
 from ..training import train
@@ -25,7 +25,7 @@ from .workers import check_executor, check_main_process
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(Summarised):
     """A sweep's dataset, and how far it is.
 
     Attributes:

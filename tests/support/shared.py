@@ -64,9 +64,10 @@ def default_map(shared: Shared) -> BoundaryMap:
 
 @pytest.fixture(scope="session")
 def tricritical_map(shared: Shared) -> BoundaryMap:
-    """The boundaries around the point where the continuous transition becomes a jump, with their segments."""
+    """The boundaries around the point where the continuous transition becomes a jump: segments and curves."""
 
     def compute() -> BoundaryMap:
-        return traced(boundary_map(diagram_minima([0.81, 0.84, 0.87], [0.87, 0.9, 0.93], starts=16)), "segments")
+        diagram = diagram_minima([0.81, 0.84, 0.87], [0.87, 0.9, 0.93], starts=16)
+        return traced(boundary_map(diagram), "segments", "curves")
 
     return shared.once("tricritical-map", compute)

@@ -12,13 +12,16 @@ from tests.support.places import ROOT
 # What functions return and nobody makes; whoever takes one looks only at its kind.
 # fmt: off
 RECORDS = {
-    "Account", "AlgebraicDensity", "Alignment", "Arc", "BestModels", "BestPacking", "BoundaryCurve",
+    "Account", "AlgebraicDensity", "Alignment", "Arc", "Below", "BestKnown", "BestModels", "BestPacking",
+    "BoundaryCurve",
     "BoundarySegment", "Branch", "BranchDiagram", "BranchRuns", "CellProof", "CellTable", "Certificate",
-    "CertificateCheck", "Change", "Control", "CriticalPenalty", "CriticalPoint", "Descent", "DiagramCell",
+    "CertificateCheck", "Change", "Control", "CriticalPenalty", "CriticalPoint",
+    "CurvatureEstimate", "Descent", "Diagnosis", "Downhill", "DiagramCell",
     "DiagramMinima", "EnclosedMinimum", "Enclosure", "Evaluation", "Expansion", "Exponents", "Factor",
     "FinitePacking", "Flow", "Formula", "FoundMinimum", "FreePacking", "GradientNoise", "InterruptedRunError",
     "Interval", "Inverted", "Jump", "Ledger", "Likeness", "Limit", "LinearOptimum", "LossFormula", "OneAxis",
-    "Packed", "PenaltyBounds", "Plateau", "Plateaus", "Polished", "PreciseMeeting", "PreciseMinimum",
+    "Packed", "PenaltyBounds", "Plateau", "Plateaus", "PhaseFactor", "Polished",
+    "PolishedPoint", "PreciseMeeting", "PreciseMinimum",
     "PublishedCandidate", "Recognised", "Recorded", "Saddles", "SamplingNoise", "SharedPacking", "SpecialPoint",
     "SphericalCode", "Sweep", "TableAccount", "ThomsonComparison", "ThomsonMinimum", "TrainedModels",
     "Transition", "UniformRun", "UniformSweep", "Verdicts", "WeightBatch",
@@ -77,6 +80,8 @@ MAY_BE = {
     ("theory.spheres coulomb_energy", "result", "not finite"),
     *(("compare.judgement judge", name, "nan") for name in ("weights", "bias")),
     *(("compare.diagrams judge_runs", name, "nan") for name in ("weights", "bias")),
+    # A bias that wasn't kept.
+    ("compare.foreign diagnose", "bias", "none"),
     *((f"compare.diagrams {name}", "loss", "nan") for name in ("account_of", "grid_account")),
 }
 

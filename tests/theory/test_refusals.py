@@ -24,8 +24,8 @@ PAIR = ToyModel(2, 1, IndependentFeatures(0.5))
 PAIRS = ToyModel(2, 1, IndependentFeatures([[0.5]]))
 WEIGHTS, BIAS = np.ones((1, 1, 2)), np.zeros((1, 2))
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "polish, weights of three": (lambda: polish(PAIRS, [[1, 2, 3]], [0, 0]), "weights must have shape"),  # type: ignore[arg-type]
-    "polish, no batch": (lambda: polish(PAIR, WEIGHTS[0], BIAS[0]), r"expected models of batch shape \(K,\)"),
+    "polish, weights of three": (lambda: polish(PAIRS, [[1, 2, 3]], [0, 0]), "weights must have shape"),
+    "polish, half a batch": (lambda: polish(PAIR, WEIGHTS[0], BIAS), r"expected a model and weights of one"),
     "polish, another batch": (lambda: polish(PAIRS, WEIGHTS.repeat(2, 0), BIAS.repeat(2, 0)), r"got \(1,\), \(2, 1"),
     "polish, not finite": (lambda: polish(PAIRS, WEIGHTS * np.nan, BIAS), "weights must be finite"),
     "loss of no model": (lambda: ExactLoss(3), "model must be a ToyModel, got int"),  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..geometry import relabelled
 from ..minima import DiagramMinima, check_superposition, descend, plane_minima
 from ..models import Plane, PlaneAxis, diagram_plane
-from ..numerics import FloatArray, check_kind
+from ..numerics import FloatArray, Summarised, check_kind
 from .atlas import NEAR, Atlas, TracedCurve, continue_coexistence, dense, states_of, trace_coexistence, trace_stability
 from .degenerate import sprout
 from .equations import Equations
@@ -38,7 +38,7 @@ WHY = {
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryCurve:
+class BoundaryCurve(Summarised):
     """A curve in a plane of models, that of density and relative importance unless another was asked for, in order.
 
     Attributes:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..minima import DiagramMinima, check_superposition
 from ..models import Plane
-from ..numerics import check_kind, check_text
+from ..numerics import Summarised, check_kind, check_text
 from .atlas import Atlas
 from .curves import BoundaryCurve, KnownLosses, recorded, seed_diagram, traced
 from .equations import Equations
@@ -33,7 +33,7 @@ class _Traced:
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryMap:
+class BoundaryMap(Summarised):
     """The boundaries of a phase diagram, traced when they are first asked for.
 
     Copies and pickles keep what has been traced.

@@ -24,7 +24,7 @@ from ..minima import (
     smallest_curvature,
     snap,
 )
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 from .atlas import ON_KINK, Atlas, TracedCurve, add_coexistence, dense, states_of
 from .curves import SAME_COST, KnownLosses, KnownMinima, known_losses
 from .degenerate import MOST_GROWN, degeneracies, flat_directions, grown_states
@@ -51,7 +51,7 @@ LEVEL = -1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class SpecialPoint:
+class SpecialPoint(Summarised):
     """A point of a plane of models where boundaries meet or a transition changes its nature.
 
     Attributes:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..minima import Landscape, descend, pack, unpack
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import FloatArray, check_broadcast, reals
+from ..numerics import FloatArray, Summarised, check_broadcast, reals
 from .pair_costs import best_bias
 
 # The table: s = 1 + offset, and γ.
@@ -35,7 +35,7 @@ SETTLED = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
-class CriticalPenalty:
+class CriticalPenalty(Summarised):
     """λ_c at points of the (density, importance) plane; all arrays have the points' shape in front.
 
     Attributes:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..minima import SAME, SMALL, CriticalPoint, DiagramMinima, descend
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 from .equations import Equations
 
 # Steps from a cell to the next, and halvings of the one in which a path breaks off.
@@ -23,7 +23,7 @@ Cell = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Path(Summarised):
     """A minimum followed from a cell into a neighbouring one."""
 
     start: FloatArray

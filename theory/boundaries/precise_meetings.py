@@ -23,6 +23,7 @@ from ..numerics import (
     LEAST_PRECISION,
     MOST_PRECISION,
     FloatArray,
+    Summarised,
     check_callable,
     check_count,
     check_number,
@@ -45,7 +46,7 @@ LONGEST_STEP = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class PreciseMinimum:
+class PreciseMinimum(Summarised):
     """A critical point at one place.
 
     Attributes:
@@ -64,7 +65,7 @@ class PreciseMinimum:
 
 
 @dataclass(frozen=True, eq=False)
-class PreciseMeeting:
+class PreciseMeeting(Summarised):
     """Where minima cost the same.
 
     Attributes:
@@ -180,7 +181,7 @@ def _position_slopes(models: Models, theta: Rationals, place: Place, precision: 
 
 
 @dataclass(frozen=True, eq=False)
-class PrecisePiece:
+class PrecisePiece(Summarised):
     """A minimum that is followed.
 
     Args:

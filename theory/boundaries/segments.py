@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..minima import distance
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 from .atlas import TracedCurve, states_of
 from .degenerate import NOTHING, flat_directions, third_along
 from .equations import Equations
@@ -34,7 +34,7 @@ SHORTEST = 4e-3
 
 
 @dataclass(frozen=True, eq=False)
-class BoundarySegment:
+class BoundarySegment(Summarised):
     """A piece of the boundary between two optimal phases.
 
     Attributes:

@@ -29,6 +29,7 @@ from ..numerics import (
     SMALLEST_STEP,
     STRAIGHT,
     FloatArray,
+    Summarised,
     check_count,
     check_kind,
     check_number,
@@ -51,7 +52,7 @@ ZERO = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Branch:
+class Branch(Summarised):
     """A curve of critical points along a family, in order.
 
     Attributes:

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from ..loss import loss_rounding
 from ..minima import unpack
 from ..models import Family
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 from .arcs import Arc, apart
 from .equations import loss_slope
 
@@ -28,7 +28,7 @@ LOCATED = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class Change(Summarised):
     """Where the cheapest minimum of a family changes.
 
     Attributes:

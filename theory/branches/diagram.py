@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from ..minima import GRADIENT_TOLERANCE, CriticalPoint, Landscape, descend, examine, random_minima, snap
 from ..models import Family
-from ..numerics import MOST_STARTS, FloatArray, check_callable, check_count, check_kind, check_number, check_seed, reals
+from ..numerics import (
+    MOST_STARTS,
+    FloatArray,
+    Summarised,
+    check_callable,
+    check_count,
+    check_kind,
+    check_number,
+    check_seed,
+    reals,
+)
 from .arcs import Arc, arcs_of, passing
 from .branch import STEP, follow_branches
 from .changes import Change, changes_of, cheapest
@@ -24,7 +34,7 @@ BESIDE, SIDESTEP = 2e-3, 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class BranchDiagram:
+class BranchDiagram(Summarised):
     """The minima of a family.
 
     Attributes:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..minima import Landscape, copies, fold_system
-from ..numerics import RESIDUAL, FloatArray, System, correct, first_order, jacobian
+from ..numerics import RESIDUAL, FloatArray, Summarised, System, correct, first_order, jacobian
 from .branch import Branch, curvatures
 from .equations import corrected
 
@@ -30,7 +30,7 @@ SAME_STATE, SAME_DIRECTION = 1e-6, 1e-2
 
 
 @dataclass(frozen=True, eq=False)
-class Limit:
+class Limit(Summarised):
     """Where a branch stops being a minimum.
 
     Attributes:

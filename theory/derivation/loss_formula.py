@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from ..numerics import check_count
+from ..numerics import Summarised, check_count
 from .box_differences import (
     BIAS,
     DENSITY,
@@ -46,7 +46,7 @@ from .programs import python_function, source_code
 
 
 @dataclass(frozen=True)
-class Region:
+class Region(Summarised):
     """A part of parameter space on which one output's loss is a rational function.
 
     Attributes:
@@ -61,7 +61,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class OutputLoss:
+class OutputLoss(Summarised):
     """The loss of one output, E(x_i − x'_i)², without its importance.
 
     Attributes:
@@ -81,7 +81,7 @@ class OutputLoss:
 
 
 @dataclass(frozen=True)
-class LossFormula:
+class LossFormula(Summarised):
     """The exact expected loss L = Σ_i I_i E(x_i − x'_i)² with importances (1, …, 1, r); made by `derive_loss`.
 
     Attributes:

@@ -167,7 +167,7 @@ def source_code(formula: Formula, language: str) -> str:
     if language not in LANGUAGES:
         raise ValueError(f'language must be "c" or "javascript", got {language!r}')
     words, printer = _WORDS[language], _PRINTERS[language]()
-    parts = [_comment(formula), words["head"], *_output_function(formula.n_features, words, printer)]
+    parts = [_comment(formula), words["head"], _output_function(formula.n_features, language)]
     return "".join([*parts, "\n", *_loss_function(formula, words, printer)])
 
 
@@ -185,8 +185,27 @@ def _comment(formula: Formula) -> str:
     return "/* " + "\n * ".join(lines) + "\n */\n"
 
 
-def _output_function(n: int, words: dict[str, str], printer: Any) -> Iterable[str]:
-    """Yield the function of one output's loss, in its bias b and overlaps G1 (its own), G2 … with the others."""
+@cache
+def _shared_parts(n: int) -> tuple[tuple[int, Any, Expression], ...]:
+    """Return each region's number, the parts that its loss uses several times by name, and the loss in terms of them.
+
+    All languages, and all numbers of hidden dimensions, print the same; to find the parts takes longest.
+    """
+    found = []
+    for positive in sign_regions(n, 0):
+        number = sum(1 << place for place, corner in enumerate(corners_of(range(n))) if corner in positive)
+        common, (result,) = sympy.cse(region_loss(n, 0, frozenset(range(n)), positive))
+        found.append((number, common, result))
+    return tuple(found)
+
+
+@cache
+def _output_function(n: int, language: str) -> str:
+    """Return the function of one output's loss, in its bias b and overlaps G1 (its own), G2 … with the others."""
+    return "".join(_output_lines(n, _WORDS[language], _PRINTERS[language]()))
+
+
+def _output_lines(n: int, words: dict[str, str], printer: Any) -> Iterable[str]:
     overlaps, corners = OVERLAPS[:n], corners_of(range(n))
     parameters = ", ".join(f"{words['parameter']}{symbol}" for symbol in (BIAS, *overlaps, DENSITY))
     yield "/* E(x_i - x'_i)^2 of an output with bias b, overlap G1 with itself and G2, ... with the others. */\n"
@@ -196,9 +215,7 @@ def _output_function(n: int, words: dict[str, str], printer: Any) -> Iterable[st
         f"{1 << place}*({value} > 0)" for place, value in enumerate(values)
     )
     yield ";\n    switch (signs) {\n"
-    for positive in sign_regions(n, 0):
-        number = sum(1 << place for place, corner in enumerate(corners) if corner in positive)
-        common, (result,) = sympy.cse(region_loss(n, 0, frozenset(range(n)), positive))
+    for number, common, result in _shared_parts(n):
         yield f"    case {number}: {{\n"
         for symbol, value in common:
             yield f"        {words['constant']}{symbol} = {printer.doprint(value)};\n"

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 from flint import arb, fmpq
 
+from ..numerics import Summarised
+
 # Numbers of features, in ascending order.
 Features = tuple[int, ...]
 # A polynomial in the shift X, which turns R_q into R_{q+1}.
@@ -43,7 +45,7 @@ class Corner(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(Summarised):
     """The amplitudes of one activity pattern, and a linear function of them.
 
     Args:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, check_count, check_kind, rational, shown
+from ..numerics import Interval, Summarised, check_count, check_kind, rational, shown
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -29,7 +29,7 @@ IntervalArray = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Enclosure:
+class Enclosure(Summarised):
     """Proven intervals for the loss of one model at one point and for its derivatives.
 
     Attributes:

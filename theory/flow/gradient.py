@@ -17,7 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 from ..loss import checked_parameters
 from ..minima import CHUNK, Landscape
 from ..models import ToyModel
-from ..numerics import FloatArray, check_count, check_kind, check_number, even_size, float_array, over_slices
+from ..numerics import (
+    FloatArray,
+    Summarised,
+    check_count,
+    check_kind,
+    check_number,
+    even_size,
+    float_array,
+    over_slices,
+)
 
 # RODAS3 (Sandu et al. 1997, DOI 10.1016/S1352-2310(97)83212-8): order 3 with an embedded order 2, stiffly accurate.
 DIAGONAL = 0.5
@@ -34,7 +43,7 @@ FIRST_STEP = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Flow:
+class Flow(Summarised):
     """Where a batch of gradient flows is after a time, or where it has come to rest.
 
     Attributes:

@@ -18,7 +18,7 @@ import sympy
 from flint import fmpq, fmpz_mpoly_ctx, fmpz_poly, nmod_mpoly_ctx, nmod_poly
 
 from ..derivation import DENSITY, Expression
-from ..numerics import Interval
+from ..numerics import Interval, Summarised
 from .pairs import PAIR_A, PAIR_B, c, r, s
 from .shapes import TRIANGLE_A, TRIANGLE_B
 from .stability import ANTIPODAL, CUBIC, KAPPA, VARIANCE, silenced_output_loss, stored_output_loss, σ, τ
@@ -37,7 +37,7 @@ SPANS = (Fraction(1, 2), Fraction(53, 100)), (Fraction(4, 5), Fraction(9, 10))
 
 
 @dataclass(frozen=True)
-class AlgebraicDensity:
+class AlgebraicDensity(Summarised):
     """A density at which something happens, as the root of a polynomial with integer coefficients.
 
     Attributes:

@@ -18,7 +18,7 @@ from ..boundaries import critical_penalty, storage_cost
 from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
 from ..minima import Landscape, descend, pack
 from ..models import ToyModel, diagram_model
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 
 p, r = DENSITY, RELATIVE_IMPORTANCE
 ρ = sympy.Symbol("rho", positive=True)
@@ -28,7 +28,7 @@ ROUNDS = 12
 
 
 @dataclass(frozen=True)
-class Expansion:
+class Expansion(Summarised):
     """The first terms of a quantity for p → 0.
 
     Attributes:

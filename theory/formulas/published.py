@@ -8,10 +8,11 @@ import sympy
 
 from ..derivation import DENSITY, RELATIVE_IMPORTANCE, Expression
 from ..geometry import published_candidates
+from ..numerics import Summarised
 
 
 @dataclass(frozen=True)
-class PublishedLoss:
+class PublishedLoss(Summarised):
     """A loss that was published as a candidate for the optimum of n = 2, m = 1 (arXiv:2209.10652).
 
     Attributes:

@@ -21,7 +21,7 @@ from scipy.linalg import helmert
 from ..derivation import Expression
 from ..loss import expected_loss, loss_gradient
 from ..models import FeatureLaw, ToyModel
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 
 # What a formula's variables are at a point, by name.
 Values = Mapping[str, Any]
@@ -84,7 +84,7 @@ class Definition:
 
     def solve(self, point: Point) -> Expression | None:
         """Return the value at a point."""
-        return _summed(self.expression.subs(point))
+        return _summed(_at(self.expression, point))
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ class Root:
 
     def solve(self, point: Point) -> Expression | None:
         """Return the smallest root in the interval as the float64 number next to it, or None if there is none."""
-        low, high = (float(sympy.sympify(end).subs(point)) for end in (self.low, self.high))
+        low, high = (float(_at(sympy.sympify(end), point)) for end in (self.low, self.high))
         if low >= high:
             return None
         if self.polynomial.has(sympy.Sum):
-            coefficients = _coefficients(sympy.N(_summed(self.polynomial.subs(point)), DIGITS), self.symbol)
+            coefficients = _coefficients(sympy.N(_summed(_at(self.polynomial, point)), DIGITS), self.symbol)
         else:
             coefficients = _coefficients(self.polynomial, self.symbol)
-        roots = np.roots([float(coefficient.subs(point)) for coefficient in coefficients])
+        roots = np.roots([float(_at(coefficient, point)) for coefficient in coefficients])
         inside = [root.real for root in roots if abs(root.imag) < GRAIN and low < root.real < high]
         return sympy.Rational(float(min(inside))) if inside else None
 
@@ -125,7 +125,7 @@ class Root:
 
 
 @dataclass(frozen=True)
-class Formula:
+class Formula(Summarised):
     """A quantity, and the closed form that it equals.
 
     Attributes:
@@ -197,7 +197,7 @@ class Formula:
         for definition in (*self.definitions, None):
             ready = [assumption for assumption in waiting if assumption.free_symbols <= point.keys()]
             waiting = tuple(assumption for assumption in waiting if assumption not in ready)
-            if any(assumption.subs(point) != sympy.true for assumption in ready):
+            if any(_at(assumption, point) != sympy.true for assumption in ready):
                 return None
             if definition is not None:
                 value = definition.solve(point)
@@ -208,7 +208,7 @@ class Formula:
 
     def value(self, point: Point) -> float:
         """Return the closed form's value, computed exactly and rounded once."""
-        return float(sympy.N(_summed(self.expression.subs(point)), DIGITS))
+        return float(sympy.N(_summed(_at(self.expression, point)), DIGITS))
 
     def measured(self, point: Point) -> NDArray[np.float64]:
         """Return the quantity itself at a point."""
@@ -226,13 +226,18 @@ def _coefficients(polynomial: Expression, symbol: Expression) -> tuple[Expressio
     return tuple(sympy.Poly(polynomial, symbol).all_coeffs())
 
 
+def _at(expression: Expression, point: Point) -> Expression:
+    """Return an expression with a point's numbers for its symbols, all at once: `subs` goes through it for each."""
+    return expression.xreplace(dict(point))
+
+
 def _summed(expression: Expression) -> Expression:
     """Return an expression with its sums written out, the outer ones first: their limits have to be numbers."""
     if not expression.has(sympy.Sum):
         return expression
     if isinstance(expression, sympy.Sum):
         ((index, low, high),) = expression.limits
-        terms = (_summed(expression.function.subs(index, i)) for i in range(int(low), int(high) + 1))
+        terms = (_summed(_at(expression.function, {index: sympy.Integer(i)})) for i in range(int(low), int(high) + 1))
         return sympy.Add(*terms)
     return expression.func(*map(_summed, expression.args))
 

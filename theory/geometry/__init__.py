@@ -1,8 +1,8 @@
 """What a model looks like: how features share the hidden space, which of them interfere, and what that is called.
 
-`measures` has norms, superposition and dimensionality, `factors` the parts of a model that don't interfere, `phases`
-names its structure, `arrangements` what points in a plane form, and `published` has the candidates of 2022 for the
-optimum. Begin with `phases`, and docs/geometry.md:
+`measures` has norms, superposition and dimensionality, `factors` the parts of a model that don't interfere, `shapes`
+names one of them and `phases` the whole structure, in the words of `labels`; `arrangements` says what points in a plane
+form, and `published` has the candidates of 2022 for the optimum. Begin with `phases`, and docs/geometry.md:
 
     >>> import numpy as np
     >>> from tegum.theory.geometry import feature_dimensionality, phase
@@ -12,7 +12,8 @@ optimum. Begin with `phases`, and docs/geometry.md:
 """
 
 from .arrangements import arrangement
-from .factors import interference_graph, tegum_factor_numbers, tegum_factors
+from .factors import TRAINED_TOLERANCE, interference_graph, tegum_factor_numbers, tegum_factors
+from .labels import PhaseFactor
 from .measures import (
     checked_weights,
     dimensions_per_feature,
@@ -22,10 +23,14 @@ from .measures import (
     neuron_polysemanticity,
     superposition,
 )
-from .phases import dead_outputs, phase, relabelled, representative
+from .phases import dead_outputs, phase, phase_factors, phase_labels, relabelled, representative
 from .published import PublishedCandidate, published_candidates
+from .shapes import POLYGONS
 
 __all__ = [
+    "POLYGONS",
+    "TRAINED_TOLERANCE",
+    "PhaseFactor",
     "PublishedCandidate",
     "arrangement",
     "checked_weights",
@@ -37,6 +42,8 @@ __all__ = [
     "interference_graph",
     "neuron_polysemanticity",
     "phase",
+    "phase_factors",
+    "phase_labels",
     "published_candidates",
     "relabelled",
     "representative",

@@ -16,6 +16,8 @@ from .measures import checked_weights, norms_and_directions
 
 # Overlaps below this fraction of ‖W_i‖‖W_j‖, and columns below this fraction of the longest or of 1, count as zero.
 TOLERANCE = 1e-3
+# The same for weights fresh from training, whose columns are off by noise: docs/phases.md says why so much.
+TRAINED_TOLERANCE = 0.1
 
 
 def _negligible(xp: Any, norms: Array, tolerance: float) -> Array:
@@ -63,7 +65,7 @@ def interference_graph(weights: Array, tolerance: float = TOLERANCE) -> Array:
     return edges & stored[..., :, None] & stored[..., None, :] & (each[:, None] != each[None, :])
 
 
-def _component_numbers(xp: Any, edges: Array) -> Array:
+def component_numbers(xp: Any, edges: Array) -> Array:
     """Return the connected component of each node of a batch of graphs, shape (..., n) for edges (..., n, n).
 
     Components of each graph are numbered from 0 in the order of their first nodes.
@@ -93,8 +95,8 @@ def tegum_factor_numbers(weights: Array, tolerance: float = TOLERANCE) -> Array:
 
     Args:
         weights: W, shape (..., n_hidden, n_features).
-        tolerance: relative size up to which overlaps and columns count as zero. The default suits minimisers;
-            weights fresh from noisy training may want 0.1.
+        tolerance: relative size up to which overlaps and columns count as zero. The default suits minimisers,
+            `TRAINED_TOLERANCE` weights fresh from training.
 
     Returns:
         Integers, shape (..., n_features); tensors in, a tensor out.
@@ -109,7 +111,7 @@ def tegum_factor_numbers(weights: Array, tolerance: float = TOLERANCE) -> Array:
                [0, 0, 0]])
     """
     edges = interference_graph(weights, tolerance)
-    return _component_numbers(array_api_compat.array_namespace(edges), edges)
+    return component_numbers(array_api_compat.array_namespace(edges), edges)
 
 
 def tegum_factors(weights: Any, tolerance: float = TOLERANCE) -> tuple[tuple[int, ...], ...]:

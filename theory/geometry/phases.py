@@ -14,8 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import MOST_EXCHANGED, FloatArray, check_count, check_number, members, reals
-from .factors import TOLERANCE, negligible_columns, tegum_factors
+from ..numerics import (
+    MOST_EXCHANGED,
+    FloatArray,
+    check_count,
+    check_number,
+    check_shape,
+    members,
+    reals,
+    slices,
+)
+from .factors import TOLERANCE, component_numbers, interference_graph, negligible_columns
+from .labels import PhaseFactor, label_of
+from .shapes import shape_names
+
+# Pairs of features that are looked at together.
+TOGETHER = 1 << 22
 
 
 def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.bool_]:
@@ -36,23 +50,6 @@ def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.boo
     return np.asarray(largest <= -margin)
 
 
-def _shape(weights: FloatArray, tolerance: float) -> str:
-    """Return the name of one tegum factor with columns `weights`."""
-    size = weights.shape[1]
-    if size == 1:
-        return "axis"
-    gram = weights.T @ weights
-    overlaps = gram[np.triu_indices(size, 1)]
-    if size == 2:
-        return "digon" if overlaps[0] < 0 else "merged"
-    spectrum = np.linalg.svd(weights, compute_uv=False)
-    rank = int((spectrum > tolerance * spectrum[0]).sum())
-    simplices = {(3, 2): "triangle", (4, 3): "tetrahedron"}
-    if (size, rank) in simplices and (overlaps < 0).all():
-        return simplices[size, rank]
-    return "cluster"
-
-
 def relabelled(label: str, order: Sequence[int]) -> str:
     """Return a label with its features renumbered.
 
@@ -61,7 +58,13 @@ def relabelled(label: str, order: Sequence[int]) -> str:
         order: the new number of each feature, counted from 0.
     """
     parts = []
-    for name, listed in re.findall(r"(\w+)\(([\d,]+)\)", label):
+    for part in label.split(" + ") if label else []:
+        found = re.fullmatch(r"([^()]+)\(([\d,]+)\)", part)
+        if found is None:
+            raise ValueError(
+                f"labels are renumbered where they list every feature, got {label!r}: up to six features do"
+            )
+        name, listed = found.groups()
         features = sorted(order[int(feature) - 1] + 1 for feature in listed.split(","))
         parts.append((features, f"{name}({','.join(map(str, features))})"))
     return " + ".join(text for _, text in sorted(parts))
@@ -90,18 +93,23 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
     """Return the label of a model's structure, such as "digon(1,2)" or "axis(1) + drop(2)".
 
     Features are numbered from 1. `axis` is a feature with a dimension of its own, `digon` a pair with negative
-    overlap, `merged` a pair with positive overlap, `triangle` and `tetrahedron` are simplices with every overlap
-    negative, `cluster` is any other tegum factor, `drop` a feature that isn't represented, and `dead` one whose
-    output no input switches on.
+    overlap, `merged` a pair with positive overlap; simplices (`triangle`, `tetrahedron`, `5-cell`) have every overlap
+    negative, polygons from the `pentagon` on have all corners on their hull, around the origin, and other polytopes
+    of the atlas are named where directions are like theirs. `cluster` is any other tegum factor, `drop` a feature that
+    isn't represented, and `dead` one whose output no input switches on. docs/phases.md has all names.
+
+    Up to six features each factor lists its own. Beyond that equal factors are counted, and features are written in
+    runs; `phase_factors` has them all.
 
     Args:
-        weights: W, shape (n_hidden, n_features).
+        weights: W, shape (n_hidden, n_features); tensors are taken.
         bias: b, shape (n_features,).
-        tolerance: relative size under which columns and overlaps count as zero. The default suits minimisers;
-            weights fresh from noisy training may want 0.1.
+        tolerance: what counts as no interference: |cos| of the angle between two columns up to this, and columns
+            shorter than this share of the longest, or of 1. The default suits minimisers; `TRAINED_TOLERANCE`, 0.1,
+            is for weights fresh from training: the label is then that of the structure which the noise is around.
 
     Returns:
-        Tegum factors joined by " + ", ordered by their first feature.
+        Tegum factors joined by " + ": ordered by their first feature up to six features, by their size beyond.
 
     Raises:
         ValueError: if the shapes don't fit, an entry isn't finite, or the tolerance isn't in [0, 1).
@@ -111,18 +119,107 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         'digon(1,2)'
         >>> phase([[1.0, 0.0]], [0.0, 0.25])
         'axis(1) + drop(2)'
+        >>> phase(np.eye(5, 20), np.full(20, 0.05))
+        '5 axes + 15 dropped'
     """
+    weights, bias = _one_model(weights, bias)
+    return label_of(_factors(weights, bias, tolerance), weights.shape[1])
+
+
+def phase_factors(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> tuple[PhaseFactor, ...]:
+    """Return the parts that a model's label names, each with all of its features, ordered by the first of them.
+
+    Args:
+        weights: as `phase`.
+        bias: as `phase`.
+        tolerance: as `phase`.
+
+    Returns:
+        A partition of the features.
+
+    Raises:
+        ValueError: as `phase`.
+
+    Example:
+        >>> phase_factors([[1, -1, 0]], [0, 0, 0.1])
+        (PhaseFactor(name='digon', features=(0, 1)), PhaseFactor(name='drop', features=(2,)))
+    """
+    return _factors(*_one_model(weights, bias), tolerance)
+
+
+def phase_labels(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> NDArray[Any]:
+    """Return the labels of a batch of models, worked out together.
+
+    Args:
+        weights: W, shape (..., n_hidden, n_features); tensors are taken.
+        bias: b, shape (..., n_features).
+        tolerance: as `phase`.
+
+    Returns:
+        Strings, shape (...).
+
+    Raises:
+        ValueError: as `phase`.
+
+    Example:
+        >>> phase_labels([[[1.0, -1.0]], [[1.0, 0.0]]], [[0.0, 0.0], [0.0, 0.25]]).tolist()
+        ['digon(1,2)', 'axis(1) + drop(2)']
+    """
+    weights = reals("weights", weights, (..., "n_hidden", "n_features"))
+    bias = reals("bias", bias, (..., weights.shape[-1]))
+    check_shape("bias", bias.shape, (*weights.shape[:-2], weights.shape[-1]))
+    m, n = weights.shape[-2:]
+    shape, weights, bias = weights.shape[:-2], weights.reshape(-1, m, n), bias.reshape(-1, n)
+    labels = np.empty(len(weights), dtype=object)
+    for part in slices(len(weights), max(TOGETHER // n**2, 1)):
+        numbers, names = _structures(weights[part], bias[part], tolerance)
+        known, codes = np.unique(names.astype(str), return_inverse=True)
+        rows, where = np.unique(np.stack([numbers, codes.reshape(names.shape)], 1), axis=0, return_inverse=True)
+        texts = [label_of(_listed(row[0], known[row[1]]), n) for row in rows]
+        labels[part] = np.array(texts, dtype=object)[where.ravel()]
+    return labels.reshape(shape)
+
+
+def _one_model(weights: Any, bias: Any) -> tuple[FloatArray, FloatArray]:
     weights = reals("weights", weights, ("n_hidden", "n_features"))
-    bias = reals("bias", bias, weights.shape[1:])
+    return weights, reals("bias", bias, weights.shape[1:])
+
+
+def _factors(weights: FloatArray, bias: FloatArray, tolerance: float) -> tuple[PhaseFactor, ...]:
+    numbers, names = _structures(weights[None], bias[None], tolerance)
+    return _listed(numbers[0], names[0])
+
+
+def _listed(numbers: NDArray[np.int64], names: NDArray[Any]) -> tuple[PhaseFactor, ...]:
+    """Return the factors of one model, by the number and the name of each feature's."""
+    members: dict[int, list[int]] = {}
+    for feature, number in enumerate(numbers.tolist()):
+        members.setdefault(number, []).append(feature)
+    return tuple(PhaseFactor(str(names[features[0]]), tuple(features)) for features in members.values())
+
+
+def _structures(weights: FloatArray, bias: FloatArray, tolerance: float) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return for each feature of each model the number of its factor, in order of first features, and its name.
+
+    Args:
+        weights: shape (K, m, n).
+        bias: shape (K, n).
+        tolerance: as `phase`.
+    """
     tolerance = check_number("tolerance", tolerance, least=0, below=1)
     dead = dead_outputs(weights, bias)
     dropped = ~dead & negligible_columns(weights, tolerance)
-    named: list[tuple[tuple[int, ...], str]] = []
-    for state, name in ((dead, "dead"), (dropped, "drop")):
-        named += [((int(i),), name) for i in np.flatnonzero(state)]
-    stored = np.flatnonzero(~dead & ~dropped)
-    for factor in tegum_factors(weights[:, stored], tolerance) if len(stored) else ():
-        features = stored[list(factor)]
-        named.append((tuple(features.tolist()), _shape(weights[:, features], tolerance)))
-    labels = [f"{name}({','.join(str(i + 1) for i in features)})" for features, name in sorted(named)]
-    return " + ".join(labels)
+    stored = ~dead & ~dropped
+    edges = interference_graph(weights, tolerance) & stored[:, :, None] & stored[:, None, :]
+    numbers = component_numbers(np, edges)
+    sizes = (numbers[:, :, None] == numbers[:, None, :]).sum(axis=-1)
+    names = np.full(numbers.shape, "drop", dtype=object)
+    names[dead] = "dead"
+    for size in np.unique(sizes[stored]).tolist():
+        models, features = np.nonzero(stored & (sizes == size))
+        # Features of one factor after each other.
+        order = np.lexsort((features, numbers[models, features], models))
+        of_model, own = (array[order].reshape(-1, size) for array in (models, features))
+        found = shape_names(weights[of_model[:, 0, None], :, own].mT, tolerance)
+        names[of_model, own] = found[:, None]
+    return numbers, names

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..numerics import FloatArray, check_count
+from ..numerics import FloatArray, Summarised, check_count
 from .phases import phase
 
 # The sizes for which a phase diagram was published.
@@ -21,7 +21,7 @@ PUBLISHED_SIZES = ((2, 1), (3, 2))
 
 
 @dataclass(frozen=True, eq=False)
-class PublishedCandidate:
+class PublishedCandidate(Summarised):
     """Fixed weights that stand for a phase.
 
     Attributes:

@@ -17,6 +17,9 @@ from .large import large
 from .signed_sums import Refusal
 from .summed import MOST_INPUTS, SummedEngine
 
+# Features up to which transforms are inverted unasked: their time grows with the square of it and more.
+MOST_INVERTED = 1000
+
 
 class AdaptiveEngine:
     """The exact loss of one `ToyModel`: the engine is chosen for each evaluation, by which features interact in it.
@@ -58,6 +61,13 @@ class AdaptiveEngine:
             return self._arrays.evaluate(weights, bias, order, outputs=outputs)
         found = self._arrays.outputs(weights, bias, order)
         if isinstance(found, Refusal):
+            if self.model.n_features > MOST_INVERTED and isinstance(self._beyond, SpectralEngine):
+                raise ValueError(
+                    f"the exact loss inverts transforms for up to {MOST_INVERTED:,} features, which takes minutes, "
+                    f"got n_features={self.model.n_features} of which more than eight interact: "
+                    "`tegum.empirical.sampled_loss` tells it with a standard error, and method='spectral' inverts them "
+                    "all the same"
+                )
             found = self._beyond.outputs(weights, bias, order)
         return self._chain_rule.evaluation(
             weights, bias, found, self._activations(weights, order), with_outputs=outputs

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..numerics import Summarised
+
 Index = NDArray[np.int64]
 Monomial = tuple[int, ...]
 
@@ -74,7 +76,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Group(Summarised):
     """Cells of one dimension that carry the same monomials.
 
     Attributes:

@@ -45,7 +45,7 @@ def has_large_parameters(model: ToyModel, dtype: str = "float64") -> bool:
     """Return whether importances, penalties or amplitudes are so large that all losses are scaled."""
     limit = LIMITS[dtype][2]
     penalties = (model.interference_penalty, model.weight_penalty, model.activation_penalty)
-    largest = max(float(values.max()) for values in (model.importance, *penalties))
+    largest = max(float(values.max(initial=0)) for values in (model.importance, *penalties))
     return bool(max(largest, model.features.largest) >= limit)
 
 

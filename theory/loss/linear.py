@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import Array, FloatArray, check_kind
+from ..numerics import Array, FloatArray, Summarised, check_kind
 from .door import checked_parameters
 
 # Correlations and differences of importances below this are rounding.
@@ -26,7 +26,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class LinearOptimum:
+class LinearOptimum(Summarised):
     """The global minimum of the linear model; made by `linear_optimum`.
 
     Where several features or directions tie, it is one of many.

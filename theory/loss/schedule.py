@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import Amplitude
+from ..numerics import Summarised
 from .cells import HIGH, LOW, CubeTable, Group, Monomial, PatternGroup, cube_table
 
 Index = NDArray[np.int64]
@@ -38,7 +39,7 @@ START, DELTA, SIZE, WEIGHTS, APEX, ORIGIN, FIRST_SLOPE = range(6, 13)
 
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
+class Schedule(Summarised):
     """Operations that turn slopes, an offset and pattern probabilities into an output's loss and its derivatives.
 
     Attributes:

@@ -74,19 +74,24 @@ def listed_inputs(law: FeatureLaw, n_features: int, most: int = MOST_INPUTS) -> 
     if not law.amplitude.is_constant:
         return None
     most = min(most, MOST_CHANCES // max(int(np.prod(law.batch_shape)), 1))
+    blocks, count = [], 1
+    for _, states in law.block_states(n_features):
+        found = list(islice(states, most // count + 1))
+        count *= len(found)
+        if count > most:
+            return None
+        blocks.append(found)
     size = float(law.amplitude.low)
     inputs, chances = np.zeros((1, n_features)), np.ones((*law.batch_shape, 1))
-    for _, states in law.block_states(n_features):
-        found = list(islice(states, most // len(inputs) + 1))
-        if len(inputs) * len(found) > most:
-            return None
+    for found in blocks:
         part = np.zeros((len(found), n_features))
         for row, (active, _) in zip(part, found, strict=True):
             row[list(active)] = size
         shares = np.moveaxis(np.array([chance for _, chance in found], dtype=np.float64), 0, -1)
         inputs = (inputs[:, None] + part).reshape(-1, n_features)
-        chances = (chances[..., :, None] * shares[..., None, :]).reshape(*law.batch_shape, -1)
-    possible = (chances > 0).reshape(-1, len(inputs)).any(axis=0)
+        chances = (chances[..., :, None] * shares[..., None, :]).reshape(*law.batch_shape, len(inputs))
+    # Those that no law of the batch has; without laws there is none that has them.
+    possible = ~(chances == 0).reshape(-1, len(inputs)).all(axis=0) | (chances.size == 0)
     return inputs[possible], chances[..., possible]
 
 
@@ -231,10 +236,12 @@ class SummedEngine:
             step = w * xp.astype(z > 0, self._like.dtype)
             extended = xp.concat([x, xp.ones_like(x[:, :1])], axis=1)
             first[at] += 2 * (extended.mT @ (step * residual))
-            for i in range(n) if second is not None else ():
+            if second is None:
+                continue
+            for i in range(n):
                 second[at, :, :, i] += 2 * (extended.mT @ (extended * step[..., i, None]))
-        shape = lambda a: None if a is None else xp.reshape(a, (*batch, *a.shape[1:]))  # noqa: E731
-        return Expectations(shape(value), shape(first), shape(second))
+        found = (None if a is None else xp.reshape(a, (*batch, *a.shape[1:])) for a in (value, first, second))
+        return Expectations(*found)
 
     def _zeros(self, *shape: int) -> Array:
         return self._xp.zeros(shape, dtype=self._like.dtype, device=self._device)
@@ -245,7 +252,7 @@ class SummedEngine:
         z = x @ gram + offset[:, None, :]
         sizes = self._reach @ xp.abs(gram) + xp.abs(offset)
         slack = 4 * (x.shape[1] + m + 2) * float(xp.finfo(self._like.dtype).eps)
-        share = xp.where(self._is_steep(sizes), 1 / STEEP_SHARE, xp.asarray(slack, dtype=sizes.dtype))
+        share = xp.where(self._is_steep(sizes), 1 / STEEP_SHARE, self._place(slack))
         near = xp.abs(z) <= (share * sizes)[:, None, :]
         if not bool(xp.any(near)):
             return z
@@ -281,7 +288,7 @@ class SummedEngine:
         n, m = self.model.n_features, self.model.n_hidden
         batch = np.broadcast_shapes(self.model.batch_shape, W.shape[:-2], b.shape[:-1])
         W, b = np.broadcast_to(W, (*batch, m, n)).reshape(-1, m, n), np.broadcast_to(b, (*batch, n)).reshape(-1, n)
-        shares = np.broadcast_to(self._listed[1], (*batch, len(self._listed[0]))).reshape(len(b), -1)
+        shares = np.broadcast_to(self._listed[1], (*batch, len(self._listed[0]))).reshape(len(b), len(self._listed[0]))
         apart, summed = gamma(n + m + 4, self._unit), gamma(self._steps, self._unit)
         gram, short = precise_gram(W)
         largest = np.abs(self._listed[0]).max(axis=0)
@@ -297,7 +304,8 @@ class SummedEngine:
             off += 8 * ((n + m + 4) * self._unit) ** 2 * terms + self._unit * np.abs(x)
             size = np.abs(np.maximum(z, 0) - x) + 2 * off
             each = off * (2 * size + off) + summed * size**2 + self._subtracted * (terms + np.abs(x)) ** 2
-            errors[at] += (shares[at, rows][..., None] * each).sum(axis=1)
+            share = shares[at, rows][..., None]
+            errors[at] += ((share * (x != 0) if self.model.targets == "active" else share) * each).sum(axis=1)
         # This bound is rounded, too.
         return np.asarray(1.001 * errors).reshape(*batch, n)
 

@@ -3,24 +3,27 @@
 A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
 goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
 ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
-would take too long, and `polishing` leads trained weights downhill. `folds` says where a minimum ends in a saddle.
-Begin with `local`, and docs/minima.md for what is argued and checked:
+would take too long. `polishing` leads trained weights downhill, and `gradients` those that have no Hessian; `biases`
+has the best bias for given weights. `folds` says where a minimum ends in a saddle. Begin with `local`, and
+docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
     >>> [point.phase for point in local_minima(diagram_model(2, 1, 0.1, 0.1))][:2]
     ['digon(1,2)', 'axis(1) + drop(2)']
 """
 
-from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
+from .biases import best_bias
+from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, flatness, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
+from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
 from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
 from .parameters import pack, unpack
-from .polishing import Polished, match, polish
+from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
 
 __all__ = [
@@ -34,18 +37,25 @@ __all__ = [
     "SLOPE_ROUNDING",
     "SMALL",
     "CriticalPoint",
+    "CurvatureEstimate",
     "Descent",
     "DiagramMinima",
+    "Downhill",
     "FoundMinimum",
     "Landscape",
     "Polished",
+    "PolishedPoint",
+    "best_bias",
     "census",
     "check_superposition",
     "copies",
     "descend",
     "diagram_minima",
     "distance",
+    "downhill",
+    "estimated_curvature",
     "examine",
+    "flatness",
     "fold_system",
     "frame_zeros",
     "global_minimum",

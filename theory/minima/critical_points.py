@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import dead_outputs, phase
-from ..numerics import FloatArray
+from ..numerics import FloatArray, Summarised
 from .curvature import smallest_curvature
 from .descent import LARGEST_STEP, descend, newton_step
 from .frames import SMALL, in_frame
@@ -31,7 +31,7 @@ ESCAPES = 16
 
 
 @dataclass(frozen=True, eq=False)
-class CriticalPoint:
+class CriticalPoint(Summarised):
     """A local minimum of the exact loss, with the evidence for it.
 
     Attributes:

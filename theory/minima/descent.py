@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, check_count, check_kind, check_number, over_slices, reals
+from ..numerics import FloatArray, Summarised, check_count, check_kind, check_number, over_slices, reals
 from .landscape import Landscape
 
 LARGEST_STEP = 0.5
@@ -29,7 +29,7 @@ CHUNK = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Descent:
+class Descent(Summarised):
     """Where a batch of descents ended.
 
     Attributes:

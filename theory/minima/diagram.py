@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import Plane, ToyModel, diagram_plane
-from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, reals
+from ..numerics import MOST_STARTS, FloatArray, Summarised, check_count, check_kind, reals
 from .critical_points import CriticalPoint
 from .local import census, check_searchable
 
@@ -17,7 +17,7 @@ CELL_STARTS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class DiagramMinima:
+class DiagramMinima(Summarised):
     """All local minima over a grid of a plane of models.
 
     Attributes:

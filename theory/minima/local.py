@@ -183,7 +183,11 @@ def check_searchable(model: ToyModel) -> None:
     """
     amplitude = model.features.amplitude
     if model.n_features > MAX_SEARCHED_FEATURES:
-        raise ValueError(f"minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}")
+        raise ValueError(
+            f"all minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}: "
+            "`random_minima` of tegum.theory.minima takes more and may miss some, `tegum packing` finds the best use "
+            "of the dimensions by equal features"
+        )
     if amplitude.low < 0 or amplitude.high > 1:
         raise ValueError(f"minima are searched for amplitudes within [0, 1], got {amplitude}")
     if model.activation_penalty.any():

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import phase
+from ..geometry import phase, phase_labels
 from ..loss import checked_parameters
 from ..models import ToyModel
-from ..numerics import FloatArray, check_kind, members, over_slices
-from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, below, flatness, invariants, snap
+from ..numerics import FloatArray, Summarised, check_kind, members, over_slices, reals
+from .critical_points import (
+    ESCAPE,
+    GRADIENT_TOLERANCE,
+    SAME_LOSS,
+    CriticalPoint,
+    below,
+    examine,
+    flatness,
+    invariants,
+    snap,
+)
 from .curvature import smallest_curvature
 from .descent import descend
 from .frames import distance
@@ -24,7 +35,7 @@ MOST_ESCAPES = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Polished:
+class Polished(Summarised):
     """Where a batch of weights ends when it is followed downhill on the exact loss.
 
     Attributes:
@@ -35,6 +46,7 @@ class Polished:
         minimum: whether it is a local minimum, shape (K,): the gradient vanishes and no curvature is negative.
         escapes: saddles left on the way, shape (K,).
         moved: distance from the start in (W, b), rotations of the hidden space left out, shape (K,).
+        curvature: smallest second derivative along any unit direction, as of a `CriticalPoint`, shape (K,).
     """
 
     weights: FloatArray
@@ -44,35 +56,72 @@ class Polished:
     minimum: NDArray[np.bool_]
     escapes: NDArray[np.int64]
     moved: FloatArray
+    curvature: FloatArray
+
+    @property
+    def phase(self) -> NDArray[Any]:
+        """Labels of the structures (`phase`), shape (K,)."""
+        return phase_labels(self.weights, self.bias)
 
 
-def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
-    """Follow each of a batch of weights to the local minimum of the exact loss below it.
+@dataclass(frozen=True, eq=False)
+class PolishedPoint(CriticalPoint):
+    """Where one model's weights end when they are followed downhill on the exact loss.
+
+    Its status is also "saddle" or "unfinished" where no minimum was reached.
+
+    Attributes:
+        escapes: saddles left on the way.
+        moved: distance from the start in (W, b), rotations of the hidden space left out.
+    """
+
+    escapes: int
+    moved: float
+
+
+def polish(model: ToyModel, weights: Any, bias: Any) -> Any:
+    """Follow weights to the local minimum of the exact loss below them: one model's, or each of a batch.
 
     A descent can end at a saddle that attracts from one side of a kink, or at one that is flat; it then goes on along
     the direction of smallest curvature, on the side that ends lower, or from the lowest end of descents from around it.
 
     Args:
-        model: batch shape (K,).
-        weights: W, shape (K, n_hidden, n_features).
-        bias: b, shape (K, n_features).
+        model: a single model, batch shape (), or a line of them, batch shape (K,).
+        weights: W, shape (n_hidden, n_features) or (K, n_hidden, n_features); tensors are taken. A single model may
+            have a line of weights.
+        bias: b, shape (n_features,) or (K, n_features).
 
     Returns:
-        The record of where each ended.
+        A `PolishedPoint`, which is a `CriticalPoint`, of one model's weights; a `Polished`, whose fields of the same
+        names are arrays, of a line of them.
 
     Raises:
-        ValueError: if the model isn't a line of them, shapes don't fit, or an entry isn't a finite number.
+        ValueError: if shapes don't fit, an entry isn't a finite number, or more than eight features interact.
+
+    Example:
+        >>> from tegum.theory import IndependentFeatures, ToyModel
+        >>> below = polish(ToyModel(2, 1, IndependentFeatures(0.1)), [[1.0, -1.0]], [0.0, 0.0])
+        >>> below.phase, below.status, round(below.loss, 10)
+        ('digon(1,2)', 'minimum', 0.003319484)
     """
+    check_kind("model", model, ToyModel)
+    weights, bias = reals("weights", weights), reals("bias", bias)
     weights, bias = checked_parameters(model, weights, bias)
+    if model.batch_shape == () and weights.ndim == 2 and bias.ndim == 1:
+        one = polish(model.take((None,)), weights[None], bias[None])
+        return _point(model, one)
+    if model.batch_shape == () and weights.ndim == 3:
+        model = model.take((None,)).take(np.zeros(len(weights), dtype=int))
     expected = (*model.batch_shape, model.n_hidden, model.n_features), (*model.batch_shape, model.n_features)
     if len(model.batch_shape) != 1 or (weights.shape, bias.shape) != expected:
         raise ValueError(
-            "expected models of batch shape (K,), weights (K, n_hidden, n_features) and bias (K, n_features), got "
+            "expected a model and weights of one, or models of batch shape (K,), weights (K, n_hidden, n_features) and "
+            "bias (K, n_features), got "
             f"{model.batch_shape}, {weights.shape} and {bias.shape}"
         )
     landscape = Landscape(model)
     parameters, escapes = landscape.join(weights, bias), np.zeros(len(weights), dtype=np.int64)
-    losses, norms = np.empty(len(weights)), np.full(len(weights), np.inf)
+    losses, norms, bends = np.empty(len(weights)), np.full(len(weights), np.inf), np.empty(len(weights))
     minimum = np.zeros(len(weights), dtype=bool)
     todo = np.arange(len(weights))
     starts = parameters[:, None]
@@ -85,6 +134,7 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
         parameters[todo], losses[todo], norms[todo] = settled[best], downhill.loss[best], settled_norms[best]
         here = landscape.take(todo)
         curvature, directions = _in_chunks(here, parameters[todo])
+        bends[todo] = curvature
         tolerance = flatness(here.expand(parameters[todo])[2])
         falling = curvature < -tolerance
         starts = parameters[todo][:, None] + ESCAPE * np.stack([directions, -directions], axis=1)
@@ -99,7 +149,17 @@ def polish(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Polished:
             break
         escapes[todo] += 1
     ends = landscape.split(parameters)
-    return Polished(*ends, losses, norms, minimum, escapes, distance((weights, bias), ends))
+    return Polished(*ends, losses, norms, minimum, escapes, distance((weights, bias), ends), bends)
+
+
+def _point(model: ToyModel, polished: Polished) -> PolishedPoint:
+    """Return the one model of a batch, judged as a critical point."""
+    landscape = Landscape(model.take((None,)))
+    ((judged,), _) = examine(landscape, landscape.join(polished.weights, polished.bias))
+    if not polished.minimum[0] and judged.status != "saddle":
+        reason = f"the descent stopped where the gradient is {judged.gradient_norm:.1e}"
+        judged = replace(judged, status="unfinished", reason=reason)
+    return PolishedPoint(**vars(judged), escapes=int(polished.escapes[0]), moved=float(polished.moved[0]))
 
 
 def _in_chunks(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -108,17 +168,23 @@ def _in_chunks(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray
     return np.concatenate([value for value, _ in parts]), np.concatenate([direction for _, direction in parts])
 
 
-def match(point_sets: Sequence[tuple[CriticalPoint, ...]], polished: Polished) -> NDArray[np.int64]:
+def match(point_sets: Sequence[Any], polished: Polished | PolishedPoint) -> Any:
     """Return which of the listed minima each polished model is in, −1 for none.
 
     Args:
-        point_sets: the minima of each model's cell, in the order of `polished`.
-        polished: shape (K,).
+        point_sets: the minima of each model's cell, in the order of `polished`, as `local_minima` or `random_minima`
+            returns them; of one polished model its minima.
+        polished: what `polish` returned, of a line of models or of one.
 
     Returns:
-        Indices into the minima, shape (K,). Minima with an output that is off are manifolds; being in one means the
-        same label and loss.
+        Indices into the minima, shape (K,), or one. Minima with an output that is off are manifolds; being in one
+        means the same label and loss.
     """
+    if isinstance(polished, PolishedPoint):
+        minimum = np.array([polished.status in ("minimum", "degenerate")])
+        names = "weights", "bias", "loss", "gradient_norm", "escapes", "moved", "curvature"
+        line = {name: np.array([getattr(polished, name)]) for name in names}
+        return int(match([point_sets], Polished(**line, minimum=minimum))[0])
     check_kind("polished", polished, Polished)
     point_sets = [
         members("point_sets", points, CriticalPoint)

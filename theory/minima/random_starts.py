@@ -6,7 +6,7 @@ the starts leads to escapes N of them with probability (1 − q)^N.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +24,19 @@ WEIGHT_SCALE, BIAS_SCALE = 0.8, 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class FoundMinimum:
-    """A local minimum and its copies under exchanges of equal features.
+class FoundMinimum(CriticalPoint):
+    """A local minimum, and how often it and its copies under exchanges of equal features were found.
 
     Attributes:
-        point: one of the copies.
         hits: starts that led to any of them; 0 for one that was found by reviving outputs which are off.
     """
 
-    point: CriticalPoint
     hits: int
+
+    @property
+    def point(self) -> CriticalPoint:
+        """The minimum by itself, of the same kind as `local_minima` returns."""
+        return CriticalPoint(**{field.name: getattr(self, field.name) for field in fields(CriticalPoint)})
 
 
 def copies(weights: FloatArray, bias: FloatArray, exchanges: NDArray[np.int64]) -> FloatArray:
@@ -93,7 +96,7 @@ def random_minima(
     rows = [group[0] for group in groups]
     points, _ = examine(_repeated(landscape, len(rows)), settled.parameters[rows])
     return tuple(
-        FoundMinimum(point, int(hits[group].sum()))
+        FoundMinimum(**vars(point), hits=int(hits[group].sum()))
         for point, group in zip(points, groups, strict=True)
         if point.status != "saddle"
     )

@@ -14,6 +14,7 @@ from ..numerics import (
     MOST_PAIRS,
     MOST_SIZE,
     FloatArray,
+    Summarised,
     check_callable,
     check_count,
     check_number,
@@ -26,7 +27,7 @@ from .model import ToyModel
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
+class Family(Summarised):
     """Models M(t) for a parameter t > 0, which is followed in its logarithm.
 
     Attributes:

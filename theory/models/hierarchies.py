@@ -133,19 +133,20 @@ class HierarchicalFeatures(DensityLaw):
         order = [i for i in tree if i in block]
         chance = self._chance_of(block, density)
 
-        def extended(active: ActivePattern, place: int) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
+        # What holds of the features so far, and how many these are: there may be more than Python calls functions deep.
+        waiting: list[tuple[ActivePattern, int]] = [((), 0)]
+        while waiting:
+            active, place = waiting.pop()
             if place == len(order):
                 pattern = tuple(sorted(active))
                 yield pattern, chance(pattern)
-                return
-            yield from extended(active, place + 1)
+                continue
             above = self.parents[order[place]]
             while above is not None and above not in block:
                 above = self.parents[above]
             if above is None or above in active:
-                yield from extended((*active, order[place]), place + 1)
-
-        return extended((), 0)
+                waiting.append(((*active, order[place]), place + 1))
+            waiting.append((active, place + 1))
 
     def _chance_of(self, block: ActivePattern, density: NDArray[Any]) -> Callable[[ActivePattern], NDArray[Any]]:
         """Return what gives the probability of a set of active features of (a part of) a tree, others summed over."""

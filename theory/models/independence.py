@@ -44,15 +44,24 @@ def product_patterns(
             known[place] = list(islice(states[place](), LISTED + 1))
         return iter(known[place]) if len(known[place]) <= LISTED else states[place]()
 
-    def extended(active: ActivePattern, chance: NDArray[Any], place: int) -> Iterator[Any]:
-        if place == len(states):
-            yield tuple(sorted(active)), np.asarray(chance)
-            return
-        # Patterns share the product over the blocks so far; a caller may stop after a few of them.
-        for more, factor in of(place):
-            yield from extended((*active, *more), chance * factor, place + 1)
-
-    yield from extended((), constant_chance(batch_shape, exact, 1), 0)
+    one = constant_chance(batch_shape, exact, 1)
+    if not states:
+        yield (), one
+        return
+    # What is active in the blocks so far, the product of their chances, and what is left of the next block. A caller
+    # may stop after a few patterns, and there may be more blocks than Python calls functions deep.
+    path: list[tuple[ActivePattern, Any, Iterator[Any]]] = [((), one, of(0))]
+    while path:
+        active, chance, left = path[-1]
+        step = next(left, None)
+        if step is None:
+            path.pop()
+            continue
+        more, factor = step
+        if len(path) < len(states):
+            path.append(((*active, *more), chance * factor, of(len(path))))
+        else:
+            yield tuple(sorted((*active, *more))), np.asarray(chance * factor)
 
 
 def product_chance(

@@ -237,7 +237,11 @@ class TableFeatures(FeatureLaw):
         self, n_features: int, *, among: Sequence[int] | None = None, exact: bool = False
     ) -> Iterator[tuple[ActivePattern, NDArray[Any]]]:
         """Yield the sets of active features with their probabilities; see `FeatureLaw.patterns`."""
-        chosen = set(range(n_features) if among is None else among)
+        # Mostly all are looked at, and nothing has to be summed over.
+        if among is None or len(set(among)) == n_features:
+            yield from ((a, exactly(p) if exact else p.astype(np.float64)) for a, p in self.table.items())
+            return
+        chosen = set(among)
         summed: dict[ActivePattern, Any] = {}
         for active, chance in self.table.items():
             part = tuple(i for i in active if i in chosen)

@@ -20,6 +20,7 @@ from ..numerics import (
     MOST_EXCHANGED,
     MOST_SIZE,
     FloatArray,
+    Summarised,
     check_callable,
     check_count,
     check_kind,
@@ -46,7 +47,7 @@ ModelsAt = Callable[[FloatArray, FloatArray], ToyModel]
 
 
 @dataclass(frozen=True)
-class PlaneAxis:
+class PlaneAxis(Summarised):
     """A parameter that runs over a range.
 
     Attributes:
@@ -118,7 +119,7 @@ class PlaneAxis:
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class Plane(Summarised):
     """Models over two parameters.
 
     Attributes:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import ActivePattern, ToyModel, stratified_counts
-from ..numerics import FloatArray, check_broadcast, check_kind, over_slices, reals
+from ..numerics import FloatArray, Summarised, check_broadcast, check_kind, over_slices, reals
 from .cells import MAX_FEATURES, Points, pattern_moments
 
 Sampling = Literal["plain", "stratified"]
@@ -19,7 +19,7 @@ CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)
-class GradientNoise:
+class GradientNoise(Summarised):
     """Moments of the gradient g of one input's loss, for each set A of active features.
 
     Attributes:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..minima import CriticalPoint, Landscape, one_sided_hessians, orbit_projector
 from ..models import ToyModel
-from ..numerics import FloatArray, check_choice, check_count, check_kind, check_number, reals
+from ..numerics import FloatArray, Summarised, check_choice, check_count, check_kind, check_number, reals
 from .covariance import GradientNoise, Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, spread_after, spread_at_rest, spread_of_steps
 
@@ -39,7 +39,7 @@ RANK = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class SamplingNoise:
+class SamplingNoise(Summarised):
     """The law of the weights that training leaves around a minimum.
 
     Attributes:

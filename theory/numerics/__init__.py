@@ -79,6 +79,7 @@ from .limits import (
     MOST_STEPS,
 )
 from .rounding import UNIT, gamma
+from .summaries import Summarised, summary
 from .threads import cores, even_size, over_slices, slices
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "Lbfgs",
     "Predicate",
     "Range",
+    "Summarised",
     "System",
     "Trace",
     "always",
@@ -154,6 +156,7 @@ __all__ = [
     "split",
     "splitter",
     "stretched",
+    "summary",
     "trace",
     "truths",
     "two_product",

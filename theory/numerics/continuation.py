@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import FloatArray
+from .summaries import Summarised
 
 # F maps (rows, unknowns) to (rows, unknowns − 1), with NaN where it isn't defined.
 System = Callable[[FloatArray], FloatArray]
@@ -40,7 +41,7 @@ STRAIGHT = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(Summarised):
     """A traced curve.
 
     Attributes:

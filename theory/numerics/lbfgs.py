@@ -17,6 +17,7 @@ from typing import Any
 import array_api_compat
 
 from .arrays import Array
+from .summaries import Summarised
 
 # Pairs of changes in parameters and gradient that are remembered.
 HISTORY = 8
@@ -33,7 +34,7 @@ def _dot(xp: Any, a: Array, b: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Lbfgs:
+class Lbfgs(Summarised):
     """The state of R models with P parameters.
 
     Attributes:

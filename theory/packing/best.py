@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models import Amplitude, as_amplitude
-from ..numerics import check_kind, members
+from ..numerics import Summarised, check_kind, members
 from .polytope import Packed, check_density, packed
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.
@@ -32,7 +32,7 @@ CLOSE = 1.2
 
 
 @dataclass(frozen=True, eq=False)
-class BestPacking:
+class BestPacking(Summarised):
     """The cheapest use of dimensions at one density.
 
     Attributes:

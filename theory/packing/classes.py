@@ -18,7 +18,7 @@ from scipy.optimize import linprog
 
 from ..minima import MAX_SEARCHED_FEATURES, global_minimum
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import FloatArray, check_count, check_kind, check_number, members, reals
+from ..numerics import FloatArray, Summarised, check_count, check_kind, check_number, members, reals
 from .best import BestPacking
 
 # Classes of importance: mixtures of them are listed.
@@ -28,7 +28,7 @@ NONE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Factor:
+class Factor(Summarised):
     """A tegum factor that a packing may use.
 
     Attributes:
@@ -57,7 +57,7 @@ class Factor:
 
 
 @dataclass(frozen=True, eq=False)
-class SharedPacking:
+class SharedPacking(Summarised):
     """The best use of dimensions for classes of features, many of each.
 
     Attributes:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ..numerics import MOST_SIZE, FloatArray, check_count, check_kind, members, reals, whole_numbers
+from ..numerics import MOST_SIZE, FloatArray, Summarised, check_count, check_kind, members, reals, whole_numbers
 from .best import BestPacking
 from .classes import Factor, all_factors
 
 
 @dataclass(frozen=True, eq=False)
-class FinitePacking:
+class FinitePacking(Summarised):
     """How many copies of each polytope a model of given size holds at best.
 
     Attributes:

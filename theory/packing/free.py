@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from ..loss import Engine, SpectralEngine, engine_for
 from ..minima import pack, unpack
 from ..models import IndependentFeatures, ToyModel, as_amplitude
-from ..numerics import MOST_STARTS, FloatArray, Lbfgs, check_count, check_number, check_seed, members, reals
+from ..numerics import MOST_STARTS, FloatArray, Lbfgs, Summarised, check_count, check_number, check_seed, members, reals
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
 MOST_ENUMERATED, MAX_CORNERS = 5, 16
@@ -39,7 +39,7 @@ LENGTHS, SHORT = (0.6, 1.1), 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class FreePacking:
+class FreePacking(Summarised):
     """The best that was found for k features in d dimensions.
 
     Attributes:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..minima import Landscape, descend
 from ..models import IndependentFeatures, ToyModel
-from ..numerics import MOST_SHARED, MOST_STARTS, FloatArray, check_count, check_number, check_seed, reals
+from ..numerics import MOST_SHARED, MOST_STARTS, FloatArray, Summarised, check_count, check_number, check_seed, reals
 
 # Features that share an axis at most, random starts, and their spread.
 MAX_SHARING, STARTS, WEIGHT_SPREAD, BIAS_SPREAD = 5, 1500, 0.8, 0.5
@@ -23,7 +23,7 @@ CONVERGED = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class OneAxis:
+class OneAxis(Summarised):
     """The cheapest state of k equal features on one axis that a search found.
 
     Attributes:

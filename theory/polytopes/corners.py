@@ -17,7 +17,7 @@ import numpy as np
 import sympy
 
 from ..geometry import checked_weights, tegum_factors
-from ..numerics import FloatArray, check_kind, check_number, check_text, members, reals
+from ..numerics import FloatArray, Summarised, check_kind, check_number, check_text, members, reals
 
 # Overlaps of unit vectors below this are zero, eigenvalues closer than this are one.
 SAME = 1e-9
@@ -26,7 +26,7 @@ LARGEST_DENOMINATOR = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Polytope:
+class Polytope(Summarised):
     """A configuration of k unit vectors in d dimensions.
 
     Attributes:

@@ -21,7 +21,7 @@ from scipy.linalg import qr
 from scipy.optimize import linear_sum_assignment
 
 from ..geometry import checked_weights, tegum_factors
-from ..numerics import FloatArray, check_kind, check_number, members, reals
+from ..numerics import FloatArray, Summarised, check_kind, check_number, members, reals
 from .corners import SAME, Polytope, points_of_gram
 from .solids import polytope
 
@@ -41,7 +41,7 @@ MOST_PLACEMENTS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
+class Likeness(Summarised):
     """How close some features are to a polytope.
 
     Attributes:
@@ -58,7 +58,7 @@ class Likeness:
 
 
 @dataclass(frozen=True, eq=False)
-class Recognised:
+class Recognised(Summarised):
     """What one tegum factor is.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 from sympy import Rational, cos, pi, sin, sqrt
 
+from ..geometry import POLYGONS
 from .corners import Polytope, tegum_product
 
 PAPER = "arXiv:2209.10652"
@@ -19,7 +20,7 @@ GOLDEN = (1 + sqrt(5)) / 2
 TIGHT = Rational(1, 3)
 # The same of a duoantiprism's corners in the plane of its first polygon.
 EQUAL = Rational(1, 2)
-POLYGONS = {3: "triangle", 4: "square", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
+REGULAR = {**POLYGONS, 4: "square"}
 
 
 def _columns(name: str, corners: Any, source: str = "elementary") -> Polytope:
@@ -37,7 +38,7 @@ def polygon(k: int) -> Polytope:
         raise ValueError(f"a polygon has at least 3 corners, got {k}")
     corners = [[cos(2 * pi * j / k), sin(2 * pi * j / k)] for j in range(k)]
     vertices = sympy.ImmutableMatrix(sympy.Matrix(corners).T)
-    return Polytope(POLYGONS.get(k, f"{k}-gon"), vertices, PAPER if k <= 5 else "elementary")
+    return Polytope(REGULAR.get(k, f"{k}-gon"), vertices, PAPER if k <= 5 else "elementary")
 
 
 def simplex(d: int) -> Polytope:
@@ -211,7 +212,7 @@ def gosset(d: int) -> Polytope:
 NAMED: dict[str, Callable[[], Polytope]] = {
     "axis": lambda: Polytope("axis", sympy.ImmutableMatrix([[1]]), PAPER),
     "digon": lambda: simplex(1),
-    **{name: (lambda k=k: polygon(k)) for k, name in POLYGONS.items()},  # type: ignore[misc]
+    **{name: (lambda k=k: polygon(k)) for k, name in REGULAR.items()},  # type: ignore[misc]
     "tetrahedron": lambda: simplex(3),
     "5-cell": lambda: simplex(4),
     "octahedron": lambda: cross_polytope(3),

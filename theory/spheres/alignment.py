@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from ..numerics import FloatArray, check_number, check_seed, gamma
+from ..numerics import FloatArray, Summarised, check_number, check_seed, gamma
 from ..polytopes import Polytope, likeness
 from .coulomb import on_sphere
 from .point_groups import SAME, symmetries
@@ -35,7 +35,7 @@ OVERLAP, ANGLE = 60, 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class Alignment(Summarised):
     """The best way to lay one set of points on another.
 
     Attributes:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..numerics import MOST_DIMENSIONS, MOST_POINTS, FloatArray, check_count, check_seed
+from ..numerics import MOST_DIMENSIONS, MOST_POINTS, FloatArray, Summarised, check_count, check_seed
 
 STARTS, AGREE, ITERATIONS = 60, 3, 400
 # Largest overlaps of one optimum, found twice, agree to this; ones that break a constraint by more don't count.
@@ -20,7 +20,7 @@ SAME = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
-class SphericalCode:
+class SphericalCode(Summarised):
     """The points of largest least angle that were found.
 
     Attributes:

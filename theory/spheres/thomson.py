@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from ..numerics import MOST_DIMENSIONS, MOST_POINTS, FloatArray, check_count, check_number, check_seed, over_slices
+from ..numerics import (
+    MOST_DIMENSIONS,
+    MOST_POINTS,
+    FloatArray,
+    Summarised,
+    check_count,
+    check_number,
+    check_seed,
+    over_slices,
+)
 from .coulomb import tangent_expansion
 from .hulls import THIN, hull_edges
 from .kernels import descend, energies_and_gradients
@@ -38,7 +47,7 @@ NEWTON_STEPS, RESTING = 12, 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class ThomsonMinimum:
+class ThomsonMinimum(Summarised):
     """The lowest Coulomb energy that was found for n points in d dimensions.
 
     Attributes:

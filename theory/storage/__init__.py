@@ -28,7 +28,7 @@ from .checksums import (
     warn_unverified,
 )
 from .destination import Destination, MovedError, write_whole
-from .limits import OBJECTS, check_archive, check_declared, read_npz
+from .limits import OBJECTS, check_archive, check_declared, read_npy, read_npz
 from .paths import check_path
 from .saving import NOTHING, ChangedError, recover, replacing, workplace
 
@@ -46,6 +46,7 @@ __all__ = [
     "check_path",
     "check_unverified",
     "digest_of",
+    "read_npy",
     "read_npz",
     "recover",
     "replacing",

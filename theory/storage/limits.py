@@ -75,6 +75,21 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
+def read_npy(path: Path) -> NDArray[Any]:
+    """Return the array of an .npy file, which has to hold what its header declares, and nothing else.
+
+    Raises:
+        ValueError: if it isn't one, is damaged, or holds Python objects.
+    """
+    try:
+        return _array(path.name, path.read_bytes())
+    except (ValueError, MemoryError):
+        raise
+    # Headers are Python texts, and are wrong in ways of their own.
+    except Exception as error:
+        raise ValueError(f"it isn't an array, or is damaged: {error or type(error).__name__}") from None
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive that declares what it may, and make a `ValueError` of whatever is wrong with it."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tegum.theory import IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
+from tegum.compare.foreign import diagnose
+from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
 from tegum.theory.minima import SAME_LOSS
 from tests.support.tolerances import tolerance
 
@@ -60,15 +62,91 @@ def test_a_loss_is_shown_in_a_table(tegum_: Any, pair: Path) -> None:
     assert f"{0.01 / 3:.10g}" in shown.out
 
 
-def test_many_features_get_their_loss_without_a_search_for_minima(tegum_: Any, tmp_path: Path) -> None:
+def test_six_features_are_told_of_without_a_census(tegum_: Any, tmp_path: Path) -> None:
     weights = np.zeros((3, 6))
     weights[[0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
     np.savez(tmp_path / "digons.npz", weights=weights, bias=np.zeros(6))
     found = tegum_("loss", "--weights", str(tmp_path / "digons.npz"), "--density", "0.5", "--json").json()
-    assert set(found) == {"loss", "gradient_norm", "phase"}
+    assert "verdict" not in found
     assert found["phase"] == "digon(1,2) + digon(3,4) + digon(5,6)"
     # Each of six features costs p² / 6.
     assert found["loss"] == pytest.approx(0.25, abs=1e-12)
+    assert found["mean_loss"] == pytest.approx(0.25 / 6, abs=1e-12)
+    assert [one["loss"] for one in found["features"]] == pytest.approx([0.25 / 6] * 6, abs=1e-12)
+    assert [one["factor"] for one in found["features"]] == [1, 1, 2, 2, 3, 3]
+    assert (found["is"], found["stored"], found["largest_overlap"]) == ("neither", 6, 1.0)
+    assert found["below"]["loss"] < 0.25
+    assert found["best_known"]["source"] in ("search", "descent")
+
+
+@pytest.fixture(scope="module")
+def twenty(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Twenty features in five dimensions, five of them stored, with noise."""
+    rng = np.random.default_rng(0)
+    weights = np.eye(20, 5) + 0.01 * rng.normal(size=(20, 5))
+    bias = np.r_[np.zeros(5), np.full(15, 0.05)]
+    return str(saved(tmp_path_factory.mktemp("twenty") / "case.npz", W=weights, b=bias, density=0.1))
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_no_number_is_cut_at_any_width(
+    tegum_: Any, twenty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    # What takes gradients is left out: their number would take its time.
+    monkeypatch.setattr(diagnose, "__kwdefaults__", (diagnose.__kwdefaults__ or {}) | {"seconds": 0.0})
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = tmp_path / "all.csv"
+    shown = tegum_("loss", "--weights", twenty, "--out", str(out))
+    assert shown.code == 0
+    assert max(map(len, shown.out.splitlines())) <= columns
+    assert "…" not in shown.out
+    text = " ".join(shown.out.split())
+    model = ToyModel(20, 5, IndependentFeatures(0.1))
+    with np.load(twenty) as arrays:
+        loss = float(expected_loss(model, arrays["W"].T, arrays["b"]))
+    assert f"{loss:.10g}" in text
+    assert f"{loss / 20:.10g}" in text
+    assert "5 axes + 15 dropped" in text
+    assert "up to --tolerance 0.1 count as none" in text
+    assert "5 of 20 features" in text
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert [row["shape"] for row in rows] == ["axis"] * 5 + ["drop"] * 15
+    assert sum(float(row["loss"]) for row in rows) == pytest.approx(loss, abs=1e-8)
+
+
+def test_a_missing_bias_is_said_and_the_best_is_beside(tegum_: Any, tmp_path: Path) -> None:
+    weights = np.zeros((2, 5))
+    weights[0, 0] = weights[1, 1] = 1
+    weights[:, 2:] = 0.005
+    importance = 0.9 ** np.arange(5)
+    path = str(saved(tmp_path / "bare.npz", W=weights, density=1.0, importance=importance, losses=np.ones(7)))
+    shown = " ".join(tegum_("loss", "--weights", path).out.split())
+    assert "no bias" in shown
+    assert "0.1829" in shown
+    assert "Not used: losses." in shown
+    found = tegum_("loss", "--weights", path, "--json").json()
+    assert (found["bias_given"], len(found["best_bias"])) == (False, 5)
+    model = ToyModel(5, 2, IndependentFeatures(1.0), tuple(importance))
+    assert found["best_bias_loss"] == pytest.approx(float(expected_loss(model, weights, np.array(found["best_bias"]))))
+    several = str(saved(tmp_path / "several.npz", W=np.stack([weights] * 2), density=1.0, importance=importance))
+    batch = tegum_("loss", "--weights", several, "--json").json()
+    assert [row["best_bias_loss"] for row in batch["models"]] == pytest.approx([found["best_bias_loss"]] * 2)
+    assert "no bias" in tegum_("loss", "--weights", several).out
+
+
+def test_the_tolerance_of_labels_is_settable(tegum_: Any, tmp_path: Path) -> None:
+    path = saved(
+        tmp_path / "near.npz", W=np.array([[1.0, 0.05, 0.0], [0.0, 1.0, 0.0]]), b=np.array([0.0, 0.0, 0.1]), density=0.3
+    )
+    labels = [
+        tegum_("loss", "--weights", str(path), "--tolerance", within, "--json").json()["phase"]
+        for within in ("0.1", "0.01")
+    ]
+    assert labels == ["axis(1) + axis(2) + drop(3)", "merged(1,2) + drop(3)"]
+    tegum_("loss", "--weights", str(path), "--tolerance", "1").is_misuse("--tolerance must lie in [0, 1), got 1")
+    tegum_("loss", "--weights", str(path), "--out", "all.txt").is_misuse("--out must be a .csv or .json file")
 
 
 @pytest.fixture
@@ -95,28 +173,50 @@ def test_each_model_of_a_batch_is_held_against_its_own_minima(tegum_: Any, four:
     assert report["models"][3]["loss"] is None
 
 
-def test_options_go_before_what_the_file_says(tegum_: Any, four: str) -> None:
-    report = tegum_("loss", "--weights", four, "--density", "0.2", "--importance", "2", "--json").json()
+def test_options_complete_a_file_and_may_not_contradict_it(tegum_: Any, four: str, tmp_path: Path) -> None:
+    tegum_("loss", "--weights", four, "--density", "0.2").is_misuse("--density 0.2 contradicts")
+    tegum_("loss", "--weights", four, "--importance", "2").is_misuse("--importance 2 contradicts")
+    assert tegum_("loss", "--weights", four, "--importance", "0.5", "--json").json()["count"] == 4
+    bare = str(saved(tmp_path / "bare.npz", W=FOUR[:2], b=np.zeros((2, 2))))
+    words = ("--density", "0.2", "--importance", "2", "--law", "correlated", "--group", "1,2", "--json")
+    report = tegum_("loss", "--weights", bare, *words).json()
     assert {row["density"] for row in report["models"]} == {0.2}
-    assert [row["importance"] for row in report["models"]] == [[1.0, 2.0]] * 4
+    assert [row["importance"] for row in report["models"]] == [[1.0, 2.0]] * 2
+    model = ToyModel(2, 1, CorrelatedFeatures(0.2, [[0, 1]]), (1.0, 2.0))
+    losses = expected_loss(model, FOUR[:2], np.zeros((2, 2)))
+    assert [row["loss"] for row in report["models"]] == pytest.approx(losses.tolist(), abs=tolerance("loss"))
 
 
-def test_a_batch_is_a_table_with_a_summary(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_batch_is_counted_and_the_rest_is_in_a_file(
+    tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     path = saved(tmp_path / "many.npz", W=np.tile([[1.0, -1.0]], (25, 1, 1)), density=np.array(0.1))
-    shown = tegum_("loss", "--weights", str(path))
-    out = shown.out
+    out = tmp_path / "all.csv"
+    shown = tegum_("loss", "--weights", str(path), "--out", str(out))
+    assert shown.code == 0
+    assert "25 models on the exact loss" in shown.out
+    assert "look like digon(1,2)" in shown.out
+    assert "25   100.00%" in shown.out
+    assert "Each model" not in shown.out
+    assert "…" not in shown.out
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["model"] for row in rows] == [str(k) for k in range(25)]
+    assert {row["outcome"] for row in rows} == {"global"}
+    assert [float(row["loss"]) for row in rows] == pytest.approx([0.01 / 3] * 25, abs=tolerance("loss"))
+
+
+def test_a_small_batch_has_a_row_for_each(tegum_: Any, four: str) -> None:
+    shown = tegum_("loss", "--weights", four)
     assert (shown.code, shown.err) == (0, "")
-    assert "25 models of" in out
-    assert "the first 20; --json has all" in out.replace("\n", " ")
-    assert out.count("global") == 20
-    assert "…" not in out
-    assert "25   100.00%" in out
+    assert "Each model" in shown.out
+    assert "diverged" in shown.out
 
 
 def test_a_file_without_density_asks_for_it(tegum_: Any, tmp_path: Path) -> None:
     path = saved(tmp_path / "bare.npz", W=FOUR[:2])
-    tegum_("loss", "--weights", str(path)).is_misuse("the file doesn't say what the feature density is: pass --density")
+    tegum_("loss", "--weights", str(path)).is_misuse("needs a --density")
 
 
 def test_many_features_get_their_losses_alone(tegum_: Any, tmp_path: Path) -> None:
@@ -140,7 +240,7 @@ def test_an_unreadable_file_of_weights_is_one_line(tegum_: Any, tmp_path: Path) 
     [
         pytest.param("--density 0.5", "Missing option '--weights'", id="missing weights"),
         pytest.param("--weights OUT/no.npz --density 0.5", "no.npz doesn't exist", id="no such weights"),
-        pytest.param("--weights OUT/w.csv --density 0.5", "weights must be a .npz, .pt", id="other file type"),
+        pytest.param("--weights OUT/w.csv --density 0.5", "w.csv doesn't exist", id="no such table"),
     ],
 )
 def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:

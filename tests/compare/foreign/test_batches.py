@@ -60,9 +60,17 @@ def test_square_weights_need_a_layout(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_many(path, layout="feature-hidden").weights, square.mT)
 
 
-def test_a_single_square_matrix_is_read_as_before(tmp_path: Path) -> None:
-    path = written(tmp_path / "square.npz", W=np.array([[1.0, 2.0], [0.0, 3.0]]))
-    np.testing.assert_array_equal(read_many(path).weights, read_weights(path)[0])
+def test_a_single_square_matrix_needs_one_too(tmp_path: Path) -> None:
+    square = np.array([[1.0, 2.0], [0.0, 3.0]])
+    path = written(tmp_path / "square.npz", W=square)
+    with pytest.raises(ValueError, match="pass the layout, hidden-feature or feature-hidden"):
+        read_many(path)
+    np.testing.assert_array_equal(read_many(path, layout="feature-hidden").weights, square.T)
+    # Whose one layout is (n_hidden, n_features), as ever.
+    np.testing.assert_array_equal(read_weights(path)[0], square)
+    # Layers of modules are stored as (out, in).
+    path = written(tmp_path / "module.npz", **{"linear1.weight": square, "linear2.weight": square.T})
+    np.testing.assert_array_equal(read_many(path).weights, square)
 
 
 ROWS = np.array([0.1, 0.2, 0.3, 0.4])

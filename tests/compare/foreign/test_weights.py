@@ -81,8 +81,8 @@ def test_a_missing_bias_is_zero(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_a_leading_axis_of_one_is_dropped(tmp_path: Path, suffix: str) -> None:
-    check(written(tmp_path, suffix, {"W": WEIGHTS[None], "b": BIAS[None]}), WEIGHTS, BIAS)
+def test_leading_axes_of_one_are_dropped(tmp_path: Path, suffix: str) -> None:
+    check(written(tmp_path, suffix, {"W": WEIGHTS[None, None], "b": BIAS[None, None]}), WEIGHTS, BIAS)
 
 
 def test_integers_are_numbers_and_the_path_may_be_text(tmp_path: Path) -> None:
@@ -172,34 +172,26 @@ def test_something_else_under_the_right_name_is_refused(tmp_path: Path, suffix: 
     assert not any(word in str(told.value) for word in ("trust", "unsafe", "allow_pickle", "weights_only"))
 
 
-@pytest.mark.parametrize("name", ["model.npy", "model.csv", "model", "model.npz.bak"])
-def test_other_file_types_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=f"weights must be a .npz, .pt, .pth, .safetensors, .zarr file, got '{name}'"):
-        read_weights(tmp_path / name)
-
-
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_missing_file_is_named(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(ValueError, match=r"weights file .*doesn't exist"):
         read_weights(tmp_path / f"nowhere{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
-    with pytest.raises(ValueError, match=r"weights file .*doesn't exist"):
+    with pytest.raises(ValueError, match=r"can't read weights from .*it is a folder, and no zarr store"):
         read_weights(tmp_path / f"folder{suffix}")
 
 
 REFUSED: dict[str, tuple[Arrays, str]] = {
     "no weights": (
         {"b": BIAS, "encoder": WEIGHTS},
-        r"expected an array named weights, W, weight in .*\['b', 'encoder'\]",
+        r"expected an array named weights, W, weight, w, .*\['b', 'encoder'\].*weights_name",
     ),
-    "one axis": ({"W": BIAS}, r"expected weights of shape \(n_hidden, n_features\) in .*, got \(3,\)"),
+    "one axis": ({"W": BIAS}, r"expected weights of shape \(..., n_hidden, n_features\), got \(3,\)"),
     "two models": ({"W": np.stack([WEIGHTS, WEIGHTS])}, r"got \(2, 2, 3\)"),
-    "four axes": ({"W": WEIGHTS[None, None]}, r"got \(1, 1, 2, 3\)"),
-    "short bias": ({"W": WEIGHTS, "b": BIAS[:2]}, r"got \(2, 3\) and \(2,\)"),
-    "transposed": ({"W": WEIGHTS.T, "b": BIAS}, r"got \(3, 2\) and \(3,\)"),
-    "NaN weight": ({"W": np.array([[1.0, np.nan]])}, "weights must be finite real numbers"),
-    "infinite weight": ({"W": np.array([[np.inf, 1.0]])}, "weights must be finite real numbers"),
-    "NaN bias": ({"W": WEIGHTS, "b": np.array([0.0, np.nan, 0.0])}, "bias must be finite real numbers"),
+    "short bias": ({"W": WEIGHTS, "b": BIAS[:2]}, r"got weights \(2, 3\) and bias \(2,\)"),
+    "NaN weight": ({"W": np.array([[1.0, np.nan]])}, "weights and bias must be finite real numbers"),
+    "infinite weight": ({"W": np.array([[np.inf, 1.0]])}, "weights and bias must be finite real numbers"),
+    "NaN bias": ({"W": WEIGHTS, "b": np.array([0.0, np.nan, 0.0])}, "weights and bias must be finite real numbers"),
     "boolean weights": ({"W": np.array([[True, False]])}, "weights must be finite real numbers, got dtype bool"),
 }
 
@@ -226,10 +218,9 @@ def test_arrays_that_are_no_numbers_are_refused(tmp_path: Path, array: Any, mess
         read_weights(written(tmp_path, ".npz", {"W": array}))
 
 
-@pytest.mark.parametrize("content", [[torch.zeros(1, 2)], torch.zeros(1, 2)], ids=["list", "tensor"])
-def test_a_pt_file_must_hold_a_state_dictionary(tmp_path: Path, content: Any) -> None:
+def test_a_pt_file_must_hold_a_state_dictionary(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
-    torch.save(content, path)
+    torch.save([torch.zeros(1, 2)], path)
     with pytest.raises(ValueError, match=r"can't read weights from .*not a state dictionary"):
         read_weights(path)
 

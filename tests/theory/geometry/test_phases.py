@@ -6,11 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tegum.theory import phase
-from tegum.theory.geometry import dead_outputs, representative, tegum_factors
+from tegum.theory.geometry import (
+    TRAINED_TOLERANCE,
+    dead_outputs,
+    phase_factors,
+    phase_labels,
+    relabelled,
+    representative,
+    tegum_factors,
+)
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
 from tests.support.oracles import corner_outputs
@@ -216,3 +225,112 @@ def test_renumbering_a_label_renumbers_the_model() -> None:
     moved[:, list(order)] = weights
     # Behind the face: labels under exchanges.
     assert internals("geometry.phases").relabelled(phase(weights, bias), order) == phase(moved, bias)
+
+
+# --- Labels of many features -------------------------------------------------------------------------------------
+
+
+def beside(*blocks: Any, unstored: int = 0) -> FloatArray:
+    """Return W with blocks of columns in dimensions of their own, and features that aren't stored."""
+    blocks = tuple(np.atleast_2d(np.asarray(block, dtype=np.float64)) for block in blocks)
+    weights = np.zeros((sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks) + unstored))
+    row = column = 0
+    for block in blocks:
+        weights[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return weights
+
+
+def polygon(corners: int) -> FloatArray:
+    angles = 2 * np.pi * np.arange(corners) / corners
+    return np.array([np.cos(angles), np.sin(angles)])
+
+
+DIGON, PAIR = [[1, -1]], [[1, 1]]
+LARGE: dict[str, tuple[FloatArray, str]] = {
+    "axes and dropped": (beside(*[[[1]]] * 5, unstored=15), "5 axes + 15 dropped"),
+    "one dropped of seven": (beside(*[[[1]]] * 6, unstored=1), "6 axes + drop(7)"),
+    "one pentagon": (beside(*[DIGON] * 3, polygon(5)), "3 digons + pentagon(7-11)"),
+    "an axis among digons": (beside(DIGON, [[1]], *[DIGON] * 2), "axis(3) + 3 digons"),
+    "merged": (beside(*[PAIR] * 4), "4 merged pairs"),
+    "tetrahedra": (beside(TETRAHEDRON, TETRAHEDRON), "2 tetrahedra"),
+    "5-cells": (beside(*[np.eye(5) - 0.2] * 2), "2 × 5-cell"),
+    "scattered": (beside(polygon(5), *[[[1]]] * 5)[:, [0, 5, 1, 6, 2, 7, 3, 8, 4, 9]], "5 axes + pentagon(1,3,5,7,9)"),
+    "a run of two": (beside(polygon(5), [[1]], [[1]])[:, [0, 1, 5, 2, 3, 4, 6]], "2 axes + pentagon(1,2,4-6)"),
+    "clusters of one size": (beside(*[[[1, -1, 1]]] * 3), "3 clusters of 3"),
+    "clusters of two sizes": (beside(*[[[1, -1, 1]]] * 2, [[1, -1, 1, -1]]), "2 clusters of 3 + cluster(7-10)"),
+    "clusters of many sizes": (
+        beside([[1, -1, 1]], [[1, -1, 1, -1]], [[1, -1, 1, -1, 1]]),
+        "3 clusters of 3 to 5",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_labels_of_many_features_count_equal_factors(name: str) -> None:
+    weights, label = LARGE[name]
+    assert phase(weights, np.full(weights.shape[1], 0.1)) == label
+
+
+def test_a_factor_of_many_runs_is_told_by_its_size() -> None:
+    weights = beside(polygon(9), *[[[1]]] * 9)[:, np.arange(18).reshape(2, 9).T.ravel()]
+    assert phase(weights, np.zeros(18)) == "9 axes + 1 9-gon"
+    weights = beside([[1, -1, 1] * 3], *[[[1]]] * 9)[:, np.arange(18).reshape(2, 9).T.ravel()]
+    assert phase(weights, np.zeros(18)) == "9 axes + cluster of 9"
+
+
+@given(st.integers(7, 60), st.integers(0, 2**32 - 1))
+def test_labels_of_many_features_are_short_and_the_features_are_in_the_record(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(int(rng.integers(1, 8)), n)) * (rng.random(n) < 0.7)
+    # Blocks of random sizes that share no dimension.
+    weights *= rng.integers(0, len(weights), n) == np.arange(len(weights))[:, None]
+    bias = rng.uniform(-1, 0.5, n)
+    assert len(phase(weights, bias)) <= 100
+    factors = phase_factors(weights, bias)
+    assert sorted(i for one in factors for i in one.features) == list(range(n))
+    assert [one.features[0] for one in factors] == sorted(one.features[0] for one in factors)
+    dead = {i for one in factors if one.name == "dead" for i in one.features}
+    assert dead == set(np.flatnonzero(dead_outputs(weights, bias)).tolist())
+
+
+def test_a_batch_has_the_labels_of_each() -> None:
+    rng = np.random.default_rng(1)
+    for n in (3, 9):
+        weights = rng.normal(size=(40, 3, n)) * (rng.random((40, 3, n)) < 0.4)
+        bias = rng.uniform(-1, 0.5, (40, n))
+        for within in (1e-3, 0.3):
+            found = phase_labels(weights.reshape(8, 5, 3, n), bias.reshape(8, 5, n), within)
+            each = [phase(w, b, within) for w, b in zip(weights, bias, strict=True)]
+            assert found.ravel().tolist() == each
+            assert len(set(each)) > 5
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_noise_of_training_changes_no_label_within_its_tolerance(seed: int) -> None:
+    # Columns of length 1 with noise that turns none by more than 0.05: two columns by up to 0.1.
+    rng = np.random.default_rng(seed)
+    for weights, label in LARGE.values():
+        noise = rng.normal(size=weights.shape)
+        noise *= 0.04 / np.maximum(np.linalg.norm(noise, axis=0), 1e-300)
+        clean = weights / np.maximum(np.linalg.norm(weights, axis=0), 1e-300)
+        if "cluster" not in label:
+            assert phase(clean + noise, np.full(len(noise[0]), 0.1), TRAINED_TOLERANCE) == label
+
+
+def test_five_axes_with_noise_are_five_axes() -> None:
+    rng = np.random.default_rng(0)
+    weights = np.eye(5, 20) + 0.01 * rng.normal(size=(20, 5)).T
+    bias = np.r_[np.zeros(5), np.full(15, 0.05)]
+    assert phase(weights, bias) == "cluster(1-20)"
+    assert phase(weights, bias, TRAINED_TOLERANCE) == "5 axes + 15 dropped"
+
+
+def test_a_short_label_is_not_renumbered() -> None:
+    with pytest.raises(ValueError, match="where they list every feature, got '5 axes"):
+        relabelled("5 axes + 15 dropped", range(20))
+
+
+def test_tensors_are_labelled() -> None:
+    weights = torch.tensor([[1.0, -1.0]], requires_grad=True)
+    assert phase(weights, torch.zeros(2)) == "digon(1,2)"

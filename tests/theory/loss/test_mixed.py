@@ -27,7 +27,7 @@ from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
 SHARES = (0.3, 0.5, 0.2)
-PENALTIES = {"interference_penalty": 0.1, "weight_penalty": 0.02, "activation_penalty": 0.3}
+PENALTIES: dict[str, Any] = {"interference_penalty": 0.1, "weight_penalty": 0.02, "activation_penalty": 0.3}
 
 
 def laws(amplitude: str) -> list[FeatureLaw]:

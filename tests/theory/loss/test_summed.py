@@ -96,16 +96,10 @@ def test_a_bias_that_cancels_large_overlaps_leaves_all_digits() -> None:
     model = ToyModel(8, 8, law)
     found = engine_for(model).evaluate(W, b, 0)
     assert isinstance(engine_for(model), SummedEngine)
-    exact = (
-        sum(
-            max(Fraction(w) ** 2 + Fraction(c) if on else Fraction(c), Fraction(0)) ** 2
-            - 2 * on * max(Fraction(w) ** 2 + Fraction(c), Fraction(0))
-            + on
-            for w, c in zip(np.diag(W).tolist(), b.tolist(), strict=True)
-            for on in (0, 1)
-        )
-        / 2
-    )
+    exact = Fraction(0)
+    for w, c in zip(np.diag(W).tolist(), b.tolist(), strict=True):
+        for on in (0, 1):
+            exact += (max(on * Fraction(w) ** 2 + Fraction(c), Fraction(0)) - on) ** 2 / 2
     assert abs(Fraction(float(found.loss)) - exact) <= Fraction(1e-13) * exact
     assert abs(Fraction(float(found.loss)) - exact) <= Fraction(float(found.error)) <= Fraction(1e-12) * exact
 
@@ -184,7 +178,7 @@ def data_models(draw: st.DrawFn) -> tuple[ToyModel, FloatArray, FloatArray]:
     shares[0] += 1
     weights = [Fraction(share, sum(shares)) for share in shares]
     return (
-        ToyModel(n, m, DataFeatures(x, weights), weight_penalty=draw(st.sampled_from([0.0, 0.25]))),
+        ToyModel(n, m, DataFeatures(x, np.array(weights)), weight_penalty=draw(st.sampled_from([0.0, 0.25]))),
         array(m, n),
         array(n),
     )
@@ -240,7 +234,10 @@ def test_tensors_of_both_precisions_and_autograd_take_data() -> None:
         error = float(engine_for(model, w.detach()).evaluate(w.detach(), c.detach(), 0).error)
         assert abs(float(found.detach()) - float(exact)) <= error
     step = 1e-5
-    shift = lambda h: np.concatenate([g.ravel() for g in loss_gradient(model, W, b + h * np.eye(5)[2])])  # noqa: E731
+
+    def shift(h: float) -> FloatArray:
+        return np.concatenate([g.ravel() for g in loss_gradient(model, W, b + h * np.eye(5)[2])])
+
     numeric = (shift(step) - shift(-step)) / (2 * step)
     np.testing.assert_allclose(loss_hessian(model, W, b)[:, -3], numeric, atol=1e-6)
 
@@ -251,6 +248,15 @@ def test_a_data_set_is_fitted() -> None:
     ended = polish(model.take((None,)), np.array([[[0.9, -1.1]]]), np.full((1, 2), 0.1))
     assert ended.loss[0] == pytest.approx(0.0, abs=1e-12)
     assert random_minima(model, starts=16)[0].point.loss == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "law", [DataFeatures(np.eye(7)), IndependentFeatures(0.5, amplitude="constant")], ids=["data", "binary"]
+)
+def test_no_models_have_no_losses(law: FeatureLaw) -> None:
+    model = ToyModel(7, 2, law).take((None,)).take(np.zeros(0, dtype=int))
+    found = engine_for(model).evaluate(np.zeros((0, 2, 7)), np.zeros((0, 7)), 2)
+    assert (found.loss.shape, found.hessian.shape, found.error.shape) == ((0,), (0, 21, 21), (0,))
 
 
 REFUSED: dict[str, Any] = {

@@ -133,7 +133,7 @@ BATCHES: dict[str, Callable[[Any], FeatureLaw]] = {
     "blocks": lambda p: IndependentBlocks(
         [((2, 0), CorrelatedFeatures(p, [(0, 1)])), ((1,), IndependentFeatures(0.5))]
     ),
-    "data": lambda p: DataFeatures([[1, 0, 2], [0, -1, 0.5]], np.concatenate([p, 1 - p], axis=-1)),
+    "data": lambda p: DataFeatures(np.array([[1, 0, 2], [0, -1, 0.5]]), np.concatenate([p, 1 - p], axis=-1)),
 }
 
 
@@ -162,7 +162,7 @@ def test_batches_of_laws_are_the_laws_one_by_one(name: str) -> None:
 
 
 def test_data_are_what_is_listed() -> None:
-    law = DataFeatures([[1.0, 0.0], [0.5, 2.0], [0.0, 0.0]], [HALF, QUARTER, QUARTER])
+    law = DataFeatures([[1.0, 0.0], [0.5, 2.0], [0.0, 0.0]], np.array([HALF, QUARTER, QUARTER]))
     assert exact(law, 2) == {(): QUARTER, (0,): HALF, (0, 1): QUARTER}
     assert exact(law, 2, among=(1,)) == {(): 1 - QUARTER, (1,): QUARTER}
     assert law.densities(2).tolist() == [0.75, 0.25]

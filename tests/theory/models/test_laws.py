@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import chain, combinations, product
+from itertools import chain, combinations, islice, product
 from math import comb
 from typing import Any
 
@@ -228,7 +228,7 @@ def test_blocks_are_independent_of_each_other(name: str, seed: int) -> None:
     assert sorted(i for block, _ in states for i in block) == list(range(FOUR))
     for active, chance in table(law, FOUR).items():
         factors = [found.get(tuple(i for i in block if i in active), 0.0) for block, found in states]
-        np.testing.assert_allclose(np.prod(factors), chance, rtol=tolerance("rounding"))
+        np.testing.assert_allclose(np.prod(np.array(factors, dtype=np.float64)), chance, rtol=tolerance("rounding"))
 
 
 @every_law
@@ -453,3 +453,15 @@ def test_as_amplitude_keeps_an_amplitude() -> None:
     amplitudes = internals("models.amplitudes")
     own = Amplitude(0, 2)
     assert amplitudes.as_amplitude(own) is own
+
+
+@pytest.mark.parametrize(
+    "law",
+    [IndependentFeatures(0.01), CorrelatedFeatures(0.01, [(0, 1)]), AnticorrelatedFeatures(0.01, [(0, 9_999)])],
+    ids=lambda law: type(law).__name__,
+)
+def test_patterns_of_ten_thousand_features_are_walked_through(law: FeatureLaw) -> None:
+    # More than Python calls functions deep.
+    (first, chance), (second, _) = islice(law.patterns(10_000), 2)
+    assert (first, len(second)) == ((), 1)
+    assert 0 < float(chance) < 1e-43

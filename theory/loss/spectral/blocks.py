@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models import ActivePattern, Amplitude, FeatureLaw
-from ...numerics import Array, FloatArray
+from ...numerics import Array, FloatArray, Summarised
 from .transforms import real_transform
 
 # Stands in for a factor that is exactly zero, so that it can be divided by what it was multiplied with.
@@ -29,7 +29,7 @@ MOST_PATTERNS = 4096
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(Summarised):
     """A block of several features: its members, and its patterns with their probabilities, shape (R,)."""
 
     members: ActivePattern
@@ -37,7 +37,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class BlockLaw:
+class BlockLaw(Summarised):
     """A law of the input for each of R rows.
 
     Attributes:

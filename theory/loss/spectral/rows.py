@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...numerics import FloatArray
+from ...numerics import FloatArray, Summarised
 from .blocks import BlockLaw
 
 # What a linear functional gives: "value", "bias" and "slopes" for the whole law, as value and derivatives in b and a;
@@ -41,7 +41,7 @@ def scaled(factor: FloatArray, terms: Terms) -> Terms:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class Rows(Summarised):
     """Many sums Z = b + Σ_j a_j x_j with the laws of their inputs.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flint import fmpq
 
-from ...numerics import THIRD, Range
+from ...numerics import THIRD, Range, Summarised
 
 
 class WeightBox(NamedTuple):
@@ -35,7 +35,7 @@ class WeightBox(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Summarised):
     """The model, as exact rationals.
 
     Attributes:

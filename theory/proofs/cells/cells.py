@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...geometry import relabelled
 from ...minima import Landscape, descend
 from ...models import IndependentFeatures, ToyModel
-from ...numerics import FloatArray, check_count, check_range, members
+from ...numerics import FloatArray, Summarised, check_count, check_range, members
 
 if TYPE_CHECKING:
     from ..floats import Chances
@@ -42,7 +42,7 @@ CHEAPER = 1e-9
 
 
 @dataclass(frozen=True)
-class DiagramCell:
+class DiagramCell(Summarised):
     """A cell of the diagram, or a part of one.
 
     Args:

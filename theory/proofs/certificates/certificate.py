@@ -13,13 +13,13 @@ from fractions import Fraction
 from typing import Any
 
 from ...models import AMPLITUDES, PENALTIES, IndependentFeatures, ToyModel
-from ...numerics import Interval, check_kind, exactly
+from ...numerics import Interval, Summarised, check_kind, exactly
 from .file import plain_certificate, read_certificate
 from .records import PROVED, CertifiedModel, EnclosedMinimum, NullProof, WeightProof
 
 
 @dataclass(frozen=True, eq=False)
-class Certificate:
+class Certificate(Summarised):
     """A proof of the global minimum of one model, or the attempt at one.
 
     Attributes:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ...models import IndependentFeatures, ToyModel
-from ...numerics import Interval
+from ...numerics import Interval, Summarised
 
 # What a certificate's status is, or begins with, and the reason of a search that was stopped.
 PROVED, NOT_PROVED = "proved", "not proved"
@@ -47,7 +47,7 @@ class CertifiedModel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EnclosedMinimum:
+class EnclosedMinimum(Summarised):
     """A minimiser up to w → −w (in two dimensions, up to rotations and reflections), enclosed.
 
     Attributes:

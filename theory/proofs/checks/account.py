@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...numerics import Summarised
+
 
 class FailedCheckError(Exception):
     """Something in a certificate doesn't hold."""
 
 
 @dataclass
-class Account:
+class Account(Summarised):
     """A running account of a check.
 
     Attributes:

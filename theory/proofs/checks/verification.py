@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...numerics import check_callable, check_kind
+from ...numerics import Summarised, check_callable, check_kind
 from ..certificates import NOT_PROVED, PROVED, Certificate, NullProof
 from .account import Account, FailedCheckError, require
 from .pairs import check_weights
@@ -17,7 +17,7 @@ from .triples import check_nulls
 
 
 @dataclass(frozen=True)
-class CertificateCheck:
+class CertificateCheck(Summarised):
     """What the check of a certificate found.
 
     Attributes:

@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ...numerics import FloatArray, machine_code, type_of
+from ...numerics import FloatArray, Summarised, machine_code, type_of
 from ..balls import WeightBox
 from ..certificates import BUDGET_SPENT, Quarter
 from ..floats import Span
@@ -24,7 +24,7 @@ LEAST_SIDE = 2.0**-18
 
 
 @dataclass(frozen=True)
-class Searched:
+class Searched(Summarised):
     """What a search found.
 
     Attributes:

@@ -1,0 +1,91 @@
+"""What a reader should know of how a file was read: what is missing, what wasn't used, what was taken for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tegum.theory import best_bias, expected_loss
+from tegum.theory.models import ToyModel
+from tegum.theory.numerics import check_kind
+
+from .weights import WeightBatch
+
+# Outputs whose best bias is looked for unasked, and features of a model up to which patterns are enumerated.
+MOST_OUTPUTS, MOST_FEATURES = 500, 8
+# Names of arrays that a sentence lists.
+LISTED = 8
+
+
+def reading(batch: WeightBatch, model: ToyModel) -> dict[str, Any]:
+    """Return how a file was read, as plain values.
+
+    Args:
+        batch: out of the file.
+        model: what the weights were trained for, of the batch's shape.
+
+    Returns:
+        "bias_given", "stored_dtype", "source" and "unused" of the batch. If there is no bias, and the models aren't so
+        many or so large that it would take long, also "best_bias" for these weights, "loss_without_bias" and
+        "loss_with_best_bias", each with the batch's axes.
+
+    Raises:
+        ValueError: if the model doesn't fit the weights.
+    """
+    check_kind("batch", batch, WeightBatch)
+    check_kind("model", model, ToyModel)
+    told: dict[str, Any] = {
+        "bias_given": batch.bias_given,
+        "stored_dtype": batch.stored_dtype,
+        "source": dict(batch.source),
+        "unused": list(batch.unused),
+    }
+    few = batch.bias.size <= MOST_OUTPUTS and model.n_features <= MOST_FEATURES
+    if batch.bias_given or not few or not batch.finite.all():
+        return told
+    bias = best_bias(model, batch.weights)
+    losses = {"loss_without_bias": batch.bias, "loss_with_best_bias": bias}
+    told["best_bias"] = bias.tolist()
+    return told | {name: np.asarray(expected_loss(model, batch.weights, b)).tolist() for name, b in losses.items()}
+
+
+def remarks(told: dict[str, Any]) -> list[str]:
+    """Return sentences about what `reading` returned, none if there is nothing to say.
+
+    Example:
+        >>> remarks({"bias_given": True, "stored_dtype": "float64", "source": {"weights": "W"}, "unused": ["losses"]})
+        ['Not used: losses.']
+    """
+    sentences = []
+    if not told["bias_given"]:
+        sentences.append("The file has no bias: b = 0 is assumed." + _best(told))
+    others = [f"{name} is {what}" for name, what in told["source"].items() if what.startswith(("tied to", "an "))]
+    if others:
+        sentences.append(f"{_listed(others)}.")
+    if "hidden bias" in told["source"] and not told["source"]["hidden bias"].endswith("which is 0"):
+        sentences.append(f"The bias of the hidden layer, {told['source']['hidden bias']}, is folded into the output's.")
+    if told["unused"]:
+        sentences.append(f"Not used: {_listed(told['unused'])}.")
+    if told["stored_dtype"] != "float64":
+        sentences.append(f"W is stored as {told['stored_dtype']}; losses are of these numbers, computed in float64.")
+    return sentences
+
+
+def _best(told: dict[str, Any]) -> str:
+    """Return what the best bias would change."""
+    if "best_bias" not in told:
+        return " `best_bias(model, weights)` finds the best one for these weights."
+    without, best = (np.ravel(told[name]) for name in ("loss_without_bias", "loss_with_best_bias"))
+    if len(without) == 1:
+        return f" With the best bias for these weights the loss is {best[0]:.10g}, without one {without[0]:.10g}."
+    most = int((without - best).argmax())
+    return (
+        f" With the best bias for each model's weights the mean loss is {best.mean():.6g}, without one "
+        f"{without.mean():.6g}; the largest difference is {best[most]:.6g} instead of {without[most]:.6g}."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")

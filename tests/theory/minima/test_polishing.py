@@ -1,0 +1,63 @@
+"""`polish`, `random_minima` and `local_minima` are one family: records of one kind, which each of them takes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from tegum.theory import IndependentFeatures, ToyModel, local_minima, polish
+from tegum.theory.minima import CriticalPoint, PolishedPoint, match, random_minima
+
+MODEL = ToyModel(2, 1, IndependentFeatures(0.1))
+WEIGHTS, BIAS = np.array([[0.9, -1.1]]), np.array([0.05, 0.0])
+
+
+def test_one_model_is_polished() -> None:
+    found = polish(MODEL, WEIGHTS, BIAS)
+    (best, *_) = local_minima(MODEL)
+    assert isinstance(found, PolishedPoint)
+    assert (found.phase, found.status, found.escapes) == (best.phase, "minimum", 0)
+    assert found.loss == pytest.approx(best.loss, abs=1e-12)
+    assert found.curvature == pytest.approx(best.curvature, rel=1e-6)
+    np.testing.assert_allclose(np.abs(found.weights), np.abs(best.weights), atol=1e-8)
+    assert 0.1 < found.moved < 0.3
+
+
+def test_a_line_of_models_is_polished_as_each() -> None:
+    alone = polish(MODEL, WEIGHTS, BIAS)
+    for line in (polish(MODEL.take((None,)), WEIGHTS[None], BIAS[None]), polish(MODEL, WEIGHTS[None], BIAS[None])):
+        assert line.phase.tolist() == [alone.phase]
+        names = ("loss", "gradient_norm", "curvature", "moved")
+        assert [float(getattr(line, name)[0]) for name in names] == [getattr(alone, name) for name in names]
+
+
+def test_tensors_are_polished() -> None:
+    alone = polish(MODEL, WEIGHTS, BIAS)
+    tensors = torch.tensor(WEIGHTS, requires_grad=True), torch.tensor(BIAS, requires_grad=True)
+    assert polish(MODEL, *tensors).loss == alone.loss
+
+
+def test_what_random_starts_find_is_of_the_same_kind() -> None:
+    found = random_minima(MODEL, starts=8)
+    names = {field.name for field in fields(CriticalPoint)}
+    for kind in (type(found[0]), type(polish(MODEL, WEIGHTS, BIAS))):
+        assert issubclass(kind, CriticalPoint)
+        assert names <= {field.name for field in fields(kind)}
+    assert found[0].point.loss == found[0].loss
+    assert type(found[0].point) is CriticalPoint
+
+
+def test_each_takes_what_the_others_return() -> None:
+    minima, found = local_minima(MODEL), random_minima(MODEL, starts=8)
+    polished = polish(MODEL, found[0].weights, found[0].bias)
+    assert (match(minima, polished), match(found, polished)) == (0, 0)
+    line = polish(MODEL, found[0].weights[None], found[0].bias[None])
+    assert match([found], line).tolist() == [0]
+
+
+def test_a_search_of_all_minima_names_what_takes_more_features() -> None:
+    with pytest.raises(ValueError, match="got 5: `random_minima` of"):
+        local_minima(ToyModel(5, 2, IndependentFeatures(0.1)))
