@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import PENALTIES, Amplitude, IndependentFeatures, ToyModel, law_from_plain
+from tegum.theory.numerics import check_kind
 
 from ..runs import TrainedModels
 
@@ -67,6 +68,8 @@ def described_model(attributes: Mapping[str, Any], arrays: Mapping[str, NDArray[
     Raises:
         ValueError: if what it says is incomplete, or no model of this version.
     """
+    for name, given in (("attributes", attributes), ("arrays", arrays)):
+        check_kind(name, given, Mapping)
     words = attributes.get("model")
     if words is None:
         return None

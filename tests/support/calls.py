@@ -159,6 +159,9 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "weight_penalty": 0.5,
         "activation_penalty": 0.125,
     },
+    "theory law_to_plain": lambda: {"law": IndependentFeatures(0.5)},
+    "theory law_from_plain": lambda: {"plain": {"law": "one-hot", "amplitude": [0, 1]}},
+    "theory parsed_description": lambda: {"text": PAIR.to_json()},
     "theory diagram_model": lambda: {
         "n_features": 2,
         "n_hidden": 1,
@@ -539,6 +542,8 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "path": _fresh("saved.safetensors"),
         "model": PAIR,
     },
+    "empirical saved_model": lambda: {"path": _models_file()},
+    "empirical described_model": lambda: {"attributes": {"model": PAIR.to_plain()}, "arrays": {}},
     "empirical load_models": lambda: {"path": _models_file()},
     "empirical to_dataset": lambda: {"trained": shared("trained"), "model": PAIR, "batch_dims": ()},
     "empirical from_dataset": lambda: {"dataset": shared("models"), "where": "here"},
