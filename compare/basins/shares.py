@@ -23,6 +23,8 @@ from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.numerics import (
+    MOST_SIZE,
+    MOST_STEPS,
     check_broadcast,
     check_callable,
     check_count,
@@ -98,8 +100,8 @@ class BasinSettings:
             object.__setattr__(self, name, tuple(values.tolist()))
         if self.density[-1] > 1:
             raise ValueError(f"density must lie in (0, 1], got {self.density[-1]}")
-        for name, least in (("seeds", 1), ("steps", 1), ("batch_size", 1)):
-            check_count(name, getattr(self, name), least)
+        for name, most in (("seeds", MOST_SIZE), ("steps", MOST_STEPS), ("batch_size", MOST_SIZE)):
+            check_count(name, getattr(self, name), 1, most)
             # Settings are kept as JSON, which has no numbers of NumPy's.
             object.__setattr__(self, name, int(getattr(self, name)))
         check_rate("learning_rate", self.learning_rate)
@@ -168,7 +170,7 @@ def basin_shares(
     """
     if out is not None:
         check_path("out", out)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     settings = BasinSettings() if settings is None else settings
     check_kind("settings", settings, BasinSettings)
     if out is None:

@@ -91,8 +91,9 @@ def _warned(message: Warning | str, category: type[Warning], *where: Any, **more
 def main() -> None:
     """Run the command line, and exit with its code.
 
-    Bad input is one line on standard error and exit code 2, a result that is elsewhere than it was asked for one line
-    and 1. Ctrl-C is one line and 130, SIGTERM and SIGHUP likewise 128 and the signal's number.
+    Bad input is one line on standard error and exit code 2; a result that is elsewhere than it was asked for, or for
+    which there isn't enough memory, one line and 1. Ctrl-C is one line and 130, SIGTERM and SIGHUP likewise 128 and the
+    signal's number.
     """
     with stoppable():
         try:
@@ -125,6 +126,9 @@ def _run() -> int | str:
 
         complain(str(error))
         code = FAILED if isinstance(error, MovedError) else MISUSE
+    except MemoryError as error:
+        complain(f"there isn't enough memory for this, ask for less at a time: {str(error) or 'none is left'}")
+        code = FAILED
     except Exception as error:
         # Typer's own errors of usage carry a message.
         if not hasattr(error, "format_message"):

@@ -34,6 +34,8 @@ HIGHEST_DENSITY = 0.98
 MARGIN, FEW = 2.0, 4
 # Trained models keep this share of log t away from its ends.
 ASIDE = 0.01
+# Places, starts and seeds: more would take days.
+MOST = 100_000
 TABLE, FIGURE, CHECKPOINT = "branches.json", "branches.png", "training.npz"
 
 
@@ -51,11 +53,9 @@ class EffortOptions:
 
     def __post_init__(self) -> None:
         """Check them."""
-        for name in ("probes", "starts", "seeds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be positive, got {getattr(self, name)}")
-        if self.runs < 0:
-            raise ValueError(f"--runs must not be negative, got {self.runs}")
+        for name, least in (("probes", 1), ("starts", 1), ("runs", 0), ("seeds", 1)):
+            if not least <= (found := getattr(self, name)) <= MOST:
+                raise ValueError(f"--{name} must lie in {least} to {MOST:,}, got {found}")
         if not self.runs:
             goes_without("--runs 0, which trains nothing,", ("seeds", "objective"))
         if self.objective not in ("exact", "sampled"):

@@ -212,6 +212,8 @@ def sweep(
     training: TrainingOptions,
 ) -> None:
     """Train a grid of models into a labelled dataset on disk that survives interruptions."""
+    if out.name in ("", ".."):
+        raise ValueError(f"--out must name the folder of a dataset, got {str(out)!r}: choose another place")
     given = axes.arguments() | {"seeds": whole_numbers("seeds", seeds)}
     from tegum.empirical.sweeps import sweep
 

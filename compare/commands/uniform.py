@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # The line of 1/(1−S): its ends.
 LOWEST, HIGHEST = 1.02, 100.0
+# Densities on it: more would take days.
+MOST_POINTS = 10_000
 SIZES = ("80,20", "400,30")
 ACCOUNT, FIGURE = "uniform.json", "uniform.png"
 
@@ -36,8 +38,8 @@ def uniform(
 ) -> None:
     """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
     sizes = [_size(words) for words in size or SIZES]
-    if points < 2:
-        raise ValueError(f"expected at least 2 densities, got {points}")
+    if not 2 <= points <= MOST_POINTS:
+        raise ValueError(f"--points must lie in 2 to {MOST_POINTS:,}, got {points}")
     from numpy import geomspace
 
     from tegum.theory.storage import Destination

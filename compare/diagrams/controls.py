@@ -156,8 +156,9 @@ def control_accounts(dataset: xr.Dataset, recipe: Recipe, *, report: Report = qu
     Raises:
         KeyboardInterrupt: if training was stopped.
     """
+    check_kind("dataset", dataset, xr.Dataset)
     check_kind("recipe", recipe, Recipe)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     picks = [np.unique(np.linspace(0, dataset.sizes[axis] - 1, CELLS).round()).astype(int) for axis in CELL]
     part = dataset.isel(dict(zip(CELL, picks, strict=True)))
     model = model_of(part)

@@ -22,6 +22,8 @@ from tegum.theory.geometry import published_candidates
 from tegum.theory.minima import check_superposition, diagram_minima
 from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
 from tegum.theory.numerics import (
+    MOST_SIZE,
+    MOST_STEPS,
     check_callable,
     check_choice,
     check_count,
@@ -36,6 +38,8 @@ from ..progress import InterruptedRunError, Report, quiet
 from .controls import control_accounts
 from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
 
+# Cells along each axis: more would take days.
+MOST_CELLS = 1000
 # Optimiser steps and first rate of Adam by default, for each size: with fewer steps fewer runs come to rest
 # (docs/judgement.md).
 TRAINING = {(2, 1): (3000, 5e-2), (3, 2): (10_000, 5e-2)}
@@ -84,8 +88,9 @@ class DiagramSettings:
         for name, default in (("steps", steps), ("learning_rate", rate)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
-        for name, least in (("cells", 2), ("seeds", 1), ("steps", 0), ("batch_size", 1)):
-            check_count(name, getattr(self, name), least)
+        ranges = {"cells": (2, MOST_CELLS), "seeds": (1, MOST_SIZE), "steps": (0, MOST_STEPS)}
+        for name, (least, most) in (ranges | {"batch_size": (1, MOST_SIZE)}).items():
+            check_count(name, getattr(self, name), least, most)
             # Settings are kept as JSON, which has no numbers of NumPy's.
             object.__setattr__(self, name, int(getattr(self, name)))
         check_rate("learning_rate", self.learning_rate)
@@ -130,7 +135,7 @@ def phase_diagram(
     """
     if out is not None:
         check_path("out", out)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)
     if out is None:

@@ -22,7 +22,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.geometry import feature_norms, gram, interference_graph
-from tegum.theory.numerics import FloatArray, check_kind, check_number, numbers
+from tegum.theory.numerics import FloatArray, check_kind, check_number, numbers, reals
 from tegum.theory.spheres import SAME, hull_edges, rotation_axes, symmetries
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def draw_features(axes: Axes, weights: ArrayLike, *, tolerance: float = 0.05, **
     """
     check_kind("axes", axes, Axes)
     tolerance = check_number("tolerance", tolerance, least=0, below=1)
-    weights = numbers("weights", weights).astype(np.float64)
+    weights = reals("weights", weights, ("n_hidden", "n_features"))
     in_three_dimensions(weights.T)
     edges, styles = interference_edges(weights, tolerance)
     lengths = feature_norms(weights)

@@ -43,10 +43,11 @@ def save_turntable(
         ValueError: if the file's name doesn't end in .gif, a folder is there, or another process is writing it.
         MovedError: if it can't be written there; it is elsewhere then.
     """
-    reals("points", points, ("n", "d"))
-    check_callable("draw", draw)
+    if not reals("points", points, ("n", "d")).size:
+        raise ValueError("points must be at least one, of at least one dimension, got none")
+    check_callable("draw", draw, 2, "azimuth")
     check_path("path", path, new=True)
-    check_callable("on_progress", on_progress, optional=True)
+    check_callable("on_progress", on_progress, 1, optional=True)
     path = Path(path)
     check_turntable(path)
     with Destination(path) as place, mpl.rc_context(STYLE):

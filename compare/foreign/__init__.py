@@ -2,7 +2,7 @@
 
 `weights` reads W and b from the files of the field: `formats` tells what a file is and reads its arrays, `names` which
 of them are W and b, `inputs` densities and importances, `activations` whether it is a model of ours, `descriptions`
-which model that is, and `remarks` what a reader should know of all this. `report` says what their loss is and which
+which model that is, and `provenance` what a reader should know of all this. `report` says what their loss is and which
 minimum lies below, of one model `diagnosis` all that theory knows, and `grids` makes phase diagrams of them;
 `cell_table` reads tables, and `comparison` holds them against the exact minima. Begin with `weights`, docs/files.md and
 docs/foreign.md:
@@ -17,7 +17,7 @@ from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, 
 from .descriptions import model_of_weights, said_of_model
 from .diagnosis import KINDS, Below, BestKnown, Diagnosis, diagnose, told_direction, welch_bound
 from .grids import foreign_diagram
-from .remarks import reading, remarks
+from .provenance import reading, remarks
 from .report import QUANTILES, batch_report, minima_of_each, quantiles, weight_report
 from .weights import WeightBatch, read_many, read_weights
 

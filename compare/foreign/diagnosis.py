@@ -242,7 +242,7 @@ def diagnose(
     """
     check_kind("model", model, ToyModel)
     seconds = check_number("seconds", seconds, least=0, infinite=True)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     if minima is not None:
         minima = members("minima", minima, CriticalPoint, least=1)
     if model.batch_shape != ():

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tegum.theory.geometry import published_candidates
 from tegum.theory.loss import expected_loss
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import FloatArray, check_kind
+from tegum.theory.numerics import FloatArray, check_callable, check_kind
+from tegum.theory.storage import check_path
 
 from ..diagrams import exact_part, merged, model_of, runs_dataset
 from ..judgement import PAPER_RECIPE, Recipe
@@ -49,6 +50,11 @@ def foreign_diagram(
     """
     check_kind("batch", batch, WeightBatch)
     check_kind("model", model, ToyModel)
+    check_kind("recipe", recipe, Recipe)
+    if store is not None:
+        check_path("store", store, new=True)
+        store = Path(store)
+    check_callable("report", report, 2)
     m, n = batch.weights.shape[-2:]
     published_candidates(n, m)
     order, density, importance = _grid(model)

@@ -103,7 +103,7 @@ def train_along(
     """
     parameters = reals("parameters", parameters, ("K",))
     check_choice("objective", objective, ("exact", "sampled"))
-    check_callable("on_progress", on_progress, optional=True)
+    check_callable("on_progress", on_progress, 2, optional=True)
     check_kind("diagram", diagram, BranchDiagram)
     family, parameters = diagram.family, np.asarray(parameters, dtype=np.float64)
     inside = (parameters >= family.low) & (parameters <= family.high)

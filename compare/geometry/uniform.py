@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tegum.empirical.files import load_models, save_models
 from tegum.empirical.runs import Optimisation, Session, TrainedModels
-from tegum.empirical.training import train
+from tegum.empirical.training import resolve_device, train
 from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
@@ -150,10 +150,12 @@ def train_uniform(
     """
     inverse_density = reals("inverse_density", inverse_density)
     check_path("out", out)
-    sizes = [whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list)]
+    sizes = [
+        whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list, least=1)
+    ]
     check_seed("seed", seed)
     check_rate("learning_rate", learning_rate)
-    check_callable("report", report)
+    check_callable("report", report, 2)
     out = Path(out)
     check_count("steps", steps)
     for n, m in sizes:
@@ -161,7 +163,8 @@ def train_uniform(
             raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")
     inverse_density = np.asarray(inverse_density, dtype=np.float64)
     if inverse_density.ndim != 1 or not len(inverse_density) or not (inverse_density > 1).all():
-        raise ValueError(f"expected a line of inverse densities 1/(1−S) above 1, got {inverse_density}")
+        raise ValueError(f"inverse_density must be a line of 1/(1−S) above 1, got {inverse_density}")
+    resolve_device(device)
     names = [f"uniform-{n}-{m}{suffix}" for n, m in sizes for suffix in (".safetensors", ".json", ".npz")]
     asked = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "inverse_density": inverse_density.tolist()}
     with Destination(out, names):
@@ -237,7 +240,7 @@ def uniform_run(
     """
     packings = members("packings", packings, BestPacking)
     inverse_density = reals("inverse_density", inverse_density, (len(packings),), above=1)
-    check_callable("report", report, optional=True)
+    check_callable("report", report, 1, optional=True)
     check_kind("trained", trained, TrainedModels)
     weights, bias = trained.weights[:, 0], trained.bias[:, 0]
     count, m, n = weights.shape

@@ -9,7 +9,7 @@ import numpy as np
 from tegum.empirical.runs import Optimisation, Sampling
 from tegum.theory.models import ToyModel
 from tegum.theory.noise import OptimiserRule, spreads_after
-from tegum.theory.numerics import FloatArray, check_choice, check_count, check_kind, check_rate
+from tegum.theory.numerics import MOST_SAMPLES, FloatArray, check_choice, check_count, check_kind, check_rate
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Recipe:
         """Raise `ValueError` for what isn't a recipe."""
         check_rate("learning_rate", self.learning_rate, zero=True)
         check_count("steps", self.steps, 0)
-        check_count("batch_size", self.batch_size)
+        check_count("batch_size", self.batch_size, 1, MOST_SAMPLES)
         check_choice("objective", self.objective, ("sampled", "exact"))
         check_kind("optimisation", self.optimisation, Optimisation)
         check_kind("sampling", self.sampling, Sampling)

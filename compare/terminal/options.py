@@ -10,6 +10,9 @@ import typer
 GRID = "a number, a list as 0.1,0.3, or LOW:HIGH:COUNT, evenly spaced in the logarithm"
 WHOLE_GRID = "a number, a list as 2,3,5, or LOW:HIGH for all in between"
 
+# Values of one option at most.
+MOST_VALUES = 1_000_000
+
 # The number of features.
 Features = Annotated[int, typer.Option("--features", help="Number of features n.")]
 # The number of hidden dimensions.
@@ -35,6 +38,16 @@ BiasName = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+class _TooManyError(ValueError):
+    """A range stands for more values than fit into memory."""
+
+
+def _check_count(name: str, count: int) -> None:
+    """Raise `ValueError` if a range has more values than anybody asks for."""
+    if count > MOST_VALUES:
+        raise _TooManyError(f"--{name} must be at most {MOST_VALUES:,} values, got a range of {count:,}")
+
+
 def whole_numbers(name: str, text: str) -> int | list[int]:
     """Return the whole numbers that a text stands for; one alone is no list.
 
@@ -43,9 +56,12 @@ def whole_numbers(name: str, text: str) -> int | list[int]:
     """
     try:
         if ":" in text:
-            low, high = text.split(":")
-            return list(range(int(low), int(high) + 1))
+            low, high = map(int, text.split(":"))
+            _check_count(name, high - low + 1)
+            return list(range(low, high + 1))
         values = [int(part) for part in text.split(",")]
+    except _TooManyError:
+        raise
     except ValueError:
         raise ValueError(f"--{name} must be {WHOLE_GRID}, got {text!r}") from None
     return values if "," in text else values[0]
@@ -65,8 +81,11 @@ def numbers(name: str, text: str) -> float | list[float]:
             ends = float(low), float(high)
             if not (min(ends) > 0 and max(ends) < float("inf")):
                 raise ValueError
+            _check_count(name, int(count))
             return [float(value) for value in geomspace(*ends, int(count))]
         values = [float(part) for part in text.split(",")]
+    except _TooManyError:
+        raise
     except ValueError:
         raise ValueError(f"--{name} must be {GRID}, got {text!r}") from None
     return values if "," in text else values[0]

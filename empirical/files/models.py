@@ -195,7 +195,7 @@ def to_dataset(
     batch = tuple(f"batch_{k}" for k in range(count)) if batch_dims is None else tuple(batch_dims)
     taken = {"seed", "hidden", "feature", "record"}
     if len(batch) != count or len(set(batch)) != count or set(batch) & taken:
-        raise ValueError(f"expected {count} different names for the batch dimensions, got {batch}")
+        raise ValueError(f"batch_dims must be {count} different names, got {batch}")
     models = model_arrays(trained, model)
     variables: dict[str, Any] = {
         LABELS.get(name, name): (tuple(_expanded(axes[name], batch)), array) for name, array in arrays.items()
@@ -293,7 +293,7 @@ def _axes(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, ...]]:
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return a checksum of names, types, shapes and bits."""
+    """Return a checksum of names, types, shapes and bits, as files have had since before there was `digest_of`."""
     content = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.numerics import FloatArray, Summarised, check_count, check_rate
+from tegum.theory.numerics import MOST_STEPS, FloatArray, Summarised, check_count, check_rate, reals
 
 # Jumps smaller than this fraction of the largest value drown in the rounding of means and sums of squares.
 ROUNDING = 1e-12
@@ -74,19 +74,14 @@ class Plateaus(Summarised):
 
 def _checked(steps: Any, values: Any, smallest_jump: float, shortest: int) -> tuple[NDArray[Any], FloatArray]:
     """Return steps and values as arrays, or raise `ValueError`."""
-    try:
-        steps, values = np.asarray(steps), np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"steps and values must be arrays of real numbers: {error}") from error
-    if steps.dtype.kind not in "iuf":
-        raise ValueError(f"steps must be real numbers, got {steps.dtype}")
+    given, values = reals("steps", steps), reals("values", values)
+    # Steps that are whole numbers are told as such.
+    steps = np.asarray(steps) if np.asarray(steps).dtype.kind in "iu" else given
     if steps.ndim != 1 or values.ndim < 1 or len(values) != len(steps) or len(steps) == 0:
         raise ValueError(
             f"steps must have shape (records,) and values (records, ...) with at least one record, got {steps.shape} "
             f"and {values.shape}"
         )
-    if not (np.isfinite(steps).all() and np.isfinite(values).all()):
-        raise ValueError("steps and values must be finite, got NaN or infinite entries")
     if (steps[1:] <= steps[:-1]).any():
         raise ValueError("steps must increase from record to record")
     check_rate("smallest_jump", smallest_jump)
@@ -95,7 +90,7 @@ def _checked(steps: Any, values: Any, smallest_jump: float, shortest: int) -> tu
         raise ValueError(
             f"smallest_jump must be above the rounding of values as large as {largest:g}, got {smallest_jump}"
         )
-    check_count("shortest", shortest, 2)
+    check_count("shortest", shortest, 2, MOST_STEPS)
     return steps, values
 
 

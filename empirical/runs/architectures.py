@@ -63,7 +63,7 @@ class Architecture:
     def __post_init__(self) -> None:
         """Check them."""
         check_text("name", self.name)
-        check_callable("forward", self.forward)
+        check_callable("forward", self.forward, 4)
         for name in ("tied", "hidden_relu", "output_relu", "absolute"):
             check_flag(name, getattr(self, name))
 

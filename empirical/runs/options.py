@@ -141,7 +141,7 @@ class Session:
             is used and saved. Whoever asks for that removes it then; otherwise it is removed at the end.
 
     Raises:
-        ValueError: if the checkpoint isn't a path, or what is to be called can't be.
+        ValueError: if the checkpoint isn't a path, what is to be called can't be, or a flag is none.
 
     Example:
         >>> Session("run.checkpoint").progress
@@ -158,4 +158,5 @@ class Session:
         if self.checkpoint is not None:
             check_path("checkpoint", self.checkpoint, new=True)
         check_flag("progress", self.progress)
-        check_callable("on_progress", self.on_progress, optional=True)
+        check_flag("keep", self.keep)
+        check_callable("on_progress", self.on_progress, 2, optional=True)

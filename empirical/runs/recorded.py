@@ -80,7 +80,7 @@ class Recorder(Summarised):
         if not names or len(set(names)) < len(names) or not set(names) <= set(METRICS):
             raise ValueError(f"metrics must be some of {', '.join(METRICS)}, each once, got {self.metrics!r}")
         if self.models is not None:
-            truths("models", self.models, (...,))
+            truths("models", self.models, (..., "seeds"))
         object.__setattr__(self, "steps", tuple(map(int, steps)))
         object.__setattr__(self, "metrics", tuple(names))
 

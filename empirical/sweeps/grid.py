@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tegum.theory.models import PENALTIES, FeatureLaw, IndependentFeatures, ToyModel
-from tegum.theory.numerics import MOST_SIZE, check_choice, check_count, numbers, whole_numbers
+from tegum.theory.numerics import MOST_SIZE, check_choice, check_count, numbers, reals, whole_numbers
 
 # A function of densities, shape (models, 1), to the input law of that many models.
 LawOfDensity = Callable[[NDArray[np.float64]], FeatureLaw]
@@ -20,6 +20,8 @@ LawOfDensity = Callable[[NDArray[np.float64]], FeatureLaw]
 SHARED = ("law", "n_features", "n_hidden")
 BATCHED = ("density", "importance", *PENALTIES)
 AXES = (*SHARED, *BATCHED, "seed")
+# What `sweep` calls axes that have another name in a dataset.
+ARGUMENTS = {"importance": "relative_importance", "seed": "seeds"}
 WHOLE_NUMBERS = {"n_features": 1, "n_hidden": 1, "seed": 0}
 # What a unit may hold: as many models as training takes at a time, and not more than fits beside its inputs.
 UNIT_MODELS = 1024
@@ -140,8 +142,11 @@ class Grid:
         Raises:
             ValueError: if the function doesn't return a law of as many models.
         """
-        law = self.laws[name](density[:, None])
         expected = f"law must return an input law of {len(density)} models for densities of shape {(len(density), 1)}"
+        try:
+            law = self.laws[name](density[:, None])
+        except TypeError as error:
+            raise ValueError(f"{expected}, got an error from {name!r}: {error}") from error
         if not isinstance(law, FeatureLaw):
             raise ValueError(f"{expected}, got {type(law).__name__} from {name!r}")
         if law.batch_shape not in ((), (len(density),)):
@@ -195,8 +200,9 @@ def make_grid(
         if name == "seed" and np.ndim(given) == 0:
             (count,), _ = _axis("seeds", given, least=1)
             given = range(count)
-        asked = "relative_importance" if name == "importance" else name
-        values[name], varies = _axis(asked, given, least=WHOLE_NUMBERS.get(name))
+        values[name], varies = _axis(ARGUMENTS.get(name, name), given, least=WHOLE_NUMBERS.get(name))
+        if name == "importance":
+            reals(ARGUMENTS[name], values[name], above=0)
         if varies:
             dimensions.add(name)
     lengths = {name: len(values[name]) for name in AXES}

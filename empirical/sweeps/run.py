@@ -123,7 +123,7 @@ def sweep(
     check_path("path", path, new=True)
     check_flag("resume", resume)
     check_flag("progress", progress)
-    check_callable("on_progress", on_progress, optional=True)
+    check_callable("on_progress", on_progress, 2, optional=True)
     where = Path(path)
     check_main_process()
     check_executor(executor)

@@ -16,7 +16,7 @@ from tegum.theory.numerics import check_kind
 
 from ..runs import LEARNING_RATE, Optimisation, Sampling
 from ..training import resolve_device, train
-from .grid import AXES, Grid
+from .grid import ARGUMENTS, AXES, Grid
 
 # What a sweep decides for itself.
 OWN = ("model", "seeds", "record", "session")
@@ -169,7 +169,7 @@ def check_same(stored: Mapping[str, Any], asked: Mapping[str, Any], chunk: Any, 
 
     for axis in AXES:
         if stored["axes"][axis] != asked["axes"][axis]:
-            differ(axis, stored["axes"][axis], asked["axes"][axis])
+            differ(ARGUMENTS.get(axis, axis), stored["axes"][axis], asked["axes"][axis])
     for name in ("dimensions", "chunk"):
         if stored[name] != asked[name] and (name != "chunk" or chunk is not None):
             differ(name, stored[name], asked[name])

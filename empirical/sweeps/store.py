@@ -88,7 +88,14 @@ class Store:
 
     @classmethod
     def create(cls, path: Path, grid: Grid, settings: Mapping[str, Any]) -> None:
-        """Make an empty store, all at once; if another process made one meanwhile, that stays."""
+        """Make an empty store, all at once; if another process made one meanwhile, that stays.
+
+        Raises:
+            ValueError: if a file is on the way to it.
+        """
+        above = next((folder for folder in path.parents if folder.exists()), None)
+        if above is not None and not above.is_dir():
+            raise ValueError(f"expected a folder or nothing at {above}, got a file: choose another place for {path}")
         # The caller looks what is in a folder that is there by then.
         with suppress(ChangedError), replacing(path, NOTHING) as new:
             cls(new, grid, settings)._lay_out()
@@ -160,6 +167,8 @@ class Store:
         Raises:
             ValueError: if there is none, its metadata are damaged, or it is something else.
         """
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"expected a sweep (a zarr folder) at {path}, got a file: choose another place")
         attributes = _json(path / "zarr.json", "the metadata of a sweep").get("attributes", {})
         found = attributes.get("format")
         if found != FORMAT:

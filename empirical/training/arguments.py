@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.models import ToyModel
-from tegum.theory.numerics import check_count
+from tegum.theory.numerics import MOST_SIZE, check_count, shown, whole_numbers
 
 from ..runs import ARCHITECTURES, Optimisation, Sampling
 
@@ -16,15 +16,18 @@ from ..runs import ARCHITECTURES, Optimisation, Sampling
 def seed_numbers(seeds: int | Sequence[int]) -> NDArray[np.int64]:
     """Return the seeds that a number of them, or a list, stands for, shape (seeds,)."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
-        check_count("seeds", seeds, 1)
+        check_count("seeds", seeds, 1, MOST_SIZE)
         return np.arange(seeds)
-    chosen = np.asarray(seeds)
-    if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu" or (chosen < 0).any():
-        raise ValueError(f"seeds must be a number of seeds or a list of non-negative integers, got {seeds!r}")
+    try:
+        chosen = whole_numbers("seeds", seeds, ("seeds",), least=0)
+    except ValueError:
+        chosen = np.empty(0, dtype=np.int64)
+    if not len(chosen):
+        raise ValueError(f"seeds must be a number of seeds or a list of non-negative integers, got {shown(seeds)}")
     if len(np.unique(chosen)) < len(chosen):
         twice = next(seed for seed in chosen.tolist() if (chosen == seed).sum() > 1)
         raise ValueError(f"seeds must not hold a seed twice, got {twice} more than once")
-    return chosen.astype(np.int64)
+    return chosen
 
 
 def check_together(

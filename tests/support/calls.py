@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -23,6 +24,7 @@ PAIR = ToyModel(2, 1, IndependentFeatures(0.5))
 PAIRS = ToyModel(2, 1, IndependentFeatures([[0.5]]))
 W, B = np.array([[1.0, -0.5]]), np.array([0.125, -0.25])
 TRIANGLE = np.array([[1.0, -0.5, -0.5], [0.0, 0.875, -0.875]])
+NUMBERS = count()
 CORNERS = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0], [0, -1, 0], [0, 0, -1]])
 
 
@@ -134,6 +136,11 @@ def _fresh(name: str) -> Path:
     return folder() / name
 
 
+def _unused(ending: str) -> Path:
+    """Return a path that no call before had: what goes on with what it finds would do nothing."""
+    return folder() / f"{os.getpid()}-{next(NUMBERS)}{ending}"
+
+
 GOOD: dict[str, Callable[[], Arguments]] = {
     # Models.
     "theory Amplitude": lambda: {"low": 0.0, "high": 1.0},
@@ -200,6 +207,10 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "n_hidden": 1,
         "density": (0.1, 0.5),
         "importance": (0.5, 2.0),
+    },
+    "theory.models law_to_plain": lambda: {"law": IndependentFeatures(0.5)},
+    "theory.models law_from_plain": lambda: {
+        "plain": of("theory.models", "law_to_plain")(IndependentFeatures(0.5)),
     },
     "theory.models stratified_counts": lambda: {
         "masses": np.array([[0.5, 0.25, 0.25]]),
@@ -539,7 +550,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "empirical write_zarr": lambda: {"dataset": shared("models"), "path": _fresh("written.zarr")},
     "empirical read_zarr": lambda: {"path": _diagram_folder(), "what": "a diagram"},
     "empirical sweep": lambda: {
-        "path": _fresh("new-sweep.zarr"),
+        "path": _unused(".zarr"),
         **_sweep(),
         "law": None,
         "chunk": None,
@@ -713,7 +724,6 @@ def _family_points() -> Any:
 
 
 def _axes() -> Any:
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    return matplotlib.figure.Figure().add_subplot()
+    return Figure().add_subplot()

@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from tests.house.test_layers import FOLDERS
-from tests.support.attack import BAD, judged
+from tests.support.attack import BAD, FINE, judged
 from tests.support.calls import GOOD
 from tests.support.hostile import NEVER, TWINS
 from tests.support.uncalled import NOT_CALLED, documented
@@ -33,6 +33,37 @@ MAIN = {
     "theory.boundaries critical_penalty": "importance",
     "theory enclosure": "weights",
 }
+
+
+# Examples of what the attack has found: numbers that overflow on the way, places on an edge, nothing at all.
+FOUND = [
+    ("theory polish", "weights", "1e308"),
+    ("theory polish", "bias", "1e308"),
+    ("theory.minima descend", "start", "1e308"),
+    ("theory.noise gradient_noise", "bias", "1e308"),
+    ("theory.noise mean_hessian", "theta", "1e308"),
+    ("theory.flow gradient_flow", "weights", "1e308"),
+    ("theory.loss linear_loss", "weights", "1e308"),
+    ("theory.loss linear_gradient", "weights", "1e308"),
+    ("theory.models PlaneAxis", "low", "negative huge int"),
+    ("theory.models PlaneAxis", "domain", "generator"),
+    ("theory.models stratified_counts", "batch_size", "1e400"),
+    ("theory.boundaries PrecisePiece", "free", "empty"),
+    ("theory.boundaries precise_minimum", "place", "denormal"),
+    ("theory.boundaries precise_minimum", "models", "lambda"),
+    ("theory enclosure", "order", "duration"),
+    ("theory enclosure", "width", "bool"),
+    ("theory.spheres best_alignment", "tolerance", "scalar"),
+    ("theory.polytopes tegum_product", "*factors", "no tuple"),
+    ("theory.storage write_whole", "text", "object"),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("key", "name", "value"), FOUND)
+def test_what_an_attack_has_found_is_right_or_refused_by_name(key: str, name: str, value: str) -> None:
+    outcome, said = judged((key, ((name, value),)))
+    assert outcome in FINE, said
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -26,6 +26,7 @@ from ..numerics import (
     Summarised,
     check_callable,
     check_count,
+    check_kind,
     check_number,
     members,
     rationals,
@@ -124,18 +125,18 @@ def precise_minimum(
 
     Returns:
         The critical point, or None if the method doesn't converge. Whether it is a minimum isn't asked.
+
+    Raises:
+        ValueError: if an argument isn't what it has to be, or there is no model at the place or none beside it.
     """
-    check_callable("models", models)
+    check_callable("models", models, 2)
     parameters = rationals("parameters", parameters)
     x, y = rationals("place", place, 2)
     place = (x, y)
     if free is not None:
-        free = whole_numbers("free", free, ("k",), least=0, most=len(parameters) - 1).tolist()
+        free = _checked_free(free, len(parameters))
     check_count("precision", precision, LEAST_PRECISION, MOST_PRECISION)
-    try:
-        model = models(*place)
-    except ValueError as error:
-        raise ValueError(f"place must be one that models have a model at: {error}") from error
+    model = _model_at(models, place)
     m, n = model.n_hidden, model.n_features
     theta = np.array([Fraction(value) for value in parameters], dtype=object)
     moving = list(range(len(theta))) if free is None else list(free)
@@ -167,16 +168,51 @@ def precise_minimum(
     return None
 
 
+def _checked_free(free: Sequence[int], count: int) -> tuple[int, ...]:
+    """Return which of so many coordinates move, or raise `ValueError` unless it is some of them."""
+    chosen = tuple(whole_numbers("free", free, ("k",), least=0, most=count - 1).tolist())
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"free must be one or more coordinates, each once, or None for all of them, got {free!r}")
+    return chosen
+
+
+def _model_at(models: Models, place: Place) -> ToyModel:
+    try:
+        model = models(*place)
+    except ValueError as error:
+        raise ValueError(f"place must be one that models have a model at: {error}") from error
+    check_kind("what models return", model, ToyModel)
+    return model
+
+
+def _is_inside(models: Models, place: Place) -> bool:
+    try:
+        models(*place)
+    except ValueError:
+        return False
+    return True
+
+
 def _position_slopes(models: Models, theta: Rationals, place: Place, precision: int) -> list[Any]:
-    """Return ∂L/∂q at fixed parameters by central differences. Their error only slows Newton's method down."""
+    """Return ∂L/∂q at fixed parameters by differences, one-sided where the plane ends on the other side.
+
+    Their error only slows Newton's method down.
+    """
     shift = Fraction(1, 2 ** (precision // 3))
     found = []
     for axis in range(2):
-        ahead, behind = list(place), list(place)
-        ahead[axis] += shift
-        behind[axis] -= shift
-        losses = [_evaluate(models(q[0], q[1]), theta, 0, precision)[0].item() for q in (ahead, behind)]
-        found.append((losses[0] - losses[1]) * (shift.denominator // 2))
+        ends = []
+        for step in (shift, -shift):
+            beside = (place[0] + step, place[1]) if axis == 0 else (place[0], place[1] + step)
+            try:
+                ends.append((step, models(*beside)))
+            except ValueError:
+                ends.append((Fraction(0), _model_at(models, place)))
+        (far, ahead), (near, behind) = ends
+        if far == near:
+            raise ValueError(f"place must be one that models have models beside, got {place}")
+        losses = [_evaluate(model, theta, 0, precision)[0].item() for model in (ahead, behind)]
+        found.append((losses[0] - losses[1]) * (far - near).denominator / (far - near).numerator)
     return found
 
 
@@ -196,11 +232,10 @@ class PrecisePiece(Summarised):
 
     def __post_init__(self) -> None:
         """Check them, and keep the first guess exactly."""
-        check_callable("models", self.models)
+        check_callable("models", self.models, 2)
         object.__setattr__(self, "first", rationals("first", self.first))
         if self.free is not None:
-            free = whole_numbers("free", self.free, ("k",), least=0, most=len(self.first) - 1)
-            object.__setattr__(self, "free", tuple(free.tolist()))
+            object.__setattr__(self, "free", _checked_free(self.free, len(self.first)))
 
 
 def precise_meeting(
@@ -225,7 +260,7 @@ def precise_meeting(
         followed: whether a cheaper one is known isn't asked.
 
     Raises:
-        ValueError: if the number of pieces doesn't fit.
+        ValueError: if the number of pieces doesn't fit, or there is no model at the first guess.
     """
     pieces = members("pieces", pieces, PrecisePiece)
     place = tuple(rationals("place", place, 2))
@@ -238,8 +273,10 @@ def precise_meeting(
         )
     q = [Fraction(value) for value in place]
     first = [piece.first for piece in pieces]
-    for _ in range(CORRECTIONS):
+    for correction in range(CORRECTIONS):
         here = (q[0], q[1])
+        if correction and not all(_is_inside(piece.models, here) for piece in pieces):
+            return None
         found = [
             precise_minimum(piece.models, start, here, free=piece.free, precision=precision)
             for piece, start in zip(pieces, first, strict=True)

@@ -79,6 +79,9 @@ def apart(family: Family, first: FloatArray, second: FloatArray) -> float:
         family: whose exchanges of features count.
         first: packed parameters, shape (P,).
         second: packed parameters, shape (P,).
+
+    Raises:
+        ValueError: if an argument isn't what it has to be, or float64 doesn't hold the overlaps.
     """
     check_kind("family", family, Family)
     size = (family.n_hidden + 1) * family.n_features
@@ -86,6 +89,8 @@ def apart(family: Family, first: FloatArray, second: FloatArray) -> float:
     w, b = unpack(first, family.n_hidden)
     own = np.vstack([w.T @ w, b])
     theirs = copies(*unpack(second, family.n_hidden), family.exchanges)
+    if not (np.isfinite(own).all() and np.isfinite(theirs).all()):
+        raise ValueError("first and second must be small enough for float64 to hold their overlaps")
     return float(np.abs(theirs - own).max(axis=(1, 2)).min())
 
 

@@ -242,7 +242,9 @@ def follow_branches(
     y = np.array([[*q.parameters, np.log(t)] for q, t in zip(points, parameters, strict=True)])
     for t in parameters:
         if not family.low * (1 - 1e-12) <= t <= family.high * (1 + 1e-12):
-            raise ValueError(f"{family.parameter} must lie in {family.low} to {family.high}, got {t}")
+            raise ValueError(
+                f"parameters must lie in {family.low} to {family.high}, as {family.parameter} does, got {t}"
+            )
     held = np.array([hold(theta) for theta in y[:, :-1]])
     _, gradient, _ = Landscape(family.models(y[:, -1])).expand(y[:, :-1])
     worst = np.linalg.norm(gradient, axis=-1).max()

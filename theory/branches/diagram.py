@@ -80,7 +80,7 @@ def branch_diagram(
         on_progress: called with the share that is done.
 
     Raises:
-        ValueError: if a probe is out of range.
+        ValueError: if there is no probe, or one is out of range.
 
     Example:
         >>> from tegum.theory.models import correlated_pairs
@@ -90,11 +90,13 @@ def branch_diagram(
     """
     check_kind("family", family, Family)
     probes = reals("probes", probes, ("k",), least=family.low, most=family.high).tolist()
+    if not probes:
+        raise ValueError("probes must be at least one value of the family's parameter, got none")
     check_count("starts", starts, 1, MOST_STARTS)
     check_seed("seed", seed)
     margin = check_number("margin", margin, least=1, infinite=True)
     step = check_number("step", step, above=0)
-    check_callable("on_progress", on_progress)
+    check_callable("on_progress", on_progress, 1)
     search = _Search(family, step)
     counts = []
     for place, t in enumerate(probes):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models import ToyModel
-from ..numerics import Interval, Summarised, check_count, check_kind, rational, shown
+from ..numerics import Interval, Summarised, check_count, check_kind, rational
 from .loss import BallLoss
 
 FIRST_PRECISION = 128
@@ -135,8 +135,7 @@ def enclosure(
     W = _rationals("weights", weights, (model.n_hidden, model.n_features))
     b = _rationals("bias", bias, (model.n_features,))
     model.check_bias(b)
-    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (0, 1, 2):
-        raise ValueError(f"order must be 0, 1 or 2, got {shown(order)}")
+    check_count("order", order, 0, 2)
     bar = rational("width", width)
     if bar <= 0:
         raise ValueError(f"width must be positive, got {width!r}")

@@ -93,6 +93,7 @@ def _flow_chunk(
     length = np.minimum(FIRST_STEP * size / SIZE, duration)
     part = landscape
     loss, gradient, hessian = part.expand(here)
+    landscape.check_held("weights and bias", loss, hessian)
     for step in range(most_steps + 1):
         norm = np.linalg.norm(gradient, axis=-1)
         ends[running], losses[running], norms[running] = here, loss, norm
@@ -145,7 +146,8 @@ def gradient_flow(
         one side of a kink.
 
     Raises:
-        ValueError: if shapes don't fit, or a number is out of range.
+        ValueError: if shapes don't fit, a number is out of range, or weights are so large that float64 doesn't hold the
+            loss and its second derivatives.
 
     Example:
         >>> from tegum.theory import diagram_model, phase

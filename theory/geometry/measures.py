@@ -135,7 +135,8 @@ def superposition(weights: Array) -> Array:
         weights: W, shape (..., n_hidden, n_features).
 
     Returns:
-        Shape (..., n_features), 0 for zero columns; tensors in, a tensor out that autograd differentiates.
+        Shape (..., n_features), 0 for zero columns, infinite where it is too large for its precision; tensors in, a
+        tensor out that autograd differentiates.
 
     Raises:
         ValueError: as `feature_norms`.

@@ -81,8 +81,8 @@ def loss_gradient(model: ToyModel, weights: Array, bias: Array, *, method: Metho
 
     Returns:
         ∂L/∂W, shape (..., n_hidden, n_features), and ∂L/∂b, shape (..., n_features), evaluated in float64 as the loss
-        is: that of parameters rounded to float32 is the gradient at the rounded parameters. Autograd differentiates
-        tensors once more.
+        is: that of parameters rounded to float32 is the gradient at the rounded parameters. Entries that are too large
+        are infinite. Autograd differentiates tensors once more.
 
     Raises:
         ValueError: as `expected_loss`.
@@ -109,7 +109,7 @@ def loss_hessian(model: ToyModel, weights: Array, bias: Array, *, method: Method
 
     Returns:
         Shape (..., P, P) with P = (n_hidden + 1) n_features, the parameters ordered as the weights row by row and
-        then the biases. It is evaluated in float64 as the loss is.
+        then the biases. It is evaluated in float64 as the loss is. Entries that are too large are infinite.
 
     Raises:
         ValueError: as `expected_loss`.

@@ -58,7 +58,8 @@ def linear_loss(model: ToyModel, weights: Array, bias: Array) -> Array:
         tensors in, a tensor out that autograd differentiates.
 
     Raises:
-        ValueError: if shapes don't fit, an entry isn't finite, or the model has penalties.
+        ValueError: if shapes don't fit, an entry isn't finite, the model has penalties, or the loss is too large for
+            the precision.
 
     Example:
         >>> model = ToyModel(2, 1, IndependentFeatures(0.5))
@@ -66,6 +67,7 @@ def linear_loss(model: ToyModel, weights: Array, bias: Array) -> Array:
         0.104166666667
     """
     loss, *_ = _evaluated(model, weights, bias)
+    _check_held("loss", loss)
     return loss
 
 
@@ -84,6 +86,7 @@ def linear_gradient(model: ToyModel, weights: Array, bias: Array) -> tuple[Array
         ValueError: as `linear_loss`.
     """
     _, d_weights, d_bias = _evaluated(model, weights, bias)
+    _check_held("gradient", d_weights, d_bias)
     return d_weights, d_bias
 
 
@@ -153,6 +156,13 @@ def _moments(model: ToyModel) -> tuple[FloatArray, FloatArray]:
     C = np.array(np.broadcast_to(C, (*p.shape, n)))
     C[..., np.arange(n), np.arange(n)] = p * second_moment - (p * mean) ** 2
     return p * mean, C
+
+
+def _check_held(what: str, *arrays: Array) -> None:
+    """Raise `ValueError` if numbers are too large for their precision."""
+    xp = array_api_compat.array_namespace(*arrays)
+    if not all(bool(xp.all(xp.isfinite(array))) for array in arrays):
+        raise ValueError(f"weights and bias must be small enough for {arrays[0].dtype} to hold the {what}")
 
 
 def _evaluated(model: ToyModel, weights: Array, bias: Array) -> tuple[Array, Array, Array]:

@@ -105,7 +105,8 @@ def loss_rounding(model: ToyModel, weights: Array, bias: Array) -> Array:
         bias: b, shape (..., n).
 
     Returns:
-        Shape (...), the broadcast of all batch shapes. Each computed loss differs from L(W, b) by at most this.
+        Shape (...), the broadcast of all batch shapes. Each computed loss differs from L(W, b) by at most this. What
+        is too large for the precision is infinite.
 
     Raises:
         TooManyPatternsError: if the loss isn't enumerated.

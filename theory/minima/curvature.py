@@ -35,8 +35,13 @@ def one_sided_hessians(landscape: Landscape, parameters: FloatArray, directions:
 
     Returns:
         Shape (K, D, P, P).
+
+    Raises:
+        ValueError: if float64 doesn't hold them.
     """
-    return _sectors(landscape.take(EACH), parameters, directions)
+    found = _sectors(landscape.take(EACH), parameters, directions)
+    landscape.check_held("parameters theta of weights and bias", found, found)
+    return found
 
 
 def _sectors(each: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:

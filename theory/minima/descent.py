@@ -68,6 +68,7 @@ def _descend_chunk(landscape: Landscape, start: FloatArray, iterations: int, tar
     running = np.arange(count)
     part, here = landscape, start
     loss, gradient, hessian = part.expand(here)
+    landscape.check_held("weights and bias of a start", loss, hessian)
     norm = np.linalg.norm(gradient, axis=-1)
     losses[:], norms[:] = loss, norm
     for iteration in range(1, iterations + 1):
@@ -108,6 +109,10 @@ def descend(landscape: Landscape, start: Any, *, iterations: int = 200, target: 
     Returns:
         Where each descent ended. One that met `target` is at a critical point: a minimum, or seldom a saddle that
         attracts from one side of a kink.
+
+    Raises:
+        ValueError: if an argument isn't what it has to be, or a start so large that float64 doesn't hold its loss
+            and the second derivatives.
     """
     check_kind("landscape", landscape, Landscape)
     start = reals("start", start, (*landscape.batch_shape, landscape.size))

@@ -107,7 +107,7 @@ def downhill(
         ValueError: if the model is a batch, or shapes don't fit.
     """
     seconds = check_number("seconds", seconds, least=0, infinite=True)
-    check_callable("report", report, optional=True)
+    check_callable("report", report, 1, optional=True)
     landscape, start = _single(model, weights, bias)
     began, count = time.monotonic(), 0
     best: tuple[float, FloatArray, float] = (np.inf, start, np.inf)
@@ -160,7 +160,7 @@ def estimated_curvature(
         ValueError: if the model is a batch, or shapes don't fit.
     """
     seconds = check_number("seconds", seconds, least=0, infinite=True)
-    check_callable("report", report, optional=True)
+    check_callable("report", report, 1, optional=True)
     landscape, theta = _single(model, weights, bias)
     began, turns = time.monotonic(), _rotations(landscape, theta)
     vector = np.random.default_rng(0).normal(size=len(theta))

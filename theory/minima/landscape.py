@@ -104,6 +104,12 @@ class Landscape:
         units = np.repeat([SLOPE_ROUNDING, CURVATURE_ROUNDING], [slopes, curvatures])
         return np.asarray(np.maximum(self.model.importances().sum(axis=-1), 1)[..., None] * units)
 
+    @staticmethod
+    def check_held(name: str, losses: FloatArray, hessians: FloatArray) -> None:
+        """Raise `ValueError` if parameters of a name are so large that float64 doesn't hold what came of `expand`."""
+        if not (np.isfinite(losses).all() and np.isfinite(hessians).all()):
+            raise ValueError(f"{name} must be small enough for float64 to hold the loss and its second derivatives")
+
     def losses(self, parameters: FloatArray) -> FloatArray:
         """Return L at θ, shape (...)."""
         return np.asarray(self.exact.loss(*self.split(parameters)))

@@ -96,7 +96,8 @@ def polish(model: ToyModel, weights: Any, bias: Any) -> Any:
         names are arrays, of a line of them.
 
     Raises:
-        ValueError: if shapes don't fit, an entry isn't a finite number, or more than eight features interact.
+        ValueError: if shapes don't fit, an entry isn't a finite number, or so large that float64 doesn't hold the loss
+            and its second derivatives, or more than eight features interact.
 
     Example:
         >>> from tegum.theory import IndependentFeatures, ToyModel

@@ -17,6 +17,7 @@ from ..numerics import (
     Summarised,
     check_callable,
     check_count,
+    check_kind,
     check_number,
     check_text,
     whole_numbers,
@@ -59,11 +60,12 @@ class Family(Summarised):
             "exchanges", self.exchanges, ("k", self.n_features), least=0, most=self.n_features - 1
         )
         object.__setattr__(self, "exchanges", exchanges)
-        check_callable("at", self.at)
+        check_callable("at", self.at, 1)
 
     def models(self, logarithm: FloatArray) -> ToyModel:
         """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
         models = self.at(np.clip(np.exp(logarithm), self.low, self.high))
+        check_kind("what at returns", models, ToyModel)
         models.check_plain("a family of models", "bias")
         return models
 

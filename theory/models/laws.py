@@ -363,7 +363,7 @@ def law_to_plain(law: FeatureLaw) -> dict[str, Any]:
     """Return a law as JSON has it: its kind under "law", its parameters, its amplitude.
 
     Raises:
-        ValueError: if its class has no `kind` of its own, so that no description could give it back.
+        ValueError: if it is no law, or its class has no `kind` of its own, so that no description could give it back.
     """
     check_kind("law", law, FeatureLaw)
     if FeatureLaw._kinds.get(type(law).kind) is not type(law):
@@ -382,7 +382,7 @@ def law_from_plain(plain: Any) -> FeatureLaw:
         ValueError: if it is none.
     """
     if not isinstance(plain, Mapping) or "law" not in plain:
-        raise ValueError(f"features must be a mapping with the key 'law', got {shown(plain)}")
+        raise ValueError(f"plain features must be a mapping with the key 'law', got {shown(plain)}")
     check_choice("law", plain["law"], FeatureLaw._kinds)
     own = {key: value for key, value in plain.items() if key not in ("law", "amplitude")}
     kind = FeatureLaw._kinds[plain["law"]]

@@ -281,8 +281,7 @@ def diagram_model(n_features: int, n_hidden: int, density: ArrayLike, relative_i
         ValueError: as `ToyModel` and `IndependentFeatures`.
     """
     check_count("n_features", n_features, 1, MOST_SIZE)
-    given = {"density": density, "relative_importance": relative_importance}
-    density, ratio = (reals(name, values) for name, values in given.items())
+    density, ratio = reals("density", density), reals("relative_importance", relative_importance, above=0)
     importance = np.ones((*ratio.shape, n_features))
     importance[..., -1] = ratio
     return ToyModel(n_features, n_hidden, IndependentFeatures(density[..., None]), importance)

@@ -180,7 +180,10 @@ class TableFeatures(FeatureLaw):
                 members = sorted(active)
             except TypeError:
                 raise ValueError(f"a pattern must be a set of features, numbered from 0, got {active!r}") from None
-            pattern = checked_groups([members])[0] if members else ()
+            try:
+                pattern = checked_groups([members])[0] if members else ()
+            except ValueError as error:
+                raise ValueError(f"table must map sets of features: {error}") from None
             if pattern in chances:
                 raise ValueError(f"table lists the pattern {pattern} twice")
             chances[pattern] = numbers("probability", given)

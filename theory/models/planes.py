@@ -67,12 +67,11 @@ class PlaneAxis(Summarised):
     def __post_init__(self) -> None:
         """Check the range, and choose the scale where none was."""
         check_text("name", self.name)
-        check_number("low", self.low)
-        check_number("high", self.high)
+        for end in ("low", "high"):
+            object.__setattr__(self, end, check_number(end, getattr(self, end)))
         check_text("scale", self.scale)
         if self.domain is not None:
-            check_range("domain", self.domain)
-            object.__setattr__(self, "domain", tuple(map(float, self.domain)))
+            object.__setattr__(self, "domain", check_range("domain", self.domain))
         if not self.scale:
             object.__setattr__(self, "scale", "log" if self.low > 0 else "linear")
         if self.scale not in SCALES:
@@ -153,7 +152,7 @@ class Plane(Summarised):
         check_kind("y", self.y, PlaneAxis)
         check_count("n_features", self.n_features, 1, MOST_EXCHANGED if self.exchanges is None else MOST_SIZE)
         check_count("n_hidden", self.n_hidden)
-        check_callable("at", self.at)
+        check_callable("at", self.at, 2)
         if self.exchanges is not None:
             n = self.n_features
             exchanges = whole_numbers("exchanges", self.exchanges, ("k", n), least=0, most=n - 1)
@@ -187,7 +186,9 @@ class Plane(Summarised):
 
     def models(self, q: FloatArray) -> ToyModel:
         """Return the models at rows of positions, shape (K, 2)."""
-        return self.at(self.x.value(q[:, 0]), self.y.value(q[:, 1]))
+        model = self.at(self.x.value(q[:, 0]), self.y.value(q[:, 1]))
+        check_kind("what at returns", model, ToyModel)
+        return model
 
     def position(self, x: ArrayLike, y: ArrayLike) -> FloatArray:
         """Return positions q, shape (..., 2), of values of the two parameters."""
@@ -220,10 +221,8 @@ def diagram_plane(
     """
     check_count("n_features", n_features, 1, MOST_EXCHANGED)
     check_count("n_hidden", n_hidden)
-    for name, ends in (("density", density), ("importance", importance)):
-        check_range(name, ends)
-    x = PlaneAxis("density", *density, "log", DOMAINS["density"])
-    y = PlaneAxis("importance", *importance, "log", DOMAINS["importance"])
+    ends = {"density": density, "importance": importance}
+    x, y = (PlaneAxis(name, *check_range(name, both), "log", DOMAINS[name]) for name, both in ends.items())
     equal = [[*order, n_features - 1] for order in permutations(range(n_features - 1))]
     return Plane(x, y, n_features, n_hidden, partial(diagram_model, n_features, n_hidden), np.array(equal))
 

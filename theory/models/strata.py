@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, check_count, reals, whole_numbers
+from ..numerics import MOST_SAMPLES, FloatArray, check_count, reals, whole_numbers
 
 
 def stratified_counts(masses: FloatArray, active: NDArray[np.int64], batch_size: int) -> NDArray[np.int64]:
@@ -25,7 +25,7 @@ def stratified_counts(masses: FloatArray, active: NDArray[np.int64], batch_size:
     Raises:
         ValueError: if there are fewer samples than patterns.
     """
-    check_count("batch_size", batch_size)
+    check_count("batch_size", batch_size, 1, MOST_SAMPLES)
     masses = reals("masses", masses, ("R", "patterns"), least=0)
     active = whole_numbers("active", active, masses.shape[1:], least=0)
     possible = masses > 0

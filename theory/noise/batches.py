@@ -8,7 +8,7 @@ import numpy as np
 
 from ..minima import Landscape, one_sided_hessians
 from ..models import ToyModel
-from ..numerics import FloatArray, check_choice, check_count, check_kind, over_slices, reals
+from ..numerics import MOST_SAMPLES, FloatArray, check_choice, check_count, check_kind, over_slices, reals
 from .cells import MAX_FEATURES
 from .covariance import Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, check_rule, spread_after
@@ -82,7 +82,7 @@ def spreads_after(
     bias = reals("bias", bias, (*shape, model.n_features))
     rates = reals("rates", rates, ("T",), least=0)
     check_rule(rule)
-    check_count("batch_size", batch_size)
+    check_count("batch_size", batch_size, 1, MOST_SAMPLES)
     check_choice("sampling", sampling, get_args(Sampling))
     check_choice("zero_inputs", zero_inputs, get_args(ZeroInputs))
     landscape = Landscape(model)

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import ActivePattern, ToyModel, stratified_counts
-from ..numerics import FloatArray, Summarised, check_broadcast, check_kind, over_slices, reals
+from ..numerics import (
+    MOST_SAMPLES,
+    FloatArray,
+    Summarised,
+    check_broadcast,
+    check_count,
+    check_kind,
+    over_slices,
+    reals,
+)
 from .cells import MAX_FEATURES, Points, pattern_moments
 
 Sampling = Literal["plain", "stratified"]
@@ -64,8 +73,7 @@ class GradientNoise(Summarised):
         for name, value, words in (("sampling", sampling, Sampling), ("zero_inputs", zero_inputs, ZeroInputs)):
             if value not in get_args(words):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(words))}, got {value!r}")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+        check_count("batch_size", batch_size, 1, MOST_SAMPLES)
         drawn = np.array([bool(active) or zero_inputs == "sampled" for active in self.patterns])
         chances = self.chances * drawn
         if sampling == "stratified":
@@ -96,7 +104,8 @@ def gradient_noise(model: ToyModel, weights: ArrayLike, bias: ArrayLike) -> Grad
         The record, its leading shape that of model, weights and bias broadcast.
 
     Raises:
-        ValueError: if shapes don't fit, or too many features can be active at once.
+        ValueError: if shapes don't fit, too many features can be active at once, or weights are so large that float64
+            doesn't hold the squares of gradients.
     """
     check_kind("model", model, ToyModel)
     model.check_plain("the covariance of gradients", "bias", "targets")
@@ -131,6 +140,8 @@ def gradient_noise(model: ToyModel, weights: ArrayLike, bias: ArrayLike) -> Grad
     parts = over_slices(work, rows, CHUNK)
     means = np.stack([np.concatenate([part[a][0] for part in parts]) for a in range(len(law))], axis=1)
     seconds = np.stack([np.concatenate([part[a][1] for part in parts]) for a in range(len(law))], axis=1)
+    if not np.isfinite(seconds).all():
+        raise ValueError("weights and bias must be small enough for float64 to hold the squares of gradients")
     size = (m + 1) * n
     chances = np.stack([np.broadcast_to(np.asarray(c, dtype=np.float64), shape) for c in law.values()], axis=-1)
     return GradientNoise(

@@ -18,7 +18,16 @@ from numpy.typing import ArrayLike
 
 from ..minima import CriticalPoint, Landscape, one_sided_hessians, orbit_projector
 from ..models import ToyModel
-from ..numerics import FloatArray, Summarised, check_choice, check_count, check_kind, check_number, reals
+from ..numerics import (
+    MOST_SAMPLES,
+    FloatArray,
+    Summarised,
+    check_choice,
+    check_count,
+    check_kind,
+    check_number,
+    reals,
+)
 from .covariance import GradientNoise, Sampling, ZeroInputs, gradient_noise
 from .dynamics import OptimiserRule, spread_after, spread_at_rest, spread_of_steps
 
@@ -111,7 +120,7 @@ def sampling_noise(
     model.check_plain("the noise of training", "bias", "targets")
     check_kind("point", point, CriticalPoint)
     rates = reals("learning_rate", learning_rate, least=0)
-    check_count("batch_size", batch_size)
+    check_count("batch_size", batch_size, 1, MOST_SAMPLES)
     check_choice("optimiser", optimiser, get_args(Optimiser))
     if momentum is not None:
         momentum = check_number("momentum", momentum, least=0, below=1)

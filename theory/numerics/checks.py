@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AnySet
 from fractions import Fraction
+from inspect import signature
 from numbers import Integral
 from typing import Any
 
@@ -122,10 +123,35 @@ def check_text(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be text, got {shown(value)}")
 
 
-def check_callable(name: str, value: Any, *, optional: bool = False) -> None:
-    """Raise `ValueError` unless a value can be called, or is None where that may be."""
-    if not (callable(value) or (optional and value is None)):
-        raise ValueError(f"{name} must be a function{' or None' if optional else ''}, got {shown(value)}")
+def check_callable(name: str, value: Any, takes: int, *names: str, optional: bool = False) -> None:
+    """Raise `ValueError` unless a value can be called with so many arguments, or is None where that may be.
+
+    A class isn't meant where something is to be done or computed. Found out here, an error costs no work.
+
+    Args:
+        name: of the argument, for the message.
+        value: what came.
+        takes: how many arguments it is called with.
+        names: of further ones, which are given by name.
+        optional: whether it may be None.
+    """
+    if optional and value is None:
+        return
+    if not callable(value) or isinstance(value, type) or not _takes(value, takes, names):
+        wanted = f"{takes} argument{'s' if takes > 1 else ''}{''.join(f' and {one}=' for one in names)}"
+        raise ValueError(f"{name} must be a function of {wanted}{' or None' if optional else ''}, got {shown(value)}")
+
+
+def _takes(function: Callable[..., Any], count: int, names: tuple[str, ...]) -> bool:
+    """Return whether a function can be called with such arguments, where it says what it takes."""
+    try:
+        signature(function).bind(*range(count), **dict.fromkeys(names))
+    except TypeError:
+        return False
+    except ValueError:
+        # Functions of compiled modules don't say.
+        return True
+    return True
 
 
 def check_kind(name: str, value: Any, *kinds: type, optional: bool = False) -> None:
@@ -136,13 +162,13 @@ def check_kind(name: str, value: Any, *kinds: type, optional: bool = False) -> N
         raise ValueError(f"{name} must be {article} {names}, got {type(value).__name__}")
 
 
-def check_range(name: str, ends: Any) -> None:
-    """Raise `ValueError` unless a value is two numbers in order."""
+def check_range(name: str, ends: Any) -> tuple[float, float]:
+    """Return two numbers in order as floats, or raise `ValueError` unless a value is such."""
     both = members(name, ends, object)
     if len(both) != 2:
         raise ValueError(f"{name} must be two numbers, low and high, got {shown(ends)}")
-    check_number(f"low end of {name}", both[0])
-    check_number(f"high end of {name}", both[1], least=both[0], infinite=True)
+    low = check_number(f"low end of {name}", both[0])
+    return low, check_number(f"high end of {name}", both[1], least=low, infinite=True)
 
 
 def members(name: str, values: Any, *kinds: type, least: int = 0, count: int | None = None) -> tuple[Any, ...]:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from sys import version_info
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any, TypeVar, cast
 
-from ..storage import replacing
-
-try:
-    import fcntl
-except ImportError:  # Not a Unix.
-    locks: ModuleType | None = None
-else:
-    locks = fcntl
+from ..storage import claimed, replacing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -58,7 +50,9 @@ def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -
     assert isinstance(function, FunctionType)
     named = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
     named.__doc__, named.__qualname__ = function.__doc__, f"{function.__qualname__}_{_stamp(function)}"
-    with _in_turn(function.__code__.co_filename):
+    # The source is locked itself: it is there, and a lock needs no right to write. Without a file, or on a file system
+    # without locks, processes go on side by side.
+    with claimed(Path(function.__code__.co_filename), wait=True):
         with suppress(RuntimeError, OSError):
             # Where it is kept is known before it is loaded.
             kept = Kept(Path(numba.njit(cache=True, **options)(named).stats.cache_path), named)
@@ -115,29 +109,6 @@ class Kept:
             if not self._sums.exists() or self._sums.read_bytes() != text.encode():
                 with replacing(self._sums) as new:
                     new.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _in_turn(path: str) -> Iterator[None]:
-    """Let one process at a time go on that names this source, where the system has locks.
-
-    The source is locked itself: it is there, and a lock needs no right to write. The lock ends with its process,
-    however that ends.
-    """
-    held = None
-    # Without a file, or on a file system without locks, processes go on side by side.
-    with suppress(OSError):
-        if locks is not None:
-            held = os.open(path, os.O_RDONLY)
-            locks.flock(held, locks.LOCK_EX)
-    try:
-        yield
-    finally:
-        if locks is not None and held is not None:
-            with suppress(OSError):
-                # A process that was forked meanwhile would hold it further.
-                locks.flock(held, locks.LOCK_UN)
-            os.close(held)
 
 
 def type_of(example: Any) -> Any:

@@ -50,6 +50,8 @@ class Interval:
 def rational(name: str, value: Any, kind: str = "a rational number") -> Fraction:
     """Return a number exactly as a fraction, or raise a `ValueError` that names it."""
     try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError("a truth value is no number")
         # NumPy's integers would stay inside the fraction, and overflow.
         return Fraction(value.item() if isinstance(value, np.generic) else value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):

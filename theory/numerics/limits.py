@@ -9,6 +9,8 @@ from __future__ import annotations
 MOST_STARTS = 2**16
 # Steps of an optimiser, of a flow and along a branch.
 MOST_STEPS = 10**8
+# Inputs of a batch: more can't be told apart as floating-point numbers.
+MOST_SAMPLES = 2**53
 # Features whose exchanges are listed, n! of them, and pairs of features, 2^n n!.
 MOST_EXCHANGED, MOST_PAIRS = 9, 6
 # Features and hidden dimensions of a record; of a problem that is solved for all of them at once.

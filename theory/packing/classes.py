@@ -23,6 +23,8 @@ from .best import BestPacking
 
 # Classes of importance: mixtures of them are listed.
 MOST_CLASSES = 8
+# Importances of which products and sums are numbers yet.
+LEAST_IMPORTANCE, MOST_IMPORTANCE = 1e-100, 1e100
 # Copies per dimension below this are rounding.
 NONE = 1e-9
 
@@ -87,10 +89,10 @@ def class_factors(packing: BestPacking, importance: Sequence[float]) -> tuple[Fa
         importance: of each class.
 
     Raises:
-        ValueError: if an importance isn't positive, or there is none.
+        ValueError: if an importance isn't from 1e-100 to 1e100, or there is none.
     """
     check_kind("packing", packing, BestPacking)
-    sizes = _checked(importance)
+    sizes = checked_classes(importance)
     found = []
     for number, weight in enumerate(sizes):
         where = f" of class {number + 1}" if len(sizes) > 1 else ""
@@ -124,7 +126,7 @@ def mixed_factors(
     """
     density = check_number("density", density, above=0, below=1)
     check_count("most", most, 2, MAX_SEARCHED_FEATURES)
-    sizes = _checked(importance)
+    sizes = checked_classes(importance)
     law = IndependentFeatures(density, amplitude=as_amplitude(amplitude))
     square = density * float(law.amplitude.second_moment)
     dropped = square - (density * float(law.amplitude.mean)) ** 2
@@ -164,7 +166,8 @@ def shared_packing(
         mixed: further factors, such as those of `mixed_factors`.
 
     Raises:
-        ValueError: if numbers of classes differ, an importance or a ratio isn't positive, or exactly one feature is on.
+        ValueError: if numbers of classes differ, an importance isn't from 1e-100 to 1e100, a ratio isn't positive, or
+            exactly one feature is on.
 
     Example:
         >>> from tegum.theory import best_packing
@@ -174,7 +177,7 @@ def shared_packing(
     """
     check_kind("packing", packing, BestPacking)
     mixed = members("mixed", mixed, Factor)
-    sizes = _checked(importance)
+    sizes = checked_classes(importance)
     amounts = reals("per_dimension", per_dimension, (len(sizes),), above=0)
     factors = all_factors(packing, sizes, mixed)
     saved = np.array([one.saved for one in factors])
@@ -208,9 +211,9 @@ def all_factors(packing: BestPacking, importance: Sequence[float], mixed: Sequen
     return (*class_factors(packing, importance), *mixed)
 
 
-def _checked(importance: Sequence[float]) -> tuple[float, ...]:
-    """Return the importances of classes, or raise."""
-    sizes = reals("importance", importance, ("classes",), above=0)
+def checked_classes(importance: Sequence[float]) -> tuple[float, ...]:
+    """Return the importances of classes, or raise `ValueError` unless they are some in the range that is covered."""
+    sizes = reals("importance", importance, ("classes",), least=LEAST_IMPORTANCE, most=MOST_IMPORTANCE)
     if not 1 <= len(sizes) <= MOST_CLASSES:
         raise ValueError(f"importance must be that of 1 to {MOST_CLASSES} classes, got {len(sizes)}")
     return tuple(sizes.tolist())

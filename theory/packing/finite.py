@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ..numerics import MOST_SIZE, FloatArray, Summarised, check_count, check_kind, members, reals, whole_numbers
+from ..numerics import MOST_SIZE, FloatArray, Summarised, check_count, check_kind, members, whole_numbers
 from .best import BestPacking
-from .classes import Factor, all_factors
+from .classes import Factor, all_factors, checked_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,8 @@ def finite_packing(
         mixed: further factors that hold features of several classes, such as those of `mixed_factors`.
 
     Raises:
-        ValueError: if a size or importance isn't positive, numbers of classes differ, or exactly one feature is on
-            (what a block costs then depends on n).
+        ValueError: if a size isn't positive, an importance isn't from 1e-100 to 1e100, numbers of classes differ, or
+            exactly one feature is on (what a block costs then depends on n).
 
     Example:
         >>> from tegum.theory import best_packing
@@ -68,7 +68,7 @@ def finite_packing(
     check_kind("packing", packing, BestPacking)
     numbers = np.atleast_1d(whole_numbers("n_features", n_features, least=1, most=MOST_SIZE))
     check_count("n_hidden", n_hidden, 1, MOST_SIZE)
-    importance = reals("importance", importance, ("classes",), above=0).tolist()
+    importance = checked_classes(importance)
     mixed = members("mixed", mixed, Factor)
     numbers = np.atleast_1d(n_features)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not isinstance(n_hidden, (int, np.integer)):
@@ -77,7 +77,7 @@ def finite_packing(
     if min(counts, default=0) < 1 or n_hidden < 1:
         raise ValueError(f"sizes must be positive, got n_features={n_features}, n_hidden={n_hidden}")
     if len(counts) != len(importance):
-        raise ValueError(f"expected a number of features for each of {len(importance)} importances, got {n_features!r}")
+        raise ValueError(f"n_features and importance must be of as many classes, got {n_features!r} and {importance}")
     factors = all_factors(packing, importance, mixed)
     saved = np.array([one.saved for one in factors])
     sides = np.array([[one.dim for one in factors], *np.array([one.counts for one in factors]).T])

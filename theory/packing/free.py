@@ -34,6 +34,8 @@ LEVEL, APART = 1e-7, 1e-3
 HEAT, LIMIT, FINALISTS = 50, 500, 2
 # Standard deviation by which given starts are moved.
 MOVED = 0.01
+# E[x²] in units of which losses are numbers yet.
+LEAST_SQUARE = 1e-100
 # Lengths of the columns that a search starts from, and by how much those are shorter that begin as if dropped.
 LENGTHS, SHORT = (0.6, 1.1), 0.1
 
@@ -120,6 +122,8 @@ def free_packing(
         begun.append((reals("also", place[0], (dim, corners)), reals("also", place[1], (corners,))))
     size = as_amplitude(amplitude)
     mean, square = density * float(size.mean), density * float(size.second_moment)
+    if square < LEAST_SQUARE:
+        raise ValueError(f"density must be large enough for E[x²] to be {LEAST_SQUARE:g} or more, got {density}")
     model = ToyModel(corners, dim, IndependentFeatures(density, amplitude=size))
     inputs = _Inputs(model, seed)
     rng = np.random.default_rng(seed)

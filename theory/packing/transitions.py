@@ -65,7 +65,7 @@ def packing_transitions(
     """
     places = reals("inverse_densities", inverse_densities, ("points",), above=1)
     among = members("among", among, str, least=1)
-    check_callable("on_progress", on_progress, optional=True)
+    check_callable("on_progress", on_progress, 1, optional=True)
     if not len(places) or (np.diff(places) <= 0).any():
         raise ValueError(f"inverse_densities must ascend from above 1, got {inverse_densities!r}")
     packings: list[BestPacking] = []

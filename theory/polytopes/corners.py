@@ -180,7 +180,7 @@ def tegum_product(*factors: Polytope) -> Polytope:
     """
     factors = members("factors", factors, Polytope)
     if not factors:
-        raise ValueError("a tegum product needs at least one polytope, got none")
+        raise ValueError("factors must be at least one polytope, got none")
     if len(factors) == 1:
         return factors[0]
     vertices = sympy.ImmutableMatrix(sympy.diag(*(factor.vertices for factor in factors)))

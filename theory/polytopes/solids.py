@@ -287,4 +287,4 @@ def _solid(name: str) -> Polytope:
     if found := re.fullmatch(DUOANTIPRISMS, name):
         return duoantiprism(int(found[1]), int(found[2]))
     known = ", ".join([*NAMED, "k-gon", "d-simplex", "d-cross-polytope", "d-cube", "d-hemicube", "p-q duoantiprism"])
-    raise ValueError(f"expected a polytope among {known}, or several joined by ' + ', got {name!r}")
+    raise ValueError(f"the name of a shape must be one of {known}, or several joined by ' + ', got {name!r}")

@@ -134,6 +134,9 @@ class _Search:
             reach = half * np.sqrt(dimensions)
             centres = centres[np.linalg.norm(centres, axis=1) - reach <= np.pi]
             centres = centres[_smallest(centres, alike, reach)]
+            if not len(centres):
+                # What was left are images of cells that were given up.
+                break
             slack = self.spread * 2 * np.sin(min(reach, np.pi) / 2)
             examined += len(centres)
             if examined > MOST_CELLS:

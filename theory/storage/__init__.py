@@ -29,6 +29,7 @@ from .checksums import (
 )
 from .destination import Destination, MovedError, write_whole
 from .limits import OBJECTS, check_archive, check_declared, read_npy, read_npz
+from .locks import claimed
 from .paths import check_path
 from .saving import NOTHING, ChangedError, recover, replacing, workplace
 
@@ -45,6 +46,7 @@ __all__ = [
     "check_digest",
     "check_path",
     "check_unverified",
+    "claimed",
     "digest_of",
     "read_npy",
     "read_npz",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ class Destination:
         path: where to. Folders that aren't there are made, and removed again if nothing is written. Of a symbolic link
             the target is written, and the link stays.
         names: of what is written into the folder `path`; None if `path` is written itself.
-        force: whether to replace also what somebody else puts there between the beginning of the block and its end.
+        force: whether to replace also what somebody else puts there between the beginning of the block and its end, as
+            it does in any case within a block that says so.
 
     Raises:
         ValueError: if `path` is no path, or a file to be written has no name; when the block is entered, if a file is
@@ -112,7 +114,7 @@ class Destination:
         real = Path(os.path.realpath(place))
         note(held, None, real)
         try:
-            with replacing(real, None if held.force else held.noted[real]) as new:
+            with replacing(real, None if self._force or held.force else held.noted[real]) as new:
                 write(new)
                 written.state = state_of(new)
                 if real.is_dir() and not new.is_dir():
@@ -138,13 +140,17 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file, which replaces what is at `path` in one step when it is on the disk.
 
     Raises:
-        ValueError: if a folder is there, or another process is writing it.
+        ValueError: if a folder is there, another process is writing it, or the text is none that UTF-8 can spell.
         OSError: if it can't be written; `path` is then as it was. If it is a `MovedError`, the text is elsewhere.
     """
+    try:
+        spelled = text.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise ValueError(f"text must be text that UTF-8 can spell, got {reprlib.repr(text)}") from None
     with Destination(path) as place:
         if place.path.is_dir():
             raise ValueError(f"expected a file or nothing at {path}, got a folder: choose another place")
-        place.save(lambda new: new.write_text(text, encoding="utf-8"))
+        place.save(lambda new: new.write_bytes(spelled))
 
 
 def _elsewhere(write: Callable[[Path], object], place: Path) -> Path | None:

@@ -85,7 +85,7 @@ def note(held: Holding, names: Sequence[str] | None, place: Path | None = None) 
         ValueError: if something of another kind is in the way.
     """
     place = held.place if place is None else place
-    for name in names or ("",):
+    for name in ("",) if names is None else names:
         inside = Path(os.path.realpath(place / name)) if name else place
         if inside not in held.noted:
             _check_kind(inside)

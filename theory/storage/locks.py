@@ -20,8 +20,12 @@ TAKEN = (errno.EACCES, errno.EAGAIN)
 LIST = Path("/proc/locks")
 
 
-def locked(handle: int) -> bool | None:
+def locked(handle: int, *, wait: bool = False) -> bool | None:
     """Lock an open file or folder until it is closed, and return whether that could be done.
+
+    Args:
+        handle: of what is open.
+        wait: until whoever has it has ended, if it is locked already.
 
     Returns:
         True; False if it is locked already, by another process or another opening of it; None where there are no locks.
@@ -29,7 +33,7 @@ def locked(handle: int) -> bool | None:
     if fcntl is None:  # pragma: no cover
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return False if error.errno in TAKEN else None
     return True
@@ -44,7 +48,7 @@ def released(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Iterator[bool | None]:
+def claimed(path: Path, *, wait: bool = False) -> Iterator[bool | None]:
     """Lock a file or folder for the block, and tell what came of it, as `locked`; None if it can't be opened."""
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -52,9 +56,9 @@ def claimed(path: Path) -> Iterator[bool | None]:
         yield None
         return
     try:
-        yield locked(handle)
+        yield locked(handle, wait=wait)
     finally:
-        os.close(handle)
+        released(handle)
 
 
 def holder(handle: int) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import INTERRUPTED, MISUSE, Outcome, ended, started
+from tests.support.command_line import FAILED, INTERRUPTED, MISUSE, Outcome, ended, started
 from tests.support.places import ROOT
 
 # Behind the face: the root of the command line, with its registry.
@@ -110,6 +110,18 @@ def test_ctrl_c_ends_any_command_without_a_traceback(tegum_: Any, monkeypatch: p
     outcome = tegum_("minima", "--density", "0.5")
     assert (outcome.code, outcome.out) == (INTERRUPTED, "")
     assert outcome.err == "tegum: interrupted\n"
+
+
+def test_too_little_memory_is_one_line(tegum_: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise MemoryError("Unable to allocate 745 GiB")
+
+    monkeypatch.setattr("tegum.theory.minima.local_minima", full)
+    outcome = tegum_("minima", "--density", "0.5")
+    assert (outcome.code, outcome.out) == (FAILED, "")
+    assert outcome.err == (
+        "tegum: there isn't enough memory for this, ask for less at a time: Unable to allocate 745 GiB\n"
+    )
 
 
 def test_a_bug_is_not_passed_off_as_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,8 @@ def test_ctrl_c_in_training_leaves_the_minima(tegum_: Any, tmp_path: Path, monke
         (["correlated", "--law", "independent"], "--law must be 'correlated' or 'anticorrelated'"),
         (["correlated", "--pairs", "4"], "--pairs must lie in 2 to 3"),
         (["correlated", "--law", "anticorrelated", "--high", "0.7"], "high must lie in (0.01, 0.5], got 0.7"),
-        (["correlated", "--starts", "0"], "--starts must be positive"),
+        (["correlated", "--starts", "0"], "--starts must lie in 1 to 100,000, got 0"),
+        (["deform", "--probes", "999999999"], "--probes must lie in 1 to 100,000, got 999999999"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -116,6 +116,20 @@ def test_a_sweep_refuses_bad_options(tegum_: Any, tmp_path: Path, words: str, me
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("text", "at text, got a file"), ("text/inside", "nothing at text, got a file"), (".", "--out must name")],
+)
+def test_a_place_that_can_be_no_sweep_is_refused(
+    tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("mine")
+    tegum_(f"sweep --density 0.1 --steps 4 --out {out}").is_misuse(message)
+    assert os.listdir(tmp_path) == ["text"]
+    assert (tmp_path / "text").read_text() == "mine"
+
+
 def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise MemoryError("a single model doesn't fit on cuda")

@@ -54,4 +54,4 @@ def test_bad_sizes_are_refused(tegum_: Any, size: str, tmp_path: Path) -> None:
 
 
 def test_one_density_is_no_line(tegum_: Any, tmp_path: Path) -> None:
-    tegum_(f"uniform --points 1 --out {tmp_path}").is_misuse("expected at least 2 densities, got 1")
+    tegum_(f"uniform --points 1 --out {tmp_path}").is_misuse("--points must lie in 2 to 10,000, got 1")

@@ -458,6 +458,7 @@ def test_a_failure_in_a_second_run_keeps_the_first(
     ("changes", "message"),
     [
         pytest.param({"cells": 1}, "cells must be an integer of at least 2, got 1", id="one cell"),
+        pytest.param({"cells": 10**9}, "cells must be an integer from 2 to 1000, got", id="too many cells"),
         pytest.param({"cells": -4}, "cells must be an integer of at least 2, got -4", id="negative cells"),
         pytest.param({"seeds": 0}, "seeds must be an integer of at least 1, got 0", id="no seeds"),
         pytest.param({"steps": -1}, "steps must be an integer of at least 0, got -1", id="negative steps"),

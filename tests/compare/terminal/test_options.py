@@ -37,6 +37,13 @@ def test_axes_in_words(text: str, values: Any) -> None:
         np.testing.assert_allclose(found, values, rtol=1e-15)
 
 
+def test_more_values_than_fit_into_memory_are_none() -> None:
+    with pytest.raises(ValueError, match="--density must be at most 1,000,000 values, got a range of 99,999,999,999"):
+        numbers("density", "0.1:0.2:99999999999")
+    with pytest.raises(ValueError, match="--seeds must be at most 1,000,000 values, got a range of 100,000,000,000"):
+        whole_numbers("seeds", "0:99999999999")
+
+
 @pytest.mark.parametrize(
     ("text", "values"), [("3", 3), ("2,5", [2, 5]), ("2:5", [2, 3, 4, 5]), ("2.5", None), ("2:3:4", None), ("", None)]
 )

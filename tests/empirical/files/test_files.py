@@ -128,7 +128,7 @@ def test_a_dataset_is_labelled() -> None:
 
 @pytest.mark.parametrize("names", [("density",), ("seed", "importance"), ("a", "a")], ids=["few", "taken", "twice"])
 def test_names_of_dimensions_are_checked(names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="expected 2 different names for the batch dimensions"):
+    with pytest.raises(ValueError, match="batch_dims must be 2 different names"):
         to_dataset(trained(), batch_dims=names)
 
 

@@ -462,7 +462,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
         something_else,
         "expected the metadata of a sweep",
     ),
-    "a file": (a_file, "expected the metadata of a sweep"),
+    "a file": (a_file, r"expected a sweep \(a zarr folder\) at .*, got a file"),
 }
 
 

@@ -258,7 +258,7 @@ def test_auto_is_a_device_that_is_there() -> None:
         ({"seeds": [-1]}, "non-negative integers"),
         ({"seeds": [0.5]}, "non-negative integers"),
         ({"checkpoint": 3}, "checkpoint must be the path of a file or folder, got 3"),
-        ({"on_progress": "bar"}, "on_progress must be a function or None, got 'bar'"),
+        ({"on_progress": "bar"}, "on_progress must be a function of 2 arguments or None, got 'bar'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -145,3 +145,24 @@ def test_as_many_minima_are_asked_for_as_the_positions_need() -> None:
 def test_a_state_that_isn_t_there_is_none() -> None:
     # At so small an importance no stored state is stationary near this one.
     assert precise_minimum(two, DENSE_DIGON, (Fraction(9, 10), Fraction(1, 2))) is None
+
+
+def test_where_the_plane_ends_slopes_are_one_sided() -> None:
+    # With x₁ alone stored, L = r (p/3 − p b₂ + b₂²), b₂ = p/2; no density is above 1.
+    r = Fraction(9, 10)
+    found = precise_minimum(two, (1, 0, 0, 0.5), (Fraction(1), r), free=(3,))
+    assert found is not None
+    slopes = [float(slope) for slope in found.slope]
+    np.testing.assert_allclose(slopes, [float(r) * (1 / 3 - 1 / 2), 1 / 3 - 1 / 4], rtol=1e-12)
+
+
+def test_a_place_without_models_beside_it_is_refused() -> None:
+    def alone(p: Fraction, r: Fraction) -> ToyModel:
+        if r != 1:
+            raise ValueError("r must be 1")
+        return two(p, r)
+
+    with pytest.raises(ValueError, match="place must be one that models have models beside"):
+        precise_minimum(alone, (1, 0, 0, 0.25), (Fraction(1, 2), Fraction(1)), free=(3,))
+    with pytest.raises(ValueError, match="place must be one that models have a model at"):
+        precise_minimum(two, (1, 0, 0, 0.25), (Fraction(2), Fraction(1)), free=(3,))

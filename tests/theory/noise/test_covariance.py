@@ -194,9 +194,9 @@ def test_nothing_but_zeros_makes_no_noise() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda noise: noise.covariance(0), "batch_size must be a positive integer, got 0"),
-        (lambda noise: noise.covariance(True), "batch_size must be a positive integer, got True"),
-        (lambda noise: noise.covariance(2.0), "batch_size must be a positive integer"),
+        (lambda noise: noise.covariance(0), "batch_size must be an integer of at least 1, got 0"),
+        (lambda noise: noise.covariance(True), "batch_size must be an integer of at least 1, got True"),
+        (lambda noise: noise.covariance(2.0), "batch_size must be an integer of at least 1"),
         (lambda noise: noise.covariance(8, sampling="neither"), "sampling must be one of plain, stratified"),
         (lambda noise: noise.covariance(8, zero_inputs="none"), "zero_inputs must be one of sampled, exact"),
         (lambda noise: noise.covariance(2, sampling="stratified"), "a sample for each activity pattern"),

@@ -104,12 +104,12 @@ def test_no_product_costs_less_than_the_global_minimum() -> None:
     ("make", "message"),
     [
         (lambda: class_factors(ATLAS, ()), r"importance must be that of 1 to 8 classes, got 0"),
-        (lambda: class_factors(ATLAS, (1.0, 0.0)), "importance must be positive"),
+        (lambda: class_factors(ATLAS, (1.0, 0.0)), "importance must lie in"),
         (lambda: mixed_factors(0.3, (1.0, 0.5), most=5), "most must be an integer from 2 to 4, got 5"),
         (lambda: shared_packing(ATLAS, (1.0, 0.5), (1.0,)), "per_dimension must have shape \\(2,\\), got"),
         (lambda: shared_packing(ATLAS, (1.0, 0.5), (1.0, -1.0)), "per_dimension must be positive and finite"),
         (lambda: shared_packing(best_packing(None, among=SMALL), (1.0,), (1.0,)), "need a density"),
-        (lambda: finite_packing((1, 2), 2, ATLAS), "for each of 1 importances"),
+        (lambda: finite_packing((1, 2), 2, ATLAS), "n_features and importance must be of as many classes"),
         (
             lambda: finite_packing((1,), 1, ATLAS, mixed=mixed_factors(0.3, (1.0, 0.5), most=2)),
             "expected factors of 1 classes",

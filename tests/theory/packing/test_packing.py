@@ -227,7 +227,7 @@ def test_a_finite_packing_costs_what_its_model_costs(n: int, m: int, copies: dic
         (lambda: packed("digon", 0.0), r"density must lie in \(0, 1\).* got 0.0"),
         (lambda: packed("digon", 1.0), r"density must lie in \(0, 1\)"),
         (lambda: packed("triangular bipyramid", 0.1), "corners of a packed polytope must be alike"),
-        (lambda: packed("sphere", 0.1), "expected a polytope among"),
+        (lambda: packed("sphere", 0.1), "name of a shape must be one of"),
         (lambda: packed("digon", 0.1, amplitude="loud"), "amplitude must be"),
         (lambda: best_packing(0.1, among=()), "among must be a sequence of 1 or more"),
         (lambda: packing_transitions(np.array([2.0, 1.5])), "inverse_densities must ascend from above 1"),

@@ -184,14 +184,14 @@ def test_what_is_no_gram_matrix_is_named(gram: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: polytope("nonagon"), "expected a polytope among axis, .* got 'nonagon'"),
+        (lambda: polytope("nonagon"), "the name of a shape must be one of axis, .* got 'nonagon'"),
         (lambda: polytope("2-gon"), "at least 3 corners, got 2"),
         (lambda: simplex(0), "at least 1 dimension, got 0"),
         (lambda: cube(0), "at least 1 dimension"),
         (lambda: hemicube(2), "at least 3 dimensions, got 2"),
         (lambda: rectified_simplex(1), "at least 2 dimensions, got 1"),
         (lambda: square_antiprism(1), r"lies in \(0, 1\), got 1"),
-        (lambda: tegum_product(), "needs at least one polytope"),
+        (lambda: tegum_product(), "factors must be at least one polytope"),
         (lambda: Polytope("long", sympy.ImmutableMatrix([[2]])), "unit vectors, got lengths"),
     ],
 )

@@ -126,5 +126,5 @@ def test_sizes_that_differ_are_infinitely_far() -> None:
 def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match="takes one model"):
         recognise(np.ones((2, 2, 2)))
-    with pytest.raises(ValueError, match="expected a polytope among"):
+    with pytest.raises(ValueError, match="name of a shape must be one of"):
         recognise(np.eye(2), among=["sphere"])

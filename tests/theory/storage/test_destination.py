@@ -273,6 +273,15 @@ def test_what_appears_or_changes_meanwhile_is_not_overwritten(
     assert theirs.read_text() == "mine"
 
 
+@pytest.mark.parametrize(("outer", "inner"), [(True, False), (False, True)])
+def test_either_of_two_blocks_may_say_that_it_replaces(tmp_path: Path, outer: bool, inner: bool) -> None:
+    path = tmp_path / "a.txt"
+    with Destination(path, force=outer), Destination(path, force=inner) as place:
+        path.write_text("theirs")
+        place.save(text("mine"))
+    assert path.read_text() == "mine"
+
+
 def test_what_goes_away_meanwhile_is_no_reason(tmp_path: Path) -> None:
     write_whole(tmp_path / "a.txt", "before")
     with Destination(tmp_path / "a.txt") as place:

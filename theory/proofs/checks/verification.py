@@ -51,7 +51,7 @@ def check_certificate(certificate: Certificate, *, report: Callable[[int], None]
     Raises:
         ValueError: if it is something else than a `Certificate`.
     """
-    check_callable("report", report, optional=True)
+    check_callable("report", report, 1, optional=True)
     check_kind("certificate", certificate, Certificate)
     account = Account()
     try:

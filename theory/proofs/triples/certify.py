@@ -78,7 +78,7 @@ def certify_triple(
     check_kind("model", model, ToyModel)
     gap = check_number("gap", gap, least=0)
     check_count("max_boxes", max_boxes)
-    check_callable("report", report, optional=True)
+    check_callable("report", report, 3, optional=True)
     exact = certified_model(model, 3, 2)
     density, (one, two, three), _ = exact
     importance = one, two, three

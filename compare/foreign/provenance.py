@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tegum.theory import best_bias, expected_loss
+from tegum.theory.loss import expected_loss
+from tegum.theory.minima import best_bias
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import check_kind
 
