@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
-CHOICES = ("bias", "targets", "reduction")
+CHOICES = {"bias": "free", "targets": "all", "reduction": "sum"}
 WITHOUT_DENSITY = "sets how many features are on, and has no axis of densities: see tegum train"
 COVERED = "a sweep is of models with one density and importances 1, …, 1, r (train in Python takes any batch)"
 
@@ -105,8 +105,8 @@ class AxisOptions:
         if features["law"] not in ("independent", *GROUPED):
             without = WITHOUT_DENSITY if features["law"] in COUNTED else f"isn't one that a sweep trains: {COVERED}"
             raise ValueError(f"--law {features['law']} {without}")
-        for name in CHOICES:
-            if name in plain:
+        for name, meant in CHOICES.items():
+            if plain.get(name, meant) != meant:
                 raise ValueError(f"{COVERED}, got {name} {plain[name]!r}")
         if "density" not in features and "density" not in axes:
             raise ValueError("a sweep needs --densities, or a --density that doesn't vary, got none")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -375,7 +376,9 @@ def _importances(text: str, n: int, *, exact: bool) -> list[Any]:
     if rule is not None:
         if not 0 < rule[0] <= 1e6:
             raise ValueError(f"--importance geometric:RATIO needs a positive ratio, got {text!r}")
-        return [rule[0] ** i for i in range(n)]
+        # As text such as 1,0.7,0.49 says it, to the last digit.
+        ratio = Fraction(text.partition(":")[2].strip())
+        return [float(ratio**i) for i in range(n)]
     values = _several("importance", text, n, exact=exact)
     one = "1" if exact else 1.0
     return values if len(values) == n else [one] * (n - 1) + values

@@ -15,7 +15,7 @@ from .amplitudes import Amplitude, as_amplitude
 from .groups import checked_groups
 from .independence import ActivePattern, product_chance, product_patterns
 from .laws import FeatureLaw, component_from_plain, component_to_plain
-from .plain import FEW, check_keys, whole_of
+from .plain import FEW, check_keys, label_of, whole_of
 
 
 def common_amplitude(laws: Iterable[FeatureLaw], given: Any) -> Any:
@@ -132,11 +132,15 @@ class IndependentBlocks(FeatureLaw):
             parts.append((features, component_from_plain(found["law"], amplitude)))
         return cls(parts, amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         if len(self.parts) > FEW:
             return f"{len(self.parts):,} independent blocks"
-        told_of = [f"{', '.join(str(i + 1) for i in features)} ({law.describe()})" for features, law in self.parts]
+        place = label_of(features)
+        told_of = [
+            f"{', '.join(map(place, own))} ({law.describe([features[i] if features else i for i in own])})"
+            for own, law in self.parts
+        ]
         return f"independent blocks {' and '.join(told_of)}"
 
     def check(self, n_features: int) -> None:

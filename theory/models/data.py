@@ -82,10 +82,10 @@ class DataFeatures(FeatureLaw):
         weights = array_of("weights", found["weights"]) if "weights" in found else None
         return cls(array_of("inputs", found["inputs"]), weights)
 
-    def describe(self) -> str:
+    def describe(self, _: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         count, unequal = len(self.inputs), (self.weights != self.weights.reshape(-1)[:1]).any()
-        return f"data of {count:,} inputs{' with weights' if unequal else ''}"
+        return f"data of {count:,} input{'s' * (count != 1)}{' with weights' if unequal else ''}"
 
     @property  # type: ignore[misc]
     def amplitude(self) -> Amplitude:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..numerics import FloatArray, check_count, shown
 from .amplitudes import Amplitude
 from .independence import ActivePattern
 from .laws import NORMALISATION, DensityLaw
-from .plain import FEW, array_of, check_keys
+from .plain import FEW, array_of, check_keys, label_of
 
 
 def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:
@@ -82,15 +82,16 @@ class _GroupedLaw(DensityLaw):
         found = check_keys(f"the law {cls.kind!r}", plain, ("density", "groups"))
         return cls(array_of("density", found["density"]), found["groups"], amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         sizes = [len(group) for group in self.groups]
         if sum(sizes) <= FEW:
-            groups = " ".join(f"({','.join(str(i + 1) for i in group)})" for group in self.groups)
-            return f"{super().describe()}, groups {groups or 'none'}"
+            place = label_of(features)
+            groups = " ".join(f"({','.join(map(place, group))})" for group in self.groups)
+            return f"{super().describe(features)}, groups {groups or 'none'}"
         least, most = min(sizes), max(sizes)
         size = f"{least} features" if least == most else f"{least} to {most} features"
-        return f"{super().describe()}, {len(sizes)} groups of {size}"
+        return f"{super().describe(features)}, {len(sizes)} groups of {size}"
 
     def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
         """Return the groups and the features that are in none."""

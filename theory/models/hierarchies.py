@@ -14,7 +14,7 @@ from ..numerics import check_count, members, shown
 from .amplitudes import Amplitude
 from .independence import ActivePattern, product_chance
 from .laws import DensityLaw
-from .plain import array_of, check_keys, told, whole_of
+from .plain import FEW, array_of, check_keys, label_of, told, whole_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class HierarchicalFeatures(DensityLaw):
     Args:
         density: p_i = P(x_i ≠ 0), the marginal probability as in every other law, as for `IndependentFeatures`. That
             of a feature is at most that of its parent.
-        parents: each feature's parent, numbered from 0, or None.
+        parents: each feature's parent, numbered from 0; None or −1 for the root of a tree.
         amplitude: see `FeatureLaw`. Amplitudes are independent of each other.
 
     Raises:
@@ -48,7 +48,8 @@ class HierarchicalFeatures(DensityLaw):
     def __post_init__(self) -> None:
         """Validate densities and trees."""
         super().__post_init__()
-        parents = members("parents", self.parents, object, least=1)
+        given = members("parents", self.parents, object, least=1)
+        parents = [None if isinstance(parent, (int, np.integer)) and parent == -1 else parent for parent in given]
         n = len(parents)
         for parent in parents:
             if parent is not None:
@@ -85,10 +86,15 @@ class HierarchicalFeatures(DensityLaw):
         density = array_of("density", found["density"])
         return cls(density, [None if parent == -1 else parent for parent in parents], amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
-        trees = sum(parent is None for parent in self.parents)
-        return f"a hierarchy of {trees} tree{'s' * (trees != 1)}, {told('density', 'densities', self._exact)}"
+        roots = sum(parent is None for parent in self.parents)
+        trees = f"a hierarchy of {roots} tree{'s' * (roots != 1)}, {told('density', 'densities', self._exact)}"
+        if len(self.parents) > FEW:
+            return trees
+        place = label_of(features)
+        under = [f"{place(i)} under {place(above)}" for i, above in enumerate(self.parents) if above is not None]
+        return f"{trees}, {', '.join(under)}" if under else trees
 
     def check(self, n_features: int) -> None:
         """Raise `ValueError` unless there is a parent, or None, for each feature."""

@@ -105,8 +105,11 @@ class FeatureLaw(ABC):
             ValueError: if one is missing, unknown or out of range.
         """
 
-    def describe(self) -> str:
-        """Return the law in a few words, without its amplitude; features are numbered from 1."""
+    def describe(self, _: Sequence[int] | None = None, /) -> str:
+        """Return the law in a few words, without its amplitude; features are numbered from 1.
+
+        The argument says which features these are, numbered from 0, where the law is that of some of them.
+        """
         # For laws that have nothing better to say: numbers as they are, lists by their length.
         plain = self.to_plain().items()
         told_of = [f"{len(value)} {name}" if isinstance(value, list) else f"{name} {value}" for name, value in plain]
@@ -325,7 +328,7 @@ class DensityLaw(FeatureLaw):
         density = check_keys(f"the law {cls.kind!r}", plain, ("density",))["density"]
         return cls(array_of("density", density), amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, _: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         return f"{self.kind}, {told('density', 'densities', self._exact)}"
 

@@ -15,7 +15,10 @@ from .compositions import IndependentBlocks, common_amplitude, common_batch, dra
 from .independence import ActivePattern, constant_chance
 from .laws import NORMALISATION, FeatureLaw, IndependentFeatures, component_from_plain, component_to_plain
 from .patterns import TableFeatures
-from .plain import FEW, array_of, check_keys, plain_array, told
+from .plain import array_of, check_keys, plain_array, told
+
+# Laws of a mixture that are told one by one.
+TOLD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +97,12 @@ class MixtureFeatures(FeatureLaw):
         shares = [array_of("probabilities", share) for share in found["probabilities"]]
         return cls(shares, [component_from_plain(law, amplitude) for law in found["laws"]], amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
-        if len(self.laws) > FEW:
+        if len(self.laws) > TOLD:
             return f"a mixture of {len(self.laws):,} laws"
         told_of = (
-            f"{told('probability', 'probabilities', share.reshape(-1))} of {law.describe()}"
+            f"{told('probability', 'probabilities', share.reshape(-1))} of {law.describe(features)}"
             for share, law in zip(self.probabilities, self.laws, strict=True)
         )
         return f"a mixture: {' and '.join(told_of)}"

@@ -17,7 +17,7 @@ from .amplitudes import Amplitude
 from .groups import checked_groups
 from .independence import ActivePattern
 from .laws import NORMALISATION, FeatureLaw
-from .plain import array_of, check_keys, plain_array, whole_of
+from .plain import FEW, array_of, check_keys, label_of, plain_array, text_of, whole_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class KHotFeatures(FeatureLaw):
         active = check_keys(f"the law {cls.kind!r}", plain, ("active",))["active"]
         return cls(whole_of("active", active), amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, _: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         return f"{self.kind}, {self.active} active"
 
@@ -141,7 +141,7 @@ class OneHotFeatures(KHotFeatures):
         check_keys(f"the law {cls.kind!r}", plain, ())
         return cls(amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, _: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         return self.kind
 
@@ -221,9 +221,14 @@ class TableFeatures(FeatureLaw):
             table[pattern] = array_of("probability", row[1])
         return cls(table, amplitude=amplitude)
 
-    def describe(self) -> str:
+    def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
-        return f"a table of {len(self.table):,} patterns"
+        count = f"{len(self.table):,} pattern{'s' * (len(self.table) != 1)}"
+        if len(self.table) > FEW or self.batch_shape:
+            return f"a table of {count}"
+        place = label_of(features)
+        chances = (f"({','.join(map(place, on))}) {text_of(chance.item())}" for on, chance in self.table.items())
+        return f"a table of {count}: {', '.join(chances)}"
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

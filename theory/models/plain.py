@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -116,6 +116,11 @@ def text_of(value: Any) -> str:
     exact = isinstance(value, Fraction) and (value.denominator == 1 or Fraction(float(value)) != value)
     plain = plain_number(value if exact else float(value))
     return str(int(plain)) if isinstance(plain, float) and plain.is_integer() and abs(plain) < 1e15 else str(plain)
+
+
+def label_of(features: Sequence[int] | None) -> Callable[[int], str]:
+    """Return what tells a feature's number from 1, given which features are meant by 0, 1, …; None for all."""
+    return lambda i: str((i if features is None else features[i]) + 1)
 
 
 def told(name: str, names: str, array: NDArray[Any]) -> str:

@@ -25,7 +25,7 @@ from tegum.theory import (
     ToyModel,
     diagram_model,
 )
-from tegum.theory.models import PENALTIES, law_from_plain, law_to_plain
+from tegum.theory.models import PENALTIES, HierarchicalFeatures, IndependentBlocks, law_from_plain, law_to_plain
 from tests.support.laws import AMPLITUDES, EVERY_LAW
 
 PLAIN: dict[str, Any] = {
@@ -158,8 +158,20 @@ def test_toml_says_what_json_says() -> None:
         ),
         (
             ToyModel(2, 1, TableFeatures({(): 0.5, (0,): 0.5})),
-            "2 features in 1 dimension, a table of 2 patterns, uniform on [0, 1], importance 1, no penalties, "
-            "free biases",
+            "2 features in 1 dimension, a table of 2 patterns: () 0.5, (1) 0.5, uniform on [0, 1], importance 1, "
+            "no penalties, free biases",
+        ),
+        (
+            ToyModel(3, 2, HierarchicalFeatures([0.5, 0.25, 0.5], [-1, 0, None])),
+            "3 features in 2 dimensions, a hierarchy of 2 trees, densities 0.5, 0.25, 0.5, 2 under 1, "
+            "uniform on [0, 1], importance 1, no penalties, free biases",
+        ),
+        (
+            ToyModel(
+                3, 1, IndependentBlocks([((0, 2), CorrelatedFeatures(0.5, [(0, 1)])), ((1,), IndependentFeatures(1))])
+            ),
+            "3 features in 1 dimension, independent blocks 1, 3 (correlated, density 0.5, groups (1,3)) and "
+            "2 (independent, density 1), uniform on [0, 1], importance 1, no penalties, free biases",
         ),
     ],
     ids=lambda value: value.features.kind if isinstance(value, ToyModel) else "",
