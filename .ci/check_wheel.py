@@ -14,7 +14,8 @@ from tegum.theory import IndependentFeatures, ToyModel, global_minimum
 best = global_minimum(ToyModel(2, 1, IndependentFeatures(0.1)))
 assert best.phase == "digon(1,2)", best
 assert abs(best.loss - 0.0033194840) < 1e-9, best
-import sys
+import sys, tegum
+assert tegum.theory.ToyModel is ToyModel and dir(tegum) == ["compare", "empirical", "theory"]
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 print("wheel:", best.phase, best.loss)
 """

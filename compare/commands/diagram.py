@@ -103,6 +103,8 @@ class GridOptions:
         Raises:
             ValueError: if one is out of range.
         """
+        from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+
         from ..diagrams import DiagramSettings
 
         n, m = self.sizes()
@@ -116,11 +118,8 @@ class GridOptions:
             objective=self.objective,
             device=self.device,
             controls=self.controls,
-            **{
-                name: _range(option, text, name)
-                for option, text, name in (("--x", self.x, "density"), ("--y", self.y, "importance"))
-                if text is not None
-            },
+            density=DENSITY_RANGE if self.x is None else _range("--x", self.x, "density"),
+            importance=IMPORTANCE_RANGE if self.y is None else _range("--y", self.y, "importance"),
         )
 
 

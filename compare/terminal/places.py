@@ -11,17 +11,26 @@ if TYPE_CHECKING:
     from tegum.theory.storage import Destination
 
 
+def check_folder(out: Path) -> None:
+    """Raise `ValueError` unless the folder that a file is to stand in is there: a path may be mistyped."""
+    if not out.parent.exists():
+        raise ValueError(
+            f"expected a folder that is there for {out}, got {out.parent}: make it first, or mend the path"
+        )
+
+
 def taken(files: Sequence[Path]) -> ExitStack:
     """Take the places of several files, until the block ends.
 
     Raises:
-        ValueError: if something is in the way, or another process is writing one.
+        ValueError: if something is in the way, a folder isn't there, or another process is writing one.
         OSError: if one can't be written to.
     """
     from tegum.theory.storage import Destination
 
     with ExitStack() as stack:
         for file in files:
+            check_folder(file)
             stack.enter_context(Destination(file))
         return stack.pop_all()
 
@@ -46,10 +55,11 @@ def same_kind(out: Path, read: Callable[[Path], object], *, force: bool = False)
     """Return the destination of a file that replaces its own kind only; arguments as `new_file`.
 
     Raises:
-        ValueError: if something else is there.
+        ValueError: if something else is there, or the folder isn't.
     """
     from tegum.theory.storage import Destination
 
+    check_folder(out)
     if out.is_dir() and not out.suffix:
         raise ValueError(f"expected a file or nothing at {out}, got a folder: choose another --out")
     if out.exists() and not (out.is_file() or out.is_dir()):

@@ -78,7 +78,7 @@ def described_model(attributes: Mapping[str, Any], arrays: Mapping[str, NDArray[
     try:
         return _former_model(attributes, words, arrays)
     # What a file says may be anything.
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"expected the description of a model, got one without {error}") from None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 
@@ -16,14 +19,14 @@ SETUP = PROJECT["tool"]["setuptools"]
 def test_every_folder_is_a_package_of_the_wheel() -> None:
     folders = {path.parent for layer in OUTER for path in (ROOT / layer).rglob("*.py")}
     assert all((folder / "__init__.py").exists() for folder in folders)
-    names = {".".join(("tegum", *folder.relative_to(ROOT).parts)) for folder in folders}
+    names = {"tegum", *(".".join(("tegum", *folder.relative_to(ROOT).parts)) for folder in folders)}
     assert sorted(SETUP["packages"]) == sorted(names)
 
 
 def test_files_that_are_not_code_are_listed() -> None:
     found = {
-        f"tegum.{layer}": {path.name for path in (ROOT / layer).iterdir() if path.is_file() and data(path.name)}
-        for layer in OUTER
+        name: {path.name for path in folder.iterdir() if path.is_file() and data(path.name)}
+        for name, folder in ({"tegum": ROOT / "tegum"} | {f"tegum.{layer}": ROOT / layer for layer in OUTER}).items()
     }
     assert {name: set(files) for name, files in SETUP["package-data"].items()} == found
     folders = [path.parent for layer in OUTER for path in (ROOT / layer).rglob("*/__init__.py")]
@@ -40,6 +43,7 @@ def test_types_are_checked_where_the_code_is() -> None:
         link = ROOT / "typings" / "tegum" / layer
         assert link.is_symlink()
         assert link.resolve() == ROOT / layer
+    assert (ROOT / "typings" / "tegum" / "__init__.pyi").resolve() == ROOT / "tegum" / "__init__.pyi"
 
 
 def test_dependencies_are_pinned() -> None:
@@ -57,3 +61,12 @@ def constraints() -> list[str]:
 def test_the_installed_package_is_this_one() -> None:
     assert version("tegum") == PROJECT["project"]["version"]
     assert ROOT / str(tegum.theory.__file__) == ROOT / "theory" / "__init__.py"
+    assert ROOT / str(tegum.__file__) == ROOT / "tegum" / "__init__.py"
+
+
+def test_the_whole_offers_its_three_parts() -> None:
+    script = "import sys, tegum; assert 'numpy' not in sys.modules; print(dir(tegum), tegum.theory.ToyModel.__name__)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "['compare', 'empirical', 'theory'] ToyModel\n"
+    found = doctest.testmod(tegum)
+    assert (found.failed, found.attempted) == (0, 2)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tegum.theory import IndependentFeatures, ToyModel
+from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel
 
 Arguments = dict[str, Any]
 PAIR = ToyModel(2, 1, IndependentFeatures(0.5))
@@ -158,10 +158,11 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "interference_penalty": 0.25,
         "weight_penalty": 0.5,
         "activation_penalty": 0.125,
+        "bias": "free",
+        "targets": "all",
+        "reduction": "sum",
     },
-    "theory law_to_plain": lambda: {"law": IndependentFeatures(0.5)},
-    "theory law_from_plain": lambda: {"plain": {"law": "one-hot", "amplitude": [0, 1]}},
-    "theory parsed_description": lambda: {"text": PAIR.to_json()},
+    "theory.models parsed_description": lambda: {"text": PAIR.to_json()},
     "theory diagram_model": lambda: {
         "n_features": 2,
         "n_hidden": 1,
@@ -212,6 +213,32 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory.models law_from_plain": lambda: {
         "plain": of("theory.models", "law_to_plain")(IndependentFeatures(0.5)),
     },
+    "theory.models IndependentBlocks": lambda: {
+        "parts": [((0, 1), CorrelatedFeatures(0.25, [(0, 1)])), ((2,), IndependentFeatures(0.5))],
+        "amplitude": None,
+    },
+    "theory.models MixtureFeatures": lambda: {
+        "probabilities": np.array([0.25, 0.75]),
+        "laws": [IndependentFeatures(0.5), IndependentFeatures(0.25)],
+        "amplitude": None,
+    },
+    "theory.models HierarchicalFeatures": lambda: {
+        "density": np.array([0.5, 0.25]),
+        "parents": [None, 0],
+        "amplitude": "uniform",
+    },
+    "theory.models DataFeatures": lambda: {
+        "inputs": np.array([[0.5, 0.0], [0.25, 1.0]]),
+        "weights": np.array([0.25, 0.75]),
+    },
+    "theory.models circular_features": lambda: {
+        "n_features": 3,
+        "density": 0.25,
+        "width": 0.5,
+        "positions": 4,
+        "amplitude": "uniform",
+    },
+    "theory.models zipf_densities": lambda: {"n_features": 3, "exponent": 1.0, "largest": 0.5},
     "theory.models stratified_counts": lambda: {
         "masses": np.array([[0.5, 0.25, 0.25]]),
         "active": np.array([0, 1, 1]),
@@ -225,6 +252,10 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory.loss engine_for": lambda: {"model": PAIR, "like": None, "method": "auto"},
     "theory.loss ArrayEngine": lambda: {"model": PAIR, "like": None},
     "theory.loss CompiledEngine": lambda: {"model": PAIR, "like": None},
+    "theory.loss SummedEngine": lambda: {
+        "model": ToyModel(2, 1, IndependentFeatures(0.5, amplitude="constant")),
+        "like": None,
+    },
     "theory.loss SpectralEngine": lambda: {
         "model": PAIR,
         "like": None,
@@ -247,6 +278,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory local_minima": lambda: {"model": PAIR, "starts": 8},
     "theory global_minimum": lambda: {"model": PAIR, "starts": 8},
     "theory polish": lambda: {"model": PAIRS, "weights": W[None], "bias": B[None]},
+    "theory.minima best_bias": lambda: {"model": PAIR, "weights": W},
     "theory.minima Landscape": lambda: {"model": PAIRS},
     "theory.minima census": lambda: {"model": PAIRS, "starts": 8, "extra": None, "known": None},
     "theory.minima check_superposition": lambda: {"n_features": 2, "n_hidden": 1},
@@ -496,6 +528,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory.storage recover": lambda: {"path": _fresh("nothing")},
     "theory.storage write_whole": lambda: {"path": _fresh("text"), "text": "x"},
     # Training.
+    "empirical.recording sampled_loss": lambda: {"model": PAIR, "weights": W, "bias": B},
     "empirical train": lambda: {
         "model": PAIR,
         "seeds": 2,
@@ -672,6 +705,15 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "seconds": 1.0,
         "minima": shared("minima"),
         "report": lambda *_: None,
+    },
+    "compare.foreign model_of_weights": lambda: {
+        "batch": of("compare", "read_many")(_weights_file()),
+        "density": 0.25,
+        "importance": 1.0,
+    },
+    "compare.foreign reading": lambda: {"batch": shared("batch"), "model": PAIR},
+    "compare.foreign remarks": lambda: {
+        "told": of("compare.foreign", "reading")(of("compare", "read_many")(_weights_file()), PAIR)
     },
     "compare.foreign welch_bound": lambda: {"vectors": 3, "dimensions": 2},
     "compare compare_table": lambda: {"table": shared("table"), "n_features": 2, "n_hidden": 1, "tolerance": 0.05},

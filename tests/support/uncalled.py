@@ -31,12 +31,14 @@ RECORDS = {
 ABSTRACT = {"FeatureLaw", "DensityLaw", "Engine"}
 # A rule is a tuple for compiled code, and is checked by those who take it; `machine_code` and `Lbfgs` are tools, and
 # `replacing` is a context that `write_whole` enters. The rest are parts of readers and writers, whose doors check what
-# these are given.
+# these are given; so does that of `engine_for` for a `MixtureEngine`.
 # fmt: off
 INNER = {
-    "OptimiserRule", "machine_code", "Lbfgs", "replacing", "Destination", "workplace", "claimed", "sealed", "unsealed",
+    "MixtureEngine", "OptimiserRule", "machine_code", "Lbfgs", "replacing", "Destination", "workplace", "claimed",
+    "sealed", "unsealed",
     "digest_of", "row_digest", "check_digest", "check_unverified", "warn_unverified", "check_declared", "check_archive",
-    "read_npz", "read_safetensors", "write_safetensors", "MovedError", "ChangedError", "UnverifiedWarning",
+    "read_npz", "read_npy", "read_safetensors", "read_zarr_arrays", "tensor_types", "write_safetensors", "MovedError",
+    "ChangedError", "UnverifiedWarning",
 }
 # fmt: on
 NOT_CALLED = RECORDS | ABSTRACT | INNER

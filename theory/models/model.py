@@ -93,7 +93,10 @@ class ToyModel:
             if given is _NONE:
                 object.__setattr__(self, name, _NONE)
                 continue
-            values = np.asarray(given, dtype=np.float64)
+            try:
+                values = np.asarray(given, dtype=np.float64)
+            except OverflowError:
+                raise ValueError(f"{name} must be finite, got a number above those of float64") from None
             zero = name in PENALTIES
             bad = ~((values >= 0 if zero else values > 0) & np.isfinite(values))
             if bad.any():

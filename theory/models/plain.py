@@ -82,9 +82,13 @@ def _entry(name: str, plain: Any, depth: int) -> Any:
         return [_entry(name, entry, depth - 1) for entry in plain]
     if isinstance(plain, str) and len(plain) <= LONGEST and RATIONAL.fullmatch(plain.strip()):
         try:
-            return Fraction(plain.strip())
-        except ZeroDivisionError:
+            exact = Fraction(plain.strip())
+            # Everything is computed in float64 as well.
+            float(exact)
+        except (ZeroDivisionError, OverflowError):
             pass
+        else:
+            return exact
     elif is_real(plain):
         return plain
     raise ValueError(f'{name} must be a number, text such as "1/3", or lists of them, got {shown(plain)}')

@@ -118,7 +118,7 @@ def test_all_boundaries_are_shown_in_tables(tegum_: Any, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("command")
 def test_the_figure_is_written(tegum_: Any, tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "boundaries.png"
+    path = tmp_path / "boundaries.png"
     shown = tegum_(f"boundary --figure {path}")
     assert (shown.code, shown.err) == (0, "")
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -103,7 +103,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(packing, "packing_transitions", partial(packing_transitions, among=ATLAS))
     monkeypatch.setattr(basins, "PLANES", basins.PLANES[:1])
     monkeypatch.setattr(basins, "PLANE_POINTS", 4)
-    (tmp_path / "tmp").mkdir()
+    for name in ("tmp", "out"):
+        (tmp_path / name).mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
 

@@ -423,6 +423,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
     tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     folder, out = tmp_path / "folder", tmp_path / "folder" / f"a{suffix}"
+    folder.mkdir()
 
     def gone(*arguments: Any) -> Any:
         # In the way of the folder that the file is to be in.

@@ -192,6 +192,7 @@ def law(**parameters: Any) -> dict[str, Any]:
         (PLAIN | {"importance": None}, "importance must be a number, text such as \"1/3\", or lists of them, got None"),
         (PLAIN | {"importance": [1, True]}, "importance must be a number, .* got True"),
         (PLAIN | {"importance": "1/0"}, "importance must be a number, .* got '1/0'"),
+        (PLAIN | {"weight_penalty": "1e999"}, "weight_penalty must be a number, .* got '1e999'"),
         (PLAIN | {"importance": "1e999999999"}, "importance must be a number, .* got '1e999999999'"),
         (PLAIN | {"importance": [1, 2, 3]}, r"importance must be a scalar or have shape \(..., 1\) or \(..., 2\)"),
         (PLAIN | {"importance": [[1, 2], [1]]}, "importance must be real numbers"),
@@ -251,6 +252,11 @@ def test_what_is_no_json_is_refused(text: Any, message: str) -> None:
 def test_what_is_no_toml_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ToyModel.from_toml(text)
+
+
+def test_rational_numbers_above_those_of_float64_are_refused() -> None:
+    with pytest.raises(ValueError, match="weight_penalty must be finite, got a number above those of float64"):
+        ToyModel(2, 1, IndependentFeatures(0.5), weight_penalty=Fraction(10) ** 999)
 
 
 def test_a_law_of_somebody_else_needs_a_kind_of_its_own() -> None:

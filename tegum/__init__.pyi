@@ -1,0 +1,3 @@
+from . import compare as compare
+from . import empirical as empirical
+from . import theory as theory

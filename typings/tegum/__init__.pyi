@@ -1,0 +1,1 @@
+../../tegum/__init__.pyi
