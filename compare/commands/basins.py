@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 # Columns of the printed account.
 KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
-# Axes of the grid, by default and with --full; the former is every other cell of the latter.
+# Axes of the grid and runs in a cell, by default and with --full; the former are every other value of the latter.
 DENSITIES, FULL_DENSITIES = "0.01:1:7", "0.01:1:13"
+SEEDS, FULL_SEEDS = 32, 64
 IMPORTANCES, FULL_IMPORTANCES = "0.1:10:7", "0.1:10:13"
 # Cells whose basins are drawn in the plane of initial weights, and how far the planes reach.
 PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
@@ -63,7 +64,7 @@ class BasinOptions:
     scales: Annotated[
         str, typer.Option(help="Axis of the initial scale, a factor on Xavier's initial weights, likewise.")
     ] = "0.01,0.1,0.3,1,2"
-    seeds: Annotated[int, typer.Option(help="Runs in each cell.")] = 64
+    seeds: Annotated[int | None, typer.Option(help=f"Runs in each cell; {either(SEEDS, FULL_SEEDS)}.")] = None
     steps: Annotated[int, typer.Option(help="Optimiser steps of a sampled run.")] = 3000
     batch: Annotated[int, typer.Option(help="Inputs per step of a sampled run.")] = 256
     device: Annotated[str, typer.Option(help="Of the sampled runs: 'auto', 'cpu' or 'cuda'.")] = "auto"
@@ -80,7 +81,7 @@ class BasinOptions:
             density=_axis("densities", by_effort(self.densities, DENSITIES, FULL_DENSITIES, full=self.full)),
             importance=_axis("importances", by_effort(self.importances, IMPORTANCES, FULL_IMPORTANCES, full=self.full)),
             initial_scale=_axis("scales", self.scales),
-            seeds=self.seeds,
+            seeds=by_effort(self.seeds, SEEDS, FULL_SEEDS, full=self.full),
             steps=self.steps,
             batch_size=self.batch,
             device=self.device,
