@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Annotated, Any
@@ -95,6 +96,9 @@ def main() -> None:
     which there isn't enough memory, one line and 1. Ctrl-C is one line and 130, SIGTERM and SIGHUP likewise 128 and the
     signal's number.
     """
+    # Matrices here are small: a second thread of linear algebra doubles the time of packings, spent waiting. That is
+    # read when a command loads NumPy; torch has threads of its own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with stoppable():
         try:
             code = _run()

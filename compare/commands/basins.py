@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import GRID, Json, Stages, console, keeping, numbers, print_json, print_table, with_groups, write_json
+from ..terminal import (
+    GRID,
+    Full,
+    Json,
+    Stages,
+    by_effort,
+    console,
+    either,
+    keeping,
+    numbers,
+    print_json,
+    print_table,
+    with_groups,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,6 +32,10 @@ if TYPE_CHECKING:
 
 # Columns of the printed account.
 KINDS = ("digon", "merged", "axis + drop", "saddle", "dead output", "none")
+# Axes of the grid and runs in a cell, by default and with --full; the former are every other value of the latter.
+DENSITIES, FULL_DENSITIES = "0.01:1:7", "0.01:1:13"
+SEEDS, FULL_SEEDS = 32, 64
+IMPORTANCES, FULL_IMPORTANCES = "0.1:10:7", "0.1:10:13"
 # Cells whose basins are drawn in the plane of initial weights, and how far the planes reach.
 PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
 EXTENTS = (2.5, 0.05)
@@ -29,16 +47,24 @@ ACCOUNT, FIGURES = "basins.json", ("basins.png", "basin-planes.png")
 class BasinOptions:
     """The grid of cells and initial scales, and how its runs are trained."""
 
-    densities: Annotated[str, typer.Option(help=f"Axis of the feature density 1-S, two values or more: {GRID}.")] = (
-        "0.01:1:13"
-    )
+    densities: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Axis of the feature density 1-S, two values or more: {GRID}; {either(DENSITIES, FULL_DENSITIES)}."
+        ),
+    ] = None
     importances: Annotated[
-        str, typer.Option(help="Axis of the second feature's importance against the first's, likewise.")
-    ] = "0.1:10:13"
+        str | None,
+        typer.Option(
+            help="Axis of the second feature's importance against the first's, likewise; "
+            f"{either(IMPORTANCES, FULL_IMPORTANCES)}."
+        ),
+    ] = None
+    full: Full = False
     scales: Annotated[
         str, typer.Option(help="Axis of the initial scale, a factor on Xavier's initial weights, likewise.")
     ] = "0.01,0.1,0.3,1,2"
-    seeds: Annotated[int, typer.Option(help="Runs in each cell.")] = 64
+    seeds: Annotated[int | None, typer.Option(help=f"Runs in each cell; {either(SEEDS, FULL_SEEDS)}.")] = None
     steps: Annotated[int, typer.Option(help="Optimiser steps of a sampled run.")] = 3000
     batch: Annotated[int, typer.Option(help="Inputs per step of a sampled run.")] = 256
     device: Annotated[str, typer.Option(help="Of the sampled runs: 'auto', 'cpu' or 'cuda'.")] = "auto"
@@ -52,10 +78,10 @@ class BasinOptions:
         from ..basins import BasinSettings
 
         return BasinSettings(
-            density=_axis("densities", self.densities),
-            importance=_axis("importances", self.importances),
+            density=_axis("densities", by_effort(self.densities, DENSITIES, FULL_DENSITIES, full=self.full)),
+            importance=_axis("importances", by_effort(self.importances, IMPORTANCES, FULL_IMPORTANCES, full=self.full)),
             initial_scale=_axis("scales", self.scales),
-            seeds=self.seeds,
+            seeds=by_effort(self.seeds, SEEDS, FULL_SEEDS, full=self.full),
             steps=self.steps,
             batch_size=self.batch,
             device=self.device,
@@ -82,6 +108,7 @@ def basins(
     settings = grid.settings()
     with Destination(out, (ACCOUNT, *FIGURES)), keeping(lambda: f"what was measured is in {out}"):
         with Stages() as stages:
+            stages.announce(_work(settings))
             dataset = basin_shares(settings, out=out, report=stages.report)
             _draw(dataset, out, stages.report)
         account = _account(dataset)
@@ -90,6 +117,14 @@ def basins(
         print_json(account)
     else:
         _print(account, out)
+
+
+def _work(settings: BasinSettings) -> str:
+    cells = f"{len(settings.density)} x {len(settings.importance)} cells"
+    return (
+        f"{settings.seeds} runs in each of {cells} at {len(settings.initial_scale)} initial scales, by gradient flow "
+        f"and by {settings.steps:,} steps of training; minima first"
+    )
 
 
 def _draw(dataset: xr.Dataset, out: Path, report: Callable[[str, float], None]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -17,6 +15,7 @@ from ..terminal import (
     goes_without,
     print_json,
     print_table,
+    ranged,
     single,
     taken,
     with_groups,
@@ -30,7 +29,6 @@ MOST_PHASES = 2
 # What a plane is made of unless options say otherwise, and what doesn't vary in it.
 X, Y = "density=0.01:1", "importance=0.1:10"
 DENSITY = 0.3
-NUMBERED = re.compile(r"^(density|importance)\.(\d+)$")
 PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
 
 
@@ -84,7 +82,7 @@ def asked_plane(plane: PlaneOptions, problem: ModelOptions) -> AskedPlane:
     from tegum.theory.minima import check_superposition
     from tegum.theory.models import Plane
 
-    x, y = _axis("--x", plane.x or X), _axis("--y", plane.y or Y)
+    x, y = ranged("--x", plane.x or X), ranged("--y", plane.y or Y)
     model = single(problem.over(otherwise={"features": {"density": DENSITY}}), "a plane is")
     check_superposition(model.n_features, model.n_hidden)
     _check_varying({x[0], y[0]}, model.n_features)
@@ -128,21 +126,6 @@ def boundary(
         _show_curves(phases, asked, as_json=as_json)
     else:
         _show_map(asked, figure, as_json=as_json)
-
-
-def _axis(option: str, text: str) -> tuple[Any, ...]:
-    """Return name, low, high and perhaps the scale that an option names."""
-    name, _, rest = text.partition("=")
-    parts = rest.split(":")
-    try:
-        low, high = (float(part) for part in parts[:2])
-        finite = math.isfinite(low) and math.isfinite(high)
-    except ValueError:
-        finite = False
-    if not finite or len(parts) > 3:
-        raise ValueError(f"{option} must be NAME=LOW:HIGH, with :log or :linear if need be, got {text!r}")
-    # Brackets mean something to shells; both ways of writing are understood.
-    return (NUMBERED.sub(r"\1[\2]", name.strip().replace("-", "_")), low, high, *parts[2:])
 
 
 def _show_curves(phases: list[str], asked: AskedPlane, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,7 +81,7 @@ def deform(
     """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
     family = _changing_feature(features, hidden, vary, density, low, high)
     with Stages() as stages:
-        _show_family(family, effort, out, stages.report, as_json=as_json)
+        _show_family(family, effort, out, stages, as_json=as_json)
 
 
 @with_groups
@@ -100,7 +99,7 @@ def correlated(
     """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
     family = _tied_pairs(law, pairs, hidden, low, high)
     with Stages() as stages:
-        _show_family(family, effort, out, stages.report, as_json=as_json)
+        _show_family(family, effort, out, stages, as_json=as_json)
 
 
 def _check_hidden(hidden: int) -> None:
@@ -146,16 +145,14 @@ def _tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | Non
     raise ValueError(f"--law must be 'correlated' or 'anticorrelated', got {law!r}")
 
 
-def _show_family(
-    family: Family, effort: EffortOptions, out: Path, report: Callable[[str, float], None], *, as_json: bool
-) -> None:
+def _show_family(family: Family, effort: EffortOptions, out: Path, stages: Stages, *, as_json: bool) -> None:
     """Follow a family's minima, train models beside them, draw both, and print where the cheapest minimum changes.
 
     Args:
         family: of models.
         effort: how hard to search and what to train.
         out: folder for figure and account.
-        report: called with the name of each stage and the share of it that is done.
+        stages: progress.
         as_json: whether to print JSON.
 
     Raises:
@@ -164,7 +161,7 @@ def _show_family(
     from tegum.theory.storage import Destination
 
     with Destination(out, (TABLE, FIGURE, CHECKPOINT)):
-        account = _followed(family, effort, out, report)
+        account = _followed(family, effort, out, stages)
     if as_json:
         print_json(account)
         return
@@ -172,7 +169,7 @@ def _show_family(
     console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
 
 
-def _followed(family: Family, effort: EffortOptions, out: Path, report: Callable[[str, float], None]) -> dict[str, Any]:
+def _followed(family: Family, effort: EffortOptions, out: Path, stages: Stages) -> dict[str, Any]:
     """Follow a family's minima, train models beside them, write both, and return the account of them."""
     import numpy as np
 
@@ -180,9 +177,14 @@ def _followed(family: Family, effort: EffortOptions, out: Path, report: Callable
 
     from ..geometry import branch_account
 
-    checkpoint = out / CHECKPOINT
+    checkpoint, report = out / CHECKPOINT, stages.report
     span = np.log(family.high / family.low)
     first, last = np.log(family.low) + ASIDE * span, np.log(family.high) - ASIDE * span
+    stages.announce(
+        f"Minima from {effort.starts} starts at each of {effort.probes} places, followed between them, and "
+        f"{effort.runs * effort.seeds:,} runs"
+    )
+    report("minima", 0.0)
     diagram = branch_diagram(
         family,
         np.exp(np.linspace(first, last, effort.probes)).tolist(),
@@ -190,7 +192,9 @@ def _followed(family: Family, effort: EffortOptions, out: Path, report: Callable
         margin=np.inf if family.n_features <= FEW else MARGIN,
         on_progress=lambda share: report("minima", share),
     )
-    write_json(out / TABLE, branch_account(diagram, None))
+    found = branch_account(diagram, None)
+    write_json(out / TABLE, found)
+    stages.first(_first(found))
     runs = None
 
     def kept() -> str:
@@ -219,6 +223,17 @@ def _followed(family: Family, effort: EffortOptions, out: Path, report: Callable
         report("figure", 0.0)
         save_figure(branch_figure(diagram, runs), out / FIGURE)
     return account
+
+
+def _first(account: dict[str, Any]) -> str:
+    """Return in a line what theory alone says."""
+    changes = [
+        f"{change['below']} to {change['above']} at {account['parameter']} = {change['parameter']:.6g}"
+        for change in account["changes"]
+    ]
+    return (
+        f"the cheapest minimum changes from {', '.join(changes)}" if changes else "the cheapest minimum stays the same"
+    )
 
 
 def _print(account: dict[str, Any]) -> None:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Json, Stages, console, keeping, print_json, print_table
+from ..terminal import Full, Json, Stages, by_effort, console, either, keeping, print_json, print_table
 
+if TYPE_CHECKING:
+    from ..diagrams import CertifiedRow
+
+# Along each axis, by default and with --full.
+CELLS, FULL_CELLS = 32, 64
 TABLE, FIGURE = "certified-diagram.csv", "certified-diagram.png"
 
 
 def certified_diagram(
-    cells: Annotated[int, typer.Option(help="Cells along each axis, an even number.")] = 64,
+    cells: Annotated[
+        int | None, typer.Option(help=f"Cells along each axis, an even number; {either(CELLS, FULL_CELLS)}.")
+    ] = None,
     penalty: Annotated[
         float, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2.")
     ] = 0.0,
     divisions: Annotated[int, typer.Option(help="How often a cell that isn't proved is halved, 0 to 4.")] = 3,
+    full: Full = False,
     out: Annotated[Path, typer.Option(help="Folder for dataset and figure.")] = Path("out/certified"),
     as_json: Json = False,
 ) -> None:
     """Prove for cells of the diagram of two features in one dimension which phase is the global minimum."""
+    cells = by_effort(cells, CELLS, FULL_CELLS, full=full)
     with Stages() as stages:
-        account = _proved(out, cells, penalty, divisions, stages.report)
+        account = _proved(out, cells, penalty, divisions, stages)
     if as_json:
         print_json(account)
         return
@@ -36,9 +44,7 @@ def certified_diagram(
     console().print(f"Boxes of weights: {account['boxes']:,}. Wrote {out / TABLE}, {out / FIGURE}.", soft_wrap=True)
 
 
-def _proved(
-    out: Path, cells: int, penalty: float, divisions: int, report: Callable[[str, float], None]
-) -> dict[str, Any]:
+def _proved(out: Path, cells: int, penalty: float, divisions: int, stages: Stages) -> dict[str, Any]:
     """Prove what isn't in the table yet, draw it, and return an account of it.
 
     Raises:
@@ -59,15 +65,19 @@ def _proved(
     kept = keeping(lambda: f"{len(rows)} cells are in {path}" if rows else "")
     with Destination(out, (TABLE, FIGURE)), kept:
         known = read_rows(path, CertifiedRow) if path.exists() else []
-        for column, share in certified_columns(cells, penalty=(penalty,) * 2, divisions=divisions, known=known):
+        columns = certified_columns(cells, penalty=(penalty,) * 2, divisions=divisions, known=known)
+        stages.announce(f"Proofs for {cells} x {cells} cells, then the boundaries that are drawn over them")
+        stages.report("proofs", 0.0)
+        for column, share in columns:
             new = [row for row in column if row not in known]
             if new:
                 write_rows(path, new)
             rows += column
-            report("proofs", share)
+            stages.first(_first(column))
+            stages.report("proofs", share)
         boundaries: list[BoundarySegment] = []
         if not penalty:
-            report("boundaries", 0.0)
+            stages.report("boundaries", 0.0)
             boundaries = [piece for piece in boundary_map().segments if len(set(piece.phases)) == 2]
         save_figure(certified_figure(rows, boundaries), out / FIGURE)
     unproved = [row for row in rows if not row.phase]
@@ -78,3 +88,10 @@ def _proved(
         "unproved_on_boundary": on,
         "boxes": sum({row.density_low: row.column_boxes for row in rows}.values()),
     }
+
+
+def _first(column: list[CertifiedRow]) -> str:
+    """Return in a line what is proved at the lowest density."""
+    phases = Counter(row.phase or "not proved" for row in column)
+    found = ", ".join(f"{phase} in {count}" for phase, count in phases.most_common())
+    return f"at densities {column[0].density_low:.4g} to {column[0].density_high:.4g}, of {len(column)} cells: {found}"

@@ -23,6 +23,7 @@ from ..terminal import (
     print_cells,
     print_json,
     print_ledger,
+    ranged,
     takes_only,
     with_groups,
     write_json,
@@ -51,6 +52,16 @@ class GridOptions:
     ] = None
     features: Annotated[int | None, typer.Option("--features", help="Number of features n; default 2.")] = None
     hidden: Annotated[int | None, typer.Option("--hidden", help="Number of hidden dimensions m; default 1.")] = None
+    x: Annotated[
+        str | None,
+        typer.Option("--x", help="Range of the density, as density=LOW:HIGH; default density=0.01:1."),
+    ] = None
+    y: Annotated[
+        str | None,
+        typer.Option(
+            "--y", help="Range of the last feature's importance, as importance=LOW:HIGH; default importance=0.1:10."
+        ),
+    ] = None
     cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28
     seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8
     steps: Annotated[
@@ -92,6 +103,8 @@ class GridOptions:
         Raises:
             ValueError: if one is out of range.
         """
+        from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+
         from ..diagrams import DiagramSettings
 
         n, m = self.sizes()
@@ -105,7 +118,27 @@ class GridOptions:
             objective=self.objective,
             device=self.device,
             controls=self.controls,
+            density=DENSITY_RANGE if self.x is None else _range("--x", self.x, "density"),
+            importance=IMPORTANCE_RANGE if self.y is None else _range("--y", self.y, "importance"),
         )
+
+
+def _range(option: str, text: str, expected: str) -> tuple[float, float]:
+    """Return the ends of an axis.
+
+    Raises:
+        ValueError: if an option is of another parameter than its axis, or of another scale.
+    """
+    name, low, high, *scale = ranged(option, text)
+    if name != expected:
+        raise ValueError(
+            f"{option} of a phase diagram is {expected}=LOW:HIGH, got {name}: it is over density and the last "
+            "feature's importance only (tegum boundary takes a plane of any two parameters, plane_minima "
+            "of tegum.theory.minima the minima of its cells)"
+        )
+    if scale not in ([], ["log"]):
+        raise ValueError(f"{option} of a phase diagram is on a log scale (tegum boundary takes both), got {text!r}")
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -184,8 +217,25 @@ def _show_computed(grid: GridOptions, out: Path, *, as_json: bool) -> None:
         complain(f"warning: in {steps} steps, fewer than {least}, many runs don't come to rest")
     with Destination(out, (DATASET_NAME, *_names("diagram"))), _keeping(kept):
         with Stages() as stages:
-            dataset = phase_diagram(settings, out=out, report=stages.report)
+            cells = f"{settings.cells} x {settings.cells} cells"
+            stages.announce(
+                f"Exact minima and boundaries of {cells}, and {settings.seeds} runs of {steps:,} steps in each"
+            )
+            dataset = phase_diagram(
+                settings, out=out, report=stages.report, on_minima=lambda exact: stages.first(_cheapest(exact))
+            )
         _show(dataset, out, kept=kept, as_json=as_json)
+
+
+def _cheapest(dataset: xr.Dataset) -> str:
+    """Return in a line what theory alone says of a diagram."""
+    from collections import Counter
+
+    from ..diagrams import cheapest_phases
+
+    phases = Counter(cheapest_phases(dataset).ravel().tolist())
+    shares = (f"{phase} in {count / phases.total():.1%}" for phase, count in phases.most_common())
+    return f"the cheapest minimum is {', '.join(shares)} of the cells"
 
 
 def _show_weights(source: Path, out: Path, layout: str, *, as_json: bool) -> None:

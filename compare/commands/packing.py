@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..terminal import (
+    Full,
     Json,
     ModelOptions,
     Stages,
+    by_effort,
     console,
     goes_without,
     keeping,
@@ -26,12 +27,13 @@ from ..terminal import (
 
 if TYPE_CHECKING:
     from tegum.theory.models import Amplitude
-    from tegum.theory.packing import Packed, Transition
+    from tegum.theory.packing import BestPacking, Packed, Transition
 
     from ..geometry import FreeRow
 
-# Where packings are computed along 1/(1−S) if no density is given.
-LOWEST, HIGHEST, POINTS = 1.01, 1000.0, 30
+# Where packings are computed along 1/(1−S) if no density is given. With --full there are more places, and it is located
+# where the best packing changes between them.
+LOWEST, HIGHEST, POINTS, FULL_POINTS = 1.01, 1000.0, 7, 30
 # What is told of a finite packing.
 FINITE = ("copies", "stored", "used", "loss", "status")
 ACCOUNT, FIGURE = "packing.json", "packing.png"
@@ -48,29 +50,32 @@ def packing(
     free: Annotated[
         int | None,
         typer.Option(
-            "--free", help="Instead, optimise up to so many features freely in 2 to 4 dimensions (half an hour)."
+            "--free",
+            help="Instead, optimise up to so many features freely in 2 to 4 dimensions (half an hour).",
         ),
     ] = None,
+    full: Full = False,
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/packing"),
     as_json: Json = False,
 ) -> None:
     """Find which polytopes use the hidden space best for many equal features, and where that changes.
 
     At one --density the atlas is listed, for --features in --hidden dimensions with the best finite packing; without
-    one, all densities are gone through, with a figure.
+    one, 7 densities are gone through, or with --full 30 and where the best polytope changes, with a figure.
     """
     if free is not None:
         takes_only("--free, which goes through densities of its own and uniform amplitudes,", ("free", "out"))
     density, amplitude, sizes = _asked(problem)
     if free is None and density is not None:
-        goes_without("a packing at one density, which is only printed,", ("free", "out"))
+        goes_without("a packing at one density, which is only printed,", ("free", "full", "out"))
         _show_packing(density, amplitude, sizes, as_json=as_json)
         return
     with Stages() as stages:
         if free is not None:
-            _show_free(out, free, stages.report, as_json=as_json)
+            _show_free(out, free, stages, as_json=as_json)
         else:
-            _show_transitions(out, amplitude, stages.report, as_json=as_json)
+            points = by_effort(None, POINTS, FULL_POINTS, full=full)
+            _show_transitions(out, amplitude, points, stages, located=full, as_json=as_json)
 
 
 class _Asked(NamedTuple):
@@ -149,34 +154,78 @@ def _show_packing(density: float, amplitude: Amplitude, sizes: tuple[int, int] |
         console().print(f"Best for {sizes}: {copies}; {stored}, loss {finite.loss:.10g}.")
 
 
-def _show_transitions(out: Path, amplitude: Amplitude, report: Callable[[str, float], None], *, as_json: bool) -> None:
+def _show_transitions(
+    out: Path, amplitude: Amplitude, points: int, stages: Stages, *, located: bool, as_json: bool
+) -> None:
     """Compute the best packing along 1/(1−S), draw it, and print where it changes."""
-    from numpy import geomspace
+    from numpy import array
 
     from tegum.theory.packing import packing_transitions
     from tegum.theory.storage import Destination
 
     from ..figures import packing_figure, save_figure
 
-    places = 1 + geomspace(LOWEST - 1, HIGHEST - 1, POINTS)
+    places = array(_places(points))
     with Destination(out, (ACCOUNT, FIGURE)):
-        packings, transitions = packing_transitions(
-            places, amplitude=amplitude, on_progress=lambda share: report("packings", share)
+        stages.announce(
+            f"The best packing at {points} densities, 1/(1−S) from {LOWEST:g} to {HIGHEST:g}"
+            f"{', then where it changes' * located}"
         )
-        account = {"amplitude": amplitude.to_plain(), "transitions": [dict(vars(one)) for one in transitions]}
+        stages.report("packings", 0.0)
+        packings, transitions = packing_transitions(
+            places,
+            amplitude=amplitude,
+            located=located,
+            on_progress=lambda share: stages.report("packings", share),
+            on_packing=lambda found: stages.first(_best(found)),
+            on_located=lambda share: stages.report("transitions", share),
+        )
+        account = {
+            "amplitude": amplitude.to_plain(),
+            "inverse_densities": places.tolist(),
+            "transitions_located": located,
+            "best": [packing.best.name for packing in packings],
+            "transitions": [dict(vars(one)) for one in transitions],
+        }
         write_json(out / ACCOUNT, account)
         save_figure(packing_figure(packings, transitions), out / FIGURE)
     if as_json:
         print_json(account)
         return
-    _print_transitions(transitions, packings[0].best.name, amplitude)
+    if located:
+        _print_transitions(transitions, packings[0].best.name, amplitude, points)
+    else:
+        _print_packings(packings, amplitude)
     console().print(f"Wrote {out / FIGURE}, {out / ACCOUNT}.", soft_wrap=True)
 
 
-def _print_transitions(transitions: tuple[Transition, ...], first: str, amplitude: Amplitude) -> None:
+def _best(packing: BestPacking) -> str:
+    """Return in a line what is best at one density."""
+    assert packing.density is not None
+    best = packing.best
+    return f"at 1/(1−S) = {1 / packing.density:.6g} the {best.name} saves most, {best.gain:.6g} for each dimension"
+
+
+def _print_packings(packings: tuple[BestPacking, ...], amplitude: Amplitude) -> None:
+    rows = [
+        [one.best.name, f"{place:.4g}", f"{one.best.gain:.10g}"]
+        for one, place in zip(packings, _places(len(packings)), strict=True)
+    ]
+    title = f"The best packing of {_words(None, amplitude, None)}; --full locates where it changes"
+    print_table(title, ["phase", "at 1/(1−S)", "saved for each dimension"], rows)
+
+
+def _places(points: int) -> list[float]:
+    """Return values of 1/(1−S)."""
+    from numpy import geomspace
+
+    return [float(1 + value) for value in geomspace(LOWEST - 1, HIGHEST - 1, points)]
+
+
+def _print_transitions(transitions: tuple[Transition, ...], first: str, amplitude: Amplitude, points: int) -> None:
     rows = [[first, "", ""]]
     rows += [[one.after, f"{one.inverse_density:.10g}", f"{one.error:.0e}"] for one in transitions]
-    title = f"The best packing of {_words(None, amplitude, None)}"
+    title = f"The best packing of {_words(None, amplitude, None)}; at {points} densities and where it changes between"
     print_table(title, ["phase", "from 1/(1−S)", "error"], rows)
 
 
@@ -199,7 +248,7 @@ def _plain(one: Packed) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in vars(one).items()}
 
 
-def _show_free(out: Path, most: int, report: Callable[[str, float], None], *, as_json: bool) -> None:
+def _show_free(out: Path, most: int, stages: Stages, *, as_json: bool) -> None:
     """Optimise few features freely, and keep, draw and print what is found; rows that are there aren't searched again.
 
     Raises:
@@ -217,11 +266,17 @@ def _show_free(out: Path, most: int, report: Callable[[str, float], None], *, as
     kept = keeping(lambda: f"{len(rows)} searches are in {path}" if rows else "")
     with Destination(out, (FREE_TABLE, FREE_FIGURE)), kept:
         known = read_rows(path, FreeRow) if path.exists() else []
-        for row, share in survey(most, known=known):
+        stages.announce(f"Free packings of up to {most} features")
+        searches = survey(most, known=known)
+        stages.report("free packings", 0.0)
+        for row, share in searches:
             if row not in known:
                 write_rows(path, [row])
+                stages.first(
+                    f"{row.corners} features in {row.dim} dimensions at 1/(1−S) = {row.inverse_density:g}: {row.shape}"
+                )
             rows.append(row)
-            report("free packings", share)
+            stages.report("free packings", share)
         save_figure(free_packing_figure(rows), out / FREE_FIGURE)
     better = [row for row in rows if row.gain > row.product_gain * (1 + MORE)]
     if as_json:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Json, Stages, console, keeping, print_json, print_table, write_json
+from ..terminal import Full, Json, Stages, by_effort, console, either, keeping, print_json, print_table, write_json
 
 if TYPE_CHECKING:
     from tegum.theory.numerics import FloatArray
+    from tegum.theory.packing import BestPacking
 
     from ..geometry import UniformSweep
 
@@ -19,25 +20,38 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = 1.02, 100.0
 # Densities on it: more would take days.
 MOST_POINTS = 10_000
-SIZES = ("80,20", "400,30")
+# By default, and with --full.
+SIZES, FULL_SIZES = ("12,4", "40,10"), ("80,20", "400,30")
+POINTS, FULL_POINTS = 6, 24
+STEPS, FULL_STEPS = 2000, 8000
+_DEFAULT_SIZES = either(" and ".join(SIZES), " and ".join(FULL_SIZES))
 ACCOUNT, FIGURE = "uniform.json", "uniform.png"
 
 
 def uniform(
     size: Annotated[
         list[str] | None,
-        typer.Option("--size", help=f"n,m of the models, once for each size; default {' and '.join(SIZES)}."),
+        typer.Option("--size", help=f"n,m of the models, once for each size; {_DEFAULT_SIZES}."),
     ] = None,
-    points: Annotated[int, typer.Option(help=f"Densities, 1/(1-S) from {LOWEST:g} to {HIGHEST:g}.")] = 24,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 8000,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Densities, 1/(1-S) from {LOWEST:g} to {HIGHEST:g}; {either(POINTS, FULL_POINTS)}. Where the best "
+            "packing of many features changes between them is located with --full only."
+        ),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Optimiser steps; {either(STEPS, FULL_STEPS)}.")] = None,
     learning_rate: Annotated[float, typer.Option(help="At the first step, of a cosine schedule.")] = 0.01,
     seed: Annotated[int, typer.Option(help="Of all models.")] = 0,
     device: Annotated[str, typer.Option(help="Device for training: auto, cpu or cuda.")] = "auto",
+    full: Full = False,
     out: Annotated[Path, typer.Option(help="Folder for trained models, figure and account.")] = Path("out/uniform"),
     as_json: Json = False,
 ) -> None:
     """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
-    sizes = [_size(words) for words in size or SIZES]
+    sizes = [_size(words) for words in by_effort(size or None, list(SIZES), list(FULL_SIZES), full=full)]
+    points = by_effort(points, POINTS, FULL_POINTS, full=full)
+    steps = by_effort(steps, STEPS, FULL_STEPS, full=full)
     if not 2 <= points <= MOST_POINTS:
         raise ValueError(f"--points must lie in 2 to {MOST_POINTS:,}, got {points}")
     from numpy import geomspace
@@ -45,11 +59,12 @@ def uniform(
     from tegum.theory.storage import Destination
 
     training = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "device": device}
-    with Destination(out, (ACCOUNT, FIGURE)), keeping(lambda: f"trained models are in {out}"):
+    with Destination(out, (ACCOUNT, FIGURE)), keeping(lambda: _kept(out)):
         with Stages() as stages:
-            sweep = _held(sizes, geomspace(LOWEST, HIGHEST, points), out, training, stages.report)
+            places = geomspace(LOWEST, HIGHEST, points)
+            sweep = _held(sizes, places, out, training, stages, located=full)
             _draw(sweep, out, stages.report)
-        account = _account(sweep)
+        account = {"settings": {"points": points, **training, "transitions_located": full}} | _account(sweep)
         write_json(out / ACCOUNT, account)
     if as_json:
         print_json(account)
@@ -57,21 +72,28 @@ def uniform(
         _print(account, out)
 
 
+def _kept(out: Path) -> str:
+    return f"trained models are in {out}" if any(out.glob("uniform-*-*")) else ""
+
+
 def _held(
     sizes: list[tuple[int, int]],
     places: FloatArray,
     out: Path,
     training: dict[str, Any],
-    report: Callable[[str, float], None],
+    stages: Stages,
+    *,
+    located: bool,
 ) -> UniformSweep:
-    """Train the models, and return them beside the best packings.
+    """Find the best packings, train the models, and return them beside each other.
 
     Args:
         sizes: n and m of the models.
         places: 1/(1−S), shape (points,).
         out: folder for trained models.
         training: the rest of `train_uniform`.
-        report: called with the name of each stage and the share of it that is done.
+        stages: progress.
+        located: whether to locate where the best packing changes.
 
     Raises:
         ValueError: as `train_uniform`.
@@ -79,15 +101,39 @@ def _held(
     """
     from tegum.theory.packing import packing_transitions
 
-    from ..geometry import UniformSweep, train_uniform, uniform_run
+    from ..geometry import UniformSweep, check_uniform, train_uniform, uniform_run
 
+    report = stages.report
+    check_uniform(sizes, places, out=out, **training)
+    named = " and ".join(f"n={n}, m={m}" for n, m in sizes)
+    stages.announce(
+        f"The best packings at {len(places)} densities{' and where they change' * located}, {training['steps']:,} "
+        f"steps of training of {named} at each, and exact losses"
+    )
+    report("packings", 0.0)
+    packings, transitions = packing_transitions(
+        places,
+        located=located,
+        on_progress=lambda share: report("packings", share),
+        on_located=lambda share: report("transitions", share),
+    )
+    stages.first("; ".join(_predicted(n, m, packings) for n, m in sizes))
     trained = train_uniform(sizes, places, out=out, report=report, **training)
     runs = []
-    packings, transitions = packing_transitions(places, on_progress=lambda share: report("packings", share))
     for (n, m), models in zip(sizes, trained, strict=True):
         stage = f"losses n={n}, m={m}"
         runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
     return UniformSweep(places, packings, transitions, tuple(runs))
+
+
+def _predicted(n: int, m: int, packings: tuple[BestPacking, ...]) -> str:
+    """Return in a line what theory expects of one size."""
+    from tegum.theory.packing import finite_packing
+
+    best = (
+        " + ".join(f"{count} {name}" for name, count in finite_packing(n, m, one).copies.items()) for one in packings
+    )
+    return f"the best packing of {n} features in {m} dimensions, along 1/(1-S), is {', '.join(best)}"
 
 
 def _draw(sweep: UniformSweep, out: Path, report: Callable[[str, float], None]) -> None:

@@ -53,7 +53,7 @@ class CertifiedRow:
 def certified_columns(
     cells: int, *, penalty: tuple[float, float] = (0.0, 0.0), divisions: int = 3, known: Sequence[CertifiedRow] = ()
 ) -> Iterator[tuple[list[CertifiedRow], float]]:
-    """Yield the cells of each density, and the share of the diagram that is done.
+    """Return an iterator over the cells of each density, and the share of the diagram that is done.
 
     Args:
         cells: along each axis, over density 0.01 … 1 and relative importance 0.1 … 10; even, so that r = 1 is an edge.
@@ -79,6 +79,12 @@ def certified_columns(
             f"expected a table of {cells} x {cells} cells with penalty {penalty[0]:g} and {divisions} divisions, "
             "got one of another diagram: give another folder"
         )
+    return _columns(columns, found, divisions)
+
+
+def _columns(
+    columns: Sequence[Sequence[DiagramCell]], found: dict[tuple[float, ...], CertifiedRow], divisions: int
+) -> Iterator[tuple[list[CertifiedRow], float]]:
     ready = [[found.get((*cell.density, *cell.importance, *cell.penalty)) for cell in column] for column in columns]
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -87,7 +93,7 @@ def certified_columns(
             for column, rows in zip(columns, ready, strict=True)
         ]
         for number, (future, rows) in enumerate(zip(waiting, ready, strict=True), 1):
-            yield [row for row in rows if row is not None] if future is None else future.result(), number / cells
+            yield [row for row in rows if row is not None] if future is None else future.result(), number / len(columns)
     finally:
         pool.shutdown(cancel_futures=True)
 

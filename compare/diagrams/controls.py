@@ -86,7 +86,8 @@ def _of_density(
     change: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> Trainer:
     def runs(model: ToyModel, recipe: Recipe, seeds: int) -> Runs:
-        density = np.clip(change(model.densities()), LEAST_DENSITY, 1.0)
+        known = model.densities()
+        density = np.clip(change(known), min(LEAST_DENSITY, float(known.min())), 1.0)
         wrong = ToyModel(model.n_features, model.n_hidden, IndependentFeatures(density), model.importances())
         return _trained(wrong, recipe, seeds)
 

@@ -8,8 +8,10 @@ stays when a later stage fails or is stopped.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,8 +21,8 @@ from tegum.empirical.runs import Optimisation, Sampling, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.boundaries import phase_boundaries, seed_diagram
 from tegum.theory.geometry import published_candidates
-from tegum.theory.minima import check_superposition, diagram_minima
-from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.minima import DiagramMinima, check_superposition, diagram_minima
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, diagram_plane
 from tegum.theory.numerics import (
     MOST_SIZE,
     MOST_STEPS,
@@ -29,6 +31,7 @@ from tegum.theory.numerics import (
     check_count,
     check_flag,
     check_kind,
+    check_range,
     check_rate,
 )
 from tegum.theory.storage import Destination, check_path
@@ -43,6 +46,8 @@ MOST_CELLS = 1000
 # Optimiser steps and first rate of Adam by default, for each size: with fewer steps fewer runs come to rest
 # (docs/judgement.md).
 TRAINING = {(2, 1): (3000, 5e-2), (3, 2): (10_000, 5e-2)}
+# Ends of a grid out of a file, in whatever precision, that differ by this share are those of the usual ranges.
+SAME_END = 1e-6
 # Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 # Attributes of a dataset that belong to its runs.
@@ -64,6 +69,8 @@ class DiagramSettings:
         objective: "sampled", stratified by activity pattern with x = 0 added exactly; or "exact".
         device: "auto", "cpu" or "cuda".
         controls: whether runs that the account has to reject are trained beside them (`controls.py`).
+        density: smallest and largest 1 − S of the grid, which is even in its logarithm.
+        importance: smallest and largest importance of the last feature against the others, likewise.
     """
 
     n_features: int = 2
@@ -76,6 +83,8 @@ class DiagramSettings:
     objective: str = "sampled"
     device: str = "auto"
     controls: bool = True
+    density: tuple[float, float] = DENSITY_RANGE
+    importance: tuple[float, float] = IMPORTANCE_RANGE
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where no phase diagram comes out."""
@@ -94,6 +103,17 @@ class DiagramSettings:
             # Settings are kept as JSON, which has no numbers of NumPy's.
             object.__setattr__(self, name, int(getattr(self, name)))
         check_rate("learning_rate", self.learning_rate)
+        for name in ("density", "importance"):
+            low, high = check_range(name, getattr(self, name))
+            object.__setattr__(self, name, (low, high))
+            if not low < high:
+                raise ValueError(f"{name} must run over a range low < high, got {low:g} to {high:g}")
+        # What no model has is refused there.
+        diagram_plane(self.n_features, self.n_hidden, self.density, self.importance)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return them as JSON takes them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def recipe(self) -> Recipe:
@@ -115,6 +135,7 @@ def phase_diagram(
     *,
     out: str | os.PathLike[str] | None = None,
     report: Report = quiet,
+    on_minima: Callable[[xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
     """Compute a phase diagram: exact minima and boundaries, trained runs, and what became of each run.
 
@@ -123,6 +144,7 @@ def phase_diagram(
         out: folder to keep the dataset in, which one process writes at a time. What is there already is used again,
             the runs if they are of the same settings, and training that was interrupted goes on.
         report: called with the name of each stage and the share of it that is done.
+        on_minima: called with the exact minima, before boundaries are traced and anything is trained.
 
     Returns:
         The dataset.
@@ -136,21 +158,24 @@ def phase_diagram(
     if out is not None:
         check_path("out", out)
     check_callable("report", report, 2)
+    check_callable("on_minima", on_minima, 1, optional=True)
     settings = DiagramSettings() if settings is None else settings
     check_kind("settings", settings, DiagramSettings)
     if out is None:
-        return _computed(settings, None, report)
+        return _computed(settings, None, report, on_minima)
     with Destination(out, (DATASET_NAME, CHECKPOINT_NAME)):
-        return _computed(settings, Path(out), report)
+        return _computed(settings, Path(out), report, on_minima)
 
 
-def _computed(settings: DiagramSettings, folder: Path | None, report: Report) -> xr.Dataset:
+def _computed(
+    settings: DiagramSettings, folder: Path | None, report: Report, on_minima: Callable[[xr.Dataset], None] | None
+) -> xr.Dataset:
     """Compute what isn't in a folder yet."""
     store = None if folder is None else folder / DATASET_NAME
     recipe = settings.recipe
     dataset = None if store is None else _runs_of(settings, store)
     if dataset is None:
-        dataset = _trained(settings, recipe, folder, report)
+        dataset = _trained(settings, recipe, folder, report, on_minima)
         _keep(dataset, store)
     if folder is not None:
         # The runs are safe.
@@ -172,19 +197,30 @@ def _runs_of(settings: DiagramSettings, store: Path) -> xr.Dataset | None:
         return None
     dataset = load(store)
     whole = {"curve_density", "outcome", "verdict"} <= set(map(str, dataset))
-    return dataset if whole and dataset.attrs.get("settings") == asdict(settings) else None
+    # Datasets of before there was a choice of ranges.
+    ranges = {"density": list(DENSITY_RANGE), "importance": list(IMPORTANCE_RANGE)}
+    found = dataset.attrs.get("settings")
+    return dataset if whole and found is not None and ranges | found == settings.to_plain() else None
 
 
-def _trained(settings: DiagramSettings, recipe: Recipe, folder: Path | None, report: Report) -> xr.Dataset:
+def _trained(
+    settings: DiagramSettings,
+    recipe: Recipe,
+    folder: Path | None,
+    report: Report,
+    on_minima: Callable[[xr.Dataset], None] | None,
+) -> xr.Dataset:
     """Return exact minima, boundaries and judged runs; a checkpoint of the training stays in the folder.
 
     Raises:
         InterruptedRunError: for Ctrl-C.
     """
-    density, importance = (np.geomspace(*ends, settings.cells) for ends in (DENSITY_RANGE, IMPORTANCE_RANGE))
+    density, importance = (np.geomspace(*ends, settings.cells) for ends in (settings.density, settings.importance))
     store = None if folder is None else folder / DATASET_NAME
-    dataset = exact_part(density, importance, settings.n_features, settings.n_hidden, store=store, report=report)
-    dataset.attrs["settings"] = asdict(settings)
+    dataset = exact_part(
+        density, importance, settings.n_features, settings.n_hidden, store=store, report=report, on_minima=on_minima
+    )
+    dataset.attrs["settings"] = settings.to_plain()
     report("training", 0.0)
     trained = train(
         model_of(dataset),
@@ -220,6 +256,7 @@ def exact_part(
     *,
     store: Path | None = None,
     report: Report = quiet,
+    on_minima: Callable[[xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
     """Return minima and boundaries of a grid, from `store` where they are there already.
 
@@ -230,6 +267,7 @@ def exact_part(
         n_hidden: number of hidden dimensions m.
         store: where to keep them, and to look for them.
         report: called with the name of each stage.
+        on_minima: called with the minima as soon as they are there.
     """
     dataset = None
     if store is not None and store.exists():
@@ -243,15 +281,35 @@ def exact_part(
         report("exact minima", 0.0)
         dataset = theory_dataset(diagram_minima(density, importance, n_features=n_features, n_hidden=n_hidden))
         _keep(dataset, store)
+    if on_minima is not None:
+        on_minima(dataset)
     if "curve_density" not in dataset:
         report("exact boundaries", 0.0)
-        dataset = merged(dataset, curves_dataset(phase_boundaries(seed_diagram(n_features, n_hidden))))
+        seeds = _seeded(n_features, n_hidden, dataset["density"].values, dataset["importance"].values)
+        dataset = merged(dataset, curves_dataset(phase_boundaries(seeds)))
         _keep(dataset, store)
     exact = dataset.drop_dims(["seed", "record"], errors="ignore")
     # What is said there of earlier runs isn't said of those to come.
     for name in OF_RUNS:
         exact.attrs.pop(name, None)
     return exact
+
+
+def _seeded(
+    n_features: int, n_hidden: int, density: NDArray[np.float64], importance: NDArray[np.float64]
+) -> DiagramMinima:
+    """Return minima that boundaries are traced from, over the usual ranges and those of a grid."""
+    usual = (DENSITY_RANGE, IMPORTANCE_RANGE)
+    ranges = [
+        (
+            low if axis[0] >= low * (1 - SAME_END) else float(axis[0]),
+            high if axis[-1] <= high * (1 + SAME_END) else float(axis[-1]),
+        )
+        for (low, high), axis in zip(usual, (density, importance), strict=True)
+    ]
+    if tuple(ranges) == usual:
+        return seed_diagram(n_features, n_hidden)
+    return seed_diagram(n_features, n_hidden, plane=diagram_plane(n_features, n_hidden, *ranges))
 
 
 def merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:

@@ -14,7 +14,7 @@ searches with all weights free against the atlas, and `spheres` features against
 from .branch_runs import DEAD, ELSEWHERE, ENDINGS, BranchRuns, branch_account, train_along
 from .free_packings import FreeRow, survey
 from .spheres import TOLERANCE, ThomsonComparison, represented, thomson_comparison
-from .uniform import NOTHING, UniformRun, UniformSweep, train_uniform, uniform_run
+from .uniform import NOTHING, UniformRun, UniformSweep, check_uniform, train_uniform, uniform_run
 
 __all__ = [
     "DEAD",
@@ -28,6 +28,7 @@ __all__ = [
     "UniformRun",
     "UniformSweep",
     "branch_account",
+    "check_uniform",
     "represented",
     "survey",
     "thomson_comparison",

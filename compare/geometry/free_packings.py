@@ -80,7 +80,7 @@ def survey(
     seed: int = SEED,
     known: Sequence[FreeRow] = (),
 ) -> Iterator[tuple[FreeRow, float]]:
-    """Yield a row for every number of features up to `most` in each number of dimensions, and the share that is done.
+    """Return an iterator over rows, for up to `most` features in each number of dimensions, and shares that are done.
 
     Args:
         most: features k, more than each of `dims`.
@@ -98,8 +98,17 @@ def survey(
         raise ValueError(
             f"free packings need more features than dimensions, got up to {most} in {max(dims)}; {MAX_CORNERS} at most"
         )
-    done = {_settings(row): row for row in known}
+    settings = starts, polished, seed
     cases = [(place, d, k) for place in inverse_densities for d in dims for k in range(d + 1, most + 1)]
+    return _searched(cases, settings, {_settings(row): row for row in known})
+
+
+def _searched(
+    cases: Sequence[tuple[float, int, int]],
+    settings: tuple[int, int, int],
+    done: dict[tuple[int, int, float, int, int, int], FreeRow],
+) -> Iterator[tuple[FreeRow, float]]:
+    starts, polished, seed = settings
     atlas: dict[float, BestPacking] = {}
     for number, (place, d, k) in enumerate(cases, 1):
         row = done.get((d, k, place, starts, polished, seed))

@@ -148,6 +148,45 @@ def train_uniform(
             settings, or another process is writing it.
         OSError: if `out` can't be written to. If it is a `MovedError`, the models that were trained last are elsewhere.
     """
+    check_callable("report", report, 2)
+    sizes, asked = _checked(
+        sizes, inverse_density, steps=steps, learning_rate=learning_rate, seed=seed, device=device, out=out
+    )
+    out = Path(out)
+    with Destination(out, _files(sizes)):
+        return tuple(_trained_size(n, m, asked, device, out, report) for n, m in sizes)
+
+
+def check_uniform(
+    sizes: Sequence[tuple[int, int]],
+    inverse_density: Any,
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    device: str,
+    out: Path,
+) -> None:
+    """Raise `ValueError` where `train_uniform`, which has the same arguments, would before it begins."""
+    sizes, asked = _checked(
+        sizes, inverse_density, steps=steps, learning_rate=learning_rate, seed=seed, device=device, out=out
+    )
+    for n, m in sizes:
+        _check_kept(Path(out) / f"uniform-{n}-{m}.safetensors", asked)
+
+
+def _files(sizes: Sequence[tuple[int, int]]) -> list[str]:
+    return [f"uniform-{n}-{m}{suffix}" for n, m in sizes for suffix in (".safetensors", ".json", ".npz")]
+
+
+def _checked(
+    sizes: Any, inverse_density: Any, *, steps: int, learning_rate: float, seed: int, device: str, out: Any
+) -> tuple[list[tuple[int, int]], dict[str, Any]]:
+    """Return sizes and settings of a training.
+
+    Raises:
+        ValueError: if they are none.
+    """
     inverse_density = reals("inverse_density", inverse_density)
     check_path("out", out)
     sizes = [
@@ -155,8 +194,6 @@ def train_uniform(
     ]
     check_seed("seed", seed)
     check_rate("learning_rate", learning_rate)
-    check_callable("report", report, 2)
-    out = Path(out)
     check_count("steps", steps)
     for n, m in sizes:
         if not 1 <= m <= n:
@@ -165,10 +202,8 @@ def train_uniform(
     if inverse_density.ndim != 1 or not len(inverse_density) or not (inverse_density > 1).all():
         raise ValueError(f"inverse_density must be a line of 1/(1−S) above 1, got {inverse_density}")
     resolve_device(device)
-    names = [f"uniform-{n}-{m}{suffix}" for n, m in sizes for suffix in (".safetensors", ".json", ".npz")]
     asked = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "inverse_density": inverse_density.tolist()}
-    with Destination(out, names):
-        return tuple(_trained_size(n, m, asked, device, out, report) for n, m in sizes)
+    return sizes, asked
 
 
 def _trained_size(
@@ -180,9 +215,7 @@ def _trained_size(
     stage, kept = f"training n={n}, m={m}", out / f"uniform-{n}-{m}.safetensors"
     noted, checkpoint = kept.with_suffix(".json"), kept.with_suffix(".npz")
     if kept.exists():
-        before = _settings(noted) if noted.exists() else None
-        if before != asked:
-            raise ValueError(f"{kept} holds runs of other settings: expected {asked}, got {before}")
+        _check_kept(kept, asked)
         checkpoint.unlink(missing_ok=True)
         return load_models(kept)
     trained = train(
@@ -206,6 +239,19 @@ def _trained_size(
     # The models are safe.
     checkpoint.unlink(missing_ok=True)
     return trained
+
+
+def _check_kept(kept: Path, asked: dict[str, Any]) -> None:
+    """Raise `ValueError` if trained models are there that are others than what is asked for."""
+    noted = kept.with_suffix(".json")
+    if not kept.exists():
+        return
+    before = _settings(noted) if noted.exists() else None
+    if before != asked:
+        raise ValueError(
+            f"{kept} holds runs of other settings: expected {asked}, got {before}; give another "
+            "folder, or the settings of those runs"
+        )
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """What all commands of the command line share: their options, what they print, and how they end.
 
-`options`, `models`, `laws` and `training` declare options that several commands take, `descriptions` finds the model
-that a file describes, `groups` hands options that belong together on as one record, and `given` refuses what has no
-effect. `screen`, `stages`, `accounts` and `characters` show what comes out, `rows` and `places` keep it,
-`interruptions` stops a command and says what is kept, and `late` loads it.
+`options`, `models`, `laws` and `training` declare options that several commands take, `ranges` reads axes,
+`descriptions` finds the model that a file describes, `groups` hands options that belong together on as one record,
+`given` refuses what has no effect, and `effort` says how much is done by default. `screen`, `stages`, `accounts` and
+`characters` show what comes out, and `estimates` tells when; `rows` and `places` keep it, `interruptions` stops a
+command and says what is kept, and `late` loads it.
 Begin with `options`:
 
     >>> from tegum.compare.terminal import numbers
@@ -14,6 +15,7 @@ Begin with `options`:
 from .accounts import print_cells, print_ledger
 from .characters import spell_what_cannot_be_encoded
 from .descriptions import described_in
+from .effort import Full, by_effort, either
 from .given import goes_without, takes_only
 from .groups import with_groups
 from .interruptions import INTERRUPTED, keeping, stoppable, tell
@@ -36,6 +38,7 @@ from .options import (
     whole_numbers,
 )
 from .places import new_file, same_kind, taken
+from .ranges import ranged
 from .rows import read_rows, write_rows
 from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
 from .stages import Stages
@@ -52,6 +55,7 @@ __all__ = [
     "BiasName",
     "Density",
     "Features",
+    "Full",
     "Hidden",
     "Importance",
     "Json",
@@ -62,9 +66,11 @@ __all__ = [
     "Stages",
     "TrainingOptions",
     "WeightsName",
+    "by_effort",
     "complain",
     "console",
     "described_in",
+    "either",
     "goes_without",
     "keeping",
     "new_file",
@@ -73,6 +79,7 @@ __all__ = [
     "print_json",
     "print_ledger",
     "print_table",
+    "ranged",
     "read_rows",
     "same_kind",
     "say",

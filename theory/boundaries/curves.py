@@ -237,12 +237,19 @@ def seed_diagram(n_features: int = 2, n_hidden: int = 1, *, plane: Plane | None 
     """
     check_superposition(n_features, n_hidden)
     check_kind("plane", plane, Plane, optional=True)
-    if plane is not None:
-        return plane_minima(plane, *(_seeds(axis) for axis in (plane.x, plane.y)))
-    plane = diagram_plane(n_features, n_hidden)
-    return plane_minima(
-        plane, _seeds(plane.x), np.union1d(_seeds(plane.y), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)])
-    )
+    usual = diagram_plane(n_features, n_hidden)
+    x, y = _seeds(usual.x), np.union1d(_seeds(usual.y), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)])
+    if plane is None:
+        return plane_minima(usual, x, y)
+    seeds = [_seeds(axis) for axis in (plane.x, plane.y)]
+    if plane.names == usual.names and _within(usual.x, plane.x) and _within(usual.y, plane.y):
+        # As fine as usual where the usual ranges are.
+        seeds = [np.union1d(*both) for both in zip(seeds, (x, y), strict=True)]
+    return plane_minima(plane, *seeds)
+
+
+def _within(one: PlaneAxis, other: PlaneAxis) -> bool:
+    return other.low <= one.low and one.high <= other.high
 
 
 def _seeds(axis: PlaneAxis) -> FloatArray:

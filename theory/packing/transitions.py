@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from ..numerics import FloatArray, check_callable, members, reals
+from ..numerics import FloatArray, check_callable, check_flag, members, reals
 from .best import ATLAS, TIED, BestPacking, best_packing, close_packing
 from .polytope import packed
 
@@ -46,7 +46,10 @@ def packing_transitions(
     *,
     amplitude: Any = "uniform",
     among: Sequence[str] = ATLAS,
+    located: bool = True,
     on_progress: Callable[[float], None] | None = None,
+    on_packing: Callable[[BestPacking], None] | None = None,
+    on_located: Callable[[float], None] | None = None,
 ) -> tuple[tuple[BestPacking, ...], tuple[Transition, ...]]:
     """Return the best packing along a line of densities, and where it changes.
 
@@ -55,7 +58,10 @@ def packing_transitions(
             and at neither is missed.
         amplitude: as in `best_packing`.
         among: names of polytopes.
+        located: whether to locate transitions, which takes as long again; none are returned if not.
         on_progress: called with the share of densities that are done.
+        on_packing: called with each of the packings as soon as it is there.
+        on_located: called afterwards with the share of changes between neighbours that are located.
 
     Returns:
         The packings, and the transitions between neighbouring ones, located by bisection on the difference of gains.
@@ -65,18 +71,26 @@ def packing_transitions(
     """
     places = reals("inverse_densities", inverse_densities, ("points",), above=1)
     among = members("among", among, str, least=1)
-    check_callable("on_progress", on_progress, 1, optional=True)
+    check_flag("located", located)
+    for name, called in (("on_progress", on_progress), ("on_packing", on_packing), ("on_located", on_located)):
+        check_callable(name, called, 1, optional=True)
     if not len(places) or (np.diff(places) <= 0).any():
         raise ValueError(f"inverse_densities must ascend from above 1, got {inverse_densities!r}")
     packings: list[BestPacking] = []
     for place in places:
         near = packings[-1] if packings else None
         packings.append(best_packing(1 / place, amplitude=amplitude, among=among, near=near))
+        if on_packing is not None:
+            on_packing(packings[-1])
         if on_progress is not None:
             on_progress(len(packings) / len(places))
     transitions: list[Transition] = []
-    for here, there in pairwise(packings):
+    pairs = pairwise(packings) if located else ()
+    changes = [(here, there) for here, there in pairs if here.best.name != there.best.name]
+    for number, (here, there) in enumerate(changes, 1):
         transitions += _between(here, there, amplitude, among)
+        if on_located is not None:
+            on_located(number / len(changes))
     return tuple(packings), tuple(transitions)
 
 

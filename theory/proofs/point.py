@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from flint import arb, ctx, fmpq
 
 from ..minima import CriticalPoint, local_minima
 from ..models import ToyModel
-from ..numerics import Interval, as_fmpq, as_fraction, check_count, check_kind
+from ..numerics import Interval, as_fmpq, as_fraction, check_callable, check_count, check_kind
 from .balls import PairBounds, above_on_grid
 from .certificates import (
     NOT_PROVED,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 MAX_BOXES = {2: 100_000, 3: MAX_ROW_BOXES}
 
 
-def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
+def certify(
+    model: ToyModel, *, max_boxes: int | None = None, report: Callable[[int, float, int], None] | None = None
+) -> Certificate:
     """Prove which minimum of one model with n = 2, m = 1 is the global one (docs/proofs.md), or with n = 3, m = 2.
 
     The minima that the census finds are surrounded by cores in which nothing else can be as good; a branch and bound
@@ -46,6 +49,8 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
             (docs/proofs-three.md); that takes minutes.
         max_boxes: most boxes to look at; 100,000 by default for two features and 120 million, of another kind, for
             three.
+        report: called during the search of three features, which takes long, with the number of boxes, the lower bound
+            and the number of open cells.
 
     Returns:
         A certificate, with status "proved" or "not proved: …".
@@ -64,8 +69,9 @@ def certify(model: ToyModel, *, max_boxes: int | None = None) -> Certificate:
     if max_boxes is None:
         max_boxes = MAX_BOXES[3 if triple else 2]
     check_count("max_boxes", max_boxes)
+    check_callable("report", report, 3, optional=True)
     if triple:
-        return certify_triple(model, max_boxes=max_boxes)
+        return certify_triple(model, max_boxes=max_boxes, report=report)
     exact = certified_model(model, 2, 1)
     # Loads numba.
     from .pairs import search_boxes

@@ -7,10 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 
-from tegum.compare.diagrams import CONTROLS, UNSEEN, Account, agreement, load
+from tegum.compare.diagrams import CONTROLS, UNSEEN, Account, agreement, cheapest_phases, load
+from tegum.compare.figures import phase_diagram_figure
 from tegum.compare.progress import InterruptedRunError
 from tegum.theory.boundaries import BoundaryCurve
 from tests.support.command_line import INTERRUPTED, not_json
@@ -61,6 +63,44 @@ def test_a_saved_diagram_is_redrawn(tegum_: Any, saved: Path, tmp_path: Path) ->
     expected = {"model": dataset.attrs["model"]} | agreement(dataset).as_json()
     assert book == json.loads(json.dumps(expected))
     assert "18 trained runs in 9 cells" in shown.out
+
+
+def test_ranges_are_those_of_both_axes(tegum_: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stages, "seed_diagram", lambda *_, **__: None)
+    monkeypatch.setattr(stages, "phase_boundaries", no_curves)
+    words = (
+        "diagram --x density=1e-3:1 --y importance=0.01:100:log --cells 3 --seeds 1 --steps 4 --batch 8 --no-controls"
+    )
+    shown = tegum_(*words.split(), "--out", str(tmp_path))
+    assert shown.code == 0
+    dataset = load(tmp_path / "diagram.zarr")
+    share = (cheapest_phases(dataset) == "digon(1,2)").mean()
+    assert 0.3 < share < 1
+    assert f"first answer: the cheapest minimum is digon(1,2) in {share:.1%}" in shown.err
+    assert dataset["density"].values == pytest.approx(np.geomspace(1e-3, 1, 3))
+    assert dataset["importance"].values == pytest.approx(np.geomspace(0.01, 100, 3))
+    assert phase_diagram_figure(dataset).axes[0].get_xlim() == (1e-3, 1.0)
+    assert phase_diagram_figure(dataset).axes[0].get_ylim() == (0.01, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "--x weight_penalty=0:1",
+            "--x of a phase diagram is density=LOW:HIGH, got weight_penalty: it is over density",
+        ),
+        ("--x importance=0.1:1", "--x of a phase diagram is density=LOW:HIGH, got importance"),
+        ("--y importance[1]=0.1:1", "--y of a phase diagram is importance=LOW:HIGH, got importance[1]"),
+        ("--y importance=0.1:1:linear", "--y of a phase diagram is on a log scale (tegum boundary takes both)"),
+        ("--x density=0.1:2", "density"),
+        ("--x density=0.1", "--x must be NAME=LOW:HIGH"),
+        ("--x density=0.1:1 --from FILE.zarr", "--from with a dataset takes no --x"),
+    ],
+)
+def test_ranges_that_no_diagram_has_are_refused(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    tegum_("diagram", *words.split(), "--out", str(tmp_path / "out")).is_misuse(message)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_ledger_is_printed_as_json(tegum_: Any, saved: Path, tmp_path: Path) -> None:

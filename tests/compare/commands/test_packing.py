@@ -32,7 +32,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command know a few polytopes and a few densities only."""
     monkeypatch.setattr(packing, "best_packing", lambda *a, **k: best_packing(*a, among=SMALL, **k))
     monkeypatch.setattr(packing, "packing_transitions", lambda *a, **k: packing_transitions(*a, among=SMALL, **k))
-    monkeypatch.setattr(packing_command, "POINTS", 5)
+    monkeypatch.setattr(packing_command, "FULL_POINTS", 5)
 
 
 @pytest.mark.usefixtures("small")
@@ -49,10 +49,31 @@ def test_polytopes_at_a_density(tegum_: Any) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_transitions_are_printed_drawn_and_kept(tegum_: Any, tmp_path: Path) -> None:
-    found = tegum_(f"packing --out {tmp_path / 'packing'} --json").json()
+    found = tegum_(f"packing --full --out {tmp_path / 'packing'} --json").json()
+    assert found["transitions_located"]
+    assert len(found["best"]) == 5
     assert [one["after"] for one in found["transitions"]] == ["triangle", "digon", "pentagon"]
     assert json.loads((tmp_path / "packing" / "packing.json").read_text()) == found
     assert (tmp_path / "packing" / "packing.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("small")
+def test_by_default_few_densities_are_gone_through(tegum_: Any, tmp_path: Path) -> None:
+    shown = tegum_(f"packing --out {tmp_path}")
+    assert shown.code == 0
+    assert "--full locates where it changes" in " ".join(shown.out.split())
+    assert "first answer: at 1/(1−S) = 1.01 the " in shown.err
+    found = json.loads((tmp_path / "packing.json").read_text())
+    assert (found["transitions"], found["transitions_located"]) == ([], False)
+    expected = [best_packing(1 / place, among=SMALL).best.name for place in found["inverse_densities"]]
+    assert found["best"] == expected
+    assert len(set(expected)) > 2
+
+
+def test_full_is_refused_where_it_has_no_effect(tegum_: Any) -> None:
+    tegum_("packing --density 0.5 --full").is_misuse("takes no --full")
+    tegum_("certify --density 0.5 --full").is_misuse("takes no --full")
+    tegum_("certify --density 0.5 --features 3 --hidden 2 --full --max-boxes 5").is_misuse("takes no --full")
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from tegum.theory.packing import finite_packing, packing_transitions
 from tests.support.command_line import INTERRUPTED
 
 packing: Any = import_module("tegum.theory.packing")
+# The face, where the command finds what holds models against packings.
+geometry: Any = import_module("tegum.compare.geometry")
 ATLAS = ("axis", "digon", "triangle", "pentagon")
 
 
@@ -40,7 +42,8 @@ def test_ctrl_c_after_training_says_what_is_kept(tegum_: Any, tmp_path: Path, mo
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(packing, "packing_transitions", interrupted)
+    monkeypatch.setattr(packing, "packing_transitions", partial(packing_transitions, among=ATLAS))
+    monkeypatch.setattr(geometry, "uniform_run", interrupted)
     told = tegum_(f"uniform --size 4,2 --points 2 --steps 5 --out {tmp_path}")
     assert told.code == INTERRUPTED
     kept = f"tegum: interrupted: trained models are in {tmp_path}; the same command goes on from there"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ from tegum.compare.judgement import AT_A_SADDLE, IN
 from tegum.compare.progress import InterruptedRunError
 from tegum.empirical.runs import Optimisation, Sampling, TrainedModels
 from tegum.empirical.training import train
-from tegum.theory import expected_loss, loss_gradient, phase
+from tegum.theory import IndependentFeatures, ToyModel, expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import published_candidates
-from tegum.theory.minima import SAME_LOSS, DiagramMinima, diagram_minima
+from tegum.theory.minima import SAME_LOSS, DiagramMinima, diagram_minima, global_minimum
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
@@ -163,7 +163,7 @@ def test_every_variable_has_its_dimensions(dataset: xr.Dataset) -> None:
 
 
 def test_the_dataset_says_how_it_was_made(dataset: xr.Dataset) -> None:
-    assert dataset.attrs["settings"] == asdict(SETTINGS)
+    assert dataset.attrs["settings"] == SETTINGS.to_plain()
     assert (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (2, 1)
 
 
@@ -337,7 +337,7 @@ def test_other_training_goes_with_the_same_exact_part(kept: Path, monkeypatch: p
     assert again.sizes["seed"] == 3
     found = on_disk(kept)
     assert found.sizes["seed"] == 3
-    assert found.attrs["settings"] == asdict(other)
+    assert found.attrs["settings"] == other.to_plain()
 
 
 def test_another_grid_is_computed_anew(kept: Path) -> None:
@@ -448,7 +448,7 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         phase_diagram(replace(SETTINGS, steps=8), out=kept)
     found = on_disk(kept)
     np.testing.assert_array_equal(found["trained_weights"], dataset["trained_weights"])
-    assert found.attrs["settings"] == asdict(SETTINGS)
+    assert found.attrs["settings"] == SETTINGS.to_plain()
 
 
 # --- What is refused ---------------------------------------------------------------------------------------------
@@ -472,12 +472,59 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         pytest.param({"device": "meta"}, "device must be 'auto', 'cpu' or 'cuda', got 'meta'", id="device of torch"),
         pytest.param({"learning_rate": 0.0}, r"learning_rate .* positive, got 0\.0", id="no learning"),
         pytest.param({"learning_rate": float("nan")}, "learning_rate .* finite.*, got nan", id="NaN learning rate"),
+        pytest.param({"density": (0.0, 1.0)}, "density", id="no density"),
+        pytest.param({"density": (0.1, 1.5)}, "density", id="density above 1"),
+        pytest.param({"importance": (1.0, 1.0)}, "importance must run over a range low < high", id="empty range"),
+        pytest.param({"importance": (1.0,)}, "importance", id="half a range"),
         pytest.param({"cells": 2.5}, r"cells must be an integer.*, got 2\.5", id="fraction of a cell"),
     ],
 )
 def test_impossible_settings_are_refused_at_the_door(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DiagramSettings(**changes)
+
+
+def test_a_diagram_covers_the_ranges_that_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    traced = []
+    monkeypatch.setattr(stages, "seed_diagram", lambda n, m, plane: traced.append((n, m, plane)))
+    monkeypatch.setattr(stages, "phase_boundaries", lambda _: ())
+    seen = []
+    settings = replace(SETTINGS, steps=2, density=(1e-3, 0.5), importance=(0.01, 100))
+    dataset = phase_diagram(settings, out=tmp_path, on_minima=lambda exact: seen.append(set(exact)))
+    assert dataset["density"].values == pytest.approx(np.geomspace(1e-3, 0.5, 4))
+    assert dataset["importance"].values == pytest.approx(np.geomspace(0.01, 100, 4))
+    assert dataset.attrs["settings"]["density"] == [1e-3, 0.5]
+    # Curves are looked for in what is asked for and in the usual ranges.
+    ((n, m, plane),) = traced
+    assert (n, m, plane.x.low, plane.x.high, plane.y.low, plane.y.high) == (2, 1, 1e-3, 1.0, 0.01, 100.0)
+    # The minima are there before anything is trained, and are those of the models at these places.
+    assert len(seen) == 1
+    assert "minimum_loss" in seen[0]
+    assert "trained_loss" not in seen[0]
+    model = ToyModel(2, 1, IndependentFeatures(1e-3), importance=(1.0, 0.01))
+    assert dataset["minimum_loss"].values[0, 0, 0] == pytest.approx(global_minimum(model).loss, rel=1e-9)
+    # It isn't trained again, and another range is another diagram.
+    again = phase_diagram(settings, out=tmp_path, report=refuse_training)
+    assert (again["trained_loss"] == load(tmp_path / stages.DATASET_NAME)["trained_loss"]).all()
+    other = phase_diagram(replace(settings, density=(1e-2, 0.5)), out=tmp_path)
+    assert other["density"].values[0] == 1e-2
+
+
+def test_a_diagram_of_before_there_were_ranges_is_not_trained_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stages, "seed_diagram", lambda *_: None)
+    monkeypatch.setattr(stages, "phase_boundaries", lambda _: ())
+    settings = replace(SETTINGS, steps=2)
+    dataset = phase_diagram(settings)
+    for name in ("density", "importance"):
+        del dataset.attrs["settings"][name]
+    stages.save(dataset, tmp_path / stages.DATASET_NAME)
+    phase_diagram(settings, out=tmp_path, report=refuse_training)
+
+
+def refuse_training(stage: str, _: float) -> None:
+    assert stage != "training"
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
