@@ -85,6 +85,8 @@ def sampled_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tupl
         each = model.take(np.unravel_index(rows, model.batch_shape))
     else:
         each = model.take((np.newaxis,)).take(np.zeros(int(np.prod(batch, dtype=int)), dtype=int))
+    if not np.prod(batch, dtype=int):
+        return np.empty(batch), np.empty(batch)
     whole = np.broadcast_to(weights, (*batch, *weights.shape[-2:])).reshape(-1, 1, *weights.shape[-2:])
     offsets = np.broadcast_to(bias, (*batch, bias.shape[-1])).reshape(-1, 1, bias.shape[-1])
     finite = np.ones(offsets.shape[:2], dtype=bool)

@@ -712,9 +712,6 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "importance": 1.0,
     },
     "compare.foreign reading": lambda: {"batch": shared("batch"), "model": PAIR},
-    "compare.foreign remarks": lambda: {
-        "told": of("compare.foreign", "reading")(of("compare", "read_many")(_weights_file()), PAIR)
-    },
     "compare.foreign welch_bound": lambda: {"vectors": 3, "dimensions": 2},
     "compare compare_table": lambda: {"table": shared("table"), "n_features": 2, "n_hidden": 1, "tolerance": 0.05},
     "compare table_account": lambda: {"dataset": shared("compared")},

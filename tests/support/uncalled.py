@@ -38,7 +38,7 @@ INNER = {
     "sealed", "unsealed",
     "digest_of", "row_digest", "check_digest", "check_unverified", "warn_unverified", "check_declared", "check_archive",
     "read_npz", "read_npy", "read_safetensors", "read_zarr_arrays", "tensor_types", "write_safetensors", "MovedError",
-    "ChangedError", "UnverifiedWarning",
+    "ChangedError", "UnverifiedWarning", "remarks",
 }
 # fmt: on
 NOT_CALLED = RECORDS | ABSTRACT | INNER
@@ -86,6 +86,8 @@ MAY_BE = {
     # Never NaN.
     *((f"theory {name}", "result", "infinite") for name in ("expected_loss", "loss_gradient", "loss_hessian")),
     ("theory.loss loss_rounding", "result", "infinite"),
+    # Attributes of a file that say nothing of a model.
+    ("empirical.files described_model", "attributes", "dict"),
     *((f"theory.geometry {name}", "result", "infinite") for name in ("dimensions_per_feature", "superposition")),
     *(("compare.judgement judge", name, "nan") for name in ("weights", "bias")),
     *(("compare.diagrams judge_runs", name, "nan") for name in ("weights", "bias")),

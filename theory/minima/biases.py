@@ -81,7 +81,7 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         interact each evaluation inverts transforms, and there are about a hundred of them.
 
     Raises:
-        ValueError: as `loss_gradient`, or for a model of one common bias or none, of active targets, or of inputs that
+        ValueError: as `loss_gradient`, if weights are so large that biases overflow, or for a model of one common bias or none, of active targets, or of inputs that
             are listed.
 
     Example:
@@ -105,7 +105,10 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         rows = np.broadcast_to(places, batch).reshape(-1)
         law = law.take(np.unravel_index(rows, law.batch_shape))
     flat = np.broadcast_to(W, (*batch, *W.shape[-2:])).reshape(-1, *W.shape[-2:])
-    found = _Search(law, flat).minima().reshape(*batch, n)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _Search(law, flat).minima().reshape(*batch, n)
+    if not np.isfinite(found).all():
+        raise ValueError("weights are too large: float64 doesn't hold their best biases")
     return xp.asarray(found, dtype=weights.dtype, device=device)
 
 

@@ -90,8 +90,8 @@ class IndependentBlocks(FeatureLaw):
         """Validate."""
         parts = []
         for pair in members("parts", self.parts, object, least=1):
-            features, law = members("a part, its features and their law,", pair, object, count=2)
-            check_kind("law of a part", law, FeatureLaw)
+            features, law = members("parts, each its features and their law,", pair, object, count=2)
+            check_kind("the law of each of parts", law, FeatureLaw)
             # Their order is that of the law.
             checked_groups([features])
             parts.append((tuple(map(int, features)), law))

@@ -53,7 +53,7 @@ class HierarchicalFeatures(DensityLaw):
         n = len(parents)
         for parent in parents:
             if parent is not None:
-                check_count("a feature's parent, numbered from 0, or None,", parent, 0, n - 1)
+                check_count("each of parents, numbered from 0, or None,", parent, 0, n - 1)
         object.__setattr__(self, "parents", tuple(None if parent is None else int(parent) for parent in parents))
         for i in range(n):
             seen, above = {i}, self.parents[i]

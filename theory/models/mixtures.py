@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import FloatArray, check_count, check_kind, check_number, exactly, members, numbers, shown
+from ..numerics import (
+    MOST_SHARED,
+    MOST_SIZE,
+    FloatArray,
+    check_count,
+    check_kind,
+    check_number,
+    exactly,
+    members,
+    numbers,
+    shown,
+)
 from .amplitudes import Amplitude
 from .compositions import IndependentBlocks, common_amplitude, common_batch, drawn_for
 from .independence import ActivePattern, constant_chance
@@ -17,6 +28,8 @@ from .laws import NORMALISATION, FeatureLaw, IndependentFeatures, component_from
 from .patterns import TableFeatures
 from .plain import array_of, check_keys, plain_array, told
 
+# Densities of all laws of a circle: more take minutes.
+MOST_PLACES = 10**6
 # Laws of a mixture that are told one by one.
 TOLD = 4
 
@@ -55,7 +68,7 @@ class MixtureFeatures(FeatureLaw):
         """Validate."""
         laws = members("laws", self.laws, object, least=1)
         for law in laws:
-            check_kind("law of a mixture", law, FeatureLaw)
+            check_kind("each of laws", law, FeatureLaw)
         given = members("probabilities", _listed(self.probabilities), object)
         if len(given) != len(laws):
             raise ValueError(f"probabilities must be {len(laws)}, one for each law, got {len(given)}")
@@ -209,8 +222,12 @@ def circular_features(
         >>> law.densities(4).tolist(), float(law.pair_densities(4)[0, 1]), float(law.pair_densities(4)[0, 2])
         ([0.1875, 0.1875, 0.1875, 0.1875], 0.03125, 0.0)
     """
-    check_count("n_features", n_features)
-    check_count("positions", positions)
+    check_count("n_features", n_features, 1, MOST_SIZE)
+    check_count("positions", positions, 1, MOST_SHARED)
+    if n_features * positions > MOST_PLACES:
+        raise ValueError(
+            f"n_features times positions must be at most {MOST_PLACES:,}, got {n_features:,} times {positions:,}"
+        )
     density = check_number("density", density, above=0, most=1)
     width = check_number("width", width, least=0, most=1)
     laws = []

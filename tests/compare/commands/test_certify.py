@@ -15,7 +15,7 @@ from tests.support.places import DATA
 
 
 def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
-    file = tmp_path / "new" / "certificate.json"
+    file = tmp_path / "certificate.json"
     proved = tegum_(f"certify --density 0.375 --importance 1/4 --interference-penalty 0.1 --out {file}")
     assert proved.code == 0
     model, *lines = proved.out.splitlines()

@@ -189,7 +189,10 @@ CONSTANT = IndependentFeatures(0.5, amplitude="constant")
 UNIFORM = IndependentFeatures(0.5)
 MISUSE: dict[str, tuple[Callable[[], Any], str]] = {
     "no parts": (lambda: IndependentBlocks([]), "parts must be a sequence of 1 or more"),
-    "a part without a law": (lambda: IndependentBlocks([(0, 1)]), "law of a part must be a FeatureLaw, got int"),
+    "a part without a law": (
+        lambda: IndependentBlocks([(0, 1)]),
+        "the law of each of parts must be a FeatureLaw, got int",
+    ),
     "a law alone": (lambda: IndependentBlocks(UNIFORM), "parts must be a sequence"),
     "feature in two parts": (lambda: IndependentBlocks([((0,), UNIFORM), ((0, 1), UNIFORM)]), "got feature 0 twice"),
     "feature twice in a part": (lambda: IndependentBlocks([((0, 0), UNIFORM)]), "got feature 0 twice"),
@@ -225,7 +228,7 @@ MISUSE: dict[str, tuple[Callable[[], Any], str]] = {
     "negative probability": (lambda: MixtureFeatures([1.5, -0.5], [UNIFORM, UNIFORM]), "must not be negative"),
     "NaN probability": (lambda: MixtureFeatures([np.nan], [UNIFORM]), "must not be negative|sum to 1"),
     "no laws": (lambda: MixtureFeatures([], []), "laws must be a sequence of 1 or more"),
-    "mixture of numbers": (lambda: MixtureFeatures([1.0], [0.5]), "law of a mixture must be a FeatureLaw, got float"),
+    "mixture of numbers": (lambda: MixtureFeatures([1.0], [0.5]), "each of laws must be a FeatureLaw, got float"),
     "child denser than its parent": (
         lambda: HierarchicalFeatures([0.2, 0.3], [None, 0]),
         r"at most its parent's, got 0\.3 for feature 1 and 0\.2 for its parent 0",
