@@ -154,14 +154,13 @@ def unused_words(words: Mapping[str, Any], known: frozenset[str]) -> list[str]:
         words: settings of a file.
         known: last parts of names that are read elsewhere, such as the activation's.
     """
-    left, told = [], False
+    left = []
     for name, key, value in entries(words):
-        inner = ": " in name
-        told = told if inner else False
         is_known = key in known or key in INPUTS or NEUTRAL.fullmatch(key) is not None
-        is_told = any(change.names.fullmatch(key) for change in CHANGES) or BIAS_FLAGS.fullmatch(key) is not None
+        changes_model = any(change.names.fullmatch(key) for change in CHANGES) or BIAS_FLAGS.fullmatch(key) is not None
         # A text of settings is told by those.
-        if not (is_known or is_told or (isinstance(value, str) and not inner and SAID.search(value))):
+        is_text = isinstance(value, str) and ": " not in name and SAID.search(value) is not None
+        if not (is_known or changes_model or is_text):
             left.append(name)
     return left
 

@@ -32,7 +32,8 @@ def saved(path: Path, place: str, settings: dict[str, Any]) -> Path:
         torch.save({"state": {"W": torch.tensor(W), "b": torch.tensor(B)}, "cfg": {"model": settings}}, path)
     elif place == "arrays":
         with path.open("wb") as file:
-            np.savez(file, W=W, b=B, **{name: np.array(value) for name, value in settings.items()})
+            arrays: dict[str, Any] = {name: np.array(value) for name, value in settings.items()}
+            np.savez(file, W=W, b=B, **arrays)
     else:
         path.write_text(json.dumps({"W": W.tolist(), "b": B.tolist(), **settings}))
     return path
@@ -62,7 +63,7 @@ CHANGES: list[tuple[str, Any, str, Any]] = [
     ("n_anticorrelated_pairs", 1, "law", "anticorrelated"),
     ("amplitude", "symmetric", "amplitude", "symmetric"),
     ("penalty", 0.1, "weight_penalty", 0.1),
-    ("l1_coeff", 1.0, "activation_penalty", 0.1),
+    ("l1_coeff", 1, "activation_penalty", 0.1),
     ("regularisation", 1e-3, "interference_penalty", 0.1),
     ("loss", "mean", "reduction", "mean"),
     ("loss_fn", "cross_entropy", "reduction", "sum"),
@@ -77,8 +78,6 @@ CHANGES: list[tuple[str, Any, str, Any]] = [
 def test_another_model_is_refused_unless_it_is_said_which(
     tmp_path: Path, place: str, name: str, value: Any, parameter: str, settles: Any
 ) -> None:
-    if place == "text" and value == "0.9**i":
-        pytest.skip("a text within a text ends at its first word")
     batch = read_many(saved(tmp_path, place, {"density": 0.25, name: value}))
     message = rf"{name} = {str(value).replace('*', '.')}.* --{parameter.replace('_', '-')}.*--model FILE.*key"
     with pytest.raises(ValueError, match=message):
@@ -88,10 +87,9 @@ def test_another_model_is_refused_unless_it_is_said_which(
             model_of_weights(batch)
     said = said_of_model(batch, {parameter: settles})
     assert said == {"n_features": 3, "n_hidden": 2, "features": {"density": [0.25] * 3}}
-    (told,) = (
-        what for what in reading(batch, model_of_weights(read_many(saved(tmp_path, "json", SETTINGS))))["unused"]
-    )
-    assert told.endswith(f"{name} = {value}")
+    plain = model_of_weights(read_many(saved(tmp_path, "json", SETTINGS)))
+    (told,) = reading(batch, plain)["unused"]
+    assert told.endswith(f"{name} = {1 if value == 1 else value}")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -160,9 +158,8 @@ def test_a_number_is_the_same_up_to_the_rounding_of_its_type(
     assert code == 0
     # The number that was written, not the stored one.
     assert f"density {option}, " in " ".join(out.split())
-    np.testing.assert_array_equal(
-        model_of_weights(read_many(path), float(option)).densities(), np.full(3, float(option))
-    )
+    found = model_of_weights(read_many(path), float(option)).densities()
+    np.testing.assert_array_equal(found, np.full(3, float(option)))
     code, _, told = command("loss", "--weights", str(path), "--density", str(float(option) * 1.01))
     assert code == 2
     assert "contradicts" in told
@@ -178,8 +175,9 @@ def test_a_contradiction_tells_whole_numbers(tmp_path: Path, command: Any) -> No
 
 def test_a_single_number_is_a_bias_for_all_outputs(tmp_path: Path, command: Any) -> None:
     path = tmp_path / "model.json"
-    path.write_text(json.dumps({"W": W.tolist(), "b": -0.25, "density": 0.1}))
-    np.testing.assert_array_equal(read_many(path).bias, np.full(3, -0.25))
+    # Of up to four features the command judges training noise as well, which is known of free biases only.
+    path.write_text(json.dumps({"W": np.hstack([W, W[:, :2]]).tolist(), "b": -0.25, "density": 0.1}))
+    np.testing.assert_array_equal(read_many(path).bias, np.full(5, -0.25))
     code, _, told = command("loss", "--weights", str(path))
     assert code == 2
     assert "single number b: say that all outputs have it with --bias common" in told
