@@ -85,7 +85,8 @@ def loss(
     if out is not None and out.suffix not in SUFFIXES:
         raise ValueError(f"--out must be a {' or '.join(SUFFIXES)} file, got {out.name!r}")
     batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
-    model = options.over(said_of_model(batch), where=str(weights))
+    settled = options.settled(batch.weights.shape[-1])
+    model = options.over(said_of_model(batch, settled), where=str(weights))
     with ExitStack() as stack:
         if out is not None:
             stack.enter_context(taken([out]))

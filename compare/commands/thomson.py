@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -178,11 +178,12 @@ def _compared(
     from ..geometry import TOLERANCE, represented, thomson_comparison
 
     batch = read_many(path)
-    if options.density is not None and (batch.model is not None or batch.density is not None):
+    if options.density is not None or (batch.model is None and batch.density is not None):
         # Its losses are those of independent features with amplitudes on [0, 1], whose files have their density.
         if batch.model is not None and batch.density is None:
             raise ValueError(f"{path} is of {batch.model.describe()}, whose loss isn't that of --density: leave it out")
-        model_of_weights(batch, options.density)
+        # Biases play no part here.
+        model_of_weights(replace(batch, common_bias=False), options.density)
     m, count = batch.weights.shape[-2:]
     weights, finite = batch.weights.reshape(-1, m, count), batch.finite.reshape(-1)
     densities = None if batch.density is None else batch.density.reshape(-1, count)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
+
+from .settings import entries
 
 # Last parts of names, in lower case, under which the output's activation stands, and that of the hidden layer.
 OF_OUTPUT = (
@@ -21,8 +22,8 @@ OF_OUTPUT = (
 OF_HIDDEN = ("hidden_activation", "hidden_act", "hidden_act_fn", "hidden_nonlinearity", "encoder_activation")
 SWITCHES = ("relu", "use_relu", "has_relu", "output_relu")
 RELU, NOTHING = ("relu",), ("", "none", "null", "identity", "linear", "id", "no")
-# A name of one and its value, in the text of a configuration.
-SAID = re.compile(r"(\w+)['\"]?\s*[=:]\s*['\"]?([\w.]+)")
+# All names that are looked at here.
+KNOWN = frozenset((*OF_OUTPUT, *OF_HIDDEN, *SWITCHES))
 
 
 def check_activation(words: Mapping[str, Any]) -> None:
@@ -31,13 +32,8 @@ def check_activation(words: Mapping[str, Any]) -> None:
     Args:
         words: texts and other plain values of the file, by name; texts of configurations are looked through.
     """
-    for name, value in words.items():
-        _check(name.rpartition(".")[-1].lower(), name, value)
-        if isinstance(value, Mapping):
-            check_activation({f"{name}.{key}": inner for key, inner in value.items()})
-        elif isinstance(value, str):
-            for key, said in SAID.findall(value):
-                _check(key.lower(), f"{name}: {key}", said)
+    for name, key, value in entries(words):
+        _check(key, name, value)
 
 
 def _check(key: str, name: str, value: Any) -> None:

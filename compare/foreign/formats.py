@@ -26,6 +26,8 @@ UNREAD = {
     b"MATLAB": "it is a file of MATLAB's, which isn't read: save its arrays as .npz",
 }
 EXPECTED = ".npz, .npy, .pt, .pth, .safetensors, .csv or .json file, or a .zarr folder"
+# What is said where a library gives up, in its own words and for reasons of its own.
+DAMAGED = f"it is damaged, or not what its first bytes say; expected a {EXPECTED}: write it again"
 # Numbers written as text take many times their bytes in memory.
 MOST_TEXT = 1 << 26
 # What a table or a bare array is called, and columns of a table that only count.
@@ -70,8 +72,9 @@ def read_content(path: Path) -> Content:
         return _reader(path)(path)
     # A hostile or truncated file can fail in any way its reader knows.
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"can't read weights from {path}: {reason}") from None
+        own = isinstance(error, ValueError) and str(error)
+        reason = str(error).splitlines()[0] if own else error.strerror if isinstance(error, OSError) else None
+        raise ValueError(f"can't read weights from {path}: {reason or DAMAGED}") from None
 
 
 def _reader(path: Path) -> Callable[[Path], Content]:
@@ -149,7 +152,10 @@ def _torch(path: Path) -> Content:
 
     def take(name: str, value: Any) -> bool:
         if not isinstance(value, torch.Tensor):
-            return False
+            return _take_list(found, name, value)
+        reason = _not_plain(value)
+        if reason:
+            raise ValueError(f"expected tensors that list their numbers, got {name}, {reason}")
         tensors.append((name, value.detach()))
         return True
 
@@ -162,6 +168,29 @@ def _torch(path: Path) -> Content:
         short = tensor.is_floating_point() and tensor.element_size() <= 2 and tensor.dtype != torch.float16
         found.arrays[name] = (tensor.float() if short else tensor).numpy()
     return found
+
+
+def _not_plain(tensor: Any) -> str:
+    """Return what a tensor of torch's is that has no plain array of numbers, and what to save instead."""
+    if tensor.is_quantized:
+        return "which is quantised: save its dequantize()"
+    if str(tensor.layout) != "torch.strided":
+        return "which is sparse: save its to_dense()"
+    return "" if tensor.device.type == "cpu" and not tensor.is_nested else "which has none: save it as a plain tensor"
+
+
+def _take_list(found: Content, name: str, value: Any) -> bool:
+    """Enter a value among the arrays if it is a list of numbers, and say whether it is."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    if not all(type(x) in (int, float) for x in _leaves(value)):
+        return False
+    found.arrays[name] = array
+    return True
 
 
 def _walk(prefix: str, content: Mapping[Any, Any], found: Content, take: Callable[[str, Any], bool]) -> None:
@@ -214,19 +243,8 @@ def _json(path: Path) -> Content:
         raise ValueError(f"it isn't JSON, or is damaged: {error}") from None
     found = Content()
 
-    def take(name: str, value: Any) -> bool:
-        if not isinstance(value, list):
-            return False
-        try:
-            array = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError):
-            return False
-        if not all(type(x) in (int, float) for x in _leaves(value)):
-            return False
-        found.arrays[name] = array
-        return True
-
-    _walk("", content if isinstance(content, dict) else {BARE: content}, found, take)
+    whole = content if isinstance(content, dict) else {BARE: content}
+    _walk("", whole, found, lambda name, value: _take_list(found, name, value))
     return found
 
 
@@ -235,7 +253,7 @@ def _leaves(value: Any) -> list[Any]:
     stack, leaves = [value], []
     while stack:
         one = stack.pop()
-        stack.extend(one) if isinstance(one, list) else leaves.append(one)
+        stack.extend(one) if isinstance(one, (list, tuple)) else leaves.append(one)
     return leaves
 
 

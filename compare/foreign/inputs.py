@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 DENSITY_NAMES = ("density", "feature_density", "feature_probability")
 SPARSITY_NAMES = ("sparsity", "feature_sparsity")
 IMPORTANCE_NAMES = ("importance", "relative_importance", "feature_importance")
+# Roundings by which what is stored may differ from what was meant.
+UNITS = 4
+EPSILON = {"bfloat16": 2.0**-7}
 # Densities given twice, in float32, agree to this.
 SAME_DENSITY = 1e-6
 
@@ -21,6 +24,38 @@ def real_numbers(name: str, array: Any, *, finite: bool = True) -> NDArray[np.fl
     if array.dtype.kind not in "fiu" or (finite and not np.isfinite(array).all()):
         raise ValueError(f"{name} must be finite real numbers, got dtype {array.dtype} or non-finite entries")
     return np.array(array, dtype=np.float64)
+
+
+def epsilon_of(dtype: str) -> float:
+    """Return the distance from 1 to the next number of a type, 0 for one of whole numbers."""
+    if dtype in EPSILON:
+        return EPSILON[dtype]
+    kind = np.dtype(dtype) if dtype in np.sctypeDict else np.dtype(np.float64)
+    return float(np.finfo(kind).eps) if kind.kind == "f" else 0.0
+
+
+def precisions(arrays: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, float]:
+    """Return to what density and importance agree with what was meant, of those that a file has.
+
+    Args:
+        arrays: of the file.
+        types: how arrays are stored, where that isn't their type.
+
+    Returns:
+        "density" absolute where it is 1 − S, whose rounding is one of S, which is near 1; "importance" and all else
+        relative to the value, as "density relative" and "importance relative".
+    """
+    found = {}
+    for key, names in (
+        ("density relative", DENSITY_NAMES),
+        ("density", SPARSITY_NAMES),
+        ("importance relative", IMPORTANCE_NAMES),
+    ):
+        name = named(arrays, names)
+        if name is not None:
+            stored = types.get(name, str(np.asarray(arrays[name]).dtype))
+            found[key] = UNITS * max(epsilon_of(stored), np.finfo(np.float64).eps)
+    return found
 
 
 def named(names: Mapping[str, Any], allowed: tuple[str, ...]) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .inputs import real_numbers
+from .inputs import epsilon_of, real_numbers
 
 # Names of W, or the last parts of them, best first; and those of one layer of a module, stored as (out, in).
 WEIGHT_NAMES = ("weights", "W", "weight", "w", "W_in", "W_enc", "w_in", "w_enc", "w1_2t")
@@ -35,7 +35,6 @@ COUNTED = re.compile(r"(?:|.*\.)\d+\.weight")
 LAYER, SHIFT = re.compile(r"[Ww]\d*(_\w+)?|[Ww]eights?(_\w+)?|kernel"), re.compile(r"b\d*(_\w+)?|.*bias.*")
 # Roundings after which a decoder is still the transpose of its encoder.
 ROUNDINGS = 4
-EPSILON = {"bfloat16": 2.0**-7}
 UNTIED = (
     "the exact loss is that of x' = ReLU(WᵀWx + b), and `train` has no untied model that reproduces its input "
     '(architecture="absolute_value" has another target): nothing in this project covers it'
@@ -191,7 +190,7 @@ def _one(
         if is_layer and (is_decoder or not named):
             used.add(other)
             said = _judge(
-                weights, array, max(_epsilon(dtype), _epsilon(types.get(other, str(array.dtype)))), other, name
+                weights, array, max(epsilon_of(dtype), epsilon_of(types.get(other, str(array.dtype)))), other, name
             )
             source[other] = said
         elif SHIFT.fullmatch(last) and not named and bias_name is None and array.any():
@@ -227,13 +226,6 @@ def _numbered_biases(mine: Mapping[str, str], first: str, given: str | None) -> 
         return given or hidden, None
     output = next((name for name in reversed(found) if name != hidden), None)
     return given or output, hidden
-
-
-def _epsilon(dtype: str) -> float:
-    if dtype in EPSILON:
-        return EPSILON[dtype]
-    kind = np.dtype(dtype) if dtype in np.sctypeDict else np.dtype(np.float64)
-    return float(np.finfo(kind).eps) if kind.kind == "f" else 0.0
 
 
 def _judge(weights: NDArray[np.float64], array: NDArray[Any], epsilon: float, other: str, name: str) -> str:

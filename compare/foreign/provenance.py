@@ -27,7 +27,8 @@ def reading(batch: WeightBatch, model: ToyModel) -> dict[str, Any]:
         model: what the weights were trained for, of the batch's shape.
 
     Returns:
-        "bias_given", "stored_dtype", "source" and "unused" of the batch. If there is no bias, and the models aren't so
+        "bias_given", "stored_dtype", "source" and "unused" of the batch, its `changes` among the last: they are settled
+        if there is a model. If there is no bias, and the models aren't so
         many or so large that it would take long, also "best_bias" for these weights, "loss_without_bias" and
         "loss_with_best_bias", each with the batch's axes.
 
@@ -40,7 +41,7 @@ def reading(batch: WeightBatch, model: ToyModel) -> dict[str, Any]:
         "bias_given": batch.bias_given,
         "stored_dtype": batch.stored_dtype,
         "source": dict(batch.source),
-        "unused": list(batch.unused),
+        "unused": [*batch.unused, *batch.changes],
     }
     few = batch.bias.size <= MOST_OUTPUTS and model.n_features <= MOST_FEATURES
     if batch.bias_given or not few or not batch.finite.all():

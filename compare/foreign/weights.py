@@ -15,10 +15,11 @@ from tegum.theory.models import ToyModel
 from tegum.theory.numerics import Summarised, check_choice, check_text
 from tegum.theory.storage import check_path
 
-from .activations import check_activation
+from .activations import KNOWN, check_activation
 from .formats import Content, read_content
-from .inputs import DENSITY_NAMES, IMPORTANCE_NAMES, SPARSITY_NAMES, densities, importances, named
+from .inputs import DENSITY_NAMES, IMPORTANCE_NAMES, SPARSITY_NAMES, densities, importances, named, precisions
 from .names import Parameters, find_parameters
+from .settings import changes, said_inputs, unused_words
 
 # Which of the last two axes of W is which.
 LAYOUTS = ("auto", "hidden-feature", "feature-hidden")
@@ -42,6 +43,11 @@ class WeightBatch(Summarised):
         unused: names of arrays that are there and mean nothing here, such as a history of losses.
         stored_dtype: how W is stored, as "float32" or "bfloat16"; values here are exactly those, in float64.
         source: which array is the weights, the bias and so on, and what others were taken for.
+        precision: to what density and importance agree with what their writer meant, by the type they are stored in:
+            "density" absolute, "density relative" and "importance relative" relative to the values.
+        changes: what the file says that makes it another model than that of independent features and a plain loss, as
+            "law = correlated", with the parameters of a model that say the same (docs/files.md).
+        common_bias: whether the file's bias is a single number, which all outputs of a model have.
     """
 
     weights: NDArray[np.float64]
@@ -53,6 +59,9 @@ class WeightBatch(Summarised):
     unused: tuple[str, ...] = ()
     stored_dtype: str = "float64"
     source: Mapping[str, str] = field(default_factory=dict)
+    precision: Mapping[str, float] = field(default_factory=dict)
+    changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    common_bias: bool = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -153,6 +162,8 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
         layout = LAYOUTS[1]
     else:
         check_activation(content.words)
+        # Arrays come first where a setting has the same name.
+        arrays = said_inputs(content.words) | arrays
     found = find_parameters(arrays, content.types, options["weights_name"], options["bias_name"])
     weights = found.weights
     if weights.ndim < 2 or 0 in weights.shape:
@@ -162,6 +173,10 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
     weights = np.ascontiguousarray(weights.mT) if layout == LAYOUTS[2] else weights
     batch, (_, n) = weights.shape[:-2], weights.shape[-2:]
     bias = np.zeros((*batch, n)) if found.bias is None else _bias("bias", found.bias, weights, n)
+    others: dict[str, Any] = {}
+    if not ours:
+        others = {name: array for name, array in arrays.items() if name not in found.used and name not in content.words}
+        others = changes(content.words, others, bias_given=bool(np.any(bias)))
     if found.hidden_bias is not None:
         # ReLU(Wᵀ(Wx + c) + b) = ReLU(WᵀWx + (Wᵀc + b)).
         hidden = _bias("bias of the hidden layer", found.hidden_bias, weights, weights.shape[-2])
@@ -174,6 +189,9 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
         model=_model(content, arrays, batch) if ours else None,
         bias_given=found.bias is not None or found.hidden_bias is not None,
         unused=() if ours else _unused(content, found),
+        precision={} if ours else precisions(arrays, content.types),
+        changes=others,
+        common_bias=found.bias is not None and found.bias.ndim == 0,
         stored_dtype=found.dtype,
         source=found.source,
     )
@@ -222,13 +240,10 @@ def _model(content: Content, arrays: Mapping[str, Any], batch: tuple[int, ...]) 
 
 def _unused(content: Content, found: Parameters) -> tuple[str, ...]:
     inputs = {named(content.arrays, names) for names in (DENSITY_NAMES, SPARSITY_NAMES, IMPORTANCE_NAMES)}
-    # Single numbers of a configuration are too many to be told.
-    left = [
-        name
-        for name, array in content.arrays.items()
-        if np.ndim(array) and name not in inputs and name not in found.used
-    ]
-    return (*left, *content.passed)
+    left = [name for name in content.arrays if name not in inputs and name not in found.used]
+    several = [name for name in left if np.ndim(content.arrays[name])]
+    single = {name: content.arrays[name].item() for name in left if not np.ndim(content.arrays[name])}
+    return (*several, *unused_words(single | content.words, KNOWN), *content.passed)
 
 
 def _layout(found: Parameters, layout: str, square: str | None) -> str:
@@ -242,6 +257,8 @@ def _layout(found: Parameters, layout: str, square: str | None) -> str:
     length = None if found.bias is None else found.bias.shape[-1:]
     if layout == LAYOUTS[0]:
         if first == last:
+            if np.array_equal(found.weights, found.weights.mT, equal_nan=True):
+                return LAYOUTS[1]
             told = found.layout or square
             if told is None:
                 raise ValueError(
@@ -264,6 +281,8 @@ def _layout(found: Parameters, layout: str, square: str | None) -> str:
 def _bias(name: str, given: NDArray[np.float64], weights: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """Return a bias with shape (*batch_shape, n)."""
     batch = weights.shape[:-2]
+    if not given.ndim:
+        return np.full((*batch, n), float(given))
     ways = [given]
     # A row or a column for each model.
     ways += [given.squeeze(axis) for axis in (-2, -1) if given.ndim > 1 and given.shape[axis] == 1]

@@ -177,6 +177,22 @@ class ModelOptions:
             "features": features,
         }
 
+    def settled(self, n_features: int) -> Plain:
+        """Return what `--model` and the options say, with the keys of the law beside the others.
+
+        A description settles all there is: None is what it leaves out.
+
+        Args:
+            n_features: of the weights that the model is for.
+
+        Raises:
+            ValueError: if `--model` or an option can't be read.
+        """
+        said: Plain = {}
+        if self.source is not None:
+            said = dict.fromkeys(("law", "amplitude", *PENALTIES, *CHOICES)) | _flat(described_in(self.source))
+        return said | self._written({"n_features": n_features}, exact=False)
+
     def _spelled(self, name: str) -> str:
         """Return an option as it is written."""
         option = WRITTEN.get(name, f"--{name.replace('_', '-')}")
@@ -250,7 +266,8 @@ def _joined(said: Mapping[str, Any], more: Mapping[str, Any], names: Mapping[str
     for name, value in more.items():
         if name in said and not _same(name, said[name], value):
             raise ValueError(
-                f"{names[name]} contradicts {where}, where {name} is {_short(said[name])}: leave one of the two out"
+                f"{names[name]} contradicts {where}, where {name} is {_short(name, said[name])}: leave one of the two "
+                "out"
             )
         other = "law" in said and "law" not in more and name in OF_LAW and name not in (*said, "amplitude")
         if other and not (said["law"] in LAWS and _takes(said["law"], name)):
@@ -280,9 +297,14 @@ def _floats(value: Any) -> Any:
     return [_floats(part) for part in value] if isinstance(value, list) else float(Fraction(value))
 
 
-def _short(value: Any) -> str:
+def _short(name: str, value: Any) -> str:
+    """Return a value in words; no number is cut."""
+    from tegum.theory.models import values_told
+
+    if name in ("density", "importance", *PENALTIES):
+        return values_told(value)
     text = str(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(',')[0]}, …"
 
 
 def _takes(law: str, name: str) -> bool:

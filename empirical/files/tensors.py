@@ -16,8 +16,9 @@ from .datasets import WAY_OUT
 
 # The length of the header stands first; data begin at a multiple of this too.
 WORD = 8
-# A type of numbers that NumPy lacks.
+# A type of numbers that NumPy lacks, and those that it has.
 SHORT = "BF16"
+TYPES = ("F64", "F32", "F16", "C64", "BOOL", *(f"{sign}{bits}" for sign in "IU" for bits in (8, 16, 32, 64)))
 
 
 def write_safetensors(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any], path: Path) -> None:
@@ -46,14 +47,22 @@ def read_safetensors(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], di
         `write_safetensors` wrote.
 
     Raises:
-        ValueError: if its checksum doesn't fit; a file that is none fails in ways of the library's.
+        ValueError: if its checksum doesn't fit, or numbers are of a type that NumPy lacks, bfloat16 excepted; a file
+            that is none fails in ways of the library's.
     """
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
         words = {name: _plain(value) for name, value in (file.metadata() or {}).items()}
         names = list(file.keys())
-        short = [name for name in names if file.get_slice(name).get_dtype() == SHORT]
+        types = {name: str(file.get_slice(name).get_dtype()) for name in names}
+        short = [name for name in names if types[name] == SHORT]
+        for name in names:
+            if types[name] not in (SHORT, *TYPES):
+                raise ValueError(
+                    f"expected numbers of a type that NumPy has, or bfloat16, got {name} of type {types[name]}: save "
+                    "it as float32"
+                )
         arrays = {name: file.get_tensor(name) for name in names if name not in short}
     arrays |= {name: _widened(path, name) for name in short}
     expected = words.pop(SHA256, None)

@@ -239,6 +239,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "amplitude": "uniform",
     },
     "theory.models zipf_densities": lambda: {"n_features": 3, "exponent": 1.0, "largest": 0.5},
+    "theory.models values_told": lambda: {"values": [0.5, 0.25], "names": "values"},
     "theory.models stratified_counts": lambda: {
         "masses": np.array([[0.5, 0.25, 0.25]]),
         "active": np.array([0, 1, 1]),

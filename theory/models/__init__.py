@@ -25,6 +25,7 @@ from .laws import DensityLaw, FeatureLaw, IndependentFeatures, law_from_plain, l
 from .mixtures import MixtureFeatures, circular_features
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
+from .plain import values_told
 from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
 from .strata import stratified_counts
 from .zipf import zipf_densities
@@ -66,5 +67,6 @@ __all__ = [
     "one_more_important",
     "parsed_description",
     "stratified_counts",
+    "values_told",
     "zipf_densities",
 ]

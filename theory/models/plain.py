@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics import is_real, shown
+from ..numerics import check_text, is_real, shown
 
 # Fractions, and decimals with powers of ten that don't take long to write out.
 RATIONAL = re.compile(r"[+-]?(\d+/\d+|(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?)")
@@ -133,14 +133,38 @@ def told(name: str, names: str, array: NDArray[Any]) -> str:
     """
     if array.size == 0:
         return f"no {names}"
+    text = values_told(array, names)
+    if (array == array.ravel()[0]).all():
+        return f"{name} {text}"
+    return text if names in text else f"{names} {text}"
+
+
+def values_told(values: Any, names: str = "values") -> str:
+    """Return numbers in words, none of them cut: one value, a few of them, or their range and number.
+
+    Args:
+        values: a number or lists of them, the last axis over features; rational ones may be text such as "1/3".
+        names: what they are called.
+
+    Raises:
+        ValueError: if there are none, or one is no number.
+
+    Example:
+        >>> values_told([1.0, 0.9, 0.81]), values_told([[0.1, 0.2], [0.3, 0.4]]), values_told([0.5, 0.5])
+        ('1, 0.9, 0.81', '2 × 2 values from 0.1 to 0.4', '0.5')
+    """
+    check_text("names", names)
+    array = np.array(array_of(names, values.tolist() if isinstance(values, np.ndarray) else values), dtype=object)
+    if array.size == 0:
+        raise ValueError(f"{names} must be one or more numbers, got none")
     # The same for all models of a batch.
     if array.ndim > 1 and (array == array.reshape(-1, array.shape[-1])[0]).all():
         array = array.reshape(-1, array.shape[-1])[0]
-    values = array.ravel().tolist()
-    low, high = min(values), max(values)
+    several = array.ravel().tolist()
+    low, high = min(several), max(several)
     if low == high:
-        return f"{name} {text_of(low)}"
-    if array.ndim <= 1 and len(values) <= FEW:
-        return f"{names} {', '.join(map(text_of, values))}"
+        return text_of(low)
+    if array.ndim <= 1 and len(several) <= FEW:
+        return ", ".join(map(text_of, several))
     counts = " × ".join(str(length) for length in array.shape if length > 1)
     return f"{counts} {names} from {text_of(low)} to {text_of(high)}"

@@ -106,7 +106,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     # Each way of packing has errors of its own.
     except Exception as error:
-        raise ValueError(f"it isn't an archive of arrays, or is damaged: {error or type(error).__name__}") from None
+        kind = "it is damaged" if zipfile.is_zipfile(path) else "it isn't an archive of arrays, or is damaged"
+        raise ValueError(f"{kind}: write it again") from error
 
 
 def _counted(path: Path) -> int:

@@ -252,3 +252,42 @@ def test_truncated_files_are_refused_or_say_what_is_missing(tmp_path: Path, form
         path.write_bytes(content[:length])
         with pytest.raises(ValueError, match="can't read weights"):
             read_many(path)
+
+
+def _quantised() -> torch.Tensor:
+    with pytest.warns(UserWarning, match="deprecated"):
+        return torch.quantize_per_tensor(torch.ones(1, 2), 0.1, 0, torch.qint8)
+
+
+FOREIGN_NUMBERS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "float8": (
+        lambda path: save_tensors({"W": torch.ones(1, 2).to(torch.float8_e4m3fn)}, path),
+        "expected numbers of a type that NumPy has, or bfloat16, got W of type F8_E4M3: save it as float32",
+    ),
+    "sparse": (
+        lambda path: torch.save({"W": torch.ones(1, 2).to_sparse()}, path),
+        "expected tensors that list their numbers, got W, which is sparse: save its to_dense()",
+    ),
+    "quantised": (
+        lambda path: torch.save({"W": _quantised()}, path),
+        "expected tensors that list their numbers, got W, which is quantised: save its dequantize()",
+    ),
+    "no archive": (
+        lambda path: path.write_bytes(b"PK" + bytes(300)),
+        "it isn't an archive of arrays, or is damaged: write it again",
+    ),
+    "no safetensors": (
+        lambda path: path.write_bytes((20).to_bytes(8, "little") + b"{" + bytes(300)),
+        "it is damaged, or not what its first bytes say; expected a .npz, .npy, .pt, .pth, .safetensors, .csv or "
+        ".json file, or a .zarr folder: write it again",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN_NUMBERS)
+def test_no_words_of_other_libraries_are_passed_on(tmp_path: Path, kind: str) -> None:
+    write, message = FOREIGN_NUMBERS[kind]
+    write(tmp_path / "model")
+    with pytest.raises(ValueError, match="can't read weights from") as told:
+        read_many(tmp_path / "model")
+    assert str(told.value) == f"can't read weights from {tmp_path / 'model'}: {message}"
