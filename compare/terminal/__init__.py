@@ -38,7 +38,7 @@ from .options import (
 from .places import new_file, same_kind, taken
 from .rows import read_rows, write_rows
 from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
-from .stages import Stages
+from .stages import Stages, watched
 from .training import TrainingOptions
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "taken",
     "takes_only",
     "tell",
+    "watched",
     "whole_numbers",
     "with_groups",
     "write_json",

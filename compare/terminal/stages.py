@@ -1,7 +1,8 @@
-"""Progress through the stages of a long command, on standard error."""
+"""Progress through the stages of a long command, on standard error where that is a terminal."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from .screen import console
@@ -10,20 +11,30 @@ from .screen import console
 COUNTED = ("training", "controls")
 
 
+def watched() -> bool:
+    """Return whether progress is seen: standard error is a terminal. Into a log it would write bars that are full."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Stages:
-    """A bar for each stage."""
+    """A bar for each stage, where it is seen."""
 
     def __enter__(self) -> Stages:
         """Show nothing yet."""
+        self._tasks: dict[str, Any] = {}
+        self._watched = watched()
+        if not self._watched:
+            return self
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description:16}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=console(stderr=True))
-        self._tasks: dict[str, Any] = {}
         return self
 
     def report(self, stage: str, share: float) -> None:
         """Show how far a stage is; a new stage ends the ones before."""
+        if not self._watched:
+            return
         # Bad input, found before the first stage, stays the only line.
         self._bars.start()
         if stage not in self._tasks:
