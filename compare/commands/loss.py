@@ -51,7 +51,7 @@ BELOW = {
     "degenerate": "minimum below, flat",
     "by gradients": "below, by gradients",
     "saddle": "saddle below",
-    "unfinished": "on the way down",
+    "unfinished": "descent stopped",
 }
 
 
@@ -102,16 +102,16 @@ def _model(
     """Print what is found of one model."""
     from tegum.theory.minima import MAX_SEARCHED_FEATURES
 
-    from ..foreign import diagnose, minima_of_each, reading, remarks, weight_report
+    from ..foreign import ALL_MINIMA, diagnose, minima_of_each, reading, remarks, weight_report, worked_out
 
     m, n = batch.weights.shape[-2:]
     one = model if model.batch_shape == () else model.take((0,) * len(model.batch_shape))
     W, b = batch.weights.reshape(m, n), batch.bias.reshape(n)
     with Stages() as stages:
         report = stages.report if n >= LONG else _quiet
-        minima, judged = None, {}
+        minima, judged, left_out = None, {}, list[str]()
         if n <= MAX_SEARCHED_FEATURES:
-            minima = minima_of_each(one.take((None,)))
+            minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(one.take((None,))))
             (judged,) = weight_report(one.take((None,)), W[None], b[None], tolerance=tolerance, minima=minima)
         seconds = {"seconds": float("inf")} if full else {}
         found = diagnose(
@@ -123,14 +123,16 @@ def _model(
             report=report,
             **seconds,
         )
-    plain = found.to_plain() | judged
+    told = reading(batch, model)
+    left_out = list(dict.fromkeys([*told["left_out"], *judged.pop("left_out", ()), *found.left_out]))
+    plain = found.to_plain() | judged | {"left_out": left_out}
     if out is not None:
         _write(out, plain, plain["features"])
     if as_json:
         print_json(plain)
         return
     console().print(f"{path}: {one.describe()}")
-    told = reading(batch, model)
+    told["left_out"] = left_out
     if found.best_bias is not None:
         told |= {
             "best_bias": found.best_bias.tolist(),
@@ -177,7 +179,10 @@ def _show_sentences(found: Diagnosis, judged: dict[str, Any]) -> None:
     if found.best is not None:
         gap = found.loss - found.best.loss
         told.append(f"The loss is {gap:.3e} above the best known, {_digits(found.best.loss)}: {found.best.told}.")
-    told += [f"Not worked out: {text}." for text in found.left_out]
+    if found.below is not None and found.below.status == "unfinished":
+        told.append(
+            f"The descent stopped where the gradient is {found.below.gradient_norm:.1e}: no minimum is known there."
+        )
     told.append(f"Phase: overlaps |cos| and lengths up to --tolerance {found.tolerance:g} count as none.")
     _say([*told, *([_sentence(judged)] if "verdict" in judged else [])])
 
@@ -238,6 +243,8 @@ def _sentence(model: dict[str, Any]) -> str:
 
 def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, as_json: bool) -> None:
     """Print an account of a batch: counts and quantiles first, and a row for each model where these are few."""
+    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+
     from ..foreign import batch_report, reading, remarks
 
     with Stages() as stages:
@@ -250,7 +257,9 @@ def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Pa
         print_json(report)
         return
     console().print(f"{path}: {report['told']}")
-    _say(remarks(reading(batch, model)))
+    told = reading(batch, model)
+    told["left_out"] = list(dict.fromkeys([*told["left_out"], *report["left_out"]]))
+    _say(remarks(told))
     searched = any("nearest_minimum" in model for model in report["models"])
     _show_counts(report)
     if count <= SHOWN:
@@ -258,7 +267,7 @@ def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Pa
     else:
         console().print(f"All are in {out}." if out is not None else "--out FILE.csv, or --json, has a row for each.")
     console().print(f"Phase: overlaps |cos| and lengths up to --tolerance {tolerance:g} count as none.")
-    if not searched:
+    if batch.weights.shape[-1] > MAX_SEARCHED_FEATURES:
         console().print("Minima are searched for in models of up to 4 features; each model alone is told more of.")
 
 
@@ -291,7 +300,7 @@ def _show_rows(report: dict[str, Any], *, searched: bool) -> None:
         if "nearest_minimum" in model:
             near = model["nearest_minimum"]
             row += [near["phase"], f"{near['distance']:.2g}", SHORT.get(model["outcome"], model["outcome"])]
-            row += [model["verdict"]]
+            row += [model.get("verdict", "")]
         else:
             row += [model["phase"] or "", *(["", "diverged", ""] if searched else [])]
         rows.append(row)

@@ -23,6 +23,7 @@ from ..terminal import (
     numbers,
     print_json,
     say,
+    watched,
     whole_numbers,
     with_groups,
 )
@@ -220,7 +221,7 @@ def sweep(
     from ..progress import InterruptedRunError
 
     try:
-        run = sweep(out, **given, **training.arguments(), workers=workers, progress=True)
+        run = sweep(out, **given, **training.arguments(), workers=workers, progress=watched())
     except (RuntimeError, MemoryError) as error:
         complain("; ".join([str(error), *getattr(error, "__notes__", [])]))
         raise typer.Exit(FAILED) from None

@@ -21,6 +21,7 @@ from ..terminal import (
     print_json,
     print_table,
     single,
+    watched,
     whole_numbers,
     with_groups,
 )
@@ -101,7 +102,7 @@ def _trained(model: ToyModel, seeds: int | list[int], checkpoint: Path, training
 
     try:
         with keeping(kept):
-            session = Session(checkpoint, progress=True, keep=True)
+            session = Session(checkpoint, progress=watched(), keep=True)
             trained = train(model, seeds=seeds, session=session, **training.arguments())
     except MemoryError as error:
         complain(f"{error}; what was trained is saved to {checkpoint}; the same command goes on from there")

@@ -17,11 +17,13 @@ from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, 
 from .descriptions import model_of_weights, said_of_model
 from .diagnosis import KINDS, Below, BestKnown, Diagnosis, diagnose, told_direction, welch_bound
 from .grids import foreign_diagram
+from .parts import ALL_MINIMA, worked_out
 from .provenance import reading, remarks
 from .report import QUANTILES, batch_report, minima_of_each, quantiles, weight_report
 from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
+    "ALL_MINIMA",
     "KINDS",
     "QUANTILES",
     "TABLE_OUTCOMES",
@@ -50,4 +52,5 @@ __all__ = [
     "told_direction",
     "weight_report",
     "welch_bound",
+    "worked_out",
 ]

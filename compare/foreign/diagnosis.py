@@ -46,6 +46,7 @@ from tegum.theory.numerics import (
 )
 
 from ..progress import Report, quiet
+from .parts import ALL_MINIMA, BEST_BIAS, check_best_bias, worked_out
 
 # A gradient up to this share of Σ_i I_i E[x_i²] is taken for none: weights in float32 leave a hundredth of it.
 CRITICAL = 1e-6
@@ -258,14 +259,16 @@ def diagnose(
     gradient = landscape.gradients(landscape.join(W, b))
     a_gradient = time.monotonic() - began
     left_out: list[str] = []
-    chosen = (
-        _best_bias(model, W, a_gradient, seconds, left_out, report) if bias is None and model.bias == "free" else None
-    )
-    bend = _curvature(model, W, b, a_gradient, seconds, left_out, report)
+    chosen = None
+    if bias is None and model.bias != "none":
+        chosen = worked_out(BEST_BIAS, left_out, lambda: _best_bias(model, W, a_gradient, seconds, left_out, report))
+    bend = worked_out("curvature", left_out, lambda: _curvature(model, W, b, a_gradient, seconds, left_out, report))
     curvature, error, direction = bend if bend is not None else (None, 0.0, None)
     kind = _kind(model, gradient, curvature, error)
     escape = _escape(gradient, kind, curvature, error, direction)
-    below = _below(model, W, b, a_gradient, seconds, left_out, report)
+    below = worked_out(
+        "the minimum below", left_out, lambda: _below(model, W, b, a_gradient, seconds, left_out, report)
+    )
     best = _best(model, below, seconds, minima, left_out, report)
     factors = phase_factors(W, b, tolerance)
     stored = sorted(i for one in factors if one.name not in ("drop", "dead") for i in one.features)
@@ -381,8 +384,9 @@ def _best_bias(
     model: ToyModel, weights: FloatArray, a_gradient: float, seconds: float, left_out: list[str], report: Report
 ) -> FloatArray | None:
     """Return the best bias for the weights as they are."""
+    check_best_bias(model)
     few = model.n_features <= MOST_WITH_HESSIAN
-    if not few and _too_long("the best bias", BIAS_TIMES * a_gradient, seconds, left_out):
+    if not few and _too_long(BEST_BIAS, BIAS_TIMES * a_gradient, seconds, left_out):
         return None
     report("best bias", 0.0)
     return np.asarray(best_bias(model, weights))
@@ -412,7 +416,13 @@ def _curvature(
     left_out: list[str],
     report: Report,
 ) -> tuple[float, float, FloatArray] | None:
-    """Return the smallest curvature, what it has to exceed to count, and its direction."""
+    """Return the smallest curvature, what it has to exceed to count, and its direction.
+
+    Raises:
+        ValueError: for a penalty on activations: E‖Wx‖₁ has a kink of first order wherever a hidden unit is silent.
+    """
+    if model.activation_penalty.any():
+        raise ValueError("curvatures cover models without an activation penalty, got one")
     if _has_hessian(model):
         report("curvature", 0.0)
         landscape = Landscape(model.take((None,)))
@@ -454,8 +464,9 @@ def _below(
 
 def _exchanges(model: ToyModel) -> NDArray[np.int64] | None:
     """Return all relabellings of features that are equal in everything; None where the law may tell them apart."""
-    equal = all(np.ptp(values) == 0 for values in (model.densities(), model.importances()))
-    if not (equal and isinstance(model.features, IndependentFeatures)):
+    if not isinstance(model.features, IndependentFeatures):
+        return None
+    if any(np.ptp(values) != 0 for values in (model.densities(), model.importances())):
         return None
     return np.array(list(permutations(range(model.n_features))))
 
@@ -471,25 +482,26 @@ def _best(
     """Return the cheapest minimum that is known."""
     report("best known", 0.0)
     n = model.n_features
-    try:
-        if n <= MAX_SEARCHED_FEATURES:
-            points = local_minima(model) if minima is None else minima
+    if n <= MAX_SEARCHED_FEATURES:
+        points = minima or worked_out(ALL_MINIMA, left_out, lambda: local_minima(model))
+        if points is not None:
             told = "the cheapest of a census that finds all minima (computed, docs/minima.md)"
             return BestKnown(points[0].phase, points[0].loss, "census", told)
-        if n <= (SEARCHED if np.isfinite(seconds) else MOST_WITH_HESSIAN):
-            found = random_minima(model, starts=STARTS, exchanges=_exchanges(model))
-            if found and (below is None or found[0].loss <= below.loss):
-                told = f"best of {STARTS} random starts, reached by {found[0].hits}; a cheaper one may be missed"
-                return BestKnown(found[0].phase, found[0].loss, "search", told)
+        told = "the minimum below these weights; nothing else is known"
+    elif n <= (SEARCHED if np.isfinite(seconds) else MOST_WITH_HESSIAN):
+        search = "a search for the best"
+        found = worked_out(search, left_out, lambda: random_minima(model, starts=STARTS, exchanges=_exchanges(model)))
+        if found and (below is None or found[0].loss <= below.loss):
+            told = f"best of {STARTS} random starts, reached by {found[0].hits}; a cheaper one may be missed"
+            return BestKnown(found[0].phase, found[0].loss, "search", told)
+        told = "the minimum below these weights; nothing else is known"
+        if found is not None:
             told = f"the minimum below, which {STARTS} random starts don't beat; a cheaper one may be missed"
-        else:
-            left_out.append(
-                f"the best that there is isn't known: minima of {n} features aren't searched for"
-                + (f" unless --full asks for it, by {STARTS} random starts" if n <= MOST_WITH_HESSIAN else "")
-            )
-            told = "the minimum below these weights; nothing else is known"
-    except ValueError as error:
-        left_out.append(f"a search for the best: {error}")
+    else:
+        left_out.append(
+            f"the best that there is isn't known: minima of {n} features aren't searched for"
+            + (f" unless --full asks for it, by {STARTS} random starts" if n <= MOST_WITH_HESSIAN else "")
+        )
         told = "the minimum below these weights; nothing else is known"
     if below is None or below.status == "unfinished":
         return None

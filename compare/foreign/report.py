@@ -18,7 +18,10 @@ from tegum.theory.minima import (
     Polished,
     best_bias,
     census,
+    check_searchable,
     local_minima,
+    match,
+    polish,
 )
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, slices
@@ -26,6 +29,7 @@ from tegum.theory.numerics import FloatArray, slices
 from ..diagrams import OUTCOMES
 from ..judgement import AT_A_SADDLE, PAPER_RECIPE, VERDICTS, Recipe, Verdicts, judge
 from ..progress import Report, quiet
+from .parts import ALL_MINIMA, BEST_BIAS, NOISE, worked_out
 from .weights import WeightBatch
 
 # Models that are worked out together, and pairs of their features.
@@ -56,7 +60,8 @@ def weight_report(
 
     Returns:
         Plain values for each model, by name; "verdict" is one of `VERDICTS` and judges the weights as they are,
-        "outcome" is one of `OUTCOMES`, or "diverged", and says in whose basin they are.
+        "outcome" is one of `OUTCOMES`, or "diverged", and says in whose basin they are. "left_out" says which of these
+        theory doesn't cover for such models, a sentence each.
     """
     finite = np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1)
     rows: list[dict[str, Any]] = [
@@ -76,15 +81,41 @@ def weight_report(
     ]
     # Minima are searched for in small models only.
     if model.n_features <= MAX_SEARCHED_FEATURES:
-        points = minima_of_each(model) if minima is None else [minima[k] for k in there.tolist()]
-        verdicts = judge(model, points, weights, bias, recipe)
-        ends = phase_labels(verdicts.polished.weights, verdicts.polished.bias)
-        for k, row in enumerate(found):
-            row.update(_place(points[k], verdicts.polished, str(ends[k]), int(verdicts.ended_in[k]), k))
-            row.update(_verdict(points[k], verdicts, k))
+        left_out: list[str] = []
+        known = None if minima is None else [minima[k] for k in there.tolist()]
+        points = known or worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(model))
+        if points is not None:
+            _add_places(found, model, points, weights, bias, recipe, left_out)
+        for row in found:
+            row["left_out"] = list(left_out)
     for place, row in zip(there, found, strict=True):
         rows[place] = row
     return rows
+
+
+def _add_places(
+    rows: list[dict[str, Any]],
+    model: ToyModel,
+    points: Sequence[tuple[CriticalPoint, ...]],
+    weights: FloatArray,
+    bias: FloatArray,
+    recipe: Recipe,
+    left_out: list[str],
+) -> None:
+    """Add where each model is among its minima, as far as that is covered."""
+    verdicts = worked_out(NOISE, left_out, lambda: judge(model, points, weights, bias, recipe))
+    if verdicts is not None:
+        polished, ended_in = verdicts.polished, verdicts.ended_in
+    else:
+        ends = worked_out(ALL_MINIMA, left_out, lambda: polish(model, weights, bias))
+        if ends is None:
+            return
+        polished, ended_in = ends, match(points, ends)
+    labels = phase_labels(polished.weights, polished.bias)
+    for k, row in enumerate(rows):
+        row.update(_place(points[k], polished, str(labels[k]), int(ended_in[k]), k))
+        if verdicts is not None:
+            row.update(_verdict(points[k], verdicts, k))
 
 
 def minima_of_each(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
@@ -92,7 +123,11 @@ def minima_of_each(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
 
     Args:
         model: batch shape (K,).
+
+    Raises:
+        ValueError: if the search for all minima doesn't cover such models.
     """
+    check_searchable(model)
     (count,) = model.batch_shape
     penalties = [model.interference_penalty, model.weight_penalty, model.activation_penalty]
     rest = [np.broadcast_to(np.asarray(value).reshape(-1, 1), (count, 1)) for value in penalties]
@@ -164,19 +199,20 @@ def batch_report(
     else:
         flat = model.take(tuple(np.transpose(places)))
     weights, bias = batch.weights.reshape(count, m, n), batch.bias.reshape(count, n)
-    minima = None
+    minima, left_out = None, list[str]()
     if n <= MAX_SEARCHED_FEATURES:
         report("minima", 0.0)
-        minima = minima_of_each(flat)
+        minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(flat))
     rows: list[dict[str, Any]] = []
     for part in slices(count, max(min(TOGETHER, ENTRIES // n**2), 1)):
         report("models", part.start / count)
         these = None if minima is None else minima[part]
         found = weight_report(flat.take(part), weights[part], bias[part], tolerance=tolerance, minima=these)
-        if not batch.bias_given and n <= ENUMERATED:
-            _add_best_biases(found, flat.take(part), weights[part])
+        if not batch.bias_given and model.bias != "none" and n <= ENUMERATED:
+            _add_best_biases(found, flat.take(part), weights[part], left_out)
         rows += found
     report("models", 1.0)
+    left_out = list(dict.fromkeys([*left_out, *(text for row in rows for text in row.pop("left_out", ()))]))
     densities, importances = flat.densities(), flat.importances()
     models = [
         {"index": list(place), "density": _plain(density), "importance": _plain(importance), **row}
@@ -195,17 +231,21 @@ def batch_report(
         "loss_quantiles": quantiles(losses),
         "bias_given": batch.bias_given,
         "best_bias_loss_quantiles": quantiles(best),
+        "left_out": left_out,
         "models": models,
     }
 
 
-def _add_best_biases(rows: list[dict[str, Any]], model: ToyModel, weights: FloatArray) -> None:
-    """Add the loss of the best bias for each model's weights to what is said of it."""
+def _add_best_biases(rows: list[dict[str, Any]], model: ToyModel, weights: FloatArray, left_out: list[str]) -> None:
+    """Add the loss of the best bias for each model's weights to what is said of it, where that is covered."""
     there = np.flatnonzero(np.isfinite(weights).all(axis=(-2, -1)))
     if not len(there):
         return
     model, weights = model.take(there), weights[there]
-    losses = expected_loss(model, weights, best_bias(model, weights))
+    bias = worked_out(BEST_BIAS, left_out, lambda: best_bias(model, weights))
+    if bias is None:
+        return
+    losses = expected_loss(model, weights, bias)
     for place, loss in zip(there, losses.tolist(), strict=True):
         rows[place]["best_bias_loss"] = loss
 

@@ -41,7 +41,7 @@ from .places import new_file, same_kind, taken
 from .ranges import ranged
 from .rows import read_rows, write_rows
 from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
-from .stages import Stages
+from .stages import Stages, watched
 from .training import TrainingOptions
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "taken",
     "takes_only",
     "tell",
+    "watched",
     "whole_numbers",
     "with_groups",
     "write_json",

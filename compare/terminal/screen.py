@@ -146,11 +146,11 @@ def _widths(columns: list[str], rows: list[list[str]], room: int) -> list[int] |
     if spare < 0:
         return None
     widths = list(least)
-    while spare and widths != most:
-        # The column that is the furthest from showing its cells in one line is broken into the most lines.
-        tightest = max(range(len(widths)), key=lambda k: most[k] / max(widths[k], 1))
-        widths[tightest] += 1
-        spare -= 1
+    # Whoever wants no more than an equal share of what is spare gets that; the rest is shared among the others.
+    for left, k in enumerate(sorted(range(len(widths)), key=lambda k: most[k] - least[k])):
+        more = min(most[k] - least[k], spare // (len(widths) - left))
+        widths[k] += more
+        spare -= more
     return widths
 
 

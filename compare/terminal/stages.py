@@ -5,6 +5,7 @@ A terminal has a bar for each stage; a file, or another program, gets a line now
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 COUNTED = ("training", "controls")
 
 
+def watched() -> bool:
+    """Return whether progress is seen: standard error is a terminal. Into a log it would write bars that are full."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Stages:
     """A bar for each stage, and words about all of them."""
 
@@ -31,6 +37,7 @@ class Stages:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._screen: Console = console(stderr=True)
+        self._watched = watched()
         columns = (TextColumn("{task.description:16}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=self._screen)
         self._tasks: dict[str, Any] = {}
@@ -61,7 +68,8 @@ class Stages:
     def report(self, stage: str, share: float) -> None:
         """Show how far a stage is; a new stage ends the ones before."""
         self._begin()
-        self._bars.start()
+        if self._watched:
+            self._bars.start()
         if stage not in self._tasks:
             self._finish()
             unknown = share == 0.0 and stage not in COUNTED
@@ -83,7 +91,7 @@ class Stages:
             if left + self._estimate.elapsed >= TOLD:
                 self._say(f"{stage}: about {duration(left)} left, as measured on the first {share:.1%}")
                 self._told = self._heard
-        elif not self._screen.is_terminal and self._heard - self._told >= APART:
+        elif not self._watched and self._heard - self._told >= APART:
             self._say(f"{stage}: {share:.1%} done, about {duration(left)} left")
             self._told = self._heard
 
@@ -103,5 +111,5 @@ class Stages:
         """End what is shown."""
         if kind is None:
             self._finish()
-        if self._tasks:
+        if self._tasks and self._watched:
             self._bars.stop()

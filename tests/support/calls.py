@@ -282,6 +282,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory.minima best_bias": lambda: {"model": PAIR, "weights": W},
     "theory.minima Landscape": lambda: {"model": PAIRS},
     "theory.minima census": lambda: {"model": PAIRS, "starts": 8, "extra": None, "known": None},
+    "theory.minima check_searchable": lambda: {"model": PAIR},
     "theory.minima check_superposition": lambda: {"n_features": 2, "n_hidden": 1},
     "theory.minima descend": lambda: {
         "landscape": shared("landscape"),

@@ -21,7 +21,7 @@ from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
-from .local import MAX_SEARCHED_FEATURES, SAME, census, global_minimum, local_minima
+from .local import MAX_SEARCHED_FEATURES, SAME, census, check_searchable, global_minimum, local_minima
 from .parameters import pack, unpack
 from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
@@ -47,6 +47,7 @@ __all__ = [
     "PolishedPoint",
     "best_bias",
     "census",
+    "check_searchable",
     "check_superposition",
     "copies",
     "descend",

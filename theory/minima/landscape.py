@@ -76,7 +76,8 @@ class Landscape:
         if self.bias == "free":
             return pack(weights, bias)
         flat = weights.reshape(*weights.shape[:-2], -1)
-        return flat if self.bias == "none" else np.concatenate([flat, bias[..., :1]], axis=-1)
+        # A copy, as in the other cases: whoever moves parameters keeps the weights that they began as.
+        return flat.copy() if self.bias == "none" else np.concatenate([flat, bias[..., :1]], axis=-1)
 
     def _reduced(self, d_weights: FloatArray, d_bias: FloatArray) -> FloatArray:
         """Return the derivatives in the parameters from those in all weights and biases."""

@@ -181,6 +181,7 @@ def check_searchable(model: ToyModel) -> None:
     Its starts and its idea of a dead output rest on amplitudes in [0, 1], and its second-order conditions on a loss
     without first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is silent.
     """
+    check_kind("model", model, ToyModel)
     amplitude = model.features.amplitude
     if model.n_features > MAX_SEARCHED_FEATURES:
         raise ValueError(

@@ -30,6 +30,8 @@ from .frames import distance
 from .landscape import Landscape
 from .local import EXAMINED, SAME
 
+# A gradient up to this share of Σ_i I_i E[x_i²] may be that of a saddle; where it is larger, a descent just stopped.
+CRITICAL = 1e-6
 # Saddles that polishing leaves before it gives up.
 MOST_ESCAPES = 3
 
@@ -157,7 +159,9 @@ def _point(model: ToyModel, polished: Polished) -> PolishedPoint:
     """Return the one model of a batch, judged as a critical point."""
     landscape = Landscape(model.take((None,)))
     ((judged,), _) = examine(landscape, landscape.join(polished.weights, polished.bias))
-    if not polished.minimum[0] and judged.status != "saddle":
+    scale = float((model.importances() * model.second_moments()).sum())
+    at_saddle = judged.status == "saddle" and judged.gradient_norm <= CRITICAL * scale
+    if not polished.minimum[0] and not at_saddle:
         reason = f"the descent stopped where the gradient is {judged.gradient_norm:.1e}"
         judged = replace(judged, status="unfinished", reason=reason)
     return PolishedPoint(**vars(judged), escapes=int(polished.escapes[0]), moved=float(polished.moved[0]))

@@ -136,6 +136,39 @@ def test_a_missing_bias_is_said_and_the_best_is_beside(tegum_: Any, tmp_path: Pa
     assert "no bias" in tegum_("loss", "--weights", several).out
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("--bias none", "how far noise takes weights"),
+        ("--bias common", "the best bias for these weights"),
+        ("--activation-penalty 0.1", "all minima"),
+        ("--amplitude symmetric", "all minima"),
+    ],
+)
+def test_a_part_that_is_not_covered_refuses_no_loss(
+    tegum_: Any, tmp_path: Path, words: str, named: str, count: int
+) -> None:
+    path = str(saved(tmp_path / "bare.npz", W=np.tile([[0.9, -0.8]], (count, 1, 1))))
+    shown = tegum_("loss", "--weights", path, "--density", "0.3", *words.split())
+    assert (shown.code, shown.err) == (0, "")
+    told = " ".join(shown.out.split())
+    assert told.count(f"Not worked out: {named}") == 1
+    assert "digon(1,2)" in told
+    assert ("no bias: b = 0" in told) == ("none" not in words)
+    found = tegum_("loss", "--weights", path, "--density", "0.3", *words.split(), "--json").json()
+    assert any(text.startswith(named) for text in found["left_out"])
+    assert (found["models"][0] if count > 1 else found)["loss"] > 0
+
+
+def test_weights_that_are_far_off_are_at_no_saddle(tegum_: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path / "far.npz", W=1e8 * np.array([[1.0, -1.0, 0.01], [0, 0, 1]]), b=np.zeros(3), density=0.3)
+    shown = " ".join(tegum_("loss", "--weights", str(path)).out.split())
+    assert "saddle below" not in shown
+    assert "descent stopped" in shown
+    assert "The descent stopped where the gradient is" in shown
+
+
 def test_the_tolerance_of_labels_is_settable(tegum_: Any, tmp_path: Path) -> None:
     path = saved(
         tmp_path / "near.npz", W=np.array([[1.0, 0.05, 0.0], [0.0, 1.0, 0.0]]), b=np.array([0.0, 0.0, 0.1]), density=0.3

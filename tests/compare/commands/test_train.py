@@ -102,6 +102,14 @@ def test_the_table_has_a_row_for_each_seed_and_the_best(tegum_: Any, tmp_path: P
     best = int(found["loss"].argmin())
     assert f"Best: seed {(0, 4, 9)[best]}, loss {found['loss'][best]:.10g}, " in shown.out
     assert "digon(1,2)" in shown.out
+    # Into a log no bar is written.
+    assert shown.err == ""
+
+
+def test_progress_is_shown_on_a_terminal(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("tegum.compare.commands.train"), "watched", lambda: True)
+    words = f"--seeds 0,4,9 --steps 2000 --learning-rate 0.05 --tolerance 1e-3 --density 0.1 {EXACT}"
+    shown = tegum_(f"train {words} --out {tmp_path / 'a.safetensors'}")
     assert "model-steps/s, 3 models converged" in shown.err
 
 
@@ -160,7 +168,7 @@ def test_an_amplitude_can_be_an_interval() -> None:
 
 
 def test_only_options_that_are_given_are_passed_on(asked: Any, tmp_path: Path) -> None:
-    place = {"seeds": 8, "session": Session(tmp_path / "a.zarr.checkpoint", progress=True, keep=True)}
+    place = {"seeds": 8, "session": Session(tmp_path / "a.zarr.checkpoint", progress=False, keep=True)}
     assert asked("--density 0.3")[1] == place
     given = {
         "architecture": "absolute_value",

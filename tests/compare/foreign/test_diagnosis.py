@@ -8,8 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from tegum.compare.foreign import diagnose, told_direction, welch_bound
-from tegum.theory import IndependentFeatures, ToyModel, expected_loss, local_minima, loss_hessian, polytope
+from tegum.compare.foreign import (
+    ALL_MINIMA,
+    WeightBatch,
+    batch_report,
+    diagnose,
+    told_direction,
+    welch_bound,
+    worked_out,
+)
+from tegum.theory import (
+    Amplitude,
+    DataFeatures,
+    IndependentFeatures,
+    ToyModel,
+    expected_loss,
+    local_minima,
+    loss_hessian,
+    polytope,
+)
 from tegum.theory.minima import CriticalPoint
 from tests.support.tolerances import tolerance
 
@@ -139,3 +156,60 @@ def test_directions_are_told_in_words() -> None:
 def test_batches_are_refused() -> None:
     with pytest.raises(ValueError, match=r"diagnose takes a single model, got batch shape \(2,\)"):
         diagnose(ToyModel(2, 1, IndependentFeatures([[0.1], [0.2]])), np.ones((1, 2)), np.zeros(2))
+
+
+def test_a_descent_that_stops_far_from_anything_is_at_no_saddle() -> None:
+    weights = 1e8 * np.array([[1.0, -1.0, 0.01], [0.0, 0.0, 1.0]])
+    found = diagnose(MODEL, weights, np.zeros(3))
+    assert found.below is not None
+    assert found.below.gradient_norm > 1
+    assert found.below.status == "unfinished"
+
+
+LISTED = DataFeatures(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        pytest.param(ToyModel(2, 1, IndependentFeatures(0.3), bias="common"), ["the best bias"], id="common bias"),
+        pytest.param(ToyModel(2, 1, IndependentFeatures(0.3), bias="none"), [], id="no bias"),
+        pytest.param(ToyModel(2, 1, IndependentFeatures(0.3), targets="active"), ["the best bias"], id="active"),
+        pytest.param(
+            ToyModel(2, 1, IndependentFeatures(0.3), activation_penalty=0.1), ["curvature", "all minima"], id="penalty"
+        ),
+        pytest.param(ToyModel(2, 1, IndependentFeatures(0.3, amplitude=Amplitude(-1, 1))), ["all minima"], id="signs"),
+        pytest.param(ToyModel(2, 1, LISTED), ["the best bias", "all minima"], id="data"),
+    ],
+)
+def test_what_is_not_covered_is_named_and_the_loss_is_there(model: ToyModel, named: list[str]) -> None:
+    weights = np.array([[0.9, -0.8]])
+    found = diagnose(model, weights, None)
+    loss = float(expected_loss(model, weights, np.zeros(2)))
+    assert found.loss == pytest.approx(loss, abs=tolerance("loss"))
+    assert found.gradient_norm > 0
+    assert (found.phase, len(found.feature_losses)) == ("digon(1,2)", 2)
+    assert [text.split(" for these")[0].split(",")[0].split(":")[0] for text in found.left_out] == named
+    batch = WeightBatch(np.stack([weights] * 3), np.zeros((3, 2)), None, None, model=None, bias_given=False)
+    report = batch_report(batch, model)
+    assert [row["loss"] for row in report["models"]] == pytest.approx([loss] * 3, abs=tolerance("loss"))
+    parts = {text.split(":")[0] for text in report["left_out"]}
+    assert (ALL_MINIMA in parts) == ("all minima" in named)
+    assert ("the best bias for these weights" in parts) == ("the best bias" in named)
+    noise = model.bias != "free" or model.targets != "all"
+    assert ("how far noise takes weights from a minimum" in parts) == noise
+    for row in report["models"]:
+        assert ("nearest_minimum" in row) == ("all minima" not in named)
+        assert "verdict" not in row
+
+
+def test_a_part_is_left_out_once_for_a_reason() -> None:
+    left_out: list[str] = []
+
+    def refuse() -> int:
+        raise ValueError("it covers none; something else does")
+
+    for _ in range(2):
+        assert worked_out("the whole", left_out, refuse) is None
+    assert left_out == ["the whole: it covers none"]
+    assert worked_out("the whole", left_out, lambda: 3) == 3

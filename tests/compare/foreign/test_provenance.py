@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tegum.compare.foreign import WeightBatch, model_of_weights, reading, remarks
+from tegum.theory import IndependentFeatures, ToyModel
 
 WEIGHTS = np.zeros((3, 4, 2, 5))
 WEIGHTS[..., 0, 0] = WEIGHTS[..., 1, 1] = 1
@@ -52,6 +53,18 @@ def test_many_features_are_pointed_to_the_function() -> None:
     told = reading(many, model_of_weights(many))
     assert "best_bias" not in told
     assert remarks(told)[0].endswith("`best_bias(model, weights)` finds the best one for these weights.")
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_no_bias_is_offered_where_there_is_to_be_none_or_one_for_all(n: int) -> None:
+    bare = WeightBatch(np.ones((2, n)), np.zeros(n), None, None, bias_given=False)
+    law = IndependentFeatures(0.1)
+    assert remarks(reading(bare, ToyModel(n, 2, law, bias="none"))) == []
+    first, second = remarks(reading(bare, ToyModel(n, 2, law, bias="common")))
+    assert first == "The file has no bias: b = 0 is assumed."
+    assert second.startswith(
+        "Not worked out: the best bias for these weights: best_bias covers models with bias='free'"
+    )
 
 
 def test_nothing_is_said_where_there_is_nothing_to_say() -> None:

@@ -38,3 +38,20 @@ def test_rows_of_a_narrow_screen_leave_out_what_is_empty(
     module.print_table("Runs [x]", ["", "share", "note"], [["in a minimum that theory lists", "99.97 %", ""]])
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["Runs [x]", "", "in a minimum that", "theory lists", "share: 99.97 %"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (["", "value"], [["mean loss of a feature", "1"], ["bound", "0.5 for 3 in 2 dimensions " + "x" * 33]]),
+        (["", "phase", "loss"], [["weights given here", "digon(1,2) + digon(3,4) + " * 2, "0.5" * 5]]),
+    ],
+)
+def test_short_names_stay_in_a_line_beside_long_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: list[str], rows: list[list[str]]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    module.print_table("Loss", columns, rows)
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert rows[0][0] in shown

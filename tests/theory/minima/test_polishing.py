@@ -61,3 +61,19 @@ def test_each_takes_what_the_others_return() -> None:
 def test_a_search_of_all_minima_names_what_takes_more_features() -> None:
     with pytest.raises(ValueError, match="got 5: `random_minima` of"):
         local_minima(ToyModel(5, 2, IndependentFeatures(0.1)))
+
+
+@pytest.mark.parametrize("bias", ["free", "common", "none"])
+def test_how_far_a_line_moved_is_told_from_where_it_began(bias: str) -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.1), bias=bias).take((None,))
+    weights = WEIGHTS[None].copy()
+    found = polish(model, weights, np.zeros((1, 2)))
+    np.testing.assert_array_equal(weights, WEIGHTS[None])
+    assert found.moved[0] >= abs(np.linalg.norm(found.weights) - np.linalg.norm(WEIGHTS)) > 1e-3
+
+
+def test_a_descent_that_stops_on_a_slope_is_unfinished() -> None:
+    far = polish(MODEL, 1e8 * WEIGHTS, BIAS)
+    assert far.gradient_norm > 1
+    assert far.status == "unfinished"
+    assert "the descent stopped where the gradient is" in far.reason

@@ -1,0 +1,45 @@
+"""Parts of an answer: one that theory doesn't cover for a model is left out by name, and the rest is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tegum.theory.models import ToyModel
+
+T = TypeVar("T")
+# What a part is called where it is left out: the same words wherever it is worked out.
+ALL_MINIMA = "all minima, and which the weights are in"
+NOISE = "how far noise takes weights from a minimum"
+BEST_BIAS = "the best bias for these weights"
+
+
+def worked_out(what: str, left_out: list[str], work: Callable[[], T]) -> T | None:
+    """Return a part of an answer, or None and the reason in `left_out` if what it rests on doesn't cover the model.
+
+    Args:
+        what: what the part is called.
+        left_out: sentences about parts that are left out.
+        work: works the part out, or raises `ValueError` and says in the first clause what is covered.
+
+    Example:
+        >>> from tegum.theory import IndependentFeatures, ToyModel, local_minima
+        >>> model, left_out = ToyModel(2, 1, IndependentFeatures(0.1), activation_penalty=0.1), []
+        >>> worked_out("all minima", left_out, lambda: local_minima(model)) is None, left_out
+        (True, ['all minima: minima are searched for without an activation penalty, got one'])
+    """
+    try:
+        return work()
+    except ValueError as error:
+        # A refusal's way out is for who asked for this part alone.
+        reason = f"{what}: {str(error).split('; ')[0]}"
+        if reason not in left_out:
+            left_out.append(reason)
+        return None
+
+
+def check_best_bias(model: ToyModel) -> None:
+    """Raise `ValueError` for models whose best bias isn't that of each output alone, before time is spent on it."""
+    model.check_plain("best_bias", "bias", "targets")
+    # Inputs that are listed have none, and say so.
+    _ = model.features.amplitude
