@@ -81,8 +81,8 @@ def best_bias(model: ToyModel, weights: Array) -> Array:
         interact each evaluation inverts transforms, and there are about a hundred of them.
 
     Raises:
-        ValueError: as `loss_gradient`, if weights are so large that biases overflow, or for a model of one common bias or none, of active targets, or of inputs that
-            are listed.
+        ValueError: as `loss_gradient`; if weights are so large that biases overflow; or for a model of one common bias
+            or none, of active targets, or of inputs that are listed.
 
     Example:
         >>> import numpy as np
