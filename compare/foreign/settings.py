@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,16 +147,19 @@ def changes(
     return found
 
 
-def unused_words(words: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+def unused_words(words: Mapping[str, Any], known: frozenset[str], inputs: Collection[str | None]) -> list[str]:
     """Return the names of settings that say nothing here and might have been meant to.
 
     Args:
         words: settings of a file.
         known: last parts of names that are read elsewhere, such as the activation's.
+        inputs: names of the densities and importances that are read; others under such names aren't.
     """
     left = []
     for name, key, value in entries(words):
-        is_known = key in known or key in INPUTS or NEUTRAL.fullmatch(key) is not None
+        is_known = key in known or NEUTRAL.fullmatch(key) is not None
+        # One without numbers is refused, or says nothing.
+        is_known |= key in INPUTS and (name.replace(": ", ".") in inputs or numbers_of(value) is None)
         changes_model = any(change.names.fullmatch(key) for change in CHANGES) or BIAS_FLAGS.fullmatch(key) is not None
         # A text of settings is told by those.
         is_text = isinstance(value, str) and ": " not in name and SAID.search(value) is not None

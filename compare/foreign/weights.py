@@ -188,7 +188,7 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
         importance=importances(arrays, batch, n),
         model=_model(content, arrays, batch) if ours else None,
         bias_given=found.bias is not None or found.hidden_bias is not None,
-        unused=() if ours else _unused(content, found),
+        unused=() if ours else _unused(content, arrays, found),
         precision={} if ours else precisions(arrays, content.types),
         changes=others,
         common_bias=found.bias is not None and found.bias.ndim == 0,
@@ -238,12 +238,12 @@ def _model(content: Content, arrays: Mapping[str, Any], batch: tuple[int, ...]) 
     return flat.take(rows)
 
 
-def _unused(content: Content, found: Parameters) -> tuple[str, ...]:
-    inputs = {named(content.arrays, names) for names in (DENSITY_NAMES, SPARSITY_NAMES, IMPORTANCE_NAMES)}
+def _unused(content: Content, arrays: Mapping[str, Any], found: Parameters) -> tuple[str, ...]:
+    inputs = {named(arrays, names) for names in (DENSITY_NAMES, SPARSITY_NAMES, IMPORTANCE_NAMES)}
     left = [name for name in content.arrays if name not in inputs and name not in found.used]
     several = [name for name in left if np.ndim(content.arrays[name])]
     single = {name: content.arrays[name].item() for name in left if not np.ndim(content.arrays[name])}
-    return (*several, *unused_words(single | content.words, KNOWN), *content.passed)
+    return (*several, *unused_words(single | content.words, KNOWN, inputs), *content.passed)
 
 
 def _layout(found: Parameters, layout: str, square: str | None) -> str:

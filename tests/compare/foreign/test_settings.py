@@ -121,6 +121,14 @@ def test_everything_else_is_told(tmp_path: Path, place: str, value: Any) -> None
     assert told.endswith("temperature")
 
 
+def test_the_density_that_another_one_hides_is_told(tmp_path: Path) -> None:
+    content = {"W": torch.tensor(W), "density": 0.25, "config": {"density": 0.5}}
+    torch.save(content, tmp_path / "model")
+    batch = read_many(tmp_path / "model")
+    np.testing.assert_array_equal(model_of_weights(batch).densities(), np.full(3, 0.25))
+    assert batch.unused == ("config.density",)
+
+
 def test_the_command_refuses_and_takes_the_option(tmp_path: Path, command: Any) -> None:
     path = str(saved(tmp_path, "metadata", {"law": "correlated", "density": 0.05, "importance": 0.5}))
     code, _, told = command("loss", "--weights", path)
