@@ -84,11 +84,10 @@ def _show_certificate(model: ToyModel, max_boxes: int | None, out: Path | None, 
     # Whatever isn't covered is refused before anything is shown.
     sizes = model.n_features, model.n_hidden
     certified_model(model, *(sizes if sizes == TRIPLE else PAIR))
-    new = "" if out is None or out.parent.exists() else ", in a new folder"
     with nullcontext() if out is None else same_kind(out, _read) as place:
         certificate, where = _proved(model, max_boxes, place)
     with keeping(lambda: "" if where is None else f"the certificate is in {where}", goes_on=lambda: False):
-        _print_proof(certificate, "" if where is None else f"Wrote {where}{new}.", as_json=as_json)
+        _print_proof(certificate, "" if where is None else f"Wrote {where}.", as_json=as_json)
     if not certificate.proved or where != out:
         raise typer.Exit(FAILED)
 

@@ -23,7 +23,7 @@ def test_a_proof_is_saved_and_checked(tegum_: Any, tmp_path: Path) -> None:
         "2 features in 1 dimension, independent, density 0.375, uniform on [0, 1], importances 1, 0.25"
     )
     assert lines[:2] == ["proved: axis(1) + drop(2)", "global minimum 23/1024 exactly"]
-    assert proved.out.endswith(f"Wrote {file}, in a new folder.\n")
+    assert proved.out.endswith(f"Wrote {file}.\n")
     assert tegum_(f"certify --check {file} --json").json()["status"] == "proved"
     # A claim that is too good.
     data = json.loads(file.read_text())

@@ -75,7 +75,7 @@ def press_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".zarr"])
 def test_it_trains_as_the_function_does(tegum_: Any, tmp_path: Path, suffix: str) -> None:
-    out = tmp_path / "deep" / f"runs{suffix}"
+    out = tmp_path / f"runs{suffix}"
     told = tegum_(f"train {QUICK} --importance 0.5 --learning-rate 0.02 --out {out} --json").json()
     model = ToyModel(2, 1, IndependentFeatures(0.1), (1.0, 0.5))
     expected = train(model, seeds=2, steps=8, objective="exact", learning_rate=0.02)
@@ -107,6 +107,7 @@ def test_the_table_has_a_row_for_each_seed_and_the_best(tegum_: Any, tmp_path: P
 
 
 def test_progress_is_shown_on_a_terminal(tegum_: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The command's own name, which is the command at its folder's face: a test has no terminal.
     monkeypatch.setattr(import_module("tegum.compare.commands.train"), "watched", lambda: True)
     words = f"--seeds 0,4,9 --steps 2000 --learning-rate 0.05 --tolerance 1e-3 --density 0.1 {EXACT}"
     shown = tegum_(f"train {words} --out {tmp_path / 'a.safetensors'}")
@@ -493,7 +494,7 @@ def test_results_that_cannot_be_written_are_kept_elsewhere(
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
-    told = tegum_(f"train {words} --out {tmp_path / 'new' / 'a.safetensors'}")
+    told = tegum_(f"train {words} --out {tmp_path / 'a.safetensors'}")
     told.is_misuse(message)
     assert os.listdir(tmp_path) == []
 
