@@ -38,7 +38,7 @@ INNER = {
     "sealed", "unsealed",
     "digest_of", "row_digest", "check_digest", "check_unverified", "warn_unverified", "check_declared", "check_archive",
     "read_npz", "read_npy", "read_safetensors", "read_zarr_arrays", "tensor_types", "write_safetensors", "MovedError",
-    "ChangedError", "UnverifiedWarning", "remarks",
+    "ChangedError", "UnverifiedWarning", "remarks", "worked_out",
 }
 # fmt: on
 NOT_CALLED = RECORDS | ABSTRACT | INNER
