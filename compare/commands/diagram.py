@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -197,7 +198,7 @@ def diagram(
     elif source.suffix == TABLE_SUFFIX:
         takes_only("--from with a table of cells", ("source", "out", "features", "hidden", "cells", *TABLE_WORDS))
         _show_table(source, out, grid, table, as_json=as_json)
-    elif source.suffix in WEIGHT_SUFFIXES:
+    elif source.suffix in WEIGHT_SUFFIXES or _holds_models(source):
         takes_only("--from with weights", ("source", "out", "layout"))
         _show_weights(source, out, layout, as_json=as_json)
     else:
@@ -275,6 +276,16 @@ def _loaded(source: Path, grid: GridOptions) -> xr.Dataset:
     return dataset
 
 
+def _holds_models(source: Path) -> bool:
+    """Return whether a folder is a store of trained models or a sweep, and not of a phase diagram."""
+    try:
+        words = json.loads((source / "zarr.json").read_bytes())["attributes"]
+        return str(words["format"]).startswith(("tegum trained models", "tegum sweep"))
+    # Whatever else it is, its reader says what is wrong.
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def _of_weights(source: Path, store: Path, layout: str, report: Callable[[str, float], None]) -> xr.Dataset:
     """Return the phase diagram of the weights in a file, kept in a zarr store.
 
@@ -291,7 +302,7 @@ def _of_weights(source: Path, store: Path, layout: str, report: Callable[[str, f
     from ..foreign import foreign_diagram, model_of_weights, read_many
 
     batch = read_many(source, layout=layout)
-    if batch.density is None or batch.importance is None:
+    if batch.model is None and (batch.density is None or batch.importance is None):
         raise ValueError(f"a phase diagram needs the density and importance of each model, which {source} doesn't have")
     dataset = foreign_diagram(batch, model_of_weights(batch), store=store, report=report)
     dataset.attrs["source"] = source.name

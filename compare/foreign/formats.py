@@ -36,6 +36,8 @@ BARE, COUNTED = "W", ("feature", "index", "")
 OPTIMISERS = ("optim", "opt_state")
 # What safetensors calls BF16.
 SHORT = "bfloat16"
+# The format of sweeps, which stand in stores of their own.
+SWEEP = "tegum sweep"
 METADATA_ENDS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -220,10 +222,30 @@ def _zarr(path: Path) -> Content:
     from tegum.empirical.files import read_zarr, read_zarr_arrays
 
     arrays, words = read_zarr_arrays(path)
+    if str(words.get("format", "")).strip('"') == SWEEP:
+        return _sweep(path)
     if SHA256 not in words and not str(words.get("format", "")).strip('"').startswith("tegum"):
         return Content({name or BARE: array for name, array in arrays.items()}, words)
     dataset = read_zarr(path, "trained models")
     return Content({str(name): variable.values for name, variable in dataset.data_vars.items()}, dict(dataset.attrs))
+
+
+def _sweep(path: Path) -> Content:
+    """Return the models of a finished sweep, checked against its checksums, with the one description of all."""
+    from tegum.empirical.sweeps import read_sweep
+
+    run = read_sweep(path)
+    if run.status != "finished":
+        raise ValueError(f"it is a sweep of which {run.reason}: go on with it by the same `tegum sweep`, then read it")
+    words = dict(run.dataset.attrs)
+    words["model"] = json.loads(words["model"])
+    if words["model"] is None:
+        raise ValueError(
+            "it is a sweep over several laws or sizes, which have no one description: take the models that are meant "
+            "with read_sweep, and save them by themselves"
+        )
+    words["architecture"] = json.loads(words["options"])["architecture"]
+    return Content({name: run.dataset[name].values for name in ("weights", "bias")}, words)
 
 
 def _text(path: Path) -> str:

@@ -224,6 +224,7 @@ def batch_report(
     return {
         "count": count,
         "batch_shape": list(batch.batch_shape),
+        "model": model.to_plain(),
         "told": model.describe(),
         "tolerance": tolerance,
         **told,

@@ -16,7 +16,7 @@ from tegum.theory.numerics import Summarised, check_choice, check_text
 from tegum.theory.storage import check_path
 
 from .activations import KNOWN, check_activation
-from .formats import Content, read_content
+from .formats import SWEEP, Content, read_content
 from .inputs import DENSITY_NAMES, IMPORTANCE_NAMES, SPARSITY_NAMES, densities, importances, named, precisions
 from .names import Parameters, find_parameters
 from .settings import changes, said_inputs, unused_words
@@ -155,7 +155,7 @@ def _read(path: str | os.PathLike[str], options: Mapping[str, str | None], squar
 
 
 def _batch(path: Path, content: Content, options: Mapping[str, str | None], square: str | None) -> WeightBatch:
-    arrays, ours = content.arrays, str(content.words.get("format")).startswith(OURS)
+    arrays, ours = content.arrays, str(content.words.get("format")).startswith((OURS, SWEEP))
     layout = str(options["layout"])
     if ours:
         arrays = _of_ours(path, content)
@@ -201,20 +201,21 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
 
 
 def _of_ours(path: Path, content: Content) -> dict[str, Any]:
-    """Return the arrays that `save_models` wrote.
+    """Return the arrays that `save_models` or a sweep wrote.
 
     Raises:
         ValueError: if it isn't what `save_models` wrote, or weights of another kind of model.
     """
     from tegum.empirical.files import load_models
 
-    # The first format has checksums of its arrays only, which are a matter of the record.
-    load_models(path)
+    if content.words["format"] != SWEEP:
+        # The first format has checksums of its arrays only, which are a matter of the record.
+        load_models(path)
     architecture = content.words.get("architecture")
     if architecture != "relu_output":
         raise ValueError(f"expected models of architecture 'relu_output', whose loss is known, got {architecture!r}")
     arrays = dict(content.arrays)
-    if path.is_dir():
+    if path.is_dir() and content.words["format"] != SWEEP:
         # Models have no axis over seeds in a store; with one of length 1 they broadcast against weights.
         arrays |= {name: arrays[name][..., None, :] for name in PER_MODEL if name in arrays}
     return arrays
