@@ -6,7 +6,6 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-import torch
 
 from tegum.theory import IndependentFeatures, ToyModel, local_minima, polish
 from tegum.theory.minima import CriticalPoint, PolishedPoint, match, random_minima
@@ -36,6 +35,8 @@ def test_a_line_of_models_is_polished_as_each() -> None:
 
 def test_tensors_are_polished() -> None:
     alone = polish(MODEL, WEIGHTS, BIAS)
+    # Other versions of Python are tried without it.
+    torch = pytest.importorskip("torch")
     tensors = torch.tensor(WEIGHTS, requires_grad=True), torch.tensor(BIAS, requires_grad=True)
     assert polish(MODEL, *tensors).loss == alone.loss
 
