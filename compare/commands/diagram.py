@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -198,12 +197,18 @@ def diagram(
     elif source.suffix == TABLE_SUFFIX:
         takes_only("--from with a table of cells", ("source", "out", "features", "hidden", "cells", *TABLE_WORDS))
         _show_table(source, out, grid, table, as_json=as_json)
-    elif source.suffix in WEIGHT_SUFFIXES or _holds_models(source):
+    elif _holds_weights(source):
         takes_only("--from with weights", ("source", "out", "layout"))
         _show_weights(source, out, layout, as_json=as_json)
     else:
         takes_only("--from with a dataset", ("source", "out", "features", "hidden"))
         _show(_loaded(source, grid), out, kept=None, as_json=as_json)
+
+
+def _holds_weights(source: Path) -> bool:
+    from ..foreign import holds_models
+
+    return source.suffix in WEIGHT_SUFFIXES or holds_models(source)
 
 
 def _show_computed(grid: GridOptions, out: Path, *, as_json: bool) -> None:
@@ -274,16 +279,6 @@ def _loaded(source: Path, grid: GridOptions) -> xr.Dataset:
         sizes = [f"n={n}, m={m}" for n, m in (expected, found)]
         raise ValueError(f"expected a dataset of {sizes[0]}, got one of {sizes[1]}")
     return dataset
-
-
-def _holds_models(source: Path) -> bool:
-    """Return whether a folder is a store of trained models or a sweep, and not of a phase diagram."""
-    try:
-        words = json.loads((source / "zarr.json").read_bytes())["attributes"]
-        return str(words["format"]).startswith(("tegum trained models", "tegum sweep"))
-    # Whatever else it is, its reader says what is wrong.
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
 
 
 def _of_weights(source: Path, store: Path, layout: str, report: Callable[[str, float], None]) -> xr.Dataset:

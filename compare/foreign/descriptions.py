@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tegum.theory.models import IndependentFeatures, ToyModel, values_told
-from tegum.theory.numerics import FloatArray
+from tegum.theory.numerics import FloatArray, check_kind, check_number
 
 from .inputs import UNITS
 from .weights import WeightBatch
@@ -37,6 +37,11 @@ def model_of_weights(batch: WeightBatch, density: float | None = None, importanc
         ValueError: if neither the file nor an argument says what the density is, one is out of range, or an argument
             contradicts the file; or if the file says that it is another model, of `changes`.
     """
+    check_kind("batch", batch, WeightBatch)
+    if density is not None:
+        check_number("density", density, above=0, most=1)
+    if importance is not None:
+        check_number("importance", importance, above=0)
     said = {"density": density, "importance": importance}
     _check_changes(batch, {name: value for name, value in said.items() if value is not None})
     m, n = batch.weights.shape[-2:]

@@ -15,7 +15,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import OBJECTS, SHA256, check_archive, check_declared, read_npy, read_npz, recover
+from tegum.theory.storage import OBJECTS, SHA256, check_archive, check_declared, check_path, read_npy, read_npz, recover
 
 # What files are told by: their first bytes.
 ZIP, NPY, PICKLE = b"PK", b"\x93NUMPY", b"\x80"
@@ -36,8 +36,8 @@ BARE, COUNTED = "W", ("feature", "index", "")
 OPTIMISERS = ("optim", "opt_state")
 # What safetensors calls BF16.
 SHORT = "bfloat16"
-# The format of sweeps, which stand in stores of their own.
-SWEEP = "tegum sweep"
+# The formats of trained models and of sweeps, as their attributes begin.
+OURS, SWEEP = "tegum trained models", "tegum sweep"
 METADATA_ENDS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -72,11 +72,31 @@ def read_content(path: Path) -> Content:
         raise ValueError(f"weights file {path} doesn't exist")
     try:
         return _reader(path)(path)
+    # Says nothing of the file.
+    except MemoryError:
+        raise
     # A hostile or truncated file can fail in any way its reader knows.
     except Exception as error:
         own = isinstance(error, ValueError) and str(error)
         reason = str(error).splitlines()[0] if own else error.strerror if isinstance(error, OSError) else None
         raise ValueError(f"can't read weights from {path}: {reason or DAMAGED}") from None
+
+
+def holds_models(path: Path) -> bool:
+    """Return whether a folder is a store of trained models or a sweep of the project's own.
+
+    Args:
+        path: of anything; what is wrong with it is said by who reads it.
+
+    Raises:
+        ValueError: if it is no path.
+    """
+    check_path("path", path)
+    try:
+        words = json.loads((Path(path) / "zarr.json").read_bytes())["attributes"]
+        return str(words["format"]).startswith((OURS, SWEEP))
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _reader(path: Path) -> Callable[[Path], Content]:
@@ -143,6 +163,8 @@ def _torch(path: Path) -> Content:
         # Warnings are about protocols of pickles, and ask for reports to torch.
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     # What torch says advises to load it all the same.
     except Exception:
         raise ValueError(f"{OBJECTS}: save its state_dict() instead of the module. Or it is damaged") from None

@@ -16,15 +16,14 @@ from tegum.theory.numerics import Summarised, check_choice, check_text
 from tegum.theory.storage import check_path
 
 from .activations import KNOWN, check_activation
-from .formats import SWEEP, Content, read_content
+from .formats import OURS, SWEEP, Content, read_content
 from .inputs import DENSITY_NAMES, IMPORTANCE_NAMES, SPARSITY_NAMES, densities, importances, named, precisions
 from .names import Parameters, find_parameters
 from .settings import changes, said_inputs, unused_words
 
 # Which of the last two axes of W is which.
 LAYOUTS = ("auto", "hidden-feature", "feature-hidden")
-# Files that `save_models` wrote, and what these hold for each model, whatever its seeds.
-OURS = "tegum trained models"
+# What files that `save_models` wrote hold for each model, whatever its seeds.
 PER_MODEL = ("feature_density", "feature_importance", "active_probability")
 
 

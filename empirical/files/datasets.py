@@ -79,6 +79,9 @@ def read_zarr(path: Path, what: str) -> xr.Dataset:
             variable.attrs.pop("_FillValue", None)
         expected = dataset.attrs.pop(SHA256, None)
         found = "" if expected is None else _digest(dataset)
+    # Says nothing of the store.
+    except MemoryError:
+        raise
     # A damaged store can fail in any way its reader knows.
     except Exception as error:
         raise ValueError(f"expected {what}, can't read {path}: {error}") from None

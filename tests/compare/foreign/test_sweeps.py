@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tegum.compare.foreign import model_of_weights, read_many
-from tegum.empirical import sweep
+from tegum.empirical import save_models, sweep, train
 from tegum.empirical.sweeps import read_sweep
-from tegum.theory import CorrelatedFeatures, expected_loss
+from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, expected_loss
 
 CHOSEN: dict[str, Any] = {"density": [0.1, 0.4], "relative_importance": [0.5, 1.0, 2.0], "seeds": 2, "steps": 3}
 
@@ -67,3 +67,14 @@ def test_a_diagram_of_a_sweep(tegum_: Any, tmp_path: Path) -> None:
     told = tegum_(f"diagram --from {store} --out {tmp_path / 'out'} --json")
     assert told.code == 0
     assert (tmp_path / "out" / "foreign.zarr").is_dir()
+
+
+def test_too_little_memory_is_not_called_damage(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("xarray.open_zarr", full)
+    models = store.parent / "models.zarr"
+    save_models(train(ToyModel(2, 1, IndependentFeatures(0.5)), seeds=1, steps=1, device="cpu"), models)
+    with pytest.raises(MemoryError, match="no room"):
+        read_many(models)
