@@ -13,6 +13,7 @@ from ..geometry import phase, phase_labels
 from ..loss import checked_parameters
 from ..models import ToyModel
 from ..numerics import FloatArray, Summarised, check_kind, members, over_slices, reals
+from .batches import EXAMINED
 from .critical_points import (
     ESCAPE,
     GRADIENT_TOLERANCE,
@@ -28,7 +29,7 @@ from .curvature import smallest_curvature
 from .descent import descend
 from .frames import distance
 from .landscape import Landscape
-from .local import EXAMINED, SAME
+from .search import SAME
 
 # A gradient up to this share of Σ_i I_i E[x_i²] may be that of a saddle; where it is larger, a descent just stopped.
 CRITICAL = 1e-6
