@@ -145,7 +145,7 @@ def polish(model: ToyModel, weights: Any, bias: Any) -> Any:
         flat = np.flatnonzero((np.abs(curvature) <= tolerance) & (norms[todo] <= GRADIENT_TOLERANCE))
         if len(flat):
             rows = todo[flat]
-            falling[flat], lower = below(landscape.take(rows), parameters[rows], losses[rows])
+            falling[flat], lower, _ = below(landscape.take(rows), parameters[rows], losses[rows])
             starts[flat] = lower[:, None]
         minimum[todo] = ~falling & (norms[todo] <= GRADIENT_TOLERANCE)
         starts, todo = starts[falling], todo[falling]
