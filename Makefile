@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # torch first and by its exact version, so that nothing else pulls in another build of it.
 TORCH := $(shell grep '^torch==' constraints.txt)
+# What commands and tests load of others. Of all that is installed Python loads a quarter, so pip compiles nothing to
+# bytecode, and this part is loaded once, with its bytecode kept (see `test`).
+LOADED := array_api_compat, dask.distributed, flint, hypothesis, matplotlib.pyplot, mpmath, numba, pytest, rich.progress, \
+	safetensors, scipy.optimize, scipy.stats, sympy, torch, typer, xarray, xdist, zarr
 
 .PHONY: diagram test portable versions lint types docs wheel slow bench clean
 
@@ -54,8 +58,9 @@ bench: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tegum needs python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import $(LOADED)'
 	touch $@
 
 clean:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -26,10 +28,35 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while files of tests are loaded: there is next to none, among half a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what stays until the end: half a million objects."""
+    """Let the garbage collector leave alone what stays until the end."""
     gc.collect()
     gc.freeze()
+
+
+Report = pytest.CollectReport
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Report, Report]:
+    """Load a file of tests in one worker after another: what the first compiles to bytecode the others find."""
+    if not (isinstance(collector, pytest.Module) and "PYTEST_XDIST_WORKER" in os.environ):
+        return (yield)
+    # Here, since NumPy looks at the settings above.
+    from tegum.theory.storage import claimed
+
+    with claimed(collector.path, wait=True):
+        return (yield)
 
 
 # Loaded after the settings above, which NumPy looks at.

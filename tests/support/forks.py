@@ -10,6 +10,7 @@ Each process has a keeper, its parent, which does nothing but tell how it ended.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -176,6 +177,8 @@ def serve(number: int, modules: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
     """
     for name in modules:
         import_module(name)
+    # All of it stays: no process that is forked needs to look through it for garbage, and copy it in doing so.
+    gc.freeze()
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         print(f"{threads} threads run once {', '.join(modules)} are loaded", file=sys.stderr, flush=True)

@@ -7,16 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tegum.theory import BoundaryMap
-from tegum.theory.boundaries import BoundaryCurve
-from tegum.theory.minima import DiagramMinima
-
-# Behind the face: planes are made coarse, printing is tested by itself, and boundaries have been traced.
+# Behind the face: planes are made coarse, and printing is tested by itself.
 command: Any = import_module("tegum.compare.commands.basins")
-stages: Any = import_module("tegum.compare.diagrams.diagram")
 
 
 @pytest.fixture(autouse=True)
@@ -24,19 +18,6 @@ def few_planes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw one cell, coarsely."""
     monkeypatch.setattr(command, "PLANES", command.PLANES[:1])
     monkeypatch.setattr(command, "PLANE_POINTS", 4)
-
-
-@pytest.fixture
-def traced(default_map: BoundaryMap, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the boundaries of the default diagram, and of no other, traced already."""
-
-    def known(diagram: DiagramMinima) -> tuple[BoundaryCurve, ...]:
-        for given, expected in ((diagram.x, default_map.diagram.x), (diagram.y, default_map.diagram.y)):
-            np.testing.assert_array_equal(given, expected)
-        assert (diagram.n_features, diagram.n_hidden) == (2, 1)
-        return default_map.curves
-
-    monkeypatch.setattr(stages, "phase_boundaries", known)
 
 
 @pytest.mark.usefixtures("traced")

@@ -60,6 +60,7 @@ def test_what_is_not_finished_or_no_one_model_is_refused(store: Path, tmp_path: 
         read_many(several)
 
 
+@pytest.mark.usefixtures("traced")
 def test_a_diagram_of_a_sweep(tegum_: Any, tmp_path: Path) -> None:
     store = tmp_path / "grid.zarr"
     grid: dict[str, Any] = {"density": [0.1, 0.4], "relative_importance": [0.5, 1.0]}

@@ -107,8 +107,9 @@ PATIENCE = 120.0
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    # Dask is what xarray looks for.
-    with forking("tests.support.sweeps", "tegum.empirical.kernels.cpu", "dask.array") as start:
+    # Dask is what xarray looks for; the kernel of the loss is loaded with what numba needs to load machine code.
+    loaded = "tegum.empirical.kernels.cpu", "tegum.theory.loss.kernel", "dask.array"
+    with forking("tests.support.sweeps", *loaded) as start:
         yield start
 
 
