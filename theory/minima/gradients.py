@@ -184,6 +184,8 @@ def estimated_curvature(
         if last or time.monotonic() - began > seconds:
             break
         basis.append(product / beside[-1])
+    if not np.isfinite([*diagonal, *beside]).all():
+        raise ValueError("weights and bias must be small enough for float64 to hold curvatures, got larger ones")
     values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
     error = beside[-1] * abs(vectors[-1, 0]) + DIFFERENCE * np.abs(values).max()
     return CurvatureEstimate(float(values[0]), float(error), np.stack(basis).T @ vectors[:, 0], last)
