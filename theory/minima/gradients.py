@@ -171,6 +171,8 @@ def estimated_curvature(
     steps = min(LANCZOS, max(len(theta) - turns.shape[1], 1))
     for step in range(steps):
         ahead, back = (landscape.gradients(theta + sign * APART * basis[-1]) for sign in (1, -1))
+        if not (np.isfinite(ahead).all() and np.isfinite(back).all()):
+            raise ValueError("weights and bias must be small enough for float64 to hold gradients, got larger ones")
         product = (ahead - back) / (2 * APART)
         diagonal.append(float(basis[-1] @ product))
         # Orthogonal to rotations and to all steps before, twice: once leaves rounding's share of them.
@@ -184,8 +186,6 @@ def estimated_curvature(
         if last or time.monotonic() - began > seconds:
             break
         basis.append(product / beside[-1])
-    if not np.isfinite([*diagonal, *beside]).all():
-        raise ValueError("weights and bias must be small enough for float64 to hold curvatures, got larger ones")
     values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
     error = beside[-1] * abs(vectors[-1, 0]) + DIFFERENCE * np.abs(values).max()
     return CurvatureEstimate(float(values[0]), float(error), np.stack(basis).T @ vectors[:, 0], last)
