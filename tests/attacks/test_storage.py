@@ -176,7 +176,8 @@ def test_killed_at_any_moment_the_old_or_the_new_is_there_and_the_same_command_f
         older = command.startswith("train") and trial % 2 == 1
         extra = "--force" if older else ""
         if older:
-            assert server.run(order(folder, "--seeds 3"))[0] == [0]
+            others = {"words": words.replace("OUT", str(folder)).replace("--seeds 2", "--seeds 3").split()}
+            assert server.run({**others, "error": error})[0] == [0], Path(error).read_text()
         before = tree(folder / name)
         after: float | int = draws.uniform(0, 1.1 * seconds) if trial % 3 == 0 else draws.randrange(1, operations)
         (code,), _ = server.run(order(folder, extra, signal=number, after=after))
