@@ -26,7 +26,7 @@ from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interactin
 
 # Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations
 # make use of. It goes through all their patterns.
-MAX_FEATURES = 6
+MAX_FEATURES = 8
 
 # Operations of a second moment and of the last sums.
 FEW = 12

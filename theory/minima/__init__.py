@@ -12,19 +12,23 @@ docs/minima.md for what is argued and checked:
     ['digon(1,2)', 'axis(1) + drop(2)']
 """
 
+from .batches import census
 from .biases import best_bias
+from .coverage import Coverage, coverage
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, flatness, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
 from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
+from .exchanges import Exchanges
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
-from .local import MAX_SEARCHED_FEATURES, SAME, census, check_searchable, global_minimum, local_minima
+from .local import MAX_SEARCHED_FEATURES, Minima, check_searchable, global_minimum, local_minima
 from .parameters import pack, unpack
 from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
+from .search import SAME
 
 __all__ = [
     "CHUNK",
@@ -36,13 +40,16 @@ __all__ = [
     "SAME_LOSS",
     "SLOPE_ROUNDING",
     "SMALL",
+    "Coverage",
     "CriticalPoint",
     "CurvatureEstimate",
     "Descent",
     "DiagramMinima",
     "Downhill",
+    "Exchanges",
     "FoundMinimum",
     "Landscape",
+    "Minima",
     "Polished",
     "PolishedPoint",
     "best_bias",
@@ -50,6 +57,7 @@ __all__ = [
     "check_searchable",
     "check_superposition",
     "copies",
+    "coverage",
     "descend",
     "diagram_minima",
     "distance",

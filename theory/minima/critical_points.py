@@ -11,7 +11,7 @@ from ..geometry import dead_outputs, phase
 from ..numerics import FloatArray, Summarised
 from .curvature import smallest_curvature
 from .descent import LARGEST_STEP, descend, newton_step
-from .frames import SMALL, in_frame
+from .frames import SMALL, distance, in_frame
 from .landscape import Landscape
 from .parameters import pack
 
@@ -28,6 +28,8 @@ LEAST_SCALE = 1e-6
 # Distance, number of directions: a flat critical point is a minimum if no descent from there ends lower.
 ESCAPE = 1e-3
 ESCAPES = 16
+# Share of that distance beyond which a descent from there has ended elsewhere.
+NEAR = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +133,12 @@ def flatness(hessians: FloatArray) -> FloatArray:
     return np.asarray(FLAT * np.maximum(np.linalg.norm(hessians, ord=2, axis=(-2, -1)), LEAST_SCALE))
 
 
-def below(landscape: Landscape, parameters: FloatArray, losses: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Return whether a descent from close by ends lower, and where: then a flat critical point isn't a minimum.
+def below(
+    landscape: Landscape, parameters: FloatArray, losses: FloatArray
+) -> tuple[NDArray[np.bool_], FloatArray, NDArray[np.bool_]]:
+    """Return whether a descent from close by ends lower, where, and whether one ends elsewhere at no higher loss.
+
+    If one ends lower, a flat critical point isn't a minimum; if one ends elsewhere, it isn't a strict one.
 
     Outputs that are off are put further below zero first, which changes no loss: a point at the rim of their manifold
     is a minimum like the others there.
@@ -143,7 +149,7 @@ def below(landscape: Landscape, parameters: FloatArray, losses: FloatArray) -> t
         losses: there, shape (K,).
 
     Returns:
-        Shape (K,), and the lowest end for each point, shape (K, P).
+        Shape (K,); the lowest end for each point, shape (K, P); and shape (K,).
     """
     count, size = parameters.shape
     weights, bias = landscape.split(parameters)
@@ -155,8 +161,13 @@ def below(landscape: Landscape, parameters: FloatArray, losses: FloatArray) -> t
     near = (parameters[:, None] + ESCAPE * shifts).reshape(-1, size)
     ends = descend(landscape.take(np.repeat(np.arange(count), ESCAPES)), near)
     found = ends.loss.reshape(count, ESCAPES)
-    lowest = ends.parameters.reshape(count, ESCAPES, size)[np.arange(count), found.argmin(axis=1)]
-    return np.asarray(found.min(axis=1) < losses - 1e-3 * ESCAPE**2 * losses), lowest
+    reached = ends.parameters.reshape(count, ESCAPES, size)
+    lowest = reached[np.arange(count), found.argmin(axis=1)]
+    ends_at, begins_at = landscape.split(ends.parameters), landscape.split(np.repeat(parameters, ESCAPES, axis=0))
+    moved = distance(begins_at, ends_at).reshape(count, ESCAPES)
+    level = found <= losses[:, None] + SAME_LOSS * ESCAPE
+    elsewhere = (level & (moved > ESCAPE * NEAR)).any(axis=1)
+    return np.asarray(found.min(axis=1) < losses - 1e-3 * ESCAPE**2 * losses), lowest, np.asarray(elsewhere)
 
 
 def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[CriticalPoint], FloatArray]:
@@ -180,12 +191,19 @@ def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[Critical
     resting = (landscape.bias != "free") & (np.abs(weights).max(axis=-2) == 0).any(axis=-1)
     undecided = np.flatnonzero((np.abs(curvatures) <= flat) | (resting & ~saddle))
     if len(undecided):
-        saddle[undecided], _ = below(landscape.take(undecided), parameters[undecided], losses[undecided])
+        saddle[undecided], _, _ = below(landscape.take(undecided), parameters[undecided], losses[undecided])
+    # At finitely many inputs several kinks meet in one point, and a direction along which all of them open may lie in a
+    # cone that no curvature was looked up in.
+    loose = np.zeros(len(parameters), dtype=bool)
+    if landscape.has_atoms and (strict := np.flatnonzero(curvatures > flat)).size:
+        saddle[strict], _, loose[strict] = below(landscape.take(strict), parameters[strict], losses[strict])
     off = dead_outputs(weights, bias)
     points = []
     for k in range(len(parameters)):
         if saddle[k]:
             status, reason = "saddle", "the loss falls along a direction"
+        elif loose[k]:
+            status, reason = "degenerate", "descents from close by end elsewhere at the same loss"
         elif curvatures[k] > flat[k]:
             status, reason = "minimum", "every curvature is positive"
         else:

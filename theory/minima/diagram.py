@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from ..models import Plane, ToyModel, diagram_plane
 from ..numerics import MOST_STARTS, FloatArray, Summarised, check_count, check_kind, reals
+from .batches import census
 from .critical_points import CriticalPoint
-from .local import census, check_searchable
+from .local import check_searchable
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64

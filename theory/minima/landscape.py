@@ -33,6 +33,7 @@ class Landscape:
         n_hidden: number of hidden dimensions m.
         size: number of parameters P; (m + 1) n with a bias for each output.
         bias: which biases the models have; see `ToyModel`.
+        has_atoms: whether inputs are finitely many, so that whole patterns reach a kink at once.
 
     Example:
         >>> from tegum.theory import diagram_model
@@ -48,6 +49,8 @@ class Landscape:
         self.exact, self.batch_shape = ExactLoss(model), model.batch_shape
         self.n_features, self.n_hidden, self.size = model.n_features, model.n_hidden, model.n_parameters
         self.bias = model.bias
+        law = model.features
+        self.has_atoms = not law.has_amplitude or law.amplitude.is_constant
 
     @property
     def model(self) -> ToyModel:
@@ -60,6 +63,7 @@ class Landscape:
         part.exact = self.exact.take(rows)
         part.batch_shape = np.broadcast_to(0, self.batch_shape)[rows].shape
         part.n_features, part.n_hidden, part.size, part.bias = self.n_features, self.n_hidden, self.size, self.bias
+        part.has_atoms = self.has_atoms
         return part
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:

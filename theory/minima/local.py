@@ -1,193 +1,81 @@
-"""The census of local minima: every one at a point of the phase diagram, with the evidence that it is one.
+"""The minima of one model: a search that goes on until few starts would lead elsewhere, and what it found, judged.
 
-At fixed weights the loss is a sum over outputs in which each bias enters one term, so the best biases are n separate
-one-dimensional problems. Starts are spread evenly over the weights alone; for each, every combination of local minima
-in the biases is followed downhill by Newton's method on the exact loss. docs/minima.md says how far this argument for
-completeness goes and shows the check: doubling the starts finds nothing new.
+`search` finds states, one for all copies under the relabellings that leave the model as it is. Here each is judged,
+saddles are followed downhill, and the list says how far it can be trusted. docs/minima.md has the measurements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ..geometry import dead_outputs
+from ..geometry import phase
 from ..models import ToyModel
-from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, members, over_slices, reals, slices
-from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
-from .descent import descend
+from ..numerics import FloatArray, check_count, check_flag, check_kind, check_number, check_seed
+from .batches import EXAMINED, beside_saddles, examine_all
+from .coverage import Coverage
+from .critical_points import SAME_LOSS, CriticalPoint, invariants
+from .exchanges import Exchanges
+from .frames import in_frame
 from .landscape import Landscape
-from .starts import default_starts, starting_points
+from .random_starts import FoundMinimum
+from .search import SAME, Report, Search, StateClass, searched
 
 # More features would take hours.
-MAX_SEARCHED_FEATURES = 4
-# Endpoints closer than this in WᵀW and b (of the outputs that are on) are one minimum.
-SAME = 1e-6
-# Critical points judged together, and weight matrices that are started from together: of 256 cells of a diagram. What
-# neighbours hand on counts as so many.
-EXAMINED, SEARCHED, FEWEST_STARTS = 64, 1 << 14, 64
+MAX_SEARCHED_FEATURES = 8
+# Shares of starts that may lead elsewhere when a search ends, and draws at which it ends all the same.
+UNSEEN, UNSEEN_BEST, MOST_DRAWS = 0.01, 0.05, 4096
+# Copies of minima that are listed at most, when each is asked for by itself.
+MOST_COPIES = 10_000
 
 
-def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
-    """Group endpoints that are one minimum, each group and the groups ordered by loss."""
-    remaining = np.argsort(losses, kind="stable")
-    groups = []
-    while len(remaining):
-        near = np.abs(features[remaining] - features[remaining[0]]).max(axis=-1) < SAME
-        near &= np.abs(losses[remaining] - losses[remaining[0]]) < SAME
-        groups.append(remaining[near].tolist())
-        remaining = remaining[~near]
-    return groups
-
-
-def _margin(weights: FloatArray, bias: FloatArray) -> FloatArray:
-    """Return how far each endpoint's outputs that are off stay below zero; larger is a safer representative."""
-    slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
-    return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
-
-
-def _new_representatives(
-    landscape: Landscape, parameters: FloatArray, losses: FloatArray, known: tuple[CriticalPoint, ...]
-) -> FloatArray:
-    """Return one endpoint for each distinct critical point among those of one model, the known minima left out."""
-    ended = len(parameters)
-    parameters = np.concatenate([parameters, *(landscape.join(p.weights, p.bias)[None] for p in known)])
-    losses = np.concatenate([losses, [point.loss for point in known]])
-    split = landscape.split(parameters)
-    margins = _margin(*split)
-    groups = _clusters(invariants(*split), losses)
-    chosen = [max(group, key=lambda k: margins[k]) for group in groups if max(group) < ended]
-    return parameters[chosen]
-
-
-def _same_manifold(a: CriticalPoint, b: CriticalPoint) -> bool:
-    degenerate = a.status == b.status == "degenerate"
-    return degenerate and a.phase == b.phase and abs(a.loss - b.loss) < SAME_LOSS
-
-
-def census(
-    model: ToyModel,
-    *,
-    starts: int | None = None,
-    extra: Sequence[FloatArray] | None = None,
-    known: Sequence[tuple[CriticalPoint, ...]] | None = None,
-) -> list[tuple[CriticalPoint, ...]]:
-    """Return the local minima of every model of a batch, by `local_minima`'s method.
+class Minima(tuple[FoundMinimum, ...]):
+    """Local minima, cheapest first, and how far the list can be trusted.
 
     Args:
-        model: models, batch shape (K,).
-        starts: weight matrices to start from for each model, 0 for none; default `default_starts(model)`.
-        extra: further packed starts for each model, shapes (k_i, P), for instance a neighbour's minima.
-        known: minima of each model that an earlier census found.
-
-    Returns:
-        For each model its minima, cheapest first.
+        points: the minima.
+        coverage: what the independent starts of the search say of states that they didn't meet.
     """
-    check_kind("model", model, ToyModel)
-    if len(model.batch_shape) != 1:
-        raise ValueError(
-            f"census takes models of batch shape (K,): expected a line of models, got batch shape {model.batch_shape}"
-        )
-    if starts is not None:
-        check_count("starts", starts, 0, MOST_STARTS)
-        if starts & (starts - 1):
-            raise ValueError(f"starts must be 0 or a power of two, got {starts}")
-    count, size = model.batch_shape[0], model.n_parameters
-    if extra is not None:
-        extra = [reals("extra", states, ("k", size)) for states in members("extra", extra, np.ndarray, count=count)]
-    if known is not None:
-        known = [
-            members("known", points, CriticalPoint) for points in members("known", known, tuple, list, count=count)
-        ]
-    starts = default_starts(model) if starts is None else starts
-    landscape, found = Landscape(model), []
-    # Models don't know of each other: so many at a time that memory doesn't grow with their number.
-    for part in slices(model.batch_shape[0], max(SEARCHED // max(starts, FEWEST_STARTS), 1)):
-        more = None if extra is None else extra[part]
-        found += _census(landscape.take(part), starts, more, None if known is None else known[part])
-    return found
 
+    coverage: Coverage
 
-def _census(
-    landscape: Landscape,
-    starts: int,
-    extra: Sequence[FloatArray] | None,
-    known: Sequence[tuple[CriticalPoint, ...]] | None,
-) -> list[tuple[CriticalPoint, ...]]:
-    """Return what `census` does, of models that are searched together."""
-    (count,) = landscape.batch_shape
-    sets = [np.empty((0, landscape.size))] * count
-    if starts:
-        sets = [starting_points(landscape.take(k), starts) for k in range(count)]
-    if extra is not None:
-        sets = [np.concatenate(pair) for pair in zip(sets, extra, strict=True)]
-    found: list[tuple[CriticalPoint, ...]] = list(known or [()] * count)
-    # The second pass follows the saddles of the first downhill on both sides.
-    for _ in range(2):
-        if not any(len(starts_of_one) for starts_of_one in sets):
-            break
-        owner = np.repeat(np.arange(count), [len(s) for s in sets])
-        batch = landscape.take(owner)
-        ends = descend(batch, np.concatenate(sets))
-        parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
-        good = norms <= GRADIENT_TOLERANCE
-        distinct = []
-        for k in range(count):
-            mine = good & (owner == k)
-            distinct.append(_new_representatives(landscape, parameters[mine], ends.loss[mine], found[k]))
-        judged = _examine_all(landscape, distinct)
-        found = [_distinct_minima([*old, *points]) for old, (points, _) in zip(found, judged, strict=True)]
-        sets = [_downhill(landscape, points, directions) for points, directions in judged]
-    return found
+    def __new__(cls, points: Iterable[FoundMinimum], coverage: Coverage) -> Minima:
+        """Make the list."""
+        made = super().__new__(cls, points)
+        made.coverage = coverage
+        return made
 
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Return what copies are made of."""
+        return tuple(self), self.coverage
 
-def _examine_all(landscape: Landscape, sets: list[FloatArray]) -> list[tuple[list[CriticalPoint], FloatArray]]:
-    """Run `examine` over each model's critical points, in chunks on all cores."""
-    owner = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
-    if not len(owner):
-        return [([], s) for s in sets]
-    stacked = np.concatenate(sets)
-    parts = over_slices(lambda s: examine(landscape.take(owner[s]), stacked[s]), len(owner), EXAMINED)
-    points = [point for part, _ in parts for point in part]
-    directions = np.concatenate([part for _, part in parts])
-    ends = np.cumsum([0, *(len(s) for s in sets)])
-    return [(points[a:b], directions[a:b]) for a, b in pairwise(ends)]
-
-
-def _distinct_minima(points: list[CriticalPoint]) -> tuple[CriticalPoint, ...]:
-    minima: list[CriticalPoint] = []
-    for point in sorted(points, key=lambda point: point.loss):
-        if point.status != "saddle" and not any(_same_manifold(point, other) for other in minima):
-            minima.append(point)
-    return tuple(minima)
-
-
-def _downhill(landscape: Landscape, points: list[CriticalPoint], directions: FloatArray) -> FloatArray:
-    """Return packed starts on both sides of each saddle, shape (2 saddles, P)."""
-    starts = [
-        landscape.join(point.weights, point.bias) + sign * ESCAPE * direction
-        for point, direction in zip(points, directions, strict=True)
-        if point.status == "saddle"
-        for sign in (-1, 1)
-    ]
-    return np.reshape(starts, (-1, directions.shape[-1]))
+    def __repr__(self) -> str:
+        """Return a table of them."""
+        rows = [("phase", "loss", "status", "hits", "copies")]
+        rows += [(p.phase, f"{p.loss:.10g}", p.status, str(p.hits), str(p.copies)) for p in self]
+        widths = [max(len(row[k]) for row in rows) for k in range(5)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        found = self.coverage
+        told = f"{found.draws} independent starts; {found.unseen:.2g} of further ones would lead elsewhere (estimate; "
+        return "\n".join([*lines, f"{told}at most {found.most_unseen:.2g} with 95 % confidence)"])
 
 
 def check_searchable(model: ToyModel) -> None:
     """Raise `ValueError` unless the search for minima covers a model.
 
-    Its starts and its idea of a dead output rest on amplitudes in [0, 1], and its second-order conditions on a loss
-    without first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is silent.
+    Its idea of a dead output rests on amplitudes in [0, 1], and its second-order conditions on a loss without
+    first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is silent.
     """
     check_kind("model", model, ToyModel)
     amplitude = model.features.amplitude
     if model.n_features > MAX_SEARCHED_FEATURES:
         raise ValueError(
-            f"all minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}: "
-            "`random_minima` of tegum.theory.minima takes more and may miss some, `tegum packing` finds the best use "
-            "of the dimensions by equal features"
+            f"minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}: "
+            "`random_minima` of tegum.theory.minima takes more where few of them interact, `downhill` follows given "
+            "weights, and `tegum packing` finds the best use of the dimensions by equal features"
         )
     if amplitude.low < 0 or amplitude.high > 1:
         raise ValueError(f"minima are searched for amplitudes within [0, 1], got {amplitude}")
@@ -195,22 +83,54 @@ def check_searchable(model: ToyModel) -> None:
         raise ValueError("minima are searched for without an activation penalty, got one")
 
 
-def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[CriticalPoint, ...]:
-    """Return all local minima of the exact loss at one point of the phase diagram.
+def _checked(model: ToyModel, name: str, unseen: float, starts: int | None, seed: int) -> float:
+    """Return the share that may be unseen, or raise `ValueError` if an argument isn't what it has to be."""
+    check_kind("model", model, ToyModel)
+    if model.batch_shape != ():
+        raise ValueError(f"{name} takes a single model, got batch shape {model.batch_shape}")
+    if model.n_hidden > model.n_features:
+        raise ValueError(
+            f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
+        )
+    check_searchable(model)
+    if starts is not None:
+        check_count("starts", starts, 1, 1 << 20)
+    check_seed("seed", seed)
+    return check_number("unseen", unseen, above=0, most=1)
 
-    Copies under W → QW with Q orthogonal are merged. States with an output that no input switches on ("dead") are flat
-    in that output's bias; they are listed once each, with status "degenerate".
+
+def local_minima(
+    model: ToyModel,
+    *,
+    unseen: float = UNSEEN,
+    starts: int | None = None,
+    seed: int = 0,
+    merged: bool = True,
+    report: Report | None = None,
+) -> Minima:
+    """Return the local minima of the exact loss at one point of the phase diagram.
+
+    They are searched for (docs/minima.md): that none is missed isn't proved, and `coverage` says how far the search can
+    be trusted. Copies under W → QW with Q orthogonal are merged, and so are those under relabellings of features that
+    leave the model as it is. States with an output that no input switches on ("dead") are flat in that output's bias;
+    they are listed once each, with status "degenerate".
 
     Args:
         model: a single model, batch shape ().
-        starts: number of weight matrices to start from, a power of two.
+        unseen: the search goes on until at most this share of further starts is estimated to lead to states that it
+            doesn't know, or 4,096 starts are done.
+        starts: independent starts, in place of this rule.
+        seed: of the random numbers.
+        merged: whether copies under relabellings are listed once; else each of them is.
+        report: is called with the share of the starts that is done.
 
     Returns:
         The minima, cheapest first. Each has a gradient norm of at most 1e-12 and its Hessian spectrum.
 
     Raises:
-        ValueError: if `model` is a batch, has more hidden dimensions than features, more than four features,
-            amplitudes outside [0, 1] or an activation penalty, or `starts` isn't a power of two.
+        ValueError: if `model` is a batch, has more hidden dimensions than features, more than eight features,
+            amplitudes outside [0, 1] or an activation penalty, an argument is out of range, or there are more than
+            10,000 copies to list.
 
     Example:
         >>> from tegum.theory import IndependentFeatures, ToyModel
@@ -218,21 +138,104 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         >>> best.phase, round(best.loss, 10)
         ('digon(1,2)', 0.003319484)
     """
-    check_kind("model", model, ToyModel)
-    if model.batch_shape != ():
-        raise ValueError(f"local_minima takes a single model, got batch shape {model.batch_shape}")
-    if model.n_hidden > model.n_features:
+    unseen = _checked(model, "local_minima", unseen, starts, seed)
+    check_flag("merged", merged)
+    landscape = Landscape(model)
+    found = searched(landscape, unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts, report=report)
+    points = _distinct(_judged(found, 0))
+    if not merged:
+        points = _unmerged(points, found.exchanges)
+    return Minima(points, found.coverage)
+
+
+def global_minimum(
+    model: ToyModel, *, unseen: float = UNSEEN_BEST, starts: int | None = None, seed: int = 0
+) -> FoundMinimum:
+    """Return the cheapest minimum that a search finds; arguments and errors as of `local_minima`.
+
+    Only the cheapest states are judged, which takes less time than to list all minima.
+    """
+    unseen = _checked(model, "global_minimum", unseen, starts, seed)
+    found = searched(Landscape(model), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts)
+    return _judged(found, 1)[0]
+
+
+def _judged(found: Search, enough: int) -> list[FoundMinimum]:
+    """Return states that aren't saddles, cheapest first; what lies below saddles joins the search's states.
+
+    Args:
+        found: the search.
+        enough: minima that are asked for, the cheapest; 0 for all.
+    """
+    judged: dict[int, FoundMinimum | None] = {}
+    while True:
+        order = sorted(range(len(found.classes)), key=lambda k: found.classes[k].loss)
+        known = [judged[k] for k in order if k in judged]
+        left = [k for k in order if k not in judged]
+        if enough and left:
+            # All that is cheaper than what is asked for has to be judged.
+            minima = sorted(point.loss for point in known if point is not None)
+            limit = minima[enough - 1] if len(minima) >= enough else np.inf
+            left = [k for k in left if found.classes[k].loss < limit][: EXAMINED if np.isinf(limit) else None][:enough]
+        if not left:
+            return sorted((point for point in judged.values() if point is not None), key=lambda point: point.loss)
+        landscape = found.landscape.take((None,))
+        places = np.stack([found.classes[k].parameters for k in left])
+        ((points, directions),) = examine_all(landscape, [places])
+        for k, point in zip(left, points, strict=True):
+            judged[k] = None if point.status == "saddle" else _found(point, found.classes[k], found.exchanges)
+        found.descend(beside_saddles(landscape, points, directions))
+
+
+def _found(point: CriticalPoint, one: StateClass, exchanges: Exchanges) -> FoundMinimum:
+    return FoundMinimum(**vars(point), hits=one.hits, copies=exchanges.copies(_fixed(one.state), SAME))
+
+
+def _fixed(state: FloatArray) -> FloatArray:
+    """Return what tells a state from others without what is free to move where outputs are off."""
+    off = state[-1] > 0
+    return np.where(off[None] & (np.arange(len(state)) < len(state) - 1)[:, None], 0.0, state)
+
+
+def _distinct(points: list[FoundMinimum]) -> list[FoundMinimum]:
+    """Return the minima without further points of a manifold that is flat."""
+    kept: list[FoundMinimum] = []
+    for point in points:
+        same = [
+            k
+            for k, other in enumerate(kept)
+            if point.status == other.status == "degenerate"
+            and _structure(point) == _structure(other)
+            and abs(point.loss - other.loss) < SAME_LOSS
+        ]
+        if same:
+            kept[same[0]] = replace(kept[same[0]], hits=kept[same[0]].hits + point.hits)
+        else:
+            kept.append(point)
+    return kept
+
+
+def _structure(point: CriticalPoint) -> list[str]:
+    """Return the parts of a label, whichever features they hold."""
+    return sorted("".join(c for c in part if not c.isdigit()) for part in point.phase.split(" + "))
+
+
+def _unmerged(points: list[FoundMinimum], exchanges: Exchanges) -> list[FoundMinimum]:
+    """Return each minimum with all its copies."""
+    total = sum(point.copies for point in points)
+    if total > MOST_COPIES:
         raise ValueError(
-            f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
+            f"{total} copies of minima are too many to list, at most {MOST_COPIES}: merged=True counts them"
         )
-    check_searchable(model)
-    if starts is not None:
-        check_count("starts", starts, 1, MOST_STARTS)
-        if starts & (starts - 1):
-            raise ValueError(f"starts must be a power of two, got {starts}")
-    return census(model.take((None,)), starts=starts)[0]
-
-
-def global_minimum(model: ToyModel, *, starts: int | None = None) -> CriticalPoint:
-    """Return the cheapest of `local_minima(model)`; same arguments and errors."""
-    return local_minima(model, starts=starts)[0]
+    listed: list[FoundMinimum] = []
+    for point in points:
+        known: list[FloatArray] = []
+        for order in exchanges.orders():
+            weights, bias = in_frame(point.weights[None][..., order]), point.bias[None][..., order]
+            state = _fixed(invariants(weights, bias).reshape(-1, len(order)))
+            if all(np.abs(state - other).max() > SAME for other in known):
+                known.append(state)
+                listed.append(replace(point, weights=weights[0], bias=bias[0], phase=phase(weights[0], bias[0])))
+            if len(known) == point.copies:
+                break
+    return listed

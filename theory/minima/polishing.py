@@ -13,6 +13,7 @@ from ..geometry import phase, phase_labels
 from ..loss import checked_parameters
 from ..models import ToyModel
 from ..numerics import FloatArray, Summarised, check_kind, members, over_slices, reals
+from .batches import EXAMINED
 from .critical_points import (
     ESCAPE,
     GRADIENT_TOLERANCE,
@@ -28,7 +29,7 @@ from .curvature import smallest_curvature
 from .descent import descend
 from .frames import distance
 from .landscape import Landscape
-from .local import EXAMINED, SAME
+from .search import SAME
 
 # A gradient up to this share of Σ_i I_i E[x_i²] may be that of a saddle; where it is larger, a descent just stopped.
 CRITICAL = 1e-6
@@ -144,7 +145,7 @@ def polish(model: ToyModel, weights: Any, bias: Any) -> Any:
         flat = np.flatnonzero((np.abs(curvature) <= tolerance) & (norms[todo] <= GRADIENT_TOLERANCE))
         if len(flat):
             rows = todo[flat]
-            falling[flat], lower = below(landscape.take(rows), parameters[rows], losses[rows])
+            falling[flat], lower, _ = below(landscape.take(rows), parameters[rows], losses[rows])
             starts[flat] = lower[:, None]
         minimum[todo] = ~falling & (norms[todo] <= GRADIENT_TOLERANCE)
         starts, todo = starts[falling], todo[falling]

@@ -17,7 +17,7 @@ from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, check_s
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, snap
 from .descent import descend
 from .landscape import Landscape
-from .local import SAME
+from .search import SAME
 
 # Standard deviation of a start's weights, and half the range of its biases. Wide biases would switch outputs off.
 WEIGHT_SCALE, BIAS_SCALE = 0.8, 0.1
@@ -28,10 +28,12 @@ class FoundMinimum(CriticalPoint):
     """A local minimum, and how often it and its copies under exchanges of equal features were found.
 
     Attributes:
-        hits: starts that led to any of them; 0 for one that was found by reviving outputs which are off.
+        hits: independent starts that led to any of them; 0 for one that only other starts led to.
+        copies: how many they are.
     """
 
     hits: int
+    copies: int
 
     @property
     def point(self) -> CriticalPoint:
@@ -96,10 +98,16 @@ def random_minima(
     rows = [group[0] for group in groups]
     points, _ = examine(_repeated(landscape, len(rows)), settled.parameters[rows])
     return tuple(
-        FoundMinimum(**vars(point), hits=int(hits[group].sum()))
+        FoundMinimum(**vars(point), hits=int(hits[group].sum()), copies=_count(point, exchanges))
         for point, group in zip(points, groups, strict=True)
         if point.status != "saddle"
     )
+
+
+def _count(point: CriticalPoint, exchanges: NDArray[np.int64]) -> int:
+    """Return how many of a minimum's relabellings differ."""
+    states = copies(point.weights, point.bias, exchanges).reshape(len(exchanges), -1)
+    return len(np.unique(np.round(states / SAME), axis=0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ def norm(model: ToyModel, point: CriticalPoint) -> float:
 
 @pytest.fixture(scope="module")
 def equal() -> tuple[CriticalPoint, ...]:
-    return local_minima(diagram_model(2, 1, 0.1, 1.0))
+    return local_minima(diagram_model(2, 1, 0.1, 1.0), merged=False)
 
 
 def test_the_checked_optimum_at_density_a_tenth(equal: tuple[CriticalPoint, ...]) -> None:
@@ -79,9 +79,10 @@ def test_a_dead_output_costs_its_second_moment(density: float) -> None:
 
 
 def test_merged_is_a_minimum_in_a_wedge_and_never_the_cheapest() -> None:
-    phases = [point.phase for point in local_minima(diagram_model(2, 1, 0.3, 1.0))]
-    assert phases[0] == "digon(1,2)"
-    assert phases.count("merged(1,2)") == 2
+    points = local_minima(diagram_model(2, 1, 0.3, 1.0))
+    assert points[0].phase == "digon(1,2)"
+    # Each stores one feature longer than the other.
+    assert [point.copies for point in points if point.phase == "merged(1,2)"] == [2]
 
 
 def test_a_dropped_feature_sits_on_a_kink_with_exact_zeros() -> None:
@@ -216,7 +217,7 @@ def test_the_global_minimum_is_the_first() -> None:
     [
         (diagram_model(2, 1, [0.1, 0.2], 1.0), None, "single model, got batch shape"),
         (ToyModel(2, 3, IndependentFeatures(0.1)), None, "n_hidden must not exceed n_features"),
-        (ToyModel(2, 1, IndependentFeatures(0.1)), 100, "power of two, got 100"),
+        (ToyModel(2, 1, IndependentFeatures(0.1)), 0, "starts must be"),
     ],
     ids=["batch", "more dimensions than features", "starts"],
 )
@@ -264,7 +265,7 @@ def test_weight_penalty_is_part_of_the_loss_that_is_minimised() -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        pytest.param(ToyModel(5, 2, IndependentFeatures(0.1)), "up to 4 features, got 5", id="five features"),
+        pytest.param(ToyModel(9, 2, IndependentFeatures(0.1)), "up to 8 features, got 9", id="nine features"),
         pytest.param(
             ToyModel(2, 1, IndependentFeatures(0.1, amplitude="symmetric")),
             r"amplitudes within \[0, 1\], got Amplitude\(low=-1, high=1\)",
@@ -285,19 +286,19 @@ def test_models_that_the_search_does_not_cover_are_named(model: ToyModel, messag
 def test_cells_are_searched_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is searched together doesn't grow with a diagram, and what is found doesn't depend on it."""
     # Behind the face: how many starts are followed together.
-    local, axis = internals("minima.local"), np.geomspace(0.02, 0.9, 6)
+    batches, axis = internals("minima.batches"), np.geomspace(0.02, 0.9, 6)
     together: list[int] = []
 
     def descend(landscape: Any, starts: Any) -> Any:
         together.append(len(starts))
         return follow(landscape, starts)
 
-    follow = local.descend
-    monkeypatch.setattr(local, "FEWEST_STARTS", 4)
-    monkeypatch.setattr(local, "descend", descend)
+    follow = batches.descend
+    monkeypatch.setattr(batches, "FEWEST_STARTS", 4)
+    monkeypatch.setattr(batches, "descend", descend)
     largest, found = {}, {}
     for most in (1 << 14, 16):
-        monkeypatch.setattr(local, "SEARCHED", most)
+        monkeypatch.setattr(batches, "SEARCHED", most)
         for cells in (3, 6):
             together.clear()
             diagram = diagram_minima(axis[:cells], axis[:cells], starts=4)

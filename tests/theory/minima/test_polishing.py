@@ -60,8 +60,8 @@ def test_each_takes_what_the_others_return() -> None:
 
 
 def test_a_search_of_all_minima_names_what_takes_more_features() -> None:
-    with pytest.raises(ValueError, match="got 5: `random_minima` of"):
-        local_minima(ToyModel(5, 2, IndependentFeatures(0.1)))
+    with pytest.raises(ValueError, match="got 9: `random_minima` of"):
+        local_minima(ToyModel(9, 2, IndependentFeatures(0.1)))
 
 
 @pytest.mark.parametrize("bias", ["free", "common", "none"])

@@ -1,0 +1,217 @@
+"""A search for the minima of one model: descents from many starts, sorted into classes of states that are copies.
+
+Starts come in rounds of independent draws, until few further ones would lead to anything new (`coverage`); then from
+the cheapest states by moves of features, and from starts that are spread evenly where there are few parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import dead_outputs
+from ..numerics import FloatArray
+from .coverage import Coverage, coverage
+from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, flatness, invariants, snap
+from .curvature import smallest_curvature
+from .descent import descend
+from .exchanges import Exchanges
+from .landscape import Landscape
+from .products import product_starts
+from .starts import chance_starts, moves, spread_starts
+
+# Endpoints closer than this in WᵀW and b (of the outputs that are on) are one state.
+SAME = 1e-6
+# Draws of the first rounds; later rounds double their number.
+FIRST_ROUND = 64
+# States whose features are moved, the cheapest, and moved states that are descended from, the cheapest as they are.
+MOVED, DESCENDED = 4, 24
+# Up to so many features so many matrices are spread evenly as well, each with all choices of biases.
+EVENLY, SPREAD = 3, 256
+
+Report = Callable[[float], None]
+
+
+def grouped(features: FloatArray, losses: FloatArray) -> list[list[int]]:
+    """Group endpoints that are one state, each group and the groups ordered by loss.
+
+    Args:
+        features: what tells states apart (`invariants`), shape (K, F).
+        losses: shape (K,).
+    """
+    remaining = np.argsort(losses, kind="stable")
+    groups = []
+    while len(remaining):
+        near = np.abs(features[remaining] - features[remaining[0]]).max(axis=-1) < SAME
+        near &= np.abs(losses[remaining] - losses[remaining[0]]) < SAME
+        groups.append(remaining[near].tolist())
+        remaining = remaining[~near]
+    return groups
+
+
+def margins(weights: FloatArray, bias: FloatArray) -> FloatArray:
+    """Return how far each state's outputs that are off stay below zero; larger is a safer representative.
+
+    Args:
+        weights: W, shape (K, m, n).
+        bias: b, shape (K, n).
+    """
+    slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
+    return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
+
+
+@dataclass(eq=False)
+class StateClass:
+    """A critical point and its copies.
+
+    Attributes:
+        parameters: of one of them, packed, in its frame and with exact zeros, shape (P,).
+        loss: exact.
+        state: what tells it from others: overlaps, biases and which outputs are off, shape (n + 2, n).
+        hits: draws that led there.
+        flat: whether it is flat in some direction besides rotations; None until somebody asks.
+    """
+
+    parameters: FloatArray
+    loss: float
+    state: FloatArray
+    hits: int = 0
+    flat: bool | None = None
+
+    @property
+    def off(self) -> int:
+        """How many outputs are off."""
+        return int(self.state[-1].sum())
+
+
+class Search:
+    """The states that descents have led to.
+
+    Args:
+        landscape: of a single model.
+        exchanges: relabellings that leave it as it is.
+
+    Attributes:
+        classes: the states, in the order in which they were found.
+        met: the class that each draw led to, −1 for none.
+    """
+
+    def __init__(self, landscape: Landscape, exchanges: Exchanges) -> None:
+        """Begin with nothing."""
+        self.landscape, self.exchanges = landscape, exchanges
+        self.classes: list[StateClass] = []
+        self.met: list[int] = []
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the draws say of states that they didn't meet."""
+        return coverage(np.array(self.met, dtype=np.int64))
+
+    @property
+    def cheapest(self) -> list[StateClass]:
+        """The states, cheapest first."""
+        return sorted(self.classes, key=lambda one: one.loss)
+
+    def _batch(self, count: int) -> Landscape:
+        return self.landscape.take((None,)).take(np.zeros(count, dtype=int))
+
+    def draw(self, starts: FloatArray) -> None:
+        """Descend from independent draws, shape (K, P)."""
+        numbers = self.descend(starts)
+        self.met += numbers.tolist()
+        for number in numbers[numbers >= 0]:
+            self.classes[number].hits += 1
+
+    def descend(self, starts: FloatArray) -> NDArray[np.int64]:
+        """Return the class that each start leads to, −1 where a descent ended at no critical point.
+
+        Args:
+            starts: packed, shape (K, P).
+        """
+        numbers = np.full(len(starts), -1, dtype=np.int64)
+        if not len(starts):
+            return numbers
+        batch = self._batch(len(starts))
+        ends = descend(batch, starts)
+        parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
+        (good,) = np.nonzero(norms <= GRADIENT_TOLERANCE)
+        parameters, losses = parameters[good], ends.loss[good]
+        weights, bias = self.landscape.split(parameters)
+        features, safe = invariants(weights, bias), margins(weights, bias)
+        for group in grouped(features, losses):
+            chosen = max(group, key=lambda k: safe[k])
+            n = self.landscape.n_features
+            state = np.reshape(features[chosen], (n + 2, n))
+            numbers[good[group]] = self._number(StateClass(parameters[chosen], float(losses[chosen]), state))
+        return numbers
+
+    def _number(self, new: StateClass) -> int:
+        """Return the number of a state's class, which is a new one if it is a copy of none."""
+        alike = [k for k, known in enumerate(self.classes) if abs(known.loss - new.loss) <= SAME_LOSS]
+        for k in alike:
+            if self.exchanges.relabelling(self.classes[k].state, new.state, SAME) is not None:
+                return k
+        for k in alike:
+            known = self.classes[k]
+            # What is flat is a manifold, which counts once.
+            if known.off == new.off and (known.off or (self._is_flat(known) and self._is_flat(new))):
+                return k
+        self.classes.append(new)
+        return len(self.classes) - 1
+
+    def _is_flat(self, one: StateClass) -> bool:
+        if one.flat is None:
+            place, batch = one.parameters[None], self._batch(1)
+            _, _, hessian = batch.expand(place)
+            curvature, _ = smallest_curvature(batch, place)
+            one.flat = bool(np.abs(curvature[0]) <= flatness(hessian)[0])
+        return one.flat
+
+    def move(self) -> None:
+        """Descend from moves of the cheapest states, until that finds nothing cheaper."""
+        best = np.inf
+        while self.classes and self.cheapest[0].loss < best - SAME_LOSS:
+            best = self.cheapest[0].loss
+            made = np.concatenate([moves(self.landscape, one.parameters) for one in self.cheapest[:MOVED]])
+            self.descend(made[self._batch(len(made)).losses(made).argsort(kind="stable")[:DESCENDED]])
+
+
+def searched(
+    landscape: Landscape,
+    *,
+    unseen: float,
+    most: int,
+    seed: int,
+    starts: int | None = None,
+    exchanges: Exchanges | None = None,
+    report: Report | None = None,
+) -> Search:
+    """Return the states that a search of one model finds; see the module.
+
+    Args:
+        landscape: of a single model.
+        unseen: share of draws that may lead elsewhere, by Good and Turing's estimate.
+        most: draws at which the search ends all the same.
+        seed: of the random numbers.
+        starts: draws, in place of these rules.
+        exchanges: relabellings under which states count as one; default those that leave the model as it is.
+        report: is called with the share of the work that is done, as far as that is known.
+    """
+    rng = np.random.default_rng(seed)
+    found = Search(landscape, Exchanges(landscape.model) if exchanges is None else exchanges)
+    if landscape.n_features <= EVENLY:
+        found.descend(spread_starts(landscape, SPREAD))
+    found.descend(product_starts(landscape))
+    planned = most if starts is None else starts
+    while len(found.met) < planned:
+        count = min(max(len(found.met), FIRST_ROUND), planned - len(found.met))
+        found.draw(chance_starts(landscape, count, rng))
+        if report is not None:
+            report(len(found.met) / planned)
+        if starts is None and found.coverage.unseen <= unseen:
+            break
+    found.move()
+    return found
