@@ -200,6 +200,8 @@ def draw_features(axes: Axes, weights: ArrayLike, *, tolerance: float = 0.05, **
     check_kind("axes", axes, Axes)
     tolerance = check_number("tolerance", tolerance, least=0, below=1)
     weights = reals("weights", weights, ("n_hidden", "n_features"))
+    if 0 in weights.shape:
+        raise ValueError(f"weights to draw must have one feature or more, and one dimension, got {weights.shape}")
     in_three_dimensions(weights.T)
     edges, styles = interference_edges(weights, tolerance)
     lengths = feature_norms(weights)

@@ -113,7 +113,7 @@ def thomson_comparison(
     features, dim = represented(weights, tolerance)
     if dim < 2:
         raise ValueError(
-            f"a comparison needs features in two dimensions at least, got {len(features)} in {dim} dimensions"
+            f"weights must store features in two dimensions at least to be compared, got {len(features)} in {dim}"
         )
     lengths = np.asarray(feature_norms(weights))
     stored = np.asarray(weights, dtype=np.float64)[:, features]

@@ -163,6 +163,7 @@ def test_killed_at_any_moment_the_old_or_the_new_is_there_and_the_same_command_f
     def order(folder: Path, extra: str = "", **more: Any) -> dict[str, Any]:
         return {"words": f"{words.replace('OUT', str(folder))} {extra}".split(), "error": error, **more}
 
+    (tmp_path / "whole").mkdir()
     codes, seconds = server.run(order(tmp_path / "whole"))
     assert codes == [0], Path(error).read_text()
     whole = tree(tmp_path / "whole" / name)
@@ -175,7 +176,8 @@ def test_killed_at_any_moment_the_old_or_the_new_is_there_and_the_same_command_f
         older = command.startswith("train") and trial % 2 == 1
         extra = "--force" if older else ""
         if older:
-            assert server.run(order(folder, "--seeds 3"))[0] == [0]
+            others = {"words": words.replace("OUT", str(folder)).replace("--seeds 2", "--seeds 3").split()}
+            assert server.run({**others, "error": error})[0] == [0], Path(error).read_text()
         before = tree(folder / name)
         after: float | int = draws.uniform(0, 1.1 * seconds) if trial % 3 == 0 else draws.randrange(1, operations)
         (code,), _ = server.run(order(folder, extra, signal=number, after=after))
@@ -211,12 +213,14 @@ def test_of_two_at_once_one_writes_and_the_other_is_told(
     server: Server, tmp_path: Path, command: str, tries: int
 ) -> None:
     words, name, _ = COMMANDS[command]
+    (tmp_path / "w").mkdir()
     assert server.run({"words": words.replace("OUT", str(tmp_path / "w")).split(), "error": str(tmp_path / "e")})[
         0
     ] == [0]
     whole, told = tree(tmp_path / "w" / name), 0
     for number in range(tries):
         folder = tmp_path / str(number)
+        folder.mkdir()
         errors = [tmp_path / f"{number}-{k}" for k in range(2)]
         orders = [{"words": words.replace("OUT", str(folder)).split(), "error": str(error)} for error in errors]
         codes, _ = server.run(*orders)

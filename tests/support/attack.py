@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -92,7 +93,9 @@ def numbers_in(value: Any, depth: int = 0) -> Iterator[Any]:
             yield array.astype(np.complex128)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            yield from numbers_in(getattr(value, field.name), depth + 1)
+            # Not every law has the field of amplitudes that it inherits.
+            with contextlib.suppress(ValueError):
+                yield from numbers_in(getattr(value, field.name), depth + 1)
     elif isinstance(value, dict):
         for part in value.values():
             yield from numbers_in(part, depth + 1)

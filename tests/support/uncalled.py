@@ -74,6 +74,7 @@ MAY_BE = {
     ("theory.geometry gram", "result", "not finite"),
     ("theory feature_norms", "result", "not finite"),
     *((f"theory.noise {name}", "result", "not finite") for name in NOISE),
+    ("theory.models values_told", "values", "text of a number"),
     *(("theory enclosure", name, "text of a number") for name in ("weights", "bias", "width")),
     *(("theory enclosure", name, "texts") for name in ("weights", "bias")),
     *((f"theory.boundaries {name}", "place", "texts") for name in ("precise_minimum", "precise_meeting")),

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import numpy as np
 import pytest
 
+from tegum.theory import IndependentFeatures, ToyModel
+from tegum.theory.minima import estimated_curvature
+from tegum.theory.models import values_told
 from tests.house.test_layers import FOLDERS
 from tests.support.attack import BAD, FINE, judged
 from tests.support.calls import GOOD
@@ -85,3 +89,11 @@ def test_every_public_callable_has_a_good_call_or_a_reason_why_not() -> None:
                 found.add(name)
     assert found - {key.split()[1] for key in GOOD} - NOT_CALLED == set()
     assert listed >= NOT_CALLED
+
+
+def test_numbers_beyond_float64_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="values must be a number"):
+        values_told(10**400)
+    weights = np.full((2, 3), 1e308)
+    with pytest.raises(ValueError, match="weights and bias must be small enough"):
+        estimated_curvature(ToyModel(3, 2, IndependentFeatures(0.1)), weights, np.zeros(3))

@@ -171,6 +171,8 @@ def estimated_curvature(
     steps = min(LANCZOS, max(len(theta) - turns.shape[1], 1))
     for step in range(steps):
         ahead, back = (landscape.gradients(theta + sign * APART * basis[-1]) for sign in (1, -1))
+        if not (np.isfinite(ahead).all() and np.isfinite(back).all()):
+            raise ValueError("weights and bias must be small enough for float64 to hold gradients, got larger ones")
         product = (ahead - back) / (2 * APART)
         diagonal.append(float(basis[-1] @ product))
         # Orthogonal to rotations and to all steps before, twice: once leaves rounding's share of them.

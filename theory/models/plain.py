@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ..numerics import check_text, is_real, shown
 
+# Whole numbers from here on are beyond float64.
+LARGEST = 1 << 1023
 # Fractions, and decimals with powers of ten that don't take long to write out.
 RATIONAL = re.compile(r"[+-]?(\d+/\d+|(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?)")
 LONGEST = 4000
@@ -89,7 +91,7 @@ def _entry(name: str, plain: Any, depth: int) -> Any:
             pass
         else:
             return exact
-    elif is_real(plain):
+    elif is_real(plain) and (not isinstance(plain, int) or abs(plain) < LARGEST):
         return plain
     raise ValueError(f'{name} must be a number, text such as "1/3", or lists of them, got {shown(plain)}')
 

@@ -188,7 +188,10 @@ def recognise(weights: Any, *, tolerance: float = 0.1, among: Sequence[str] = KN
         raise ValueError(
             f"recognise takes one model: weights must have shape (n_hidden, n_features), got {weights.shape}"
         )
-    shapes = [polytope(name) for name in among]
+    try:
+        shapes = [polytope(name) for name in among]
+    except ValueError as error:
+        raise ValueError(f"among must hold names of shapes: {error}") from None
     lengths = np.linalg.norm(weights, axis=0)
     stored = lengths > tolerance * max(1.0, lengths.max(initial=0.0))
     found = []
