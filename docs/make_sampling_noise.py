@@ -116,7 +116,7 @@ def studied(setting: Setting, seeds: int) -> list[dict[str, Any]]:
     rows = []
     for i, j in np.ndindex(len(p), len(r)):
         one = model.take((i, j))
-        minima = local_minima(one)
+        minima = local_minima(one, merged=False)
         finite = np.isfinite(series["loss"][:, i, j]).all(axis=0)
         there = []
         for record in (0, -1):

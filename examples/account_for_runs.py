@@ -25,7 +25,7 @@ RECIPE = Recipe(
 def main(density: float = 0.1, relative_importance: float = 0.8, seeds: int = 32) -> Counter[str]:
     """Print the minima at one point of the phase diagram with the runs that are in each, and the verdicts."""
     model = diagram_model(2, 1, density, relative_importance)
-    minima = local_minima(model)
+    minima = local_minima(model, merged=False)
     trained = train(
         model,
         seeds=seeds,

@@ -100,7 +100,7 @@ def _model(
     path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, full: bool, as_json: bool
 ) -> None:
     """Print what is found of one model."""
-    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+    from tegum.theory.minima import MAX_LISTED_FEATURES
 
     from ..foreign import ALL_MINIMA, diagnose, minima_of_each, reading, remarks, weight_report, worked_out
 
@@ -110,7 +110,7 @@ def _model(
     with Stages() as stages:
         report = stages.report if n >= LONG else _quiet
         minima, judged, left_out = None, {}, list[str]()
-        if n <= MAX_SEARCHED_FEATURES:
+        if n <= MAX_LISTED_FEATURES:
             minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(one.take((None,))))
             (judged,) = weight_report(one.take((None,)), W[None], b[None], tolerance=tolerance, minima=minima)
         seconds = {"seconds": float("inf")} if full else {}
@@ -243,7 +243,7 @@ def _sentence(model: dict[str, Any]) -> str:
 
 def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, as_json: bool) -> None:
     """Print an account of a batch: counts and quantiles first, and a row for each model where these are few."""
-    from tegum.theory.minima import MAX_SEARCHED_FEATURES
+    from tegum.theory.minima import MAX_LISTED_FEATURES
 
     from ..foreign import batch_report, reading, remarks
 
@@ -267,7 +267,7 @@ def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Pa
     else:
         console().print(f"All are in {out}." if out is not None else "--out FILE.csv, or --json, has a row for each.")
     console().print(f"Phase: overlaps |cos| and lengths up to --tolerance {tolerance:g} count as none.")
-    if batch.weights.shape[-1] > MAX_SEARCHED_FEATURES:
+    if batch.weights.shape[-1] > MAX_LISTED_FEATURES:
         console().print("Minima are searched for in models of up to 4 features; each model alone is told more of.")
 
 

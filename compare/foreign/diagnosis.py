@@ -20,7 +20,7 @@ from tegum.theory.geometry import (
 )
 from tegum.theory.loss import ExactLoss, expected_loss
 from tegum.theory.minima import (
-    MAX_SEARCHED_FEATURES,
+    MAX_LISTED_FEATURES,
     CriticalPoint,
     Landscape,
     best_bias,
@@ -482,8 +482,8 @@ def _best(
     """Return the cheapest minimum that is known."""
     report("best known", 0.0)
     n = model.n_features
-    if n <= MAX_SEARCHED_FEATURES:
-        points = minima or worked_out(ALL_MINIMA, left_out, lambda: local_minima(model))
+    if n <= MAX_LISTED_FEATURES:
+        points = minima or worked_out(ALL_MINIMA, left_out, lambda: local_minima(model, merged=False))
         if points is not None:
             told = "the cheapest of a census that finds all minima (computed, docs/minima.md)"
             return BestKnown(points[0].phase, points[0].loss, "census", told)

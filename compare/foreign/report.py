@@ -11,7 +11,7 @@ import numpy as np
 from tegum.theory.geometry import TRAINED_TOLERANCE, phase_labels
 from tegum.theory.loss import expected_loss
 from tegum.theory.minima import (
-    MAX_SEARCHED_FEATURES,
+    MAX_LISTED_FEATURES,
     SAME_LOSS,
     CriticalPoint,
     Landscape,
@@ -80,7 +80,7 @@ def weight_report(
         for loss, norm, label in zip(losses.tolist(), norms.tolist(), labels.tolist(), strict=True)
     ]
     # Minima are searched for in small models only.
-    if model.n_features <= MAX_SEARCHED_FEATURES:
+    if model.n_features <= MAX_LISTED_FEATURES:
         left_out: list[str] = []
         known = None if minima is None else [minima[k] for k in there.tolist()]
         points = known or worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(model))
@@ -134,7 +134,7 @@ def minima_of_each(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
     parameters = np.concatenate([model.densities(), model.importances(), *rest], axis=-1)
     _, chosen, where = np.unique(parameters, axis=0, return_index=True, return_inverse=True)
     if len(chosen) == 1:
-        return [local_minima(model.take(int(chosen[0])))] * len(parameters)
+        return [local_minima(model.take(int(chosen[0])), merged=False)] * len(parameters)
     found = census(model.take(chosen))
     return [found[k] for k in where.ravel()]
 
@@ -200,7 +200,7 @@ def batch_report(
         flat = model.take(tuple(np.transpose(places)))
     weights, bias = batch.weights.reshape(count, m, n), batch.bias.reshape(count, n)
     minima, left_out = None, list[str]()
-    if n <= MAX_SEARCHED_FEATURES:
+    if n <= MAX_LISTED_FEATURES:
         report("minima", 0.0)
         minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(flat))
     rows: list[dict[str, Any]] = []

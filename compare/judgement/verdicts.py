@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.minima import SAME_LOSS, CriticalPoint, Landscape, Polished, invariants, match, polish
+from tegum.theory.minima import SAME_LOSS, CriticalPoint, Landscape, Polished, check_unmerged, invariants, match, polish
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_shape, members, numbers, reals
 
@@ -77,7 +77,7 @@ def judge(
 
     Args:
         model: batch shape (K,).
-        minima: those of each run's cell, cheapest first; cells that are the same may share a tuple.
+        minima: those of each run's cell, every copy of each, cheapest first; cells that are the same may share a tuple.
         weights: W, shape (K, n_hidden, n_features); rows that aren't finite are elsewhere.
         bias: b, shape (K, n_features).
         recipe: how they were trained.
@@ -95,6 +95,8 @@ def judge(
         members("minima", points, CriticalPoint, least=1)
         for points in members("minima", minima, tuple, list, count=count)
     ]
+    for cell in {id(cell): cell for cell in minima}.values():
+        check_unmerged("minima", cell)
     finite = np.asarray(np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1))
     weights, bias = np.where(finite[:, None, None], weights, 0.0), np.where(finite[:, None], bias, 0.0)
     landscape = Landscape(model)

@@ -24,7 +24,15 @@ from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
-from .local import MAX_SEARCHED_FEATURES, Minima, check_searchable, global_minimum, local_minima
+from .local import (
+    MAX_LISTED_FEATURES,
+    MAX_SEARCHED_FEATURES,
+    Minima,
+    check_searchable,
+    check_unmerged,
+    global_minimum,
+    local_minima,
+)
 from .parameters import pack, unpack
 from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
@@ -35,6 +43,7 @@ __all__ = [
     "CURVATURE_ROUNDING",
     "GRADIENT_TOLERANCE",
     "INFINITESIMAL",
+    "MAX_LISTED_FEATURES",
     "MAX_SEARCHED_FEATURES",
     "SAME",
     "SAME_LOSS",
@@ -56,6 +65,7 @@ __all__ = [
     "census",
     "check_searchable",
     "check_superposition",
+    "check_unmerged",
     "copies",
     "coverage",
     "descend",

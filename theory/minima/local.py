@@ -6,7 +6,7 @@ saddles are followed downhill, and the list says how far it can be trusted. docs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ from .search import SAME, Report, Search, StateClass, searched
 
 # More features would take hours.
 MAX_SEARCHED_FEATURES = 8
+# Features up to which minima are few enough to list all copies of each.
+MAX_LISTED_FEATURES = 4
 # Shares of starts that may lead elsewhere when a search ends, and draws at which it ends all the same.
 UNSEEN, UNSEEN_BEST, MOST_DRAWS = 0.01, 0.05, 4096
 # Copies of minima that are listed at most, when each is asked for by itself.
@@ -61,6 +63,23 @@ class Minima(tuple[FoundMinimum, ...]):
         found = self.coverage
         told = f"{found.draws} independent starts; {found.unseen:.2g} of further ones would lead elsewhere (estimate; "
         return "\n".join([*lines, f"{told}at most {found.most_unseen:.2g} with 95 % confidence)"])
+
+
+def check_unmerged(name: str, points: Sequence[CriticalPoint]) -> None:
+    """Raise `ValueError` if a list of minima has one of them for several copies: a run in another copy isn't in it.
+
+    Args:
+        name: of the list.
+        points: minima of one model.
+    """
+    for point in points:
+        if isinstance(point, FoundMinimum) and point.copies > 1:
+            alike = [other for other in points if abs(other.loss - point.loss) <= SAME_LOSS]
+            if len(alike) < point.copies:
+                raise ValueError(
+                    f"{name} must list every copy of a minimum, got {len(alike)} of {point.copies} of {point.phase}: "
+                    "`local_minima(model, merged=False)` lists them"
+                )
 
 
 def check_searchable(model: ToyModel) -> None:

@@ -29,6 +29,7 @@ from .curvature import smallest_curvature
 from .descent import descend
 from .frames import distance
 from .landscape import Landscape
+from .local import check_unmerged
 from .search import SAME
 
 # A gradient up to this share of Σ_i I_i E[x_i²] may be that of a saddle; where it is larger, a descent just stopped.
@@ -178,13 +179,16 @@ def match(point_sets: Sequence[Any], polished: Polished | PolishedPoint) -> Any:
     """Return which of the listed minima each polished model is in, −1 for none.
 
     Args:
-        point_sets: the minima of each model's cell, in the order of `polished`, as `local_minima` or `random_minima`
-            returns them; of one polished model its minima.
+        point_sets: the minima of each model's cell, in the order of `polished`, every copy of each, as `local_minima`
+            with merged=False or `random_minima` returns them; of one polished model its minima.
         polished: what `polish` returned, of a line of models or of one.
 
     Returns:
         Indices into the minima, shape (K,), or one. Minima with an output that is off are manifolds; being in one
         means the same label and loss.
+
+    Raises:
+        ValueError: if arguments aren't of these kinds, or a list has one of several copies of a minimum.
     """
     if isinstance(polished, PolishedPoint):
         minimum = np.array([polished.status in ("minimum", "degenerate")])
@@ -196,6 +200,8 @@ def match(point_sets: Sequence[Any], polished: Polished | PolishedPoint) -> Any:
         members("point_sets", points, CriticalPoint)
         for points in members("point_sets", point_sets, tuple, list, count=len(polished.loss))
     ]
+    for points in {id(points): points for points in point_sets}.values():
+        check_unmerged("point_sets", points)
     features = invariants(polished.weights, polished.bias)
     found = np.full(len(features), -1, dtype=np.int64)
     for k in map(int, np.flatnonzero(polished.minimum)):

@@ -111,6 +111,11 @@ class Search:
         return coverage(np.array(self.met, dtype=np.int64))
 
     @property
+    def is_lost(self) -> bool:
+        """Whether more than half of many draws ended at no critical point, so that more of them say no more."""
+        return len(self.met) >= 2 * FIRST_ROUND and 2 * self.met.count(-1) > len(self.met)
+
+    @property
     def cheapest(self) -> list[StateClass]:
         """The states, cheapest first."""
         return sorted(self.classes, key=lambda one: one.loss)
@@ -138,6 +143,8 @@ class Search:
         ends = descend(batch, starts)
         parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
         (good,) = np.nonzero(norms <= GRADIENT_TOLERANCE)
+        if not len(good):
+            return numbers
         parameters, losses = parameters[good], ends.loss[good]
         weights, bias = self.landscape.split(parameters)
         features, safe = invariants(weights, bias), margins(weights, bias)
@@ -193,7 +200,8 @@ def searched(
 
     Args:
         landscape: of a single model.
-        unseen: share of draws that may lead elsewhere, by Good and Turing's estimate.
+        unseen: share of draws that may lead elsewhere, by Good and Turing's estimate. The search also ends where
+            descents crawl along valleys that are almost flat, and most end nowhere.
         most: draws at which the search ends all the same.
         seed: of the random numbers.
         starts: draws, in place of these rules.
@@ -211,7 +219,7 @@ def searched(
         found.draw(chance_starts(landscape, count, rng))
         if report is not None:
             report(len(found.met) / planned)
-        if starts is None and found.coverage.unseen <= unseen:
+        if starts is None and (found.coverage.unseen <= unseen or found.is_lost):
             break
     found.move()
     return found

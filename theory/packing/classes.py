@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from ..minima import MAX_SEARCHED_FEATURES, global_minimum
+from ..minima import MAX_LISTED_FEATURES, global_minimum
 from ..models import IndependentFeatures, ToyModel, as_amplitude
 from ..numerics import FloatArray, Summarised, check_count, check_kind, check_number, members, reals
 from .best import BestPacking
@@ -125,7 +125,7 @@ def mixed_factors(
         [('digon of 1 + 1', (1, 1))]
     """
     density = check_number("density", density, above=0, below=1)
-    check_count("most", most, 2, MAX_SEARCHED_FEATURES)
+    check_count("most", most, 2, MAX_LISTED_FEATURES)
     sizes = checked_classes(importance)
     law = IndependentFeatures(density, amplitude=as_amplitude(amplitude))
     square = density * float(law.amplitude.second_moment)

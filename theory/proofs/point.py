@@ -77,7 +77,7 @@ def certify(
     from .pairs import search_boxes
 
     bounds = PairBounds(as_pair(exact))
-    cores, minima, failed = _cores(bounds, local_minima(model))
+    cores, minima, failed = _cores(bounds, local_minima(model, merged=False))
     # Dropping the less important feature is always possible.
     threshold = min([*(minimum.loss.upper for minimum in minima), _dropped(bounds)])
     exponent = 0

@@ -38,7 +38,7 @@ def test_the_antipodal_pair_costs_what_was_published(tegum_: Any, pair: Path, de
     assert printed["phase"] == "digon(1,2)"
     # ∂L/∂b_i = −I_i p²/3, and nothing in W but what follows from G.
     assert printed["gradient_norm"] >= density**2 / 3
-    below, best = printed["nearest_minimum"], local_minima(diagram_model(2, 1, density, ratio))[0]
+    below, best = printed["nearest_minimum"], local_minima(diagram_model(2, 1, density, ratio), merged=False)[0]
     assert (below["phase"], below["is_global"], below["listed_as"]) == ("digon(1,2)", True, 0)
     assert below["loss"] == pytest.approx(best.loss, abs=SAME_LOSS)
     assert 0 < below["distance"] < 1
@@ -198,7 +198,7 @@ def test_each_model_of_a_batch_is_held_against_its_own_minima(tegum_: Any, four:
         assert row["loss"] == pytest.approx(float(loss), abs=tolerance("loss"))
         assert row["index"] == [k]
         assert (row["density"], row["importance"]) == (DENSITY[k], [1.0, 0.5])
-        best = local_minima(model)[0]
+        best = local_minima(model, merged=False)[0]
         assert row["global_minimum"]["phase"] == best.phase
         assert row["nearest_minimum"]["is_global"] is (row["outcome"] == "global")
     phases = [row["nearest_minimum"]["phase"] for row in report["models"][:3]]

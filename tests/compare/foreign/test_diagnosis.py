@@ -35,7 +35,7 @@ MODEL = ToyModel(3, 2, IndependentFeatures(0.7), (1.0, 1.0, 0.9))
 
 @pytest.fixture(scope="module")
 def points() -> tuple[CriticalPoint, ...]:
-    return local_minima(MODEL, starts=32)
+    return local_minima(MODEL, starts=32, merged=False)
 
 
 def test_a_minimum_is_called_one_and_nothing_is_below_it(points: tuple[CriticalPoint, ...]) -> None:
@@ -100,7 +100,7 @@ def test_no_overlap_is_below_the_bound(name: str) -> None:
 def test_stored_features_and_their_largest_overlap_are_told() -> None:
     weights = np.array([[1.0, -0.5, -0.5, 0.0], [0.0, 0.9, -0.9, 0.0]])
     model = ToyModel(4, 2, IndependentFeatures(0.1))
-    found = diagnose(model, weights, np.full(4, 0.05), minima=local_minima(model, starts=16))
+    found = diagnose(model, weights, np.full(4, 0.05), minima=local_minima(model, starts=16, merged=False))
     assert (found.stored, found.overlap_of) == (3, (1, 2))
     unit = weights[:, 1:3] / np.linalg.norm(weights[:, 1:3], axis=0)
     assert found.largest_overlap == pytest.approx(abs(unit[:, 0] @ unit[:, 1]))

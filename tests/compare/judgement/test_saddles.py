@@ -50,9 +50,9 @@ def test_a_run_is_at_a_saddle_up_to_a_distance(share: float, there: bool) -> Non
 def test_an_axis_between_its_limits_is_a_saddle() -> None:
     """At density 0.3 it is a minimum below importance 0.37 and no longer at 0.6: across the kink the loss falls."""
     below, above = (diagram_model(2, 1, np.array([0.3]), np.array([ratio])) for ratio in (0.3, 0.6))
-    labels = [p.phase for p in local_minima(diagram_model(2, 1, 0.3, 0.3))]
+    labels = [p.phase for p in local_minima(diagram_model(2, 1, 0.3, 0.3), merged=False)]
     assert "axis(1) + drop(2)" in labels
-    assert "axis(1) + drop(2)" not in [p.phase for p in local_minima(diagram_model(2, 1, 0.3, 0.6))]
+    assert "axis(1) + drop(2)" not in [p.phase for p in local_minima(diagram_model(2, 1, 0.3, 0.6), merged=False)]
     # W = (1, 0), b = (0, p / 2) is critical at any importance.
     w, b = np.array([[[1.0, 0.0]]]), np.array([[0.0, 0.15]])
     assert saddles_at(below, w, b).there.tolist() == [False]
@@ -63,7 +63,7 @@ def test_an_axis_between_its_limits_is_a_saddle() -> None:
 
 def test_minima_are_no_saddles() -> None:
     for ratio in (0.3, 1.0):
-        points = local_minima(diagram_model(2, 1, 0.3, ratio))
+        points = local_minima(diagram_model(2, 1, 0.3, ratio), merged=False)
         strict = [p for p in points if p.status == "minimum"]
         model = diagram_model(2, 1, np.full(len(strict), 0.3), np.full(len(strict), ratio))
         found = saddles_at(model, np.stack([p.weights for p in strict]), np.stack([p.bias for p in strict]))
@@ -82,7 +82,7 @@ def test_of_runs_each_is_looked_at_by_itself() -> None:
 
 def test_a_run_at_rest_on_a_saddle_is_not_on_the_way() -> None:
     model = diagram_model(2, 1, np.array([0.5, 0.5]), np.array([1.0, 1.0]))
-    points = local_minima(diagram_model(2, 1, 0.5, 1.0))
+    points = local_minima(diagram_model(2, 1, 0.5, 1.0), merged=False)
     w, b = at_zero(0.5)
     found = judge(model, [points] * 2, np.stack([w, points[0].weights]), np.stack([b, points[0].bias]), EXACT)
     assert found.verdict.tolist() == [AT_A_SADDLE, IN]

@@ -33,13 +33,13 @@ CELLS = [(0.3, 0.3), (0.5, 0.5), (0.8, 1.0), (0.9, 0.2)]
 @pytest.fixture(scope="module", params=CELLS, ids=lambda cell: f"density {cell[0]}, importance {cell[1]}")
 def cell(request: pytest.FixtureRequest) -> tuple[ToyModel, tuple[CriticalPoint, ...]]:
     model = diagram_model(2, 1, *request.param)
-    return model, local_minima(model)
+    return model, local_minima(model, merged=False)
 
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[ToyModel, tuple[CriticalPoint, ...]]:
     model = diagram_model(2, 1, 0.1, 1.0)
-    return model, local_minima(model)
+    return model, local_minima(model, merged=False)
 
 
 def judged(
@@ -68,7 +68,7 @@ def test_each_minimum_is_in_itself(cell: tuple[ToyModel, tuple[CriticalPoint, ..
 
 
 def test_a_cell_with_several_minima_is_among_them() -> None:
-    assert max(len({p.phase for p in local_minima(diagram_model(2, 1, *at))}) for at in CELLS) >= 3
+    assert max(len({p.phase for p in local_minima(diagram_model(2, 1, *at), merged=False)}) for at in CELLS) >= 3
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.5, IN), (2.0, ON_THE_WAY)])
@@ -137,7 +137,7 @@ def test_any_start_is_polished_into_a_minimum_and_none_is_in_one(
 )
 def test_broken_weights_are_in_no_minimum(broken: Any) -> None:
     model = diagram_model(2, 1, 0.5, 1.0)
-    points = local_minima(model)
+    points = local_minima(model, merged=False)
     w, b = broken(points[0].weights, points[0].bias)
     found = judged(model, points, [w], [b])
     assert judged(model, points, [points[0].weights], [points[0].bias]).verdict[0] == IN
@@ -156,7 +156,7 @@ def test_the_sign_of_a_bias_that_noise_hides_is_not_seen(pair: tuple[ToyModel, t
 def test_an_output_that_is_off_may_have_any_weights() -> None:
     """Of a feature with b ≤ −(its largest input) nothing comes out: the rest decides."""
     model = diagram_model(2, 1, 0.3, 0.3)
-    points = local_minima(model)
+    points = local_minima(model, merged=False)
     (dead,) = [p for p in points if p.phase == "axis(1) + dead(2)"]
     bias = dead.bias - np.array([0.0, 0.5])
     weights = dead.weights.copy()
@@ -169,7 +169,7 @@ def test_an_output_that_is_off_may_have_any_weights() -> None:
 @pytest.fixture(scope="module")
 def three() -> tuple[ToyModel, tuple[CriticalPoint, ...]]:
     model = diagram_model(3, 2, 0.7, 1.0)
-    return model, local_minima(model, starts=64)
+    return model, local_minima(model, starts=64, merged=False)
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.1, IN), (2.0, ON_THE_WAY)])
@@ -217,7 +217,7 @@ def test_noise_takes_runs_furthest_on_the_softest_side_of_a_kink() -> None:
     A mean of the one-sided Hessians would leave a third of them out.
     """
     model = diagram_model(2, 1, 0.303, 0.2)
-    points = local_minima(model)
+    points = local_minima(model, merged=False)
     recipe = DiagramSettings().recipe
     runs = train(
         model,
@@ -251,7 +251,7 @@ def test_weights_that_are_not_finite_are_elsewhere(pair: tuple[ToyModel, tuple[C
 def test_a_minimum_that_is_not_listed_is_elsewhere() -> None:
     """An account that lacks a minimum says so: a run at rest in it is in none that is listed, and at no saddle."""
     model = diagram_model(2, 1, 0.5, 0.5)
-    points = local_minima(model)
+    points = local_minima(model, merged=False)
     missing = next(p for p in points if p.phase == "digon(1,2)")
     rest = tuple(p for p in points if p is not missing)
     found = judged(model, rest, [missing.weights], [missing.bias])
@@ -260,7 +260,7 @@ def test_a_minimum_that_is_not_listed_is_elsewhere() -> None:
 
 def test_runs_of_unlike_cells_are_judged_each_by_its_own() -> None:
     at = [(0.1, 1.0), (0.5, 0.5)]
-    minima = [local_minima(diagram_model(2, 1, *place)) for place in at]
+    minima = [local_minima(diagram_model(2, 1, *place), merged=False) for place in at]
     model = diagram_model(2, 1, np.array([0.1, 0.5, 0.5]), np.array([1.0, 0.5, 0.5]))
     chosen = [minima[0][0], minima[1][0], minima[0][0]]
     found = judge(model, [minima[0], minima[1], minima[1]], *stacked(tuple(chosen)), EXACT)

@@ -161,7 +161,7 @@ def test_tricritical_densities_are_roots_of_a_polynomial(maps: dict[str, Boundar
 
 def test_minima_of_a_census_meet_at_the_triple_point_of_digons(maps: dict[str, BoundaryMap]) -> None:
     point = only(maps["equal"], "triple point", (DIGON,) * 3)
-    losses = [m.loss for m in local_minima(diagram_model(2, 1, point.x, point.y)) if m.phase == DIGON]
+    losses = [m.loss for m in local_minima(diagram_model(2, 1, point.x, point.y), merged=False) if m.phase == DIGON]
     assert len(losses) == 3
     assert np.ptp(losses) < tolerance("loss")
     assert losses[0] == pytest.approx(point.loss, abs=tolerance("loss"))
@@ -180,7 +180,7 @@ def test_a_transition_jumps_on_one_side_of_a_tricritical_point_only(
     ratio = _limit(density, float(beta))
     weights = []
     for ahead in (1e-4, 1e-5):
-        minima = local_minima(diagram_model(2, 1, density, ratio * (1 + ahead)))
+        minima = local_minima(diagram_model(2, 1, density, ratio * (1 + ahead)), merged=False)
         weights.append(min(abs(m.weights[0, 1]) for m in minima if m.weights[0, 1] < 0))
     assert (weights[1] > 0.5 * weights[0]) == jumps
 
@@ -230,7 +230,7 @@ def test_a_first_order_line_jumps_in_weights_and_slopes(maps: dict[str, Boundary
     step = 1e-5
 
     def least(r: float, label: str) -> float:
-        return min(m.loss for m in local_minima(diagram_model(2, 1, density, r)) if m.phase == label)
+        return min(m.loss for m in local_minima(diagram_model(2, 1, density, r), merged=False) if m.phase == label)
 
     slopes = [(least(ratio + step, label) - least(ratio - step, label)) / (2 * step) for label in (AXIS, DIGON)]
     assert piece.slope_jump[middle, 1] == pytest.approx(slopes[1] - slopes[0], abs=1e-6)
@@ -273,7 +273,11 @@ def test_a_continuous_line_ends_on_a_first_order_one_for_three_features() -> Non
         assert point.error.max() <= PLACE_BAR
         assert (point.x, point.y) == pytest.approx(place, abs=PLACE_BAR)
     # A census at the end point holds both states, at the same loss.
-    losses = [m.loss for m in local_minima(diagram_model(3, 2, end.x, end.y), starts=256) if m.loss < end.loss + 1e-6]
+    losses = [
+        m.loss
+        for m in local_minima(diagram_model(3, 2, end.x, end.y), starts=256, merged=False)
+        if m.loss < end.loss + 1e-6
+    ]
     assert min(losses) == pytest.approx(end.loss, abs=1e-9)
     assert segment(found, "continuous", pair, triangle).exponents is not None
 

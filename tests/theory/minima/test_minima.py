@@ -163,7 +163,7 @@ def test_polishing_leads_each_model_to_a_listed_minimum() -> None:
     rng = np.random.default_rng(3)
     weights, bias = rng.normal(size=(40, 1, 2)), rng.normal(scale=0.1, size=(40, 2))
     polished = polish(model, weights, bias)
-    points = local_minima(model.take(0))
+    points = local_minima(model.take(0), merged=False)
     assert polished.minimum.all()
     assert (polished.gradient_norm <= GRADIENT_BAR).all()
     assert (match([points] * 40, polished) >= 0).all()
@@ -185,7 +185,7 @@ def test_polishing_leaves_a_saddle_that_is_flat_to_rounding() -> None:
     polished = polish(model, weights, np.zeros((1, 3)))
     assert polished.escapes.tolist() == [1]
     assert polished.loss[0] < expected_loss(model, weights, np.zeros((1, 3)))[0]
-    points = local_minima(model.take(0))
+    points = local_minima(model.take(0), merged=False)
     assert points[match([points], polished)[0]].phase == "merged(1,2) + axis(3)"
 
 
@@ -195,14 +195,14 @@ def test_polishing_stays_where_all_outputs_are_off(depth: float) -> None:
     polished = polish(model, np.array([[[0.1, -0.2]]]), np.array([[-0.01, -0.04]]) - depth)
     assert polished.minimum.all()
     assert polished.escapes.tolist() == [0]
-    points = local_minima(model.take(0))
+    points = local_minima(model.take(0), merged=False)
     assert points[match([points], polished)[0]].phase == "dead(1) + dead(2)"
 
 
 def test_a_state_that_theory_does_not_list_is_matched_to_none() -> None:
     model = diagram_model(2, 1, np.array([0.1]), np.array([1.0]))
     polished = polish(model, np.array([[[1.0, -1.0]]]), np.zeros((1, 2)))
-    others = tuple(p for p in local_minima(model.take(0)) if p.phase != "digon(1,2)")
+    others = tuple(p for p in local_minima(model.take(0), merged=False) if p.phase != "digon(1,2)")
     assert match([others], polished).tolist() == [-1]
 
 

@@ -52,7 +52,7 @@ def test_what_random_starts_find_is_of_the_same_kind() -> None:
 
 
 def test_each_takes_what_the_others_return() -> None:
-    minima, found = local_minima(MODEL), random_minima(MODEL, starts=8)
+    minima, found = local_minima(MODEL, merged=False), random_minima(MODEL, starts=8)
     polished = polish(MODEL, found[0].weights, found[0].bias)
     assert (match(minima, polished), match(found, polished)) == (0, 0)
     line = polish(MODEL, found[0].weights[None], found[0].bias[None])

@@ -20,7 +20,9 @@ def minima() -> tuple[ToyModel, list[CriticalPoint]]:
     model = diagram_model(2, 1, np.array([0.3, 0.5, 0.7]), np.array([1.0, 0.8, 0.3]))
     phases = ("digon(1,2)", "digon(1,2)", "axis(1) + drop(2)")
     places = enumerate(phases)
-    return model, [next(p for p in local_minima(model.take((k,))) if p.phase == phase) for k, phase in places]
+    return model, [
+        next(p for p in local_minima(model.take((k,)), merged=False) if p.phase == phase) for k, phase in places
+    ]
 
 
 @pytest.mark.parametrize("name", RULES)

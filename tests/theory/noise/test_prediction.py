@@ -24,7 +24,7 @@ CLOSED, TURNED = 2e-3, 1e-3
 
 
 def minimum(model: ToyModel, phase: str) -> CriticalPoint:
-    (found,) = (point for point in local_minima(model) if point.phase == phase)
+    (found,) = (point for point in local_minima(model, merged=False) if point.phase == phase)
     return found
 
 

@@ -91,7 +91,7 @@ def test_the_limit_of_stability_is_not_proved() -> None:
     assert found.status.startswith("not proved: ")
     assert found.minimisers == ()
     assert found.phase == ""
-    assert found.loss.distance(local_minima(pair(0.8, 1, r))[0].loss) <= TIGHT
+    assert found.loss.distance(local_minima(pair(0.8, 1, r), merged=False)[0].loss) <= TIGHT
     assert not check_certificate(found).proved
 
 
@@ -117,7 +117,7 @@ def test_the_axis_is_proved_up_to_its_limit_of_stability(density: float) -> None
         model = boxes_of.Pair(as_fmpq(density), (fmpq(1), as_fmpq(r)), fmpq(0))
         found, reason = core.axis_minimiser(bounds.PairBounds(model), box, 0)
         assert (found is not None) == stable, reason
-        points = [point.phase for point in local_minima(pair(density, 1, float(r)))]
+        points = [point.phase for point in local_minima(pair(density, 1, float(r)), merged=False)]
         assert ("axis(1) + drop(2)" in points) == stable
 
 
@@ -178,7 +178,7 @@ def test_no_point_costs_less_and_the_minimiser_costs_as_much(penalty: Any) -> No
 
 @pytest.mark.parametrize("density", [HUNDREDTH, TENTH, Fraction(3, 8), Fraction(9, 10)])
 def test_the_census_agrees(density: Fraction) -> None:
-    best = local_minima(pair(density, 1, 2))[0]
+    best = local_minima(pair(density, 1, 2), merged=False)[0]
     found = certified(density, 1, 2)
     assert found.status == "proved"
     assert found.phase == best.phase
