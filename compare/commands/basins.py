@@ -11,8 +11,11 @@ import typer
 
 from ..terminal import (
     GRID,
+    LAST,
+    Coverage,
     Full,
     Json,
+    ModelOptions,
     Stages,
     by_effort,
     console,
@@ -21,6 +24,8 @@ from ..terminal import (
     numbers,
     print_json,
     print_table,
+    say,
+    varies,
     with_groups,
     write_json,
 )
@@ -40,6 +45,10 @@ IMPORTANCES, FULL_IMPORTANCES = "0.1:10:7", "0.1:10:13"
 PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
 EXTENTS = (2.5, 0.05)
 PLANE_POINTS = 80
+COVERED = Coverage(
+    "basin shares are", "tegum train and tegum loss say of any model where seeds end", sizes=(2, 1), importances=LAST
+)
+AXES = {"density": "--densities is its axis", "importance": "--importances is its axis"}
 ACCOUNT, FIGURES = "basins.json", ("basins.png", "basin-planes.png")
 
 
@@ -96,6 +105,7 @@ def _axis(option: str, text: str) -> tuple[float, ...]:
 
 @with_groups
 def basins(
+    problem: ModelOptions,
     grid: BasinOptions,
     out: Annotated[Path, typer.Option(help="Folder for dataset, figures and account.")] = Path("out/basins"),
     as_json: Json = False,
@@ -105,6 +115,8 @@ def basins(
 
     from ..basins import basin_shares
 
+    varies("tegum basins", AXES)
+    COVERED.check(problem.over(otherwise={"features": {"density": 1.0}}))
     settings = grid.settings()
     with Destination(out, (ACCOUNT, *FIGURES)), keeping(lambda: f"what was measured is in {out}"):
         with Stages() as stages:
@@ -170,6 +182,9 @@ def _account(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def _print(account: dict[str, Any], out: Path) -> None:
+    from tegum.theory.models import ToyModel
+
+    say(ToyModel.from_plain(account["model"]).describe())
     rows = []
     for block in account["blocks"]:
         shares = dict.fromkeys(KINDS, 0.0)

@@ -78,15 +78,16 @@ def loss(
     as_json: Json = False,
 ) -> None:
     """Say of your own trained weights what they cost and store, if they are a minimum, and which one is below."""
-    from ..foreign import read_many, said_of_model
+    from tegum.theory.models import ToyModel
+
+    from ..foreign import read_many
 
     if not 0 <= tolerance < 1:
         raise ValueError(f"--tolerance must lie in [0, 1), got {tolerance:g}")
     if out is not None and out.suffix not in SUFFIXES:
         raise ValueError(f"--out must be a {' or '.join(SUFFIXES)} file, got {out.name!r}")
     batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
-    settled = options.settled(batch.weights.shape[-1])
-    model = options.over(said_of_model(batch, settled), where=str(weights))
+    model = ToyModel.from_plain(options.of_weights(batch, str(weights)))
     with ExitStack() as stack:
         if out is not None:
             stack.enter_context(taken([out]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..terminal import Json, ModelOptions, print_json, print_table, single, with_groups
+from ..terminal import Json, ModelOptions, print_json, print_table, say, single, with_groups
 
 if TYPE_CHECKING:
     from tegum.theory.minima import CriticalPoint
@@ -25,7 +25,8 @@ def minima(problem: ModelOptions, as_json: Json = False) -> None:
         for p in points
     ]
     columns = ["phase", "loss", "weights", "bias", "gradient", "status"]
-    print_table(f"Local minima of {model.describe()}", columns, rows)
+    say(model.describe())
+    print_table("Local minima", columns, rows)
 
 
 def _plain(point: CriticalPoint) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.boundaries import BoundarySegment
-from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, ToyModel, diagram_model
+from tegum.theory.numerics import members
 from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
 # Points of a curve between which it counts as straight, in units of a cell.
@@ -114,6 +115,20 @@ def _column(cells: Sequence[DiagramCell], divisions: int) -> list[CertifiedRow]:
         )
         for cell, proof in zip(cells, proofs, strict=True)
     ]
+
+
+def certified_model(rows: Sequence[CertifiedRow]) -> ToyModel:
+    """Return the models at the corners of cells, batch shape (densities, importances).
+
+    Args:
+        rows: all cells of a diagram, of one penalty.
+    """
+    rows = members("rows", rows, CertifiedRow, least=1)
+    ends = {(row.density_low, row.density_high, row.importance_low, row.importance_high) for row in rows}
+    densities = np.array(sorted({end for row in ends for end in row[:2]}))
+    importances = np.array(sorted({end for row in ends for end in row[2:]}))
+    model = diagram_model(2, 1, densities[:, None], importances)
+    return replace(model, interference_penalty=rows[0].penalty_high)
 
 
 def crossed(rows: Sequence[CertifiedRow], boundaries: Sequence[BoundarySegment]) -> NDArray[np.bool_]:

@@ -16,8 +16,8 @@ from .cell_table import CellTable, ColumnMeaning, read_table
 from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, table_account
 from .descriptions import model_of_weights, said_of_model
 from .diagnosis import KINDS, Below, BestKnown, Diagnosis, diagnose, told_direction, welch_bound
-from .formats import holds_models
 from .grids import foreign_diagram
+from .kinds import kind_of_file
 from .parts import ALL_MINIMA, worked_out
 from .provenance import reading, remarks
 from .report import QUANTILES, batch_report, minima_of_each, quantiles, weight_report
@@ -40,7 +40,7 @@ __all__ = [
     "compare_table",
     "diagnose",
     "foreign_diagram",
-    "holds_models",
+    "kind_of_file",
     "minima_of_each",
     "model_of_weights",
     "quantiles",
