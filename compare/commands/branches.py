@@ -24,8 +24,8 @@ from ..terminal import (
     say,
     varies,
     with_groups,
-    written,
     write_json,
+    written,
 )
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from ..terminal import (
     Seeds,
     TrainingOptions,
     complain,
+    named,
     numbers,
     print_json,
     say,
@@ -238,8 +239,7 @@ def sweep(
         raise InterruptedRunError(run.reason)
     models = _models(run, given)
     if as_json:
-        named = {"model": models[0]} if len(models) == 1 else {"models": models}
-        print_json(named | _summary(run, out))
+        print_json(named(models) | _summary(run, out))
         return
     for model in models[:TOLD]:
         say(ToyModel.from_plain(model).describe())

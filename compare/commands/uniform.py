@@ -18,6 +18,7 @@ from ..terminal import (
     console,
     either,
     keeping,
+    named,
     print_json,
     print_table,
     say,
@@ -126,10 +127,10 @@ def _held(
 
     report = stages.report
     check_uniform(sizes, places, out=out, **training)
-    named = " and ".join(f"n={n}, m={m}" for n, m in sizes)
+    told = " and ".join(f"n={n}, m={m}" for n, m in sizes)
     stages.announce(
         f"The best packings at {len(places)} densities{' and where they change' * located}, {training['steps']:,} "
-        f"steps of training of {named} at each, and exact losses"
+        f"steps of training of {told} at each, and exact losses"
     )
     report("packings", 0.0)
     packings, transitions = packing_transitions(
@@ -221,7 +222,10 @@ def _account(sweep: UniformSweep) -> dict[str, Any]:
         model = ToyModel(run.n_features, run.n_hidden, IndependentFeatures(1 / sweep.inverse_density[:, None]))
         sizes = {"n_features": run.n_features, "n_hidden": run.n_hidden}
         runs.append({**sizes, "model": model.to_plain(), "densities": rows})
-    return {"transitions": [dict(vars(one)) for one in sweep.transitions], "runs": runs}
+    return named([run["model"] for run in runs]) | {
+        "transitions": [dict(vars(one)) for one in sweep.transitions],
+        "runs": runs,
+    }
 
 
 def _print(account: dict[str, Any], out: Path) -> None:

@@ -23,7 +23,7 @@ from .groups import with_groups
 from .interruptions import INTERRUPTED, keeping, stoppable, tell
 from .late import LateCommands
 from .laws import COUNTED, GROUPED
-from .models import ModelOptions, single
+from .models import ModelOptions, named, single
 from .options import (
     GRID,
     WHOLE_GRID,
@@ -78,6 +78,7 @@ __all__ = [
     "either",
     "goes_without",
     "keeping",
+    "named",
     "new_file",
     "numbers",
     "print_cells",

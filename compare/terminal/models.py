@@ -5,7 +5,7 @@ Options fill in what the file leaves open. Where both say something, they have t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -249,6 +249,11 @@ class ModelOptions:
         size = None if self.amplitude is None else amplitude_of(self.amplitude)
         given["amplitude"] = size if size is None or isinstance(size, str) else size.to_plain()
         return {name: value for name, value in given.items() if value is not None}
+
+
+def named(models: Sequence[Plain]) -> dict[str, Any]:
+    """Return descriptions as an account in JSON has them: one as "model", several as "descriptions"."""
+    return {"model": models[0]} if len(models) == 1 else {"descriptions": list(models)}
 
 
 def single(model: ToyModel, what: str) -> ToyModel:

@@ -32,6 +32,9 @@ from tests.support.sweeps import small_sweep
 
 PAIRS = CorrelatedFeatures(0.25, [(0, 1)], amplitude="symmetric")
 MODEL = ToyModel(3, 2, PAIRS, (1, 0.5, 0.25), weight_penalty=0.1)
+FOUR = ToyModel(
+    4, 2, CorrelatedFeatures(0.25, [(0, 1), (2, 3)], amplitude="constant"), (1, 1, 1, 2), weight_penalty=0.1
+)
 PARTIAL = 'format = "tegum model 1"\nn_features = 3\n[features]\nlaw = "correlated"\ngroups = [[0, 1]]\n'
 
 
@@ -292,11 +295,8 @@ def test_commands_take_a_model_from_a_file_and_say_it(
         ("deform", ToyModel(3, 2, IndependentFeatures([0.1, 0.2, 0.1])), "got densities 0.1, 0.2, 0.1 (branch_diagram"),
         ("deform", ToyModel(3, 2, IndependentFeatures(0.1), (1, 1, 2)), "got importances 1, 1, 2 (branch_diagram"),
         ("deform --vary importance", ToyModel(3, 2, IndependentFeatures(0.1), (1, 2, 2)), "got importances 1, 2, 2"),
-        (
-            "correlated",
-            MODEL,
-            "got amplitudes uniform on [-1, 1], importances 1, 0.5, 0.25, weight penalty 0.1 (branch",
-        ),
+        ("correlated", MODEL, "half of --features must lie in 2 to 3, got 1"),
+        ("correlated", FOUR, "got amplitudes constant 1, importances 1, 1, 1, 2, weight penalty 0.1 (branch_diagram"),
         ("uniform", ToyModel(3, 2, OneHotFeatures()), "got the law one-hot (tegum train and tegum sweep train others)"),
         ("basins", ToyModel(3, 2, IndependentFeatures(0.1)), "got 3 features in 2 dimensions (tegum train and tegum"),
         (
