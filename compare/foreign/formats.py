@@ -15,7 +15,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import OBJECTS, SHA256, check_archive, check_declared, read_npy, read_npz, recover
+from tegum.theory.storage import OBJECTS, SHA256, check_archive, check_declared, json_of, read_npy, read_npz, recover
 
 # What files are told by: their first bytes.
 ZIP, NPY, PICKLE = b"PK", b"\x93NUMPY", b"\x80"
@@ -274,8 +274,8 @@ def _text(path: Path) -> str:
 def _json(path: Path) -> Content:
     text = _text(path)
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = json_of(text)
+    except ValueError as error:
         raise ValueError(f"it isn't JSON, or is damaged: {error}") from None
     found = Content()
 

@@ -36,7 +36,16 @@ from tegum.theory.numerics import (
 )
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
-from tegum.theory.storage import SHA256, Destination, check_path, sealed, unsealed, warn_unverified, write_whole
+from tegum.theory.storage import (
+    SHA256,
+    Destination,
+    check_path,
+    json_of,
+    sealed,
+    unsealed,
+    warn_unverified,
+    write_whole,
+)
 
 from ..progress import InterruptedRunError
 
@@ -258,7 +267,7 @@ def _settings(path: Path) -> dict[str, Any]:
     """Return the settings that are noted beside trained models."""
     what, way_out = "settings of a training", "remove it and the models beside it to train them again"
     try:
-        noted = json.loads(path.read_bytes())
+        noted = json_of(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"expected {what} in {path}, can't read it: {error}; {way_out}") from None
     if isinstance(noted, dict) and SHA256 not in noted:

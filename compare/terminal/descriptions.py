@@ -44,7 +44,9 @@ def _of_store(path: Path) -> Any:
     metadata = path / "zarr.json"
     if not metadata.is_file():
         raise ValueError(f"expected a file, or a zarr store of the project's, got the folder {path}")
-    attributes = json.loads(metadata.read_text(encoding="utf-8")).get("attributes", {})
+    from tegum.theory.storage import json_of
+
+    attributes = json_of(metadata.read_bytes()).get("attributes", {})
     form = str(attributes.get("format")).strip('"')
     if form.startswith(TRAINED):
         return _of_trained(path)
