@@ -4,7 +4,7 @@
 numbers and axes, `descriptions` finds the model that a file describes, `sources` puts together what several say,
 `coverage` refuses models that a command's mathematics doesn't cover, `groups` hands options that belong together on as
 one record, `given` refuses what has no effect, and `effort` says how much is done by default. `screen`, `stages`,
-`accounts` and `characters` show what comes out, and `estimates` tells when; `rows` and `places` keep it,
+`accounts` and `characters` show what comes out, and `estimates` tells when; `rows`, `tables` and `places` keep it,
 `interruptions` stops a command and says what is kept, and `late` loads it.
 Begin with `options`:
 
@@ -44,6 +44,7 @@ from .ranges import ranged
 from .rows import read_rows, write_rows
 from .screen import FAILED, MISUSE, complain, console, print_json, print_table, say, write_json, write_text
 from .stages import Stages, watched
+from .tables import write_numbers
 from .training import TrainingOptions
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "whole_numbers",
     "with_groups",
     "write_json",
+    "write_numbers",
     "write_rows",
     "write_text",
     "written",

@@ -141,8 +141,8 @@ def test_toml_says_what_json_says() -> None:
         ),
         (
             ToyModel(20, 5, CorrelatedFeatures(0.1, [range(10), range(10, 20)]), np.linspace(0.05, 1, 20)),
-            "20 features in 5 dimensions, correlated, density 0.1, 2 groups of 10 features (to_json has all), uniform on "
-            "[0, 1], 20 importances from 0.05 to 1, no penalties, free biases",
+            "20 features in 5 dimensions, correlated, density 0.1, 2 groups of 10 features (to_json has all), uniform "
+            "on [0, 1], 20 importances from 0.05 to 1, no penalties, free biases",
         ),
         (
             ToyModel(1000, 5, KHotFeatures(3, amplitude="symmetric"), 0.1 + 0.2),
