@@ -20,6 +20,7 @@ from ..terminal import (
     by_effort,
     console,
     either,
+    in_time,
     keeping,
     numbers,
     print_json,
@@ -120,7 +121,7 @@ def basins(
     settings = grid.settings()
     with Destination(out, (ACCOUNT, *FIGURES)), keeping(lambda: f"what was measured is in {out}"):
         with Stages() as stages:
-            stages.announce(_work(settings))
+            stages.announce(_work(settings) + in_time())
             dataset = basin_shares(settings, out=out, report=stages.report)
             _draw(dataset, out, stages.report)
         account = _account(dataset)

@@ -43,7 +43,7 @@ MARGIN, FEW = 2.0, 4
 # Trained models keep this share of log t away from its ends.
 ASIDE = 0.01
 # Places, starts and seeds: more would take days.
-MOST = 100_000
+MOST, MOST_OF_BOTH = 65_536, 1_000_000
 TABLE, FIGURE, CHECKPOINT = "branches.json", "branches.png", "training.npz"
 
 
@@ -64,6 +64,9 @@ class EffortOptions:
         for name, least in (("probes", 1), ("starts", 1), ("runs", 0), ("seeds", 1)):
             if not least <= (found := getattr(self, name)) <= MOST:
                 raise ValueError(f"--{name} must lie in {least} to {MOST:,}, got {found}")
+        for one, other in (("starts", "probes"), ("runs", "seeds")):
+            if (product := getattr(self, one) * getattr(self, other)) > MOST_OF_BOTH:
+                raise ValueError(f"--{one} times --{other} may be {MOST_OF_BOTH:,} at most, got {product:,}")
         if not self.runs:
             goes_without("--runs 0, which trains nothing,", ("seeds", "objective"))
         if self.objective not in ("exact", "sampled"):

@@ -18,6 +18,7 @@ from ..terminal import (
     by_effort,
     console,
     either,
+    in_time,
     keeping,
     print_json,
     print_table,
@@ -94,7 +95,7 @@ def _proved(out: Path, cells: int, penalty: float, divisions: int, stages: Stage
     with Destination(out, (TABLE, FIGURE)), kept:
         known = read_rows(path, CertifiedRow) if path.exists() else []
         columns = certified_columns(cells, penalty=(penalty,) * 2, divisions=divisions, known=known)
-        stages.announce(f"Proofs for {cells} x {cells} cells, then the boundaries that are drawn over them")
+        stages.announce(f"Proofs for {cells} x {cells} cells, then the boundaries that are drawn over them{in_time()}")
         stages.report("proofs", 0.0)
         for column, share in columns:
             new = [row for row in column if row not in known]

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..terminal import (
+    Full,
     Json,
     ModelOptions,
     Stages,
+    by_effort,
     complain,
+    either,
     goes_without,
+    in_time,
     ranged,
     takes_only,
     varies,
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 
     from ..diagrams import DiagramSettings
 
+# Cells along each axis and runs in each, by default; of three features with --full.
+CELLS, SEEDS = 28, 8
+FEW_CELLS, FEW_SEEDS = 12, 4
 # What varies along the axes, and which options say so.
 AXES = {"density": "--x density=LOW:HIGH is its range", "importance": "--y importance=LOW:HIGH is its range"}
 
@@ -56,8 +63,14 @@ class GridOptions:
             "--y", help="Range of the last feature's importance, as importance=LOW:HIGH; default importance=0.1:10."
         ),
     ] = None
-    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28
-    seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8
+    cells: Annotated[
+        int | None,
+        typer.Option(help=f"Cells along each axis; default {CELLS}, of three features {either(FEW_CELLS, CELLS)}."),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        typer.Option(help=f"Trained runs in each cell; default {SEEDS}, of three features {either(FEW_SEEDS, SEEDS)}."),
+    ] = None
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of each run; default 3000, of three features 10000.")
     ] = None
@@ -67,6 +80,7 @@ class GridOptions:
     controls: Annotated[
         bool, typer.Option(help="Train runs beside them that the account has to reject: untrained, wrong models.")
     ] = True
+    full: Full = False
 
     def settings(self, model: ToyModel) -> DiagramSettings:
         """Return them as `phase_diagram` takes them.
@@ -81,11 +95,14 @@ class GridOptions:
 
         from ..diagrams import DiagramSettings
 
+        large = model.n_features > 2
+        if not large:
+            goes_without("a diagram of two features, which has no larger defaults,", ("full",))
         return DiagramSettings(
             n_features=model.n_features,
             n_hidden=model.n_hidden,
-            cells=self.cells,
-            seeds=self.seeds,
+            cells=by_effort(self.cells, FEW_CELLS if large else CELLS, CELLS, full=self.full),
+            seeds=by_effort(self.seeds, FEW_SEEDS if large else SEEDS, SEEDS, full=self.full),
             steps=self.steps,
             batch_size=self.batch,
             objective=self.objective,
@@ -155,7 +172,8 @@ def diagram(
     kind = kind_of_file(drawn)
     if kind == "table":
         takes_only("--from with a table of cells", ("drawn", "out", "cells", *MODEL_WORDS, *TABLE_WORDS))
-        show_table(drawn, _asked(problem), out, grid.cells, table, as_json=as_json)
+        most = CELLS if grid.cells is None else grid.cells
+        show_table(drawn, _asked(problem), out, most, table, as_json=as_json)
     elif kind == "weights":
         takes_only("--from with weights", ("drawn", "out", *MODEL_WORDS, *READING_WORDS))
         show_weights(drawn, problem, reading, out, as_json=as_json)
@@ -179,6 +197,7 @@ def _show_computed(model: ToyModel, grid: GridOptions, out: Path, *, as_json: bo
             cells = f"{settings.cells} x {settings.cells} cells"
             stages.announce(
                 f"Exact minima and boundaries of {cells}, and {settings.seeds} runs of {steps:,} steps in each"
+                f"{in_time('features', 'hidden', 'x', 'y')}"
             )
             dataset = phase_diagram(
                 settings, out=out, report=stages.report, on_minima=lambda exact: stages.first(_cheapest(exact))

@@ -17,6 +17,7 @@ from ..terminal import (
     by_effort,
     console,
     goes_without,
+    in_time,
     keeping,
     print_json,
     print_table,
@@ -184,7 +185,7 @@ def _show_transitions(out: Path, asked: _Asked, points: int, stages: Stages, *, 
     with Destination(out, (ACCOUNT, FIGURE)):
         stages.announce(
             f"The best packing at {points} densities, 1/(1−S) from {LOWEST:g} to {HIGHEST:g}"
-            f"{', then where it changes' * located}"
+            f"{', then where it changes' * located}{in_time('amplitude')}"
         )
         stages.report("packings", 0.0)
         packings, transitions = packing_transitions(

@@ -17,6 +17,7 @@ from ..terminal import (
     by_effort,
     console,
     either,
+    in_time,
     keeping,
     named,
     print_json,
@@ -130,7 +131,7 @@ def _held(
     told = " and ".join(f"n={n}, m={m}" for n, m in sizes)
     stages.announce(
         f"The best packings at {len(places)} densities{' and where they change' * located}, {training['steps']:,} "
-        f"steps of training of {told} at each, and exact losses"
+        f"steps of training of {told} at each, and exact losses{in_time('seed', 'learning_rate')}"
     )
     report("packings", 0.0)
     packings, transitions = packing_transitions(

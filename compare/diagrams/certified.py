@@ -16,6 +16,8 @@ from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, ToyModel, diagr
 from tegum.theory.numerics import members
 from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
+# Cells along each axis: more would take weeks.
+MOST_CELLS = 1000
 # Points of a curve between which it counts as straight, in units of a cell.
 FINE = 1 / 50
 
@@ -65,8 +67,8 @@ def certified_columns(
     Raises:
         ValueError: if `cells` is odd or less than 2, known rows are of another diagram, or as `certified_cells`.
     """
-    if cells < 2 or cells % 2:
-        raise ValueError(f"cells must be an even number, at least 2, got {cells}")
+    if cells < 2 or cells % 2 or cells > MOST_CELLS:
+        raise ValueError(f"cells must be an even number, at least 2 and at most {MOST_CELLS}, got {cells}")
     densities = np.geomspace(*DENSITY_RANGE, cells + 1).tolist()
     half = np.geomspace(IMPORTANCE_RANGE[0], 1.0, cells // 2 + 1).tolist()
     importances = [*half, *(float(1 / r) for r in reversed(half[:-1]))]

@@ -23,6 +23,8 @@ from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import (
+    MOST_SIZE,
+    MOST_STEPS,
     FloatArray,
     Summarised,
     check_callable,
@@ -199,11 +201,12 @@ def _checked(
     inverse_density = reals("inverse_density", inverse_density)
     check_path("out", out)
     sizes = [
-        whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list, least=1)
+        whole_numbers("sizes", size, (2,), least=1, most=MOST_SIZE).tolist()
+        for size in members("sizes", sizes, tuple, list, least=1)
     ]
     check_seed("seed", seed)
     check_rate("learning_rate", learning_rate)
-    check_count("steps", steps)
+    check_count("steps", steps, 1, MOST_STEPS)
     for n, m in sizes:
         if not 1 <= m <= n:
             raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")

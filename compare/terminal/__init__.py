@@ -17,7 +17,7 @@ from .accounts import print_cells, print_ledger
 from .characters import spell_what_cannot_be_encoded
 from .coverage import EQUAL, LAST, Coverage, varies
 from .descriptions import described_in
-from .effort import Full, by_effort, either
+from .effort import Full, by_effort, either, in_time
 from .given import goes_without, takes_only, written
 from .groups import with_groups
 from .interruptions import INTERRUPTED, keeping, stoppable, tell
@@ -78,6 +78,7 @@ __all__ = [
     "described_in",
     "either",
     "goes_without",
+    "in_time",
     "keeping",
     "named",
     "new_file",

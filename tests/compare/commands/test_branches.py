@@ -55,8 +55,13 @@ def test_ctrl_c_in_training_leaves_the_minima(tegum_: Any, tmp_path: Path, monke
         (["deform", "--density", "0.1,0.1,0.1,0.1,0.2"], "got densities 0.1, 0.1, 0.1, 0.1, 0.2"),
         (["correlated", "--pairs", "4"], "--pairs must lie in 2 to 3"),
         (["correlated", "--law", "anticorrelated", "--high", "0.7"], "high must lie in (0.01, 0.5], got 0.7"),
-        (["correlated", "--starts", "0"], "--starts must lie in 1 to 100,000, got 0"),
-        (["deform", "--probes", "999999999"], "--probes must lie in 1 to 100,000, got 999999999"),
+        (["correlated", "--starts", "0"], "--starts must lie in 1 to 65,536, got 0"),
+        (["deform", "--probes", "999999999"], "--probes must lie in 1 to 65,536, got 999999999"),
+        (["correlated", "--starts", "50000", "--probes", "50000"], "--starts times --probes may be 1,000,000 at most"),
+        (
+            ["deform", "--runs", "50000", "--seeds", "50000"],
+            "--runs times --seeds may be 1,000,000 at most, got 2,500,",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

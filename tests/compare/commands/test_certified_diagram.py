@@ -79,6 +79,7 @@ def test_an_interruption_says_what_is_kept(tegum_: Any, tmp_path: Path, monkeypa
     ("options", "message"),
     [
         ("--cells 3", "cells must be an even number"),
+        ("--cells 999999998", "at least 2 and at most 1000, got 999999998"),
         ("--interference-penalty -1", "interference_penalty must be finite and not negative"),
         ("--divisions 7", "divisions must be an integer from 0 to 4"),
     ],

@@ -84,6 +84,12 @@ def test_options_alone_make_a_model(options: dict[str, Any], expected: ToyModel)
     assert found.choices == expected.choices
 
 
+def test_powers_are_those_of_the_text_to_the_last_digit() -> None:
+    for ratio in (Fraction(7, 10), Fraction(1, 3), Fraction(999999, 1000000)):
+        found = ModelOptions(features=500, density="0.1", importance=f"geometric:{ratio}").over().importances()
+        assert found.tolist() == [float(ratio**i) for i in range(500)]
+
+
 def test_exact_options_are_rational_numbers() -> None:
     found = ModelOptions(density="0.1", importance="0.3").over(exact=True)
     assert found.exact["importance"].tolist() == [1, Fraction(3, 10)]
@@ -160,6 +166,12 @@ def test_two_files_have_to_agree(file: Path) -> None:
         ({"density": "0.1,0.2,0.3"}, "--density must be a number, or 2 of them, one for each feature"),
         ({"density": "geometric:0.5"}, "or zipf:EXPONENT or zipf:EXPONENT:LARGEST, got 'geometric:0.5'"),
         ({"density": "0.1", "importance": "geometric:0"}, "--importance geometric:RATIO needs a positive ratio"),
+        (
+            {"features": 10**9, "density": "zipf:1"},
+            "--density stands for a number for each feature, of 1,000,000 features at most, got 1,000,000,000 features",
+        ),
+        ({"features": 10**9, "density": "0.1", "importance": "2"}, "--importance stands for a number for each feature"),
+        ({"features": 10**9, "density": "0.1"}, "n_features must be an integer from 1 to 1000000"),
         ({"density": "0.1", "importance": "1:2"}, "or geometric:RATIO, got '1:2'"),
         (
             {"density": "0.1", "law": "table"},
