@@ -197,7 +197,7 @@ def _show_computed(model: ToyModel, grid: GridOptions, out: Path, *, as_json: bo
             cells = f"{settings.cells} x {settings.cells} cells"
             stages.announce(
                 f"Exact minima and boundaries of {cells}, and {settings.seeds} runs of {steps:,} steps in each"
-                f"{in_time('features', 'hidden', 'x', 'y')}"
+                f"{in_time('features', 'hidden', 'x', 'y') if settings.n_features == 2 else ''}"
             )
             dataset = phase_diagram(
                 settings, out=out, report=stages.report, on_minima=lambda exact: stages.first(_cheapest(exact))

@@ -97,7 +97,8 @@ class _Asked(NamedTuple):
     @property
     def amplitude(self) -> Amplitude:
         """That of active features."""
-        return self.model.features.amplitude
+        amplitude: Amplitude = self.model.features.amplitude
+        return amplitude
 
     @property
     def words(self) -> str:

@@ -263,7 +263,9 @@ def _models(run: Sweep, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     if whole is not None:
         return [whole]
     names = [name for name in ("density", "relative_importance", *PENALTIES) if isinstance(given[name], list)]
-    values = {name: np.array(given[name], dtype=float) for name in ("density", "relative_importance", *PENALTIES)}
+    values: dict[str, Any] = {
+        name: np.array(given[name], dtype=float) for name in ("density", "relative_importance", *PENALTIES)
+    }
     values |= dict(zip(names, np.ix_(*(values[name] for name in names)), strict=True))
     law, density = given.get("law", IndependentFeatures), values.pop("density")
     importance = values.pop("relative_importance")[..., None]

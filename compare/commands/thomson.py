@@ -160,8 +160,8 @@ def _show_comparisons(
     if not found and not left_out:
         raise ValueError(f"{path} holds nothing with {n} represented features")
     if as_json:
-        rows = [{"number": model, "features": features, **_plain(one)} for model, features, one in found]
-        print_json({"model": asked.plain, "comparisons": rows})
+        plain = [{"number": model, "features": features, **_plain(one)} for model, features, one in found]
+        print_json({"model": asked.plain, "comparisons": plain})
         return
     say(f"{path}: {asked.words}")
     rows = []

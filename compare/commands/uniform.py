@@ -142,7 +142,7 @@ def _held(
     )
     stages.first("; ".join(_predicted(n, m, packings) for n, m in sizes))
     trained = train_uniform(sizes, places, out=out, report=report, **training)
-    runs = []
+    runs: list[dict[str, Any]] = []
     for (n, m), models in zip(sizes, trained, strict=True):
         stage = f"losses n={n}, m={m}"
         runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
@@ -198,7 +198,7 @@ def _account(sweep: UniformSweep) -> dict[str, Any]:
     """Return plain values: for each size and density the losses, the packing, what was found and how far it agrees."""
     from tegum.theory.models import IndependentFeatures, ToyModel
 
-    runs = []
+    runs: list[dict[str, Any]] = []
     for run in sweep.runs:
         rows = []
         for place, inverse in enumerate(sweep.inverse_density):
