@@ -53,6 +53,8 @@ TEXTS = ("objective", "phase")
 RUN_FIELDS = ("ended_in", "outcome", "verdict", "excess", "distance", "escapes", "polish_distance")
 # Two-sided quantile of the normal law for 95 %.
 QUANTILE = 1.959963984540054
+# Cells of the plane, and runs in all of them at all scales: more would take months.
+MOST_CELLS, MOST_RUNS = 1_000_000, 100_000_000
 # Grid of the main job, along both axes of the plane.
 CELLS = 13
 
@@ -98,12 +100,16 @@ class BasinSettings:
                     f"{name} must be at least {least} positive numbers in ascending order, got {getattr(self, name)!r}"
                 )
             object.__setattr__(self, name, tuple(values.tolist()))
+        if (cells := len(self.density) * len(self.importance)) > MOST_CELLS:
+            raise ValueError(f"basin shares are of {MOST_CELLS:,} cells at most, got {cells:,}")
         if self.density[-1] > 1:
             raise ValueError(f"density must lie in (0, 1], got {self.density[-1]}")
         for name, most in (("seeds", MOST_SIZE), ("steps", MOST_STEPS), ("batch_size", MOST_SIZE)):
             check_count(name, getattr(self, name), 1, most)
             # Settings are kept as JSON, which has no numbers of NumPy's.
             object.__setattr__(self, name, int(getattr(self, name)))
+        if (runs := cells * len(self.initial_scale) * self.seeds) > MOST_RUNS:
+            raise ValueError(f"basin shares are of {MOST_RUNS:,} runs at most, got {runs:,}")
         check_rate("learning_rate", self.learning_rate)
         resolve_device(self.device)
 

@@ -11,16 +11,22 @@ import typer
 
 from ..terminal import (
     GRID,
+    LAST,
+    Coverage,
     Full,
     Json,
+    ModelOptions,
     Stages,
     by_effort,
     console,
     either,
+    in_time,
     keeping,
     numbers,
     print_json,
     print_table,
+    say,
+    varies,
     with_groups,
     write_json,
 )
@@ -40,6 +46,10 @@ IMPORTANCES, FULL_IMPORTANCES = "0.1:10:7", "0.1:10:13"
 PLANES = ((0.1, 0.8), (0.3, 0.5), (0.7, 0.8), (0.7, 1.0))
 EXTENTS = (2.5, 0.05)
 PLANE_POINTS = 80
+COVERED = Coverage(
+    "basin shares are", "tegum train and tegum loss say of any model where seeds end", sizes=(2, 1), importances=LAST
+)
+AXES = {"density": "--densities is its axis", "importance": "--importances is its axis"}
 ACCOUNT, FIGURES = "basins.json", ("basins.png", "basin-planes.png")
 
 
@@ -96,6 +106,7 @@ def _axis(option: str, text: str) -> tuple[float, ...]:
 
 @with_groups
 def basins(
+    problem: ModelOptions,
     grid: BasinOptions,
     out: Annotated[Path, typer.Option(help="Folder for dataset, figures and account.")] = Path("out/basins"),
     as_json: Json = False,
@@ -105,10 +116,12 @@ def basins(
 
     from ..basins import basin_shares
 
+    varies("tegum basins", AXES)
+    COVERED.check(problem.over(otherwise={"features": {"density": 1.0}}))
     settings = grid.settings()
     with Destination(out, (ACCOUNT, *FIGURES)), keeping(lambda: f"what was measured is in {out}"):
         with Stages() as stages:
-            stages.announce(_work(settings))
+            stages.announce(_work(settings) + in_time())
             dataset = basin_shares(settings, out=out, report=stages.report)
             _draw(dataset, out, stages.report)
         account = _account(dataset)
@@ -170,6 +183,9 @@ def _account(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def _print(account: dict[str, Any], out: Path) -> None:
+    from tegum.theory.models import ToyModel
+
+    say(ToyModel.from_plain(account["model"]).describe())
     rows = []
     for block in account["blocks"]:
         shares = dict.fromkeys(KINDS, 0.0)

@@ -16,6 +16,7 @@ from ..terminal import (
     print_json,
     print_table,
     ranged,
+    say,
     single,
     taken,
     with_groups,
@@ -29,7 +30,6 @@ MOST_PHASES = 2
 # What a plane is made of unless options say otherwise, and what doesn't vary in it.
 X, Y = "density=0.01:1", "importance=0.1:10"
 DENSITY = 0.3
-PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def asked_plane(plane: PlaneOptions, problem: ModelOptions) -> AskedPlane:
 
 def _check_varying(names: set[str], n: int) -> None:
     """Raise `ValueError` if an option gives a value of what varies."""
+    from tegum.theory.models import PENALTIES
+
     varying = {
         "density": {"density"} & names or {f"density[{k}]" for k in range(1, n + 1)} <= names,
         # A number is that of the last feature.
@@ -151,9 +153,8 @@ def _show_curves(phases: list[str], asked: AskedPlane, *, as_json: bool) -> None
         ]
         for c in curves
     ]
-    print_table(
-        f"Exact boundaries over {asked.words(boundaries)}", ["curve", "points", "residual", "error", "ends"], rows
-    )
+    say(asked.words(boundaries))
+    print_table("Exact boundaries", ["curve", "points", "residual", "error", "ends"], rows)
 
 
 def _show_map(asked: AskedPlane, figure: Path | None, *, as_json: bool) -> None:
@@ -166,7 +167,7 @@ def _show_map(asked: AskedPlane, figure: Path | None, *, as_json: bool) -> None:
         if as_json:
             print_json({"model": asked.model.to_plain()} | _map_json(boundaries))
         else:
-            console().print(f"Boundaries over {asked.words(boundaries)}")
+            say(asked.words(boundaries))
             _print_special_points(boundaries)
             _print_segments(boundaries)
         if figure is not None:

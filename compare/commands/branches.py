@@ -9,22 +9,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..terminal import (
-    Features,
-    Hidden,
+    EQUAL,
+    GROUPED,
+    LAST,
+    Coverage,
     Json,
+    ModelOptions,
     Stages,
     console,
     goes_without,
     keeping,
     print_json,
     print_table,
+    say,
+    varies,
     with_groups,
     write_json,
+    written,
 )
 
 if TYPE_CHECKING:
     from tegum.theory.models import Family
 
+# What covers models that these commands don't.
+BEYOND = "branch_diagram of tegum.theory.branches takes a Family of any models"
+RANGE = "--low and --high are its range"
 MOST_FEATURES, MOST_PAIRS = 6, 3
 # Densities of equal features at which the pentagon and the triangle are the cheapest.
 DENSITY, DENSITY_OF_THREE = 0.1, 0.7
@@ -34,7 +43,7 @@ MARGIN, FEW = 2.0, 4
 # Trained models keep this share of log t away from its ends.
 ASIDE = 0.01
 # Places, starts and seeds: more would take days.
-MOST = 100_000
+MOST, MOST_OF_BOTH = 65_536, 1_000_000
 TABLE, FIGURE, CHECKPOINT = "branches.json", "branches.png", "training.npz"
 
 
@@ -55,6 +64,9 @@ class EffortOptions:
         for name, least in (("probes", 1), ("starts", 1), ("runs", 0), ("seeds", 1)):
             if not least <= (found := getattr(self, name)) <= MOST:
                 raise ValueError(f"--{name} must lie in {least} to {MOST:,}, got {found}")
+        for one, other in (("starts", "probes"), ("runs", "seeds")):
+            if (product := getattr(self, one) * getattr(self, other)) > MOST_OF_BOTH:
+                raise ValueError(f"--{one} times --{other} may be {MOST_OF_BOTH:,} at most, got {product:,}")
         if not self.runs:
             goes_without("--runs 0, which trains nothing,", ("seeds", "objective"))
         if self.objective not in ("exact", "sampled"):
@@ -63,14 +75,10 @@ class EffortOptions:
 
 @with_groups
 def deform(
-    features: Features = 5,
-    hidden: Hidden = 2,
+    problem: ModelOptions,
     vary: Annotated[
         str, typer.Option(help="What changes about the last feature: 'density' or 'importance'.")
     ] = "density",
-    density: Annotated[
-        float | None, typer.Option("--density", help="Of the other features; default 0.1, for three features 0.7.")
-    ] = None,
     low: Annotated[float, typer.Option(help="Smallest density or importance relative to the others'.")] = 0.1,
     high: Annotated[float, typer.Option(help="Largest one; densities end at 1.")] = 10.0,
     *,
@@ -78,17 +86,21 @@ def deform(
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/deform"),
     as_json: Json = False,
 ) -> None:
-    """Follow the minima of equal features as one gets denser or more important, and train models beside them."""
-    family = _changing_feature(features, hidden, vary, density, low, high)
+    """Follow the minima of equal features as one gets denser or more important, and train models beside them.
+
+    By default five features in two dimensions, of density 0.1; three features of density 0.7.
+    """
+    family = _changing_feature(problem, vary, low, high)
     with Stages() as stages:
         _show_family(family, effort, out, stages, as_json=as_json)
 
 
 @with_groups
 def correlated(
-    law: Annotated[str, typer.Option(help="Of the pairs: 'correlated' or 'anticorrelated'.")] = "correlated",
-    pairs: Annotated[int, typer.Option(help="Number of pairs, up to three.")] = 3,
-    hidden: Hidden = 2,
+    problem: ModelOptions,
+    pairs: Annotated[
+        int | None, typer.Option(help="Number of pairs, up to three; default half of --features, and of that 6.")
+    ] = None,
     low: Annotated[float, typer.Option(help="Smallest feature density 1-S.")] = 0.01,
     high: Annotated[float | None, typer.Option(help="Largest; default 0.98, for anticorrelated pairs 0.5.")] = None,
     *,
@@ -96,8 +108,11 @@ def correlated(
     out: Annotated[Path, typer.Option(help="Folder for figure and account.")] = Path("out/correlated"),
     as_json: Json = False,
 ) -> None:
-    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them."""
-    family = _tied_pairs(law, pairs, hidden, low, high)
+    """Follow the minima of correlated or anticorrelated pairs along their density, and train models beside them.
+
+    By default three correlated pairs in two dimensions.
+    """
+    family = _tied_pairs(problem, pairs, low, high)
     with Stages() as stages:
         _show_family(family, effort, out, stages, as_json=as_json)
 
@@ -107,42 +122,69 @@ def _check_hidden(hidden: int) -> None:
         raise ValueError(f"--hidden must be 2, since points are drawn in a plane, got {hidden}")
 
 
-def _changing_feature(features: int, hidden: int, vary: str, density: float | None, low: float, high: float) -> Family:
+def _changing_feature(problem: ModelOptions, vary: str, low: float, high: float) -> Family:
     """Return the family of `tegum deform`.
 
     Raises:
-        ValueError: if an option is out of range.
+        ValueError: if an option is out of range, or the model isn't one of equal features.
     """
-    from tegum.theory.models import one_denser, one_more_important
+    from tegum.theory.models import ToyModel, one_denser, one_more_important
 
-    _check_hidden(hidden)
-    if not 3 <= features <= MOST_FEATURES:
-        raise ValueError(f"--features must lie in 3 to {MOST_FEATURES}, got {features}")
-    if density is None:
-        density = DENSITY_OF_THREE if features == 3 else DENSITY
-    if vary == "density":
-        return one_denser(features, hidden, density, low, min(high, 1 / density) if density > 0 else high)
+    if vary not in ("density", "importance"):
+        raise ValueError(f"--vary must be 'density' or 'importance', got {vary!r}")
     if vary == "importance":
-        return one_more_important(features, hidden, density, low, high)
-    raise ValueError(f"--vary must be 'density' or 'importance', got {vary!r}")
+        varies("tegum deform --vary importance", {"importance": RANGE})
+    plain = problem.described(whole=False, otherwise={"n_features": 5, "n_hidden": 2})
+    n, m, features = plain["n_features"], plain["n_hidden"], plain["features"]
+    _check_hidden(m)
+    if not 3 <= n <= MOST_FEATURES:
+        raise ValueError(f"--features must lie in 3 to {MOST_FEATURES}, got {n}")
+    if features["law"] == "independent":
+        features = {"density": DENSITY_OF_THREE if n == 3 else DENSITY, **features}
+    covered = Coverage(
+        "tegum deform is",
+        BEYOND,
+        importances=EQUAL if vary == "density" else LAST,
+        # What a file says of the density that varies doesn't matter; an option would have no effect.
+        last_density=vary == "density" and not written("density"),
+    )
+    model = covered.check(ToyModel.from_plain({**plain, "features": features}))
+    density = float(model.densities()[0])
+    if vary == "density":
+        return one_denser(n, m, density, low, min(high, 1 / density))
+    return one_more_important(n, m, density, low, high)
 
 
-def _tied_pairs(law: str, pairs: int, hidden: int, low: float, high: float | None) -> Family:
+def _tied_pairs(problem: ModelOptions, pairs: int | None, low: float, high: float | None) -> Family:
     """Return the family of `tegum correlated`.
 
     Raises:
-        ValueError: if an option is out of range.
+        ValueError: if an option is out of range, or the model isn't one of pairs.
     """
-    from tegum.theory.models import anticorrelated_pairs, correlated_pairs
+    from tegum.theory.models import AnticorrelatedFeatures, CorrelatedFeatures, anticorrelated_pairs, correlated_pairs
 
-    _check_hidden(hidden)
-    if not 2 <= pairs <= MOST_PAIRS:
-        raise ValueError(f"--pairs must lie in 2 to {MOST_PAIRS}, got {pairs}")
-    if law == "correlated":
-        return correlated_pairs(pairs, hidden, low, HIGHEST_DENSITY if high is None else high)
-    if law == "anticorrelated":
-        return anticorrelated_pairs(pairs, hidden, low, 0.5 if high is None else high)
-    raise ValueError(f"--law must be 'correlated' or 'anticorrelated', got {law!r}")
+    varies("tegum correlated", {"density": RANGE})
+    sizes = problem.sizes()
+    count = sizes.get("n_features", 6) // 2 if pairs is None else pairs
+    if not 2 <= count <= MOST_PAIRS:
+        what = "--pairs" if pairs is not None else "half of --features"
+        raise ValueError(f"{what} must lie in 2 to {MOST_PAIRS}, got {count}")
+    together = [[2 * k, 2 * k + 1] for k in range(count)]
+    law = {"law": GROUPED[0], "groups": together, "density": 0.5 * HIGHEST_DENSITY}
+    model = Coverage("tegum correlated is", BEYOND, laws=GROUPED).check(
+        problem.over(otherwise={"n_features": 2 * count, "n_hidden": 2, "features": law})
+    )
+    _check_hidden(model.n_hidden)
+    tied = model.features
+    assert isinstance(tied, (CorrelatedFeatures, AnticorrelatedFeatures))
+    if model.n_features != 2 * count or sorted(map(sorted, tied.groups)) != together:
+        raise ValueError(
+            f"tegum correlated is of {count} pairs, 1,2 and 3,4 and so on, got {model.n_features} features in the "
+            f"groups {' '.join(','.join(str(i + 1) for i in group) for group in tied.groups)} ({BEYOND})"
+        )
+    if isinstance(tied, CorrelatedFeatures):
+        return correlated_pairs(count, model.n_hidden, low, HIGHEST_DENSITY if high is None else high)
+    return anticorrelated_pairs(count, model.n_hidden, low, 0.5 if high is None else high)
 
 
 def _show_family(family: Family, effort: EffortOptions, out: Path, stages: Stages, *, as_json: bool) -> None:
@@ -158,6 +200,7 @@ def _show_family(family: Family, effort: EffortOptions, out: Path, stages: Stage
     Raises:
         InterruptedRunError: if training was interrupted.
     """
+    from tegum.theory.models import ToyModel
     from tegum.theory.storage import Destination
 
     with Destination(out, (TABLE, FIGURE, CHECKPOINT)):
@@ -165,6 +208,7 @@ def _show_family(family: Family, effort: EffortOptions, out: Path, stages: Stage
     if as_json:
         print_json(account)
         return
+    say(ToyModel.from_plain(account["model"]).describe())
     _print(account)
     console().print(f"Wrote {out / FIGURE}, {out / TABLE}.", soft_wrap=True)
 

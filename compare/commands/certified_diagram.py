@@ -8,7 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Full, Json, Stages, by_effort, console, either, keeping, print_json, print_table
+from ..terminal import (
+    LAST,
+    Coverage,
+    Full,
+    Json,
+    ModelOptions,
+    Stages,
+    by_effort,
+    console,
+    either,
+    in_time,
+    keeping,
+    print_json,
+    print_table,
+    say,
+    varies,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from ..diagrams import CertifiedRow
@@ -16,27 +33,41 @@ if TYPE_CHECKING:
 # Along each axis, by default and with --full.
 CELLS, FULL_CELLS = 32, 64
 TABLE, FIGURE = "certified-diagram.csv", "certified-diagram.png"
+COVERED = Coverage(
+    "a certified diagram is",
+    "tegum certify proves single points of more models",
+    sizes=(2, 1),
+    importances=LAST,
+    penalties=("interference_penalty",),
+)
+RANGE = "cells are of its whole range, and tegum certify proves a single point"
 
 
+@with_groups
 def certified_diagram(
     cells: Annotated[
         int | None, typer.Option(help=f"Cells along each axis, an even number; {either(CELLS, FULL_CELLS)}.")
     ] = None,
-    penalty: Annotated[
-        float, typer.Option(help="Coefficient of the interference penalty, lambda in lambda 2 w1^2 w2^2.")
-    ] = 0.0,
+    *,
+    problem: ModelOptions,
     divisions: Annotated[int, typer.Option(help="How often a cell that isn't proved is halved, 0 to 4.")] = 3,
     full: Full = False,
     out: Annotated[Path, typer.Option(help="Folder for dataset and figure.")] = Path("out/certified"),
     as_json: Json = False,
 ) -> None:
     """Prove for cells of the diagram of two features in one dimension which phase is the global minimum."""
+    from tegum.theory.models import ToyModel
+
     cells = by_effort(cells, CELLS, FULL_CELLS, full=full)
+    varies("a certified diagram", {"density": RANGE, "importance": RANGE})
+    penalty = float(COVERED.check(problem.over(otherwise={"features": {"density": 1.0}})).interference_penalty)
     with Stages() as stages:
         account = _proved(out, cells, penalty, divisions, stages)
     if as_json:
         print_json(account)
         return
+    model = ToyModel.from_plain(account["model"])
+    say(f"{cells} × {cells} cells, their corners {model.describe()}")
     rows = [[phase or "not proved", str(count), f"{count / cells**2:.2%}"] for phase, count in account["cells"].items()]
     print_table(f"Global minimum of {cells * cells} cells", ["proved", "cells", "share"], rows)
     if account["unproved_on_boundary"] is not None:
@@ -54,19 +85,17 @@ def _proved(out: Path, cells: int, penalty: float, divisions: int, stages: Stage
     from tegum.theory.boundaries import BoundarySegment, boundary_map
     from tegum.theory.storage import Destination
 
-    from ..diagrams import CertifiedRow, certified_columns, crossed
+    from ..diagrams import CertifiedRow, certified_columns, certified_model, crossed
     from ..figures import certified_figure, save_figure
     from ..terminal import read_rows, write_rows
 
-    if not 0 <= penalty < float("inf"):
-        raise ValueError(f"penalty must be a number, at least 0, got {penalty}")
     path = out / TABLE
     rows: list[CertifiedRow] = []
     kept = keeping(lambda: f"{len(rows)} cells are in {path}" if rows else "")
     with Destination(out, (TABLE, FIGURE)), kept:
         known = read_rows(path, CertifiedRow) if path.exists() else []
         columns = certified_columns(cells, penalty=(penalty,) * 2, divisions=divisions, known=known)
-        stages.announce(f"Proofs for {cells} x {cells} cells, then the boundaries that are drawn over them")
+        stages.announce(f"Proofs for {cells} x {cells} cells, then the boundaries that are drawn over them{in_time()}")
         stages.report("proofs", 0.0)
         for column, share in columns:
             new = [row for row in column if row not in known]
@@ -83,6 +112,7 @@ def _proved(out: Path, cells: int, penalty: float, divisions: int, stages: Stage
     unproved = [row for row in rows if not row.phase]
     on = int(crossed(unproved, boundaries).sum()) if boundaries and unproved else None
     return {
+        "model": certified_model(rows).to_plain(),
         "cells": dict(sorted(Counter(row.phase for row in rows).items(), reverse=True)),
         "proved": 1 - len(unproved) / len(rows),
         "unproved_on_boundary": on,

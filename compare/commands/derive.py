@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Json, ModelOptions, console, goes_without, print_json, with_groups
+from ..terminal import LAST, Coverage, Json, ModelOptions, console, goes_without, print_json, say, with_groups
+
+if TYPE_CHECKING:
+    from tegum.theory.models import ToyModel
 
 # A formula has symbols in their place.
 SYMBOLS = ("density", "importance")
-# What a formula is of, and what takes all else.
-COVERED = "a formula is of independent features, uniform on [0, 1], without penalties (expected_loss takes any model)"
+COVERED = Coverage("a formula is", "expected_loss takes any model", importances=LAST)
 
 
 @with_groups
@@ -29,8 +31,8 @@ def derive(
         goes_without("--code", ("latex", "as_json"))
     if latex:
         goes_without("--latex", ("as_json",))
-    n, m = _sizes(problem)
-    formula = derive_loss(n, m)
+    model = _asked(problem)
+    formula = derive_loss(model.n_features, model.n_hidden)
     if code is not None:
         sys.stdout.write(formula.code(code))
         return
@@ -45,10 +47,10 @@ def derive(
         for output in formula.outputs
     ]
     if as_json:
-        print_json({"model": _model(n, m), "outputs": outputs})
+        print_json(_plain(model) | {"outputs": outputs})
         return
+    say(_words(model))
     screen = console()
-    screen.print(_words(n, m), soft_wrap=True)
     for output in outputs:
         screen.print(f"E(x_{output['output']} - x'_{output['output']})²", style="bold")
         for region in output["regions"]:
@@ -56,40 +58,31 @@ def derive(
             screen.print(f"    {region['loss']}", soft_wrap=True)
 
 
-def _sizes(problem: ModelOptions) -> tuple[int, int]:
-    """Return the numbers of features and hidden dimensions that are asked for.
+def _asked(problem: ModelOptions) -> ToyModel:
+    """Return the model that is asked for, of a density and importance that don't matter.
 
     Raises:
         ValueError: if the model is one whose loss isn't this formula.
     """
     goes_without("a formula, which has symbols for them,", SYMBOLS)
-    plain = problem.described(whole=False)
-    from tegum.theory.models import AMPLITUDES, Amplitude, ToyModel
-
-    law = plain["features"]["law"]
-    if law != "independent":
-        raise ValueError(f"{COVERED}, got the law {law}")
-    amplitude = Amplitude.from_plain(plain["features"].get("amplitude", "uniform"))
-    if amplitude != AMPLITUDES["uniform"]:
-        raise ValueError(f"{COVERED}, got amplitudes {amplitude.describe()}")
-    # Any density will do to look at the rest.
-    model = ToyModel.from_plain({**plain, "features": {**plain["features"], "density": 1}})
-    model.check_plain("a formula", "bias", "targets", "reduction")
-    if model.has_penalty:
-        raise ValueError(f"{COVERED}, got {model.describe()}")
-    if (model.importances()[..., :-1] != 1).any():
-        raise ValueError(f"a formula is of importances 1, …, 1, r, got {model.describe()}")
-    return model.n_features, model.n_hidden
+    return COVERED.check(problem.over(otherwise={"features": {"density": 1.0}}))
 
 
-def _model(n: int, m: int) -> dict[str, Any]:
-    law = {"law": "independent", "density": "p", "amplitude": "uniform"}
-    return {"n_features": n, "n_hidden": m, "features": law, "importance": [1] * (n - 1) + ["r"]}
+def _importances(n: int) -> list[int | str]:
+    return [1] * (n - 1) + ["r"]
 
 
-def _words(n: int, m: int) -> str:
-    importances = ", ".join(["1"] * (n - 1) + ["r"])
-    return (
-        f"{n} feature{'s' * (n > 1)} in {m} dimension{'s' * (m > 1)}, independent, density p, uniform on [0, 1], "
-        f"importance{'s' * (n > 1)} {importances}, no penalties"
-    )
+def _plain(model: ToyModel) -> dict[str, Any]:
+    """Return the description of the model, which leaves density and importances open, and the symbols for these."""
+    plain = {name: value for name, value in model.to_plain().items() if name != "importance"}
+    plain["features"] = {name: value for name, value in plain["features"].items() if name != "density"}
+    return {"model": plain, "symbols": {"density": "p", "importance": _importances(model.n_features)}}
+
+
+def _words(model: ToyModel) -> str:
+    """Return the model in full, with symbols for density and importance."""
+    from tegum.theory.models import model_parts
+
+    n = model.n_features
+    importances = f"importance{'s' * (n > 1)} {', '.join(map(str, _importances(n)))}"
+    return ", ".join((model_parts(model) | {"law": "independent, density p", "importance": importances}).values())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,46 +9,50 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..terminal import (
+    Full,
     Json,
-    Layout,
     ModelOptions,
     Stages,
+    by_effort,
     complain,
-    console,
+    either,
     goes_without,
-    keeping,
-    print_cells,
-    print_json,
-    print_ledger,
+    in_time,
     ranged,
     takes_only,
+    varies,
     with_groups,
-    write_json,
+)
+from .drawn import (
+    COVERED,
+    ReadingOptions,
+    TableOptions,
+    keeping_store,
+    names_of,
+    show,
+    show_dataset,
+    show_table,
+    show_weights,
 )
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..diagrams import DiagramSettings
-    from ..foreign import ColumnMeaning
+    from tegum.theory.models import ToyModel
 
-WEIGHT_SUFFIXES = (".npz", ".pt", ".pth", ".safetensors")
-TABLE_SUFFIX = ".csv"
-STORE_NAME, TABLE_STORE_NAME = "foreign.zarr", "foreign-table.zarr"
+    from ..diagrams import DiagramSettings
+
+# Cells along each axis and runs in each, by default; of three features with --full.
+CELLS, SEEDS = 28, 8
+FEW_CELLS, FEW_SEEDS = 12, 4
+# What varies along the axes, and which options say so.
+AXES = {"density": "--x density=LOW:HIGH is its range", "importance": "--y importance=LOW:HIGH is its range"}
 
 
 @dataclass(frozen=True)
 class GridOptions:
     """What is computed and trained."""
 
-    source_of_model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", help="File that describes a model: its sizes are taken, both axes of the diagram vary."
-        ),
-    ] = None
-    features: Annotated[int | None, typer.Option("--features", help="Number of features n; default 2.")] = None
-    hidden: Annotated[int | None, typer.Option("--hidden", help="Number of hidden dimensions m; default 1.")] = None
     x: Annotated[
         str | None,
         typer.Option("--x", help="Range of the density, as density=LOW:HIGH; default density=0.01:1."),
@@ -62,8 +63,14 @@ class GridOptions:
             "--y", help="Range of the last feature's importance, as importance=LOW:HIGH; default importance=0.1:10."
         ),
     ] = None
-    cells: Annotated[int, typer.Option(help="Cells along each axis.")] = 28
-    seeds: Annotated[int, typer.Option(help="Trained runs in each cell.")] = 8
+    cells: Annotated[
+        int | None,
+        typer.Option(help=f"Cells along each axis; default {CELLS}, of three features {either(FEW_CELLS, CELLS)}."),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        typer.Option(help=f"Trained runs in each cell; default {SEEDS}, of three features {either(FEW_SEEDS, SEEDS)}."),
+    ] = None
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of each run; default 3000, of three features 10000.")
     ] = None
@@ -73,32 +80,13 @@ class GridOptions:
     controls: Annotated[
         bool, typer.Option(help="Train runs beside them that the account has to reject: untrained, wrong models.")
     ] = True
+    full: Full = False
 
-    def sizes(self) -> tuple[int, int]:
-        """Return the numbers of features and hidden dimensions.
-
-        Raises:
-            ValueError: if the model that a file describes is none of a phase diagram.
-        """
-        from tegum.theory.models import ToyModel
-
-        options = ModelOptions(source=self.source_of_model, features=self.features, hidden=self.hidden)
-        plain = options.described(whole=False)
-        features = (
-            {"density": 1, **plain["features"]} if plain["features"]["law"] == "independent" else plain["features"]
-        )
-        model = ToyModel.from_plain({**plain, "features": features})
-        model.check_plain("a phase diagram", "bias", "targets", "reduction")
-        law, equal = model.features, (model.importances()[..., :-1] == 1).all()
-        if law.kind != "independent" or law.amplitude.to_plain() != "uniform" or model.has_penalty or not equal:
-            raise ValueError(
-                "a phase diagram is of independent features, uniform on [0, 1], of importances 1, …, 1, r, without "
-                f"penalties (tegum boundary takes a plane of any model), got {model.describe()}"
-            )
-        return model.n_features, model.n_hidden
-
-    def settings(self) -> DiagramSettings:
+    def settings(self, model: ToyModel) -> DiagramSettings:
         """Return them as `phase_diagram` takes them.
+
+        Args:
+            model: of any cell.
 
         Raises:
             ValueError: if one is out of range.
@@ -107,12 +95,14 @@ class GridOptions:
 
         from ..diagrams import DiagramSettings
 
-        n, m = self.sizes()
+        large = model.n_features > 2
+        if not large:
+            goes_without("a diagram of two features, which has no larger defaults,", ("full",))
         return DiagramSettings(
-            n_features=n,
-            n_hidden=m,
-            cells=self.cells,
-            seeds=self.seeds,
+            n_features=model.n_features,
+            n_hidden=model.n_hidden,
+            cells=by_effort(self.cells, FEW_CELLS if large else CELLS, CELLS, full=self.full),
+            seeds=by_effort(self.seeds, FEW_SEEDS if large else SEEDS, SEEDS, full=self.full),
             steps=self.steps,
             batch_size=self.batch,
             objective=self.objective,
@@ -141,96 +131,78 @@ def _range(option: str, text: str, expected: str) -> tuple[float, float]:
     return low, high
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """What the columns of a table of cells are, and when a cell is near a minimum."""
-
-    log_sparsity: Annotated[
-        str, typer.Option(help="Column log_sparsity of a table: 'density', 'inverse-density', 'sparsity' or 'auto'.")
-    ] = "auto"
-    log_base: Annotated[str, typer.Option(help="Base of a table's logarithms, a number or e.")] = "10"
-    overlap: Annotated[str, typer.Option(help="Column last_polysemanticity of a table: 'root' or 'squares'.")] = "root"
-    tolerance: Annotated[
-        float | None, typer.Option(help="Distance up to which a table's cell is near a minimum; default 0.05.")
-    ] = None
-
-    def meaning(self) -> ColumnMeaning:
-        """Return what the columns are.
-
-        Raises:
-            ValueError: if one can't be that.
-        """
-        from ..foreign import ColumnMeaning
-
-        try:
-            base = math.e if self.log_base == "e" else float(self.log_base)
-        except ValueError:
-            raise ValueError(f"base of the logarithms must be a number or e, got {self.log_base!r}") from None
-        return ColumnMeaning(self.log_sparsity, base, self.overlap)
+TABLE_WORDS, READING_WORDS, MODEL_WORDS = (
+    tuple(field.name for field in fields(kind)) for kind in (TableOptions, ReadingOptions, ModelOptions)
+)
 
 
-TABLE_WORDS = tuple(field.name for field in fields(TableOptions))
+def _asked(problem: ModelOptions) -> ToyModel:
+    """Return the model of any cell, whose density and importance are none in particular.
+
+    Raises:
+        ValueError: if the model that is meant is none of a phase diagram, or an option says what varies.
+    """
+    varies("a phase diagram", AXES)
+    return COVERED.check(problem.over(otherwise={"features": {"density": 1.0}}))
 
 
 @with_groups
 def diagram(
+    problem: ModelOptions,
     grid: GridOptions,
     out: Annotated[Path, typer.Option(help="Folder for dataset, figure and ledger.")] = Path("out"),
-    source: Annotated[
+    drawn: Annotated[
         Path | None,
-        typer.Option(
-            "--from",
-            help="Draw this instead: a dataset (.zarr), weights (.npz, .pt, .safetensors) or a table of cells (.csv).",
-        ),
+        typer.Option("--from", help="Draw this instead: a dataset, weights or a table of cells (docs/foreign.md)."),
     ] = None,
-    layout: Layout = "auto",
     *,
+    reading: ReadingOptions,
     table: TableOptions,
     as_json: Json = False,
 ) -> None:
     """Compute and draw a phase diagram: published candidates, exact minima, trained models, and every run's account."""
-    if source is None:
-        goes_without("a diagram that is trained", (*TABLE_WORDS, "layout"))
+    if drawn is None:
+        goes_without("a diagram that is trained", (*TABLE_WORDS, *READING_WORDS))
         if grid.objective == "exact":
             goes_without("--objective exact", ("batch",))
-        _show_computed(grid, out, as_json=as_json)
-    elif source.suffix == TABLE_SUFFIX:
-        takes_only("--from with a table of cells", ("source", "out", "features", "hidden", "cells", *TABLE_WORDS))
-        _show_table(source, out, grid, table, as_json=as_json)
-    elif _holds_weights(source):
-        takes_only("--from with weights", ("source", "out", "layout"))
-        _show_weights(source, out, layout, as_json=as_json)
+        _show_computed(_asked(problem), grid, out, as_json=as_json)
+        return
+    from ..foreign import kind_of_file
+
+    kind = kind_of_file(drawn)
+    if kind == "table":
+        takes_only("--from with a table of cells", ("drawn", "out", "cells", *MODEL_WORDS, *TABLE_WORDS))
+        most = CELLS if grid.cells is None else grid.cells
+        show_table(drawn, _asked(problem), out, most, table, as_json=as_json)
+    elif kind == "weights":
+        takes_only("--from with weights", ("drawn", "out", *MODEL_WORDS, *READING_WORDS))
+        show_weights(drawn, problem, reading, out, as_json=as_json)
     else:
-        takes_only("--from with a dataset", ("source", "out", "features", "hidden"))
-        _show(_loaded(source, grid), out, kept=None, as_json=as_json)
+        takes_only("--from with a dataset", ("drawn", "out", *MODEL_WORDS))
+        show_dataset(drawn, problem, out, as_json=as_json)
 
 
-def _holds_weights(source: Path) -> bool:
-    from ..foreign import holds_models
-
-    return source.suffix in WEIGHT_SUFFIXES or holds_models(source)
-
-
-def _show_computed(grid: GridOptions, out: Path, *, as_json: bool) -> None:
+def _show_computed(model: ToyModel, grid: GridOptions, out: Path, *, as_json: bool) -> None:
     """Compute a phase diagram and show it."""
     from tegum.theory.storage import Destination
 
     from ..diagrams import DATASET_NAME, TRAINING, phase_diagram
 
-    settings, kept = grid.settings(), out / DATASET_NAME
+    settings, kept = grid.settings(model), out / DATASET_NAME
     least, steps = TRAINING[settings.n_features, settings.n_hidden][0], settings.recipe.steps
     if steps < least:
         complain(f"warning: in {steps} steps, fewer than {least}, many runs don't come to rest")
-    with Destination(out, (DATASET_NAME, *_names("diagram"))), _keeping(kept):
+    with Destination(out, (DATASET_NAME, *names_of("diagram"))), keeping_store(kept):
         with Stages() as stages:
             cells = f"{settings.cells} x {settings.cells} cells"
             stages.announce(
                 f"Exact minima and boundaries of {cells}, and {settings.seeds} runs of {steps:,} steps in each"
+                f"{in_time('features', 'hidden', 'x', 'y') if settings.n_features == 2 else ''}"
             )
             dataset = phase_diagram(
                 settings, out=out, report=stages.report, on_minima=lambda exact: stages.first(_cheapest(exact))
             )
-        _show(dataset, out, kept=kept, as_json=as_json)
+        show(dataset, out, kept=kept, as_json=as_json)
 
 
 def _cheapest(dataset: xr.Dataset) -> str:
@@ -242,132 +214,3 @@ def _cheapest(dataset: xr.Dataset) -> str:
     phases = Counter(cheapest_phases(dataset).ravel().tolist())
     shares = (f"{phase} in {count / phases.total():.1%}" for phase, count in phases.most_common())
     return f"the cheapest minimum is {', '.join(shares)} of the cells"
-
-
-def _show_weights(source: Path, out: Path, layout: str, *, as_json: bool) -> None:
-    """Show the phase diagram of somebody's weights."""
-    from tegum.theory.storage import Destination
-
-    kept = out / STORE_NAME
-    with Destination(out, (STORE_NAME, *_names("foreign"))), _keeping(kept):
-        with Stages() as stages:
-            dataset = _of_weights(source, kept, layout, stages.report)
-        _show(dataset, out, name="foreign", kept=kept, as_json=as_json)
-
-
-def _keeping(kept: Path) -> AbstractContextManager[None]:
-    """Say of an interruption what is kept in a store."""
-    return keeping(lambda: f"what was computed is in {kept}" if kept.exists() else "")
-
-
-def _names(name: str) -> tuple[str, str]:
-    """Return what figure and ledger of a phase diagram are called."""
-    return f"{name}.png", "ledger.json" if name == "diagram" else f"{name}.json"
-
-
-def _loaded(source: Path, grid: GridOptions) -> xr.Dataset:
-    """Return a dataset that was computed before.
-
-    Raises:
-        ValueError: if it is something else, or of another size.
-    """
-    from ..diagrams import load
-
-    dataset = load(source)
-    found, expected = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]), grid.sizes()
-    if found != expected:
-        sizes = [f"n={n}, m={m}" for n, m in (expected, found)]
-        raise ValueError(f"expected a dataset of {sizes[0]}, got one of {sizes[1]}")
-    return dataset
-
-
-def _of_weights(source: Path, store: Path, layout: str, report: Callable[[str, float], None]) -> xr.Dataset:
-    """Return the phase diagram of the weights in a file, kept in a zarr store.
-
-    Args:
-        source: file with several models for each cell of a grid, their densities and importances.
-        store: where the dataset is kept; an exact part of the same grid that is there is used again.
-        layout: of W, as `read_many` takes it.
-        report: called with the name of each stage.
-
-    Raises:
-        ValueError: if the file can't be read or its models are no grid.
-    """
-    from ..diagrams import save
-    from ..foreign import foreign_diagram, model_of_weights, read_many
-
-    batch = read_many(source, layout=layout)
-    if batch.model is None and (batch.density is None or batch.importance is None):
-        raise ValueError(f"a phase diagram needs the density and importance of each model, which {source} doesn't have")
-    dataset = foreign_diagram(batch, model_of_weights(batch), store=store, report=report)
-    dataset.attrs["source"] = source.name
-    save(dataset, store)
-    return dataset
-
-
-def _show(dataset: xr.Dataset, out: Path, *, name: str = "diagram", kept: Path | None, as_json: bool) -> None:
-    """Draw a phase diagram, write its ledger, and print it.
-
-    Args:
-        dataset: with trained runs.
-        out: folder for figure and ledger.
-        name: what the figure is called.
-        kept: where the dataset was written, if it was.
-        as_json: whether to print JSON.
-    """
-    from tegum.theory.storage import Destination
-
-    from ..diagrams import agreement, model_of
-    from ..figures import phase_diagram_figure, save_figure
-
-    ledger = agreement(dataset)
-    picture, book = (out / one for one in _names(name))
-    with Destination(out, _names(name)):
-        account = {"model": model_of(dataset).to_plain()} | ledger.as_json()
-        write_json(book, account)
-        save_figure(phase_diagram_figure(dataset, ledger), picture)
-    if as_json:
-        print_json(account)
-        return
-    console().print(model_of(dataset).describe(), soft_wrap=True)
-    print_ledger(ledger)
-    console().print(f"Wrote {picture}, {book}{'' if kept is None else f', {kept}'}.")
-
-
-def _show_table(source: Path, out: Path, grid: GridOptions, options: TableOptions, *, as_json: bool) -> None:
-    """Draw and account for a phase diagram that is a table of two numbers for each cell.
-
-    Args:
-        source: the .csv file.
-        out: folder for dataset, figure and account.
-        grid: its sizes, and at most how many densities and importances are compared.
-        options: what its columns are.
-        as_json: whether to print JSON.
-
-    Raises:
-        ValueError: if the table can't be read or an option is out of range.
-    """
-    from tegum.theory.storage import Destination
-
-    from ..diagrams import save
-    from ..figures import foreign_figure, save_figure
-    from ..foreign import TOLERANCE, compare_table, read_table, table_account
-
-    if grid.cells < 2:
-        raise ValueError(f"cells must be at least 2, got {grid.cells}")
-    table = read_table(source, options.meaning()).thinned(grid.cells)
-    tolerance = TOLERANCE if options.tolerance is None else options.tolerance
-    names = (*_names("foreign"), TABLE_STORE_NAME)
-    picture, book, store = (out / name for name in names)
-    with Destination(out, names):
-        n, m = grid.sizes()
-        dataset = compare_table(table, n_features=n, n_hidden=m, tolerance=tolerance)
-        account = table_account(dataset)
-        save(dataset, store)
-        write_json(book, account.as_json())
-        save_figure(foreign_figure(dataset, account), picture)
-    if as_json:
-        print_json(account.as_json())
-        return
-    print_cells(account)
-    console().print(f"Wrote {picture}, {book}, {store}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,31 +20,16 @@ from ..terminal import (
     print_table,
     taken,
     with_groups,
-    write_json,
-    write_text,
+    write_numbers,
 )
+from .loss_batch import LONG, quiet, remark, show_batch
 
 if TYPE_CHECKING:
     from ..foreign import Diagnosis, WeightBatch
 
-# Models of a batch that get a row each, features of a model that do, and phases that are counted by name.
-SHOWN, LISTED, COUNTED = 20, 8, 10
-# Features from which a model takes long enough for progress to be shown.
-LONG = 5
+# Features of a model that get a row each.
+LISTED = 8
 SUFFIXES = (".csv", ".json")
-SHORT = {"unexplained": "none"}
-BY_WEIGHTS = {
-    "in": "are in a minimum",
-    "on the way": "are on the way to one",
-    "at a saddle": "are at a saddle",
-    "elsewhere": "are elsewhere",
-}
-MEANING = {
-    "global": "in the basin of the cheapest minimum",
-    "other": "in the basin of another one that theory lists",
-    "unexplained": "in the basin of none",
-    "diverged": "have weights that aren't finite",
-}
 BELOW = {
     "minimum": "minimum below",
     "degenerate": "minimum below, flat",
@@ -78,20 +62,21 @@ def loss(
     as_json: Json = False,
 ) -> None:
     """Say of your own trained weights what they cost and store, if they are a minimum, and which one is below."""
-    from ..foreign import read_many, said_of_model
+    from tegum.theory.models import ToyModel
+
+    from ..foreign import read_many
 
     if not 0 <= tolerance < 1:
         raise ValueError(f"--tolerance must lie in [0, 1), got {tolerance:g}")
     if out is not None and out.suffix not in SUFFIXES:
         raise ValueError(f"--out must be a {' or '.join(SUFFIXES)} file, got {out.name!r}")
     batch = read_many(weights, layout=layout, weights_name=weights_name, bias_name=bias_name)
-    settled = options.settled(batch.weights.shape[-1])
-    model = options.over(said_of_model(batch, settled), where=str(weights))
+    model = ToyModel.from_plain(options.of_weights(batch, str(weights)))
     with ExitStack() as stack:
         if out is not None:
             stack.enter_context(taken([out]))
         if batch.weights[..., 0, 0].size > 1:
-            _batch(weights, batch, model, tolerance, out, as_json=as_json)
+            show_batch(weights, batch, model, tolerance, out, as_json=as_json)
         else:
             _model(weights, batch, model, tolerance, out, full=full, as_json=as_json)
 
@@ -108,7 +93,7 @@ def _model(
     one = model if model.batch_shape == () else model.take((0,) * len(model.batch_shape))
     W, b = batch.weights.reshape(m, n), batch.bias.reshape(n)
     with Stages() as stages:
-        report = stages.report if n >= LONG else _quiet
+        report = stages.report if n >= LONG else quiet
         minima, judged, left_out = None, {}, list[str]()
         if n <= MAX_LISTED_FEATURES:
             minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(one.take((None,))))
@@ -127,7 +112,7 @@ def _model(
     left_out = list(dict.fromkeys([*told["left_out"], *judged.pop("left_out", ()), *found.left_out]))
     plain = found.to_plain() | judged | {"left_out": left_out}
     if out is not None:
-        _write(out, plain, plain["features"])
+        write_numbers(out, plain, plain["features"])
     if as_json:
         print_json(plain)
         return
@@ -139,19 +124,10 @@ def _model(
             "loss_without_bias": found.loss,
             "loss_with_best_bias": found.best_bias_loss,
         }
-    _say(remarks(told))
+    remark(remarks(told))
     _show_losses(found)
     _show_sentences(found, judged)
     _show_features(found, out)
-
-
-def _say(sentences: Iterable[str]) -> None:
-    for sentence in sentences:
-        console().print(sentence)
-
-
-def _quiet(_: str, __: float) -> None:
-    """Say nothing: what is quick needs no bar."""
 
 
 def _show_losses(found: Diagnosis) -> None:
@@ -184,7 +160,7 @@ def _show_sentences(found: Diagnosis, judged: dict[str, Any]) -> None:
             f"The descent stopped where the gradient is {found.below.gradient_norm:.1e}: no minimum is known there."
         )
     told.append(f"Phase: overlaps |cos| and lengths up to --tolerance {found.tolerance:g} count as none.")
-    _say([*told, *([_sentence(judged)] if "verdict" in judged else [])])
+    remark([*told, *([_sentence(judged)] if "verdict" in judged else [])])
 
 
 def _show_features(found: Diagnosis, out: Path | None) -> None:
@@ -239,123 +215,3 @@ def _sentence(model: dict[str, Any]) -> str:
         f"What noise explains is that of {recipe} with {PAPER_RECIPE.batch_size:,} inputs; the file doesn't say more."
     )
     return f"{texts[model['verdict']]} {assumed}"
-
-
-def _batch(path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, as_json: bool) -> None:
-    """Print an account of a batch: counts and quantiles first, and a row for each model where these are few."""
-    from tegum.theory.minima import MAX_LISTED_FEATURES
-
-    from ..foreign import batch_report, reading, remarks
-
-    with Stages() as stages:
-        count = batch.weights[..., 0, 0].size
-        long = batch.weights.shape[-1] >= LONG or count > SHOWN
-        report = batch_report(batch, model, tolerance=tolerance, report=stages.report if long else _quiet)
-    if out is not None:
-        _write(out, report, [_row(one) for one in report["models"]])
-    if as_json:
-        print_json(report)
-        return
-    console().print(f"{path}: {report['told']}")
-    told = reading(batch, model)
-    told["left_out"] = list(dict.fromkeys([*told["left_out"], *report["left_out"]]))
-    _say(remarks(told))
-    searched = any("nearest_minimum" in model for model in report["models"])
-    _show_counts(report)
-    if count <= SHOWN:
-        _show_rows(report, searched=searched)
-    else:
-        console().print(f"All are in {out}." if out is not None else "--out FILE.csv, or --json, has a row for each.")
-    console().print(f"Phase: overlaps |cos| and lengths up to --tolerance {tolerance:g} count as none.")
-    if batch.weights.shape[-1] > MAX_LISTED_FEATURES:
-        console().print("Minima are searched for in models of up to 4 features; each model alone is told more of.")
-
-
-def _show_counts(report: dict[str, Any]) -> None:
-    count = report["count"]
-    told = [(text, report["verdicts"].get(name)) for name, text in BY_WEIGHTS.items()]
-    told += [(text, report["outcomes"].get(name)) for name, text in MEANING.items()]
-    phases = list(report["phases"].items())
-    told += [(f"  look like {label}", number) for label, number in phases[:COUNTED]]
-    rest = sum(number for _, number in phases[COUNTED:])
-    told.append((f"  look like one of {len(phases) - COUNTED} others", rest))
-    rows = [[text, f"{number}", f"{number / count:.2%}"] for text, number in told if number]
-    print_table(f"{count} models on the exact loss", ["", "models", "share"], rows)
-    if report["loss_quantiles"]:
-        rows = [["loss", *(f"{value:.6g}" for value in report["loss_quantiles"].values())]]
-        best = report["best_bias_loss_quantiles"]
-        if best:
-            rows.append(["with the best bias", *(f"{value:.6g}" for value in best.values())])
-        print_table("Losses", ["", *report["loss_quantiles"]], rows)
-
-
-def _show_rows(report: dict[str, Any], *, searched: bool) -> None:
-    rows, biases = [], bool(report["best_bias_loss_quantiles"])
-    for model in report["models"]:
-        place = ", ".join(map(str, model["index"]))
-        loss = "" if model["loss"] is None else f"{model['loss']:.6g}"
-        row = [place, _number(model["density"]), _relative(model["importance"]), loss]
-        if biases:
-            row.append(f"{model['best_bias_loss']:.6g}" if "best_bias_loss" in model else "")
-        if "nearest_minimum" in model:
-            near = model["nearest_minimum"]
-            row += [near["phase"], f"{near['distance']:.2g}", SHORT.get(model["outcome"], model["outcome"])]
-            row += [model.get("verdict", "")]
-        else:
-            row += [model["phase"] or "", *(["", "diverged", ""] if searched else [])]
-        rows.append(row)
-    columns = [
-        "model",
-        "1-S",
-        "r",
-        "loss",
-        *(["best bias"] if biases else []),
-        *(["basin of", "moved", "account", "is"] if searched else ["phase"]),
-    ]
-    print_table("Each model", columns, rows)
-
-
-def _row(model: dict[str, Any]) -> dict[str, Any]:
-    """Return what a table of a batch has of one model."""
-    near, best = model.get("nearest_minimum", {}), model.get("global_minimum", {})
-    return {
-        "model": " ".join(map(str, model["index"])),
-        **{
-            name: model.get(name)
-            for name in ("loss", "best_bias_loss", "mean_loss", "gradient_norm", "phase", "verdict", "outcome")
-        },
-        "basin_of": near.get("phase"),
-        "basin_loss": near.get("loss"),
-        "distance": near.get("distance"),
-        "best_phase": best.get("phase"),
-        "best_loss": best.get("loss"),
-    }
-
-
-def _write(out: Path, whole: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Write all numbers to a file: a table of rows, or everything as JSON."""
-    import csv
-    from io import StringIO
-
-    if out.suffix == ".json":
-        write_json(out, whole)
-        return
-    text = StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_text(out, text.getvalue())
-
-
-def _number(value: float | list[float]) -> str:
-    return " ".join(f"{x:.3g}" for x in value) if isinstance(value, list) else f"{value:.3g}"
-
-
-def _relative(importance: float | list[float]) -> str:
-    """Return the last feature's importance against the others', or all if those differ."""
-    if not isinstance(importance, list):
-        return f"{1:g}"
-    first = importance[0]
-    if all(value == first for value in importance[:-1]):
-        return f"{importance[-1] / first:.3g}"
-    return _number(importance)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..terminal import (
+    Coverage,
     Full,
     Json,
     ModelOptions,
@@ -16,17 +17,18 @@ from ..terminal import (
     by_effort,
     console,
     goes_without,
+    in_time,
     keeping,
     print_json,
     print_table,
-    single,
+    say,
     takes_only,
     with_groups,
     write_json,
 )
 
 if TYPE_CHECKING:
-    from tegum.theory.models import Amplitude
+    from tegum.theory.models import Amplitude, ToyModel
     from tegum.theory.packing import BestPacking, Packed, Transition
 
     from ..geometry import FreeRow
@@ -38,8 +40,9 @@ LOWEST, HIGHEST, POINTS, FULL_POINTS = 1.01, 1000.0, 7, 30
 FINITE = ("copies", "stored", "used", "loss", "status")
 ACCOUNT, FIGURE = "packing.json", "packing.png"
 FREE_TABLE, FREE_FIGURE = "free-packing.csv", "free-packing.png"
-# What packings have no choice of.
-CHOICES = ("bias", "targets", "reduction")
+COVERED = Coverage("packings are", "tegum minima takes any law", amplitudes=True)
+# A placeholder where all densities are gone through.
+ANY_DENSITY = 0.5
 # A free packing beats the atlas's product if it saves this share more.
 MORE = 1e-6
 
@@ -65,31 +68,59 @@ def packing(
     """
     if free is not None:
         takes_only("--free, which goes through densities of its own and uniform amplitudes,", ("free", "out"))
-    density, amplitude, sizes = _asked(problem)
-    if free is None and density is not None:
+    asked = _asked(problem)
+    if free is None and asked.density is not None:
         goes_without("a packing at one density, which is only printed,", ("free", "full", "out"))
-        _show_packing(density, amplitude, sizes, as_json=as_json)
+        _show_packing(asked, asked.density, as_json=as_json)
         return
     with Stages() as stages:
         if free is not None:
-            _show_free(out, free, stages, as_json=as_json)
+            _show_free(out, free, asked, stages, as_json=as_json)
         else:
             points = by_effort(None, POINTS, FULL_POINTS, full=full)
-            _show_transitions(out, amplitude, points, stages, located=full, as_json=as_json)
+            _show_transitions(out, asked, points, stages, located=full, as_json=as_json)
 
 
 class _Asked(NamedTuple):
     """What is packed.
 
     Attributes:
+        model: of these features; sizes and density are placeholders unless they are given.
         density: 1 − S of all features, or None for all densities.
-        amplitude: of active features.
         sizes: n and m of a finite packing, or None for n ≫ m.
     """
 
+    model: ToyModel
     density: float | None
-    amplitude: Amplitude
     sizes: tuple[int, int] | None
+
+    @property
+    def amplitude(self) -> Amplitude:
+        """That of active features."""
+        amplitude: Amplitude = self.model.features.amplitude
+        return amplitude
+
+    @property
+    def words(self) -> str:
+        """What is packed, in full."""
+        from tegum.theory.models import model_parts
+
+        parts = model_parts(self.model)
+        if self.density is None:
+            parts["law"] = "independent"
+        if self.sizes is None:
+            parts["sizes"] = "equal features, n ≫ m"
+        return ", ".join(parts.values())
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The description of the model, which leaves open what isn't given."""
+        plain = self.model.to_plain()
+        if self.density is None:
+            del plain["features"]["density"]
+        if self.sizes is None:
+            del plain["n_features"], plain["n_hidden"]
+        return plain
 
 
 def _asked(problem: ModelOptions) -> _Asked:
@@ -98,45 +129,32 @@ def _asked(problem: ModelOptions) -> _Asked:
     Raises:
         ValueError: if options can't be read, or the model isn't one of equal, independent features without penalties.
     """
-    from tegum.theory.models import Amplitude, ToyModel
+    from tegum.theory.models import ToyModel
 
-    if problem.source is None and (
-        (problem.features is None) != (problem.hidden is None)
-        or (problem.features is not None and problem.density is None)
-    ):
-        raise ValueError("a finite packing needs --density, --features and --hidden together")
+    sizes = problem.sizes()
     plain = problem.described(whole=False)
-    law = plain["features"]["law"]
-    if law != "independent":
-        raise ValueError(f"packings are of independent features (tegum minima takes any law), got the law {law}")
-    amplitude = Amplitude.from_plain(plain["features"].get("amplitude", "uniform"))
-    given = "density" in plain["features"]
-    value = plain["features"].get("density")
+    features, law = plain["features"], plain["features"]["law"]
+    given = "density" in features
+    if len(sizes) == 1 or (sizes and not given and problem.source is None):
+        raise ValueError("a finite packing needs --density, --features and --hidden together")
+    value = features.get("density")
     if isinstance(value, float) and not 0 < value < 1:
         raise ValueError(f"--density must lie in (0, 1), got {value:g}; without it, all densities are gone through")
-    model = single(
-        ToyModel.from_plain({**plain, "features": {"density": 1, **plain["features"]}}), "features are packed"
-    )
-    model.check_plain("tegum packing", *CHOICES)
-    densities = model.densities()
-    if model.has_penalty or (densities != densities[0]).any() or (model.importances() != 1).any():
-        raise ValueError(
-            "packings are of equal features of importance 1 without penalties (tegum minima takes others), got "
-            f"{model.describe()}"
-        )
-    sized = problem.source is not None or problem.features is not None
-    sizes = (model.n_features, model.n_hidden) if sized else None
-    return _Asked(float(densities[0]) if given else None, amplitude, sizes)
+    if law == "independent" and not given:
+        plain = plain | {"features": {"density": ANY_DENSITY, **features}}
+    model = COVERED.check(ToyModel.from_plain(plain))
+    density = float(model.densities()[0]) if given else None
+    return _Asked(model, density, (model.n_features, model.n_hidden) if sizes and given else None)
 
 
-def _show_packing(density: float, amplitude: Amplitude, sizes: tuple[int, int] | None, *, as_json: bool) -> None:
+def _show_packing(asked: _Asked, density: float, *, as_json: bool) -> None:
     """Print what every polytope of the atlas saves at one density, and the best finite packing if sizes are given."""
     from tegum.theory.packing import best_packing, finite_packing
 
-    packing = best_packing(density, amplitude=amplitude)
+    packing, sizes = best_packing(density, amplitude=asked.amplitude), asked.sizes
     finite = None if sizes is None else finite_packing(*sizes, packing)
     if as_json:
-        found: dict[str, Any] = {"model": _model(density, amplitude, sizes), "density": density}
+        found: dict[str, Any] = {"model": asked.plain, "density": density}
         found["polytopes"] = [_plain(one) for one in packing.polytopes]
         if finite is not None:
             found["finite"] = {name: getattr(finite, name) for name in FINITE}
@@ -147,16 +165,15 @@ def _show_packing(density: float, amplitude: Amplitude, sizes: tuple[int, int] |
         for one in packing.polytopes
     ]
     columns = ["polytope", "d/k", "saved for each dimension", "squared length", "bias", "status"]
-    print_table(f"Polytopes of {_words(density, amplitude, sizes)}", columns, rows)
+    say(asked.words)
+    print_table("Polytopes of the atlas", columns, rows)
     if finite is not None:
         copies = ", ".join(f"{count} × {name}" for name, count in finite.copies.items()) or "nothing"
         stored = f"{finite.stored} features in {finite.used} dimensions"
         console().print(f"Best for {sizes}: {copies}; {stored}, loss {finite.loss:.10g}.")
 
 
-def _show_transitions(
-    out: Path, amplitude: Amplitude, points: int, stages: Stages, *, located: bool, as_json: bool
-) -> None:
+def _show_transitions(out: Path, asked: _Asked, points: int, stages: Stages, *, located: bool, as_json: bool) -> None:
     """Compute the best packing along 1/(1−S), draw it, and print where it changes."""
     from numpy import array
 
@@ -169,19 +186,20 @@ def _show_transitions(
     with Destination(out, (ACCOUNT, FIGURE)):
         stages.announce(
             f"The best packing at {points} densities, 1/(1−S) from {LOWEST:g} to {HIGHEST:g}"
-            f"{', then where it changes' * located}"
+            f"{', then where it changes' * located}{in_time('amplitude')}"
         )
         stages.report("packings", 0.0)
         packings, transitions = packing_transitions(
             places,
-            amplitude=amplitude,
+            amplitude=asked.amplitude,
             located=located,
             on_progress=lambda share: stages.report("packings", share),
             on_packing=lambda found: stages.first(_best(found)),
             on_located=lambda share: stages.report("transitions", share),
         )
         account = {
-            "amplitude": amplitude.to_plain(),
+            "model": asked.plain,
+            "amplitude": asked.amplitude.to_plain(),
             "inverse_densities": places.tolist(),
             "transitions_located": located,
             "best": [packing.best.name for packing in packings],
@@ -192,10 +210,11 @@ def _show_transitions(
     if as_json:
         print_json(account)
         return
+    say(asked.words)
     if located:
-        _print_transitions(transitions, packings[0].best.name, amplitude, points)
+        _print_transitions(transitions, packings[0].best.name, points)
     else:
-        _print_packings(packings, amplitude)
+        _print_packings(packings)
     console().print(f"Wrote {out / FIGURE}, {out / ACCOUNT}.", soft_wrap=True)
 
 
@@ -206,12 +225,12 @@ def _best(packing: BestPacking) -> str:
     return f"at 1/(1−S) = {1 / packing.density:.6g} the {best.name} saves most, {best.gain:.6g} for each dimension"
 
 
-def _print_packings(packings: tuple[BestPacking, ...], amplitude: Amplitude) -> None:
+def _print_packings(packings: tuple[BestPacking, ...]) -> None:
     rows = [
         [one.best.name, f"{place:.4g}", f"{one.best.gain:.10g}"]
         for one, place in zip(packings, _places(len(packings)), strict=True)
     ]
-    title = f"The best packing of {_words(None, amplitude, None)}; --full locates where it changes"
+    title = "The best packing; --full locates where it changes"
     print_table(title, ["phase", "at 1/(1−S)", "saved for each dimension"], rows)
 
 
@@ -222,25 +241,11 @@ def _places(points: int) -> list[float]:
     return [float(1 + value) for value in geomspace(LOWEST - 1, HIGHEST - 1, points)]
 
 
-def _print_transitions(transitions: tuple[Transition, ...], first: str, amplitude: Amplitude, points: int) -> None:
+def _print_transitions(transitions: tuple[Transition, ...], first: str, points: int) -> None:
     rows = [[first, "", ""]]
     rows += [[one.after, f"{one.inverse_density:.10g}", f"{one.error:.0e}"] for one in transitions]
-    title = f"The best packing of {_words(None, amplitude, None)}; at {points} densities and where it changes between"
+    title = f"The best packing; at {points} densities and where it changes between"
     print_table(title, ["phase", "from 1/(1−S)", "error"], rows)
-
-
-def _words(density: float | None, amplitude: Amplitude, sizes: tuple[int, int] | None) -> str:
-    """Return what is packed, in full."""
-    many = "equal features, n ≫ m" if sizes is None else f"{sizes[0]:,} features in {sizes[1]:,} dimensions"
-    density_of = "" if density is None else f", density {density!r}"
-    return f"{many}, independent{density_of}, {amplitude.describe()}, importance 1, no penalties"
-
-
-def _model(density: float, amplitude: Amplitude, sizes: tuple[int, int] | None) -> dict[str, Any] | None:
-    """Return the description of a finite packing's model; many features are none in particular."""
-    from tegum.theory.models import IndependentFeatures, ToyModel
-
-    return None if sizes is None else ToyModel(*sizes, IndependentFeatures(density, amplitude=amplitude)).to_plain()
 
 
 def _plain(one: Packed) -> dict[str, Any]:
@@ -248,7 +253,7 @@ def _plain(one: Packed) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in vars(one).items()}
 
 
-def _show_free(out: Path, most: int, stages: Stages, *, as_json: bool) -> None:
+def _show_free(out: Path, most: int, asked: _Asked, stages: Stages, *, as_json: bool) -> None:
     """Optimise few features freely, and keep, draw and print what is found; rows that are there aren't searched again.
 
     Raises:
@@ -280,7 +285,7 @@ def _show_free(out: Path, most: int, stages: Stages, *, as_json: bool) -> None:
         save_figure(free_packing_figure(rows), out / FREE_FIGURE)
     better = [row for row in rows if row.gain > row.product_gain * (1 + MORE)]
     if as_json:
-        print_json({"searches": len(rows), "better": [asdict(row) for row in better]})
+        print_json({"model": asked.plain, "searches": len(rows), "better": [asdict(row) for row in better]})
         return
     lines = [
         [
@@ -289,6 +294,7 @@ def _show_free(out: Path, most: int, stages: Stages, *, as_json: bool) -> None:
         ]
         for row in better
     ]
+    say(asked.words)
     columns = ["1/(1−S)", "d", "k", "found", "product of the atlas", "saves more by", "against the best in plenty"]
     print_table(f"{len(better)} of {len(rows)} searches beat the best tegum product of the atlas", columns, lines)
     console().print(f"Wrote {path}, {out / FREE_FIGURE}.", soft_wrap=True)

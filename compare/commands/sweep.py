@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..terminal import (
     Seeds,
     TrainingOptions,
     complain,
+    named,
     numbers,
     print_json,
     say,
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from tegum.empirical.sweeps import Sweep
 
 
-PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
-CHOICES = {"bias": "free", "targets": "all", "reduction": "sum"}
+# Models of several sizes that are told, each in a line; JSON has all.
+TOLD = 8
 WITHOUT_DENSITY = "sets how many features are on, and has no axis of densities: see tegum train"
 COVERED = "a sweep is of models with one density and importances 1, …, 1, r (train in Python takes any batch)"
 
@@ -100,13 +102,16 @@ class AxisOptions:
         Raises:
             ValueError: if one can't be read, two are of the same parameter, or the model isn't one that a sweep trains.
         """
+        from tegum.theory.models import CHOICES, PENALTIES
+
         axes = self._axes()
         plain = self._constant(axes)
         features = plain["features"]
         if features["law"] not in ("independent", *GROUPED):
             without = WITHOUT_DENSITY if features["law"] in COUNTED else f"isn't one that a sweep trains: {COVERED}"
             raise ValueError(f"--law {features['law']} {without}")
-        for name, meant in CHOICES.items():
+        for name, words in CHOICES.items():
+            meant = next(iter(words))
             if plain.get(name, meant) != meant:
                 raise ValueError(f"{COVERED}, got {name} {plain[name]!r}")
         if "density" not in features and "density" not in axes:
@@ -122,6 +127,8 @@ class AxisOptions:
 
     def _axes(self) -> dict[str, Any]:
         """Return what varies, and whole numbers that needn't."""
+        from tegum.theory.models import PENALTIES
+
         for several, one in (("densities", "density"), ("importances", "importance")):
             if getattr(self, several) is not None and getattr(self, one) is not None:
                 raise ValueError(f"--{several} is an axis of what --{one} sets: leave one of the two out")
@@ -140,6 +147,8 @@ class AxisOptions:
 
     def _constant(self, axes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the description of what doesn't vary."""
+        from tegum.theory.models import PENALTIES
+
         for name in ("density", "importance"):
             if "," in (getattr(self, name) or ""):
                 raise ValueError(
@@ -217,6 +226,7 @@ def sweep(
         raise ValueError(f"--out must name the folder of a dataset, got {str(out)!r}: choose another place")
     given = axes.arguments() | {"seeds": whole_numbers("seeds", seeds)}
     from tegum.empirical.sweeps import sweep
+    from tegum.theory.models import ToyModel
 
     from ..progress import InterruptedRunError
 
@@ -227,10 +237,47 @@ def sweep(
         raise typer.Exit(FAILED) from None
     if run.status == "interrupted":
         raise InterruptedRunError(run.reason)
+    models = _models(run, given)
     if as_json:
-        print_json(_summary(run, out))
+        print_json(named(models) | _summary(run, out))
         return
+    for model in models[:TOLD]:
+        say(ToyModel.from_plain(model).describe())
+    if len(models) > TOLD:
+        say(f"and {len(models) - TOLD} other sizes; --json describes all")
     say(f"{run.reason}: {run.models} models in {out}, dimensions {_dimensions(run)}.")
+
+
+def _models(run: Sweep, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the descriptions of what was trained, one for each size; numbers that vary are axes of a batch.
+
+    Args:
+        run: what was trained.
+        given: what `sweep` was given.
+    """
+    import numpy as np
+
+    from tegum.theory.models import PENALTIES, IndependentFeatures, ToyModel
+
+    whole = json.loads(run.dataset.attrs["model"])
+    if whole is not None:
+        return [whole]
+    names = [name for name in ("density", "relative_importance", *PENALTIES) if isinstance(given[name], list)]
+    values: dict[str, Any] = {
+        name: np.array(given[name], dtype=float) for name in ("density", "relative_importance", *PENALTIES)
+    }
+    values |= dict(zip(names, np.ix_(*(values[name] for name in names)), strict=True))
+    law, density = given.get("law", IndependentFeatures), values.pop("density")
+    importance = values.pop("relative_importance")[..., None]
+    sizes = [np.atleast_1d(given[name]).tolist() for name in ("n_features", "n_hidden")]
+    features = law(density.reshape(-1, 1)).take((density.size,), np.arange(density.size).reshape(density.shape))
+    return [
+        ToyModel(
+            n, m, features, np.concatenate([np.ones((*importance.shape[:-1], n - 1)), importance], axis=-1), **values
+        ).to_plain()
+        for n in sizes[0]
+        for m in sizes[1]
+    ]
 
 
 def _summary(run: Sweep, out: Path) -> dict[str, Any]:

@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Json, Stages, console, print_json, print_table, say, taken, takes_only, with_groups
+from ..terminal import (
+    Json,
+    ModelOptions,
+    Stages,
+    console,
+    print_json,
+    print_table,
+    say,
+    taken,
+    takes_only,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from tegum.theory.spheres import ThomsonMinimum
 
+    from ..foreign import WeightBatch
     from ..geometry import ThomsonComparison
 
 # Dimensions of the Thomson problem.
@@ -43,9 +55,6 @@ class FeatureOptions:
         Path | None,
         typer.Option(help="Hold the features of these trained weights against as many points instead, all or N."),
     ] = None
-    density: Annotated[
-        float | None, typer.Option(help="With --against: feature density 1-S for exact losses; default the file's.")
-    ] = None
     factors: Annotated[bool, typer.Option("--factors", help="With --against: each tegum factor by itself.")] = False
 
 
@@ -55,13 +64,18 @@ def thomson(
     *,
     search: SearchOptions,
     features: FeatureOptions,
+    problem: ModelOptions,
     as_json: Json = False,
 ) -> None:
-    """Find the lowest Coulomb energy of points on a sphere (the Thomson problem), or hold features against it."""
+    """Find the lowest Coulomb energy of points on a sphere (the Thomson problem), or hold features against it.
+
+    Options of a model go with --against, where the file leaves it open; losses need a density.
+    """
     with Stages() as stages:
         if features.against is not None:
-            takes_only("--against", ("n", "seed", *(field.name for field in fields(FeatureOptions))))
-            _show_comparisons(features.against, n, features, search.seed, stages.report, as_json=as_json)
+            words = [field.name for kind in (FeatureOptions, ModelOptions) for field in fields(kind)]
+            takes_only("--against", ("n", "seed", *words))
+            _show_comparisons(features.against, n, features, problem, search.seed, stages.report, as_json=as_json)
             return
         if n is None:
             raise ValueError("expected a number of points, or --against FILE")
@@ -130,21 +144,26 @@ def _show_comparisons(
     path: Path,
     n: int | None,
     options: FeatureOptions,
+    problem: ModelOptions,
     seed: int,
     report: Callable[[str, float], None],
     *,
     as_json: bool,
 ) -> None:
     """Print how trained features compare with the Thomson problem: of each model, or of each of its tegum factors."""
-    density, factors = options.density, options.factors
-    if density is not None and not 0 < density < 1:
-        raise ValueError(f"density must lie in (0, 1), got {density:g}")
-    found, left_out = _compared(path, n, options, seed, report)
+    from ..foreign import read_many
+
+    # Biases play no part here.
+    batch = replace(read_many(path), common_bias=False)
+    asked = _asked(problem, batch, path)
+    found, left_out = _compared(batch, asked, n, options, seed, report)
     if not found and not left_out:
         raise ValueError(f"{path} holds nothing with {n} represented features")
     if as_json:
-        print_json([{"model": model, "features": features, **_plain(one)} for model, features, one in found])
+        plain = [{"number": model, "features": features, **_plain(one)} for model, features, one in found]
+        print_json({"model": asked.plain, "comparisons": plain})
         return
+    say(f"{path}: {asked.words}")
     rows = []
     for model, features, one in found:
         numbers = _plain(one)
@@ -164,29 +183,72 @@ def _show_comparisons(
     columns = ["model", "features", "k/d", "ratio", "distance", "ReLU²", "Thomson", "its loss"]
     print_table("Features on the sphere, beside points of least Coulomb energy", columns, rows)
     if left_out:
-        what = "tegum factors" if factors else "models"
+        what = "tegum factors" if options.factors else "models"
         console().print(f"Left out: {left_out} {what} that diverged or span less than two dimensions.", soft_wrap=True)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Which models the weights are of.
+
+    Attributes:
+        plain: their description, without a density if nobody says it.
+        words: the same in words.
+        densities: of each model's features, shape (models, n); None if losses aren't compared.
+    """
+
+    plain: dict[str, Any]
+    words: str
+    densities: Any
+
+
+def _asked(problem: ModelOptions, batch: WeightBatch, path: Path) -> _Asked:
+    """Return which models the weights of a file are of.
+
+    Raises:
+        ValueError: if options contradict the file, or are of a model whose losses aren't compared.
+    """
+    import numpy as np
+
+    from tegum.theory.models import AMPLITUDES, ToyModel, model_parts
+
+    plain = problem.of_weights(batch, str(path), whole=False)
+    features = plain["features"]
+    if features["law"] == "independent" and "density" not in features:
+        parts = model_parts(ToyModel.from_plain({**plain, "features": {"density": 1, **features}}))
+        parts["law"] = "independent, of a density that isn't said, and without losses therefore"
+        return _Asked(plain, ", ".join(parts.values()), None)
+    model = ToyModel.from_plain(plain)
+    covered = model.features.kind == "independent" and model.features.amplitude == AMPLITUDES["uniform"]
+    if not covered and problem.density is not None:
+        raise ValueError(
+            "losses are compared of independent features, uniform on [0, 1] (tegum loss takes any model), got "
+            f"{model.describe()}: leave --density out"
+        )
+    densities = None
+    if covered:
+        n = model.n_features
+        densities = np.broadcast_to(model.densities(), (*batch.batch_shape, n)).reshape(-1, n)
+        if problem.density is not None and (densities == 1).any():
+            raise ValueError(f"losses are compared at densities in (0, 1), got {model.describe()}: leave --density out")
+    return _Asked(model.to_plain(), f"{model.describe()}{'' if covered else '; no losses'}", densities)
+
+
 def _compared(
-    path: Path, n: int | None, options: FeatureOptions, seed: int, report: Callable[[str, float], None]
+    batch: WeightBatch,
+    asked: _Asked,
+    n: int | None,
+    options: FeatureOptions,
+    seed: int,
+    report: Callable[[str, float], None],
 ) -> tuple[list[tuple[int, list[int], ThomsonComparison]], int]:
     """Return model, features and comparison of what a file holds, and how many have nothing to compare."""
     from tegum.theory.geometry import tegum_factors
 
-    from ..foreign import model_of_weights, read_many
     from ..geometry import TOLERANCE, represented, thomson_comparison
 
-    batch = read_many(path)
-    if options.density is not None or (batch.model is None and batch.density is not None):
-        # Its losses are those of independent features with amplitudes on [0, 1], whose files have their density.
-        if batch.model is not None and batch.density is None:
-            raise ValueError(f"{path} is of {batch.model.describe()}, whose loss isn't that of --density: leave it out")
-        # Biases play no part here.
-        model_of_weights(replace(batch, common_bias=False), options.density)
     m, count = batch.weights.shape[-2:]
     weights, finite = batch.weights.reshape(-1, m, count), batch.finite.reshape(-1)
-    densities = None if batch.density is None else batch.density.reshape(-1, count)
     found, left_out = [], 0
     for model, own in enumerate(weights):
         split = options.factors and bool(finite[model])
@@ -197,10 +259,10 @@ def _compared(
                 continue
             if n is not None and len(represented(own[:, members])[0]) != n:
                 continue
-            # What the file says counts if it is one number.
-            stated = set() if densities is None else {float(value) for value in densities[model, members]}
-            law = options.density or (stated.pop() if len(stated) == 1 else None)
-            one = thomson_comparison(own[:, members], density=law if law != 1 else None, seed=seed)
+            # Losses are those of features of one density.
+            stated = set() if asked.densities is None else {float(p) for p in asked.densities[model, members]}
+            density = stated.pop() if len(stated) == 1 else None
+            one = thomson_comparison(own[:, members], density=density if density != 1 else None, seed=seed)
             found.append((model, [members[i] for i in one.features], one))
         report("models", (model + 1) / len(weights))
     return found, left_out

@@ -20,6 +20,7 @@ from ..terminal import (
     new_file,
     print_json,
     print_table,
+    say,
     single,
     watched,
     whole_numbers,
@@ -184,7 +185,8 @@ def _show(summary: dict[str, Any], model: ToyModel) -> None:
         error = "" if run["loss_error"] is None else f"{run['loss_error']:.1g}"
         rows.append([str(run["seed"]), loss, error, str(run["steps"]), run["status"], run["phase"] or ""])
     shown = "" if len(runs) <= SHOWN else f", the first {SHOWN} of {len(runs)} seeds; --json has all"
-    title = f"{summary['architecture']} with {model.describe()}{shown}"
+    say(model.describe())
+    title = f"{summary['architecture']}{shown}"
     print_table(title, ["seed", "loss", "error", "steps", "status", "phase"], rows)
     if best is not None:
         named = f", {best['phase']}" if best["phase"] else ""

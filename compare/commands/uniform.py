@@ -8,7 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal import Full, Json, Stages, by_effort, console, either, keeping, print_json, print_table, write_json
+from ..terminal import (
+    Coverage,
+    Full,
+    Json,
+    ModelOptions,
+    Stages,
+    by_effort,
+    console,
+    either,
+    in_time,
+    keeping,
+    named,
+    print_json,
+    print_table,
+    say,
+    varies,
+    with_groups,
+    write_json,
+    written,
+)
 
 if TYPE_CHECKING:
     from tegum.theory.numerics import FloatArray
@@ -26,9 +45,12 @@ POINTS, FULL_POINTS = 6, 24
 STEPS, FULL_STEPS = 2000, 8000
 _DEFAULT_SIZES = either(" and ".join(SIZES), " and ".join(FULL_SIZES))
 ACCOUNT, FIGURE = "uniform.json", "uniform.png"
+COVERED = Coverage("tegum uniform is", "tegum train and tegum sweep train others")
 
 
+@with_groups
 def uniform(
+    problem: ModelOptions,
     size: Annotated[
         list[str] | None,
         typer.Option("--size", help=f"n,m of the models, once for each size; {_DEFAULT_SIZES}."),
@@ -46,10 +68,11 @@ def uniform(
     device: Annotated[str, typer.Option(help="Device for training: auto, cpu or cuda.")] = "auto",
     full: Full = False,
     out: Annotated[Path, typer.Option(help="Folder for trained models, figure and account.")] = Path("out/uniform"),
+    *,
     as_json: Json = False,
 ) -> None:
     """Train models of many equal features along 1/(1-S), and hold them against the best packings of polytopes."""
-    sizes = [_size(words) for words in by_effort(size or None, list(SIZES), list(FULL_SIZES), full=full)]
+    sizes = _sizes(problem, size, full=full)
     points = by_effort(points, POINTS, FULL_POINTS, full=full)
     steps = by_effort(steps, STEPS, FULL_STEPS, full=full)
     if not 2 <= points <= MOST_POINTS:
@@ -105,10 +128,10 @@ def _held(
 
     report = stages.report
     check_uniform(sizes, places, out=out, **training)
-    named = " and ".join(f"n={n}, m={m}" for n, m in sizes)
+    told = " and ".join(f"n={n}, m={m}" for n, m in sizes)
     stages.announce(
         f"The best packings at {len(places)} densities{' and where they change' * located}, {training['steps']:,} "
-        f"steps of training of {named} at each, and exact losses"
+        f"steps of training of {told} at each, and exact losses{in_time('seed', 'learning_rate')}"
     )
     report("packings", 0.0)
     packings, transitions = packing_transitions(
@@ -119,7 +142,7 @@ def _held(
     )
     stages.first("; ".join(_predicted(n, m, packings) for n, m in sizes))
     trained = train_uniform(sizes, places, out=out, report=report, **training)
-    runs = []
+    runs: list[dict[str, Any]] = []
     for (n, m), models in zip(sizes, trained, strict=True):
         stage = f"losses n={n}, m={m}"
         runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]
@@ -143,6 +166,26 @@ def _draw(sweep: UniformSweep, out: Path, report: Callable[[str, float], None]) 
     save_figure(uniform_figure(sweep), out / FIGURE)
 
 
+def _sizes(problem: ModelOptions, size: list[str] | None, *, full: bool) -> list[tuple[int, int]]:
+    """Return n and m of the models.
+
+    Raises:
+        ValueError: if the model is none of many equal features, or two options say what its size is.
+    """
+    varies("tegum uniform", {"density": "--points says how many densities there are"})
+    # Where sizes aren't said, any will do to look at the rest.
+    COVERED.check(problem.over(otherwise={"features": {"density": 0.5}}))
+    said = problem.sizes()
+    if not said:
+        return [_size(words) for words in by_effort(size or None, list(SIZES), list(FULL_SIZES), full=full)]
+    ways = [option for name in ("source", "features", "hidden") if (option := written(name))]
+    if size:
+        raise ValueError(f"--size and {' and '.join(ways)} say the sizes of the models twice: leave one out")
+    if len(said) == 1:
+        raise ValueError(f"a model needs --features and --hidden together, or a --size, got {' and '.join(ways)}")
+    return [(said["n_features"], said["n_hidden"])]
+
+
 def _size(words: str) -> tuple[int, int]:
     try:
         n, m = (int(word) for word in words.split(","))
@@ -155,7 +198,7 @@ def _account(sweep: UniformSweep) -> dict[str, Any]:
     """Return plain values: for each size and density the losses, the packing, what was found and how far it agrees."""
     from tegum.theory.models import IndependentFeatures, ToyModel
 
-    runs = []
+    runs: list[dict[str, Any]] = []
     for run in sweep.runs:
         rows = []
         for place, inverse in enumerate(sweep.inverse_density):
@@ -180,10 +223,15 @@ def _account(sweep: UniformSweep) -> dict[str, Any]:
         model = ToyModel(run.n_features, run.n_hidden, IndependentFeatures(1 / sweep.inverse_density[:, None]))
         sizes = {"n_features": run.n_features, "n_hidden": run.n_hidden}
         runs.append({**sizes, "model": model.to_plain(), "densities": rows})
-    return {"transitions": [dict(vars(one)) for one in sweep.transitions], "runs": runs}
+    return named([run["model"] for run in runs]) | {
+        "transitions": [dict(vars(one)) for one in sweep.transitions],
+        "runs": runs,
+    }
 
 
 def _print(account: dict[str, Any], out: Path) -> None:
+    from tegum.theory.models import ToyModel
+
     for run in account["runs"]:
         rows = [
             [
@@ -199,5 +247,6 @@ def _print(account: dict[str, Any], out: Path) -> None:
             for row in run["densities"]
         ]
         columns = ["1/(1−S)", "loss/packing's", "D*", "Σ D_i", "stored", "off", "as predicted", "best packing"]
+        say(ToyModel.from_plain(run["model"]).describe())
         print_table(f"n = {run['n_features']}, m = {run['n_hidden']}", columns, rows)
     console().print(f"Wrote {out / FIGURE}, {out / ACCOUNT}.", soft_wrap=True)

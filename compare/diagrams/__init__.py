@@ -13,7 +13,7 @@
 
 from .account import Account, account_of
 from .cells import as_cheap, cheapest_phases, phase_classes
-from .certified import CertifiedRow, certified_columns, crossed
+from .certified import CertifiedRow, certified_columns, certified_model, crossed
 from .controls import CONTROLS, UNSEEN, Control, control_accounts
 from .dataset import OUTCOMES, RUN, curves_of, judge_runs, load, minima_of, model_of, runs_dataset, save, theory_dataset
 from .diagram import DATASET_NAME, TRAINING, DiagramSettings, exact_part, merged, phase_diagram
@@ -39,6 +39,7 @@ __all__ = [
     "agreement",
     "as_cheap",
     "certified_columns",
+    "certified_model",
     "cheapest_phases",
     "control_accounts",
     "crossed",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.boundaries import BoundarySegment
-from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, ToyModel, diagram_model
+from tegum.theory.numerics import members
 from tegum.theory.proofs.cells import DiagramCell, certified_cells
 
+# Cells along each axis: more would take weeks.
+MOST_CELLS = 1000
 # Points of a curve between which it counts as straight, in units of a cell.
 FINE = 1 / 50
 
@@ -64,8 +67,8 @@ def certified_columns(
     Raises:
         ValueError: if `cells` is odd or less than 2, known rows are of another diagram, or as `certified_cells`.
     """
-    if cells < 2 or cells % 2:
-        raise ValueError(f"cells must be an even number, at least 2, got {cells}")
+    if cells < 2 or cells % 2 or cells > MOST_CELLS:
+        raise ValueError(f"cells must be an even number, at least 2 and at most {MOST_CELLS}, got {cells}")
     densities = np.geomspace(*DENSITY_RANGE, cells + 1).tolist()
     half = np.geomspace(IMPORTANCE_RANGE[0], 1.0, cells // 2 + 1).tolist()
     importances = [*half, *(float(1 / r) for r in reversed(half[:-1]))]
@@ -114,6 +117,20 @@ def _column(cells: Sequence[DiagramCell], divisions: int) -> list[CertifiedRow]:
         )
         for cell, proof in zip(cells, proofs, strict=True)
     ]
+
+
+def certified_model(rows: Sequence[CertifiedRow]) -> ToyModel:
+    """Return the models at the corners of cells, batch shape (densities, importances).
+
+    Args:
+        rows: all cells of a diagram, of one penalty.
+    """
+    rows = members("rows", rows, CertifiedRow, least=1)
+    ends = {(row.density_low, row.density_high, row.importance_low, row.importance_high) for row in rows}
+    densities = np.array(sorted({end for row in ends for end in row[:2]}))
+    importances = np.array(sorted({end for row in ends for end in row[2:]}))
+    model = diagram_model(2, 1, densities[:, None], importances)
+    return replace(model, interference_penalty=rows[0].penalty_high)
 
 
 def crossed(rows: Sequence[CertifiedRow], boundaries: Sequence[BoundarySegment]) -> NDArray[np.bool_]:

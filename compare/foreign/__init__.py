@@ -3,7 +3,8 @@
 `weights` reads W and b from the files of the field: `formats` tells what a file is and reads its arrays, `names` which
 of them are W and b, `inputs` densities and importances, `activations` whether it is a model of ours, `descriptions`
 which model that is, and `provenance` what a reader should know of all this. `report` says what their loss is and which
-minimum lies below, of one model `diagnosis` all that theory knows, and `grids` makes phase diagrams of them;
+minimum lies below, of one model `diagnosis` all that theory knows (`slopes` which way is down there, `below` what lies
+there, `overlaps` how close features are), and `grids` makes phase diagrams of them; `kinds` tells tables from weights,
 `cell_table` reads tables, and `comparison` holds them against the exact minima. Begin with `weights`, docs/files.md and
 docs/foreign.md:
 
@@ -12,15 +13,18 @@ docs/foreign.md:
     'root'
 """
 
+from .below import Below, BestKnown
 from .cell_table import CellTable, ColumnMeaning, read_table
 from .comparison import TABLE_OUTCOMES, TOLERANCE, TableAccount, compare_table, table_account
 from .descriptions import model_of_weights, said_of_model
-from .diagnosis import KINDS, Below, BestKnown, Diagnosis, diagnose, told_direction, welch_bound
-from .formats import holds_models
+from .diagnosis import Diagnosis, diagnose
 from .grids import foreign_diagram
+from .kinds import kind_of_file
+from .overlaps import welch_bound
 from .parts import ALL_MINIMA, worked_out
 from .provenance import reading, remarks
 from .report import QUANTILES, batch_report, minima_of_each, quantiles, weight_report
+from .slopes import KINDS, told_direction
 from .weights import WeightBatch, read_many, read_weights
 
 __all__ = [
@@ -40,7 +44,7 @@ __all__ = [
     "compare_table",
     "diagnose",
     "foreign_diagram",
-    "holds_models",
+    "kind_of_file",
     "minima_of_each",
     "model_of_weights",
     "quantiles",

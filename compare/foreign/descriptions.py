@@ -68,7 +68,7 @@ def model_of_weights(batch: WeightBatch, density: float | None = None, importanc
     if importances is None or importance is not None:
         importances = np.ones((*batch.batch_shape, n))
         importances[..., -1] = 1.0 if importance is None else importance
-    return ToyModel(n, m, IndependentFeatures(densities), importances)
+    return ToyModel(n, m, IndependentFeatures(densities), importances, bias="none" if batch.no_bias else "free")
 
 
 def said_of_model(batch: WeightBatch, settled: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def said_of_model(batch: WeightBatch, settled: Mapping[str, Any] | None = None) 
             that agrees with the file's, to the precision of the type which that is stored in, stands for it.
 
     Returns:
-        All keys if the file has the models whole; else the sizes, and density and importance where it has these and
-        they aren't settled.
+        All keys if the file has the models whole; else the sizes, "bias" if the file says that there is none, and
+        density and importance where it has these and they aren't settled.
 
     Raises:
         ValueError: if the file says that it is another model and that isn't settled, or has a single bias for all
@@ -93,6 +93,8 @@ def said_of_model(batch: WeightBatch, settled: Mapping[str, Any] | None = None) 
     _check_changes(batch, settled)
     m, n = batch.weights.shape[-2:]
     said: dict[str, Any] = {"n_features": n, "n_hidden": m}
+    if batch.no_bias and "bias" not in settled:
+        said["bias"] = "none"
     if batch.density is not None and not _agrees(batch, "density", settled.get("density"), batch.density):
         said["features"] = {"density": _shortest(batch.density)}
     if batch.importance is not None and not _agrees(batch, "importance", settled.get("importance"), batch.importance):
@@ -131,7 +133,7 @@ def _check_agrees(batch: WeightBatch, name: str, given: float | None, there: Flo
 
 def _check_changes(batch: WeightBatch, settled: Mapping[str, Any]) -> None:
     """Raise `ValueError` if a file says that its model is another one, and nothing else says which."""
-    if batch.common_bias and settled.get("bias") != "common":
+    if batch.common_bias and not batch.no_bias and settled.get("bias") != "common":
         raise ValueError(
             f"expected a bias for each output, got the single number {batch.source.get('bias', 'b')}: say that all "
             "outputs have it with --bias common, or save one for each"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tegum.theory.geometry import (
     TRAINED_TOLERANCE,
@@ -19,95 +17,28 @@ from tegum.theory.geometry import (
     phase_factors,
 )
 from tegum.theory.loss import ExactLoss, expected_loss
-from tegum.theory.minima import (
-    MAX_LISTED_FEATURES,
-    CriticalPoint,
-    Landscape,
-    best_bias,
-    downhill,
-    estimated_curvature,
-    flatness,
-    local_minima,
-    polish,
-    random_minima,
-    smallest_curvature,
-)
-from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.minima import CriticalPoint, Landscape, best_bias
+from tegum.theory.models import ToyModel
 from tegum.theory.numerics import (
     FloatArray,
     Summarised,
     check_callable,
-    check_count,
     check_kind,
     check_number,
-    check_shape,
     members,
     reals,
 )
 
 from ..progress import Report, quiet
-from .parts import ALL_MINIMA, BEST_BIAS, check_best_bias, worked_out
+from .below import Below, BestKnown, best_known, minimum_below
+from .overlaps import largest_overlap, welch_bound
+from .parts import BEST_BIAS, MOST_WITH_HESSIAN, check_best_bias, too_long, worked_out
+from .slopes import curvature_of, escape_of, kind_of, told_direction
 
-# A gradient up to this share of Σ_i I_i E[x_i²] is taken for none: weights in float32 leave a hundredth of it.
-CRITICAL = 1e-6
-# Parameters up to which curvatures are those of the exact Hessian, and features that it may have.
-MOST_PARAMETERS, MOST_WITH_HESSIAN = 200, 8
-# Features up to which the best minimum is looked for without being asked, and the random starts for that.
-SEARCHED, STARTS = 6, 32
-# Seconds that each of curvature and descent may take, and gradients that they need at least.
-SECONDS, NEEDED = 45.0, 40
-# How many times as long as `NEEDED` gradients the best bias takes.
+# Seconds that each of curvature and descent may take.
+SECONDS = 45.0
+# How many times as long as curvature or descent the best bias takes.
 BIAS_TIMES = 3.0
-# Parts of a direction that are named, and the least share of them.
-NAMED, LEAST_SHARE = 3, 0.05
-KINDS = {
-    "minimum": "a local minimum: the gradient vanishes and every curvature is positive",
-    "degenerate": "a critical point that is flat in some direction",
-    "saddle": "a saddle: the gradient vanishes and a curvature is negative",
-    "neither": "neither a minimum nor a saddle: the gradient doesn't vanish",
-    "critical": "a critical point whose curvatures aren't known",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Below(Summarised):
-    """The minimum to which the exact loss leads down from some weights.
-
-    Attributes:
-        phase: its label.
-        loss: exact loss.
-        gradient_norm: there.
-        distance: from the weights in (W, b), rotations of the hidden space left out.
-        status: "minimum" or "degenerate", "saddle" or "unfinished" where none was reached, "by gradients" where the
-            loss falls no further but curvatures are out of reach.
-        weights: W, shape (n_hidden, n_features).
-        bias: b, shape (n_features,).
-    """
-
-    phase: str
-    loss: float
-    gradient_norm: float
-    distance: float
-    status: str
-    weights: FloatArray
-    bias: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class BestKnown(Summarised):
-    """The cheapest minimum that is known of a model, and how well.
-
-    Attributes:
-        phase: its label.
-        loss: exact loss.
-        source: "census" of all minima, "search" from random starts, or "descent" from these weights alone.
-        told: how good the knowledge is, in words.
-    """
-
-    phase: str
-    loss: float
-    source: str
-    told: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,17 +193,17 @@ def diagnose(
     chosen = None
     if bias is None and model.bias != "none":
         chosen = worked_out(BEST_BIAS, left_out, lambda: _best_bias(model, W, a_gradient, seconds, left_out, report))
-    bend = worked_out("curvature", left_out, lambda: _curvature(model, W, b, a_gradient, seconds, left_out, report))
+    bend = worked_out("curvature", left_out, lambda: curvature_of(model, W, b, a_gradient, seconds, left_out, report))
     curvature, error, direction = bend if bend is not None else (None, 0.0, None)
-    kind = _kind(model, gradient, curvature, error)
-    escape = _escape(gradient, kind, curvature, error, direction)
+    kind = kind_of(model, gradient, curvature, error)
+    escape = escape_of(gradient, kind, curvature, error, direction)
     below = worked_out(
-        "the minimum below", left_out, lambda: _below(model, W, b, a_gradient, seconds, left_out, report)
+        "the minimum below", left_out, lambda: minimum_below(model, W, b, a_gradient, seconds, left_out, report)
     )
-    best = _best(model, below, seconds, minima, left_out, report)
+    best = best_known(model, below, seconds, minima, left_out, report)
     factors = phase_factors(W, b, tolerance)
     stored = sorted(i for one in factors if one.name not in ("drop", "dead") for i in one.features)
-    overlap, pair = _largest_overlap(W, stored)
+    overlap, pair = largest_overlap(W, stored)
     return Diagnosis(
         model=model,
         loss=loss,
@@ -303,206 +234,13 @@ def diagnose(
     )
 
 
-def welch_bound(vectors: int, dimensions: int) -> float:
-    """Return √((k − m) / (m (k − 1))), at least which |cos| two of k vectors in m dimensions have; 0 for k ≤ m.
-
-    Source: Welch 1974, DOI 10.1109/TIT.1974.1055219.
-
-    Example:
-        >>> welch_bound(3, 2)
-        0.5
-    """
-    check_count("vectors", vectors, 0)
-    check_count("dimensions", dimensions)
-    if vectors <= dimensions:
-        return 0.0
-    return float(np.sqrt((vectors - dimensions) / (dimensions * (vectors - 1))))
-
-
-def told_direction(weights: FloatArray, bias: FloatArray) -> str:
-    """Return in words which parameters a direction changes most: the largest shares of its squared length.
-
-    Args:
-        weights: its part in W, shape (n_hidden, n_features).
-        bias: its part in b, shape (n_features,).
-
-    Example:
-        >>> told_direction(np.array([[0.8, 0.0]]), np.array([0.0, 0.6]))
-        'W of feature 1 (64%) and b of feature 2 (36%)'
-    """
-    weights, bias = reals("weights", weights, ("n_hidden", "n")), reals("bias", bias, ("n",))
-    check_shape("bias", bias.shape, weights.shape[1:])
-    n_features, shares = len(bias), np.stack([(weights**2).sum(axis=0), bias**2])
-    shares = shares / max(shares.sum(), np.finfo(np.float64).tiny)
-    order = np.argsort(-shares, axis=None, kind="stable")[:NAMED]
-    found = [
-        f"{'W' if k < n_features else 'b'} of feature {k % n_features + 1} ({shares.flat[k]:.0%})"
-        for k in order.tolist()
-        if shares.flat[k] >= LEAST_SHARE
-    ]
-    if not found:
-        return "a direction of many parameters, none with 5% of it"
-    rest = ["smaller parts"] if 1 - shares.flat[order[: len(found)]].sum() >= LEAST_SHARE else []
-    *head, last = [*found, *rest]
-    return f"{', '.join(head)} and {last}" if head else last
-
-
-def _scale(model: ToyModel) -> float:
-    """Return Σ_i I_i E[x_i²]."""
-    return float((model.importances() * model.second_moments()).sum())
-
-
-def _kind(model: ToyModel, gradient: FloatArray, curvature: float | None, error: float) -> str:
-    if np.linalg.norm(gradient) > CRITICAL * _scale(model):
-        return "neither"
-    if curvature is None:
-        return "critical"
-    return "saddle" if curvature < -error else "minimum" if curvature > error else "degenerate"
-
-
-def _escape(
-    gradient: FloatArray, kind: str, curvature: float | None, error: float, direction: FloatArray | None
-) -> FloatArray | None:
-    """Return a unit direction in which the loss falls."""
-    if curvature is not None and direction is not None and curvature < -error:
-        return -direction if gradient @ direction > 0 else direction
-    return -gradient / np.linalg.norm(gradient) if kind == "neither" else None
-
-
-def _largest_overlap(weights: FloatArray, stored: list[int]) -> tuple[float, tuple[int, ...]]:
-    if len(stored) < 2:
-        return 0.0, ()
-    unit = weights[:, stored] / np.linalg.norm(weights[:, stored], axis=0)
-    overlaps = np.triu(np.abs(unit.T @ unit), 1)
-    if not overlaps.any():
-        return 0.0, ()
-    first, second = divmod(int(overlaps.argmax()), len(stored))
-    return float(overlaps.max()), (stored[first], stored[second])
-
-
 def _best_bias(
     model: ToyModel, weights: FloatArray, a_gradient: float, seconds: float, left_out: list[str], report: Report
 ) -> FloatArray | None:
     """Return the best bias for the weights as they are."""
     check_best_bias(model)
     few = model.n_features <= MOST_WITH_HESSIAN
-    if not few and _too_long(BEST_BIAS, BIAS_TIMES * a_gradient, seconds, left_out):
+    if not few and too_long(BEST_BIAS, BIAS_TIMES * a_gradient, seconds, left_out):
         return None
     report("best bias", 0.0)
     return np.asarray(best_bias(model, weights))
-
-
-def _has_hessian(model: ToyModel) -> bool:
-    """Return whether curvatures are those of the exact Hessian, in reasonable time."""
-    return model.n_parameters <= MOST_PARAMETERS and model.n_features <= MOST_WITH_HESSIAN
-
-
-def _too_long(what: str, a_gradient: float, seconds: float, left_out: list[str]) -> bool:
-    if a_gradient * NEEDED <= seconds:
-        return False
-    left_out.append(
-        f"{what}: a gradient takes {a_gradient:.1f} s, and at least {NEEDED} are needed, about "
-        f"{a_gradient * NEEDED / 60:.0f} minutes; --full works it out"
-    )
-    return True
-
-
-def _curvature(
-    model: ToyModel,
-    weights: FloatArray,
-    bias: FloatArray,
-    a_gradient: float,
-    seconds: float,
-    left_out: list[str],
-    report: Report,
-) -> tuple[float, float, FloatArray] | None:
-    """Return the smallest curvature, what it has to exceed to count, and its direction.
-
-    Raises:
-        ValueError: for a penalty on activations: E‖Wx‖₁ has a kink of first order wherever a hidden unit is silent.
-    """
-    if model.activation_penalty.any():
-        raise ValueError("curvatures cover models without an activation penalty, got one")
-    if _has_hessian(model):
-        report("curvature", 0.0)
-        landscape = Landscape(model.take((None,)))
-        theta = landscape.join(weights[None], bias[None])
-        values, directions = smallest_curvature(landscape, theta)
-        return float(values[0]), float(flatness(landscape.expand(theta)[2])[0]), directions[0]
-    if _too_long("curvature", a_gradient, seconds, left_out):
-        return None
-    found = estimated_curvature(model, weights, bias, seconds=seconds, report=lambda share: report("curvature", share))
-    return found.curvature, found.error, found.direction
-
-
-def _below(
-    model: ToyModel,
-    weights: FloatArray,
-    bias: FloatArray,
-    a_gradient: float,
-    seconds: float,
-    left_out: list[str],
-    report: Report,
-) -> Below | None:
-    if _has_hessian(model):
-        report("descent", 0.0)
-        end = polish(model, weights, bias)
-        return Below(end.phase, end.loss, end.gradient_norm, end.moved, end.status, end.weights, end.bias)
-    if _too_long("the minimum below", a_gradient, seconds, left_out):
-        return None
-    found = downhill(model, weights, bias, seconds=seconds, report=lambda share: report("descent", share))
-    return Below(
-        phase=phase(found.weights, found.bias),
-        loss=found.loss,
-        gradient_norm=found.gradient_norm,
-        distance=found.moved,
-        status="by gradients" if found.ended else "unfinished",
-        weights=found.weights,
-        bias=found.bias,
-    )
-
-
-def _exchanges(model: ToyModel) -> NDArray[np.int64] | None:
-    """Return all relabellings of features that are equal in everything; None where the law may tell them apart."""
-    if not isinstance(model.features, IndependentFeatures):
-        return None
-    if any(np.ptp(values) != 0 for values in (model.densities(), model.importances())):
-        return None
-    return np.array(list(permutations(range(model.n_features))))
-
-
-def _best(
-    model: ToyModel,
-    below: Below | None,
-    seconds: float,
-    minima: tuple[CriticalPoint, ...] | None,
-    left_out: list[str],
-    report: Report,
-) -> BestKnown | None:
-    """Return the cheapest minimum that is known."""
-    report("best known", 0.0)
-    n = model.n_features
-    if n <= MAX_LISTED_FEATURES:
-        points = minima or worked_out(ALL_MINIMA, left_out, lambda: local_minima(model, merged=False))
-        if points is not None:
-            told = "the cheapest of a census that finds all minima (computed, docs/minima.md)"
-            return BestKnown(points[0].phase, points[0].loss, "census", told)
-        told = "the minimum below these weights; nothing else is known"
-    elif n <= (SEARCHED if np.isfinite(seconds) else MOST_WITH_HESSIAN):
-        search = "a search for the best"
-        found = worked_out(search, left_out, lambda: random_minima(model, starts=STARTS, exchanges=_exchanges(model)))
-        if found and (below is None or found[0].loss <= below.loss):
-            told = f"best of {STARTS} random starts, reached by {found[0].hits}; a cheaper one may be missed"
-            return BestKnown(found[0].phase, found[0].loss, "search", told)
-        told = "the minimum below these weights; nothing else is known"
-        if found is not None:
-            told = f"the minimum below, which {STARTS} random starts don't beat; a cheaper one may be missed"
-    else:
-        left_out.append(
-            f"the best that there is isn't known: minima of {n} features aren't searched for"
-            + (f" unless --full asks for it, by {STARTS} random starts" if n <= MOST_WITH_HESSIAN else "")
-        )
-        told = "the minimum below these weights; nothing else is known"
-    if below is None or below.status == "unfinished":
-        return None
-    return BestKnown(below.phase, below.loss, "descent", told)

@@ -15,7 +15,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.storage import OBJECTS, SHA256, check_archive, check_declared, check_path, read_npy, read_npz, recover
+from tegum.theory.storage import OBJECTS, SHA256, check_archive, check_declared, json_of, read_npy, read_npz, recover
 
 # What files are told by: their first bytes.
 ZIP, NPY, PICKLE = b"PK", b"\x93NUMPY", b"\x80"
@@ -82,21 +82,13 @@ def read_content(path: Path) -> Content:
         raise ValueError(f"can't read weights from {path}: {reason or DAMAGED}") from None
 
 
-def holds_models(path: Path) -> bool:
-    """Return whether a folder is a store of trained models or a sweep of the project's own.
-
-    Args:
-        path: of anything; what is wrong with it is said by who reads it.
-
-    Raises:
-        ValueError: if it is no path.
-    """
-    check_path("path", path)
+def stored_format(path: Path) -> str | None:
+    """Return what a folder of zarr's newer format says that it is, "" if it doesn't say; None for anything else."""
     try:
-        words = json.loads((Path(path) / "zarr.json").read_bytes())["attributes"]
-        return str(words["format"]).startswith((OURS, SWEEP))
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+        words = json.loads((path / "zarr.json").read_bytes())
+        return str(words.get("attributes", {}).get("format", "")).strip('"')
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
 
 
 def _reader(path: Path) -> Callable[[Path], Content]:
@@ -282,8 +274,8 @@ def _text(path: Path) -> str:
 def _json(path: Path) -> Content:
     text = _text(path)
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = json_of(text)
+    except ValueError as error:
         raise ValueError(f"it isn't JSON, or is damaged: {error}") from None
     found = Content()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tegum.theory.geometry import published_candidates
 from tegum.theory.loss import expected_loss
-from tegum.theory.models import ToyModel
+from tegum.theory.models import AMPLITUDES, ToyModel
 from tegum.theory.numerics import FloatArray, check_callable, check_kind
 from tegum.theory.storage import check_path
 
@@ -46,7 +46,8 @@ def foreign_diagram(
         A dataset as `phase_diagram` returns, without a history of the loss.
 
     Raises:
-        ValueError: if the models aren't a grid with as many runs in each cell, or not of a published size.
+        ValueError: if the models aren't those of a phase diagram, a grid with as many runs in each cell, or of a
+            published size.
     """
     check_kind("batch", batch, WeightBatch)
     check_kind("model", model, ToyModel)
@@ -57,6 +58,7 @@ def foreign_diagram(
     check_callable("report", report, 2)
     m, n = batch.weights.shape[-2:]
     published_candidates(n, m)
+    _check_law(model)
     order, density, importance = _grid(model)
     weights, bias = batch.weights.reshape(-1, m, n)[order], batch.bias.reshape(-1, n)[order]
     dataset = exact_part(density, importance, n, m, store=store, report=report)
@@ -68,6 +70,17 @@ def foreign_diagram(
     )
     seeds = np.arange(order.shape[-1])
     return merged(dataset, runs_dataset(dataset, weights, bias, np.where(finite, losses, np.nan), seeds, recipe))
+
+
+def _check_law(model: ToyModel) -> None:
+    """Raise `ValueError` unless features are independent and uniform, and the loss is plain."""
+    law = model.features
+    model.check_plain("a phase diagram", "bias", "targets", "reduction")
+    if law.kind != "independent" or law.amplitude != AMPLITUDES["uniform"] or model.has_penalty:
+        raise ValueError(
+            "a phase diagram is of independent features, uniform on [0, 1], without penalties (batch_report and "
+            f"tegum loss take any model), got {model.describe()}"
+        )
 
 
 def _grid(model: ToyModel) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:

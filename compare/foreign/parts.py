@@ -12,6 +12,10 @@ T = TypeVar("T")
 ALL_MINIMA = "all minima, and which the weights are in"
 NOISE = "how far noise takes weights from a minimum"
 BEST_BIAS = "the best bias for these weights"
+# Parameters up to which curvatures are those of the exact Hessian, and features that it may have.
+MOST_PARAMETERS, MOST_WITH_HESSIAN = 200, 8
+# Gradients that whatever goes by them needs at least.
+NEEDED = 40
 
 
 def worked_out(what: str, left_out: list[str], work: Callable[[], T]) -> T | None:
@@ -43,3 +47,19 @@ def check_best_bias(model: ToyModel) -> None:
     model.check_plain("best_bias", "bias", "targets")
     # Inputs that are listed have none, and say so.
     _ = model.features.amplitude
+
+
+def has_hessian(model: ToyModel) -> bool:
+    """Return whether curvatures are those of the exact Hessian, in reasonable time."""
+    return model.n_parameters <= MOST_PARAMETERS and model.n_features <= MOST_WITH_HESSIAN
+
+
+def too_long(what: str, a_gradient: float, seconds: float, left_out: list[str]) -> bool:
+    """Say whether something would take too long, and note it among what is left out."""
+    if a_gradient * NEEDED <= seconds:
+        return False
+    left_out.append(
+        f"{what}: a gradient takes {a_gradient:.1f} s, and at least {NEEDED} are needed, about "
+        f"{a_gradient * NEEDED / 60:.0f} minutes; --full works it out"
+    )
+    return True

@@ -147,6 +147,16 @@ def changes(
     return found
 
 
+def denies_bias(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Return whether settings say that there is no bias, as "bias = false"; arguments as of `changes`."""
+    named = ((name.rpartition(".")[-1].lower(), array) for name, array in arrays.items())
+    flags = (*((key, value) for _, key, value in entries(words)), *named)
+    return any(
+        BIAS_FLAGS.fullmatch(key) is not None and np.size(value) == 1 and _text(value).lower() in NONE
+        for key, value in flags
+    )
+
+
 def unused_words(words: Mapping[str, Any], known: frozenset[str], inputs: Collection[str | None]) -> list[str]:
     """Return the names of settings that say nothing here and might have been meant to.
 

@@ -19,7 +19,7 @@ from .activations import KNOWN, check_activation
 from .formats import OURS, SWEEP, Content, read_content
 from .inputs import DENSITY_NAMES, IMPORTANCE_NAMES, SPARSITY_NAMES, densities, importances, named, precisions
 from .names import Parameters, find_parameters
-from .settings import changes, said_inputs, unused_words
+from .settings import changes, denies_bias, said_inputs, unused_words
 
 # Which of the last two axes of W is which.
 LAYOUTS = ("auto", "hidden-feature", "feature-hidden")
@@ -47,6 +47,7 @@ class WeightBatch(Summarised):
         changes: what the file says that makes it another model than that of independent features and a plain loss, as
             "law = correlated", with the parameters of a model that say the same (docs/files.md).
         common_bias: whether the file's bias is a single number, which all outputs of a model have.
+        no_bias: whether the file says that its models have no bias, and has none but 0.
     """
 
     weights: NDArray[np.float64]
@@ -61,6 +62,7 @@ class WeightBatch(Summarised):
     precision: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     common_bias: bool = False
+    no_bias: bool = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -173,8 +175,10 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
     batch, (_, n) = weights.shape[:-2], weights.shape[-2:]
     bias = np.zeros((*batch, n)) if found.bias is None else _bias("bias", found.bias, weights, n)
     others: dict[str, Any] = {}
+    denied = False
     if not ours:
         others = {name: array for name, array in arrays.items() if name not in found.used and name not in content.words}
+        denied = denies_bias(content.words, others)
         others = changes(content.words, others, bias_given=bool(np.any(bias)))
     if found.hidden_bias is not None:
         # ReLU(Wᵀ(Wx + c) + b) = ReLU(WᵀWx + (Wᵀc + b)).
@@ -191,6 +195,7 @@ def _batch(path: Path, content: Content, options: Mapping[str, str | None], squa
         precision={} if ours else precisions(arrays, content.types),
         changes=others,
         common_bias=found.bias is not None and found.bias.ndim == 0,
+        no_bias=denied and not bias.any(),
         stored_dtype=found.dtype,
         source=found.source,
     )

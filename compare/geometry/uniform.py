@@ -23,6 +23,8 @@ from tegum.theory.geometry import feature_dimensionality, gram
 from tegum.theory.loss.spectral import SpectralLoss
 from tegum.theory.models import IndependentFeatures, ToyModel
 from tegum.theory.numerics import (
+    MOST_SIZE,
+    MOST_STEPS,
     FloatArray,
     Summarised,
     check_callable,
@@ -36,7 +38,16 @@ from tegum.theory.numerics import (
 )
 from tegum.theory.packing import BestPacking, FinitePacking, Transition, finite_packing
 from tegum.theory.polytopes import recognise
-from tegum.theory.storage import SHA256, Destination, check_path, sealed, unsealed, warn_unverified, write_whole
+from tegum.theory.storage import (
+    SHA256,
+    Destination,
+    check_path,
+    json_of,
+    sealed,
+    unsealed,
+    warn_unverified,
+    write_whole,
+)
 
 from ..progress import InterruptedRunError
 
@@ -190,11 +201,12 @@ def _checked(
     inverse_density = reals("inverse_density", inverse_density)
     check_path("out", out)
     sizes = [
-        whole_numbers("sizes", size, (2,), least=1).tolist() for size in members("sizes", sizes, tuple, list, least=1)
+        whole_numbers("sizes", size, (2,), least=1, most=MOST_SIZE).tolist()
+        for size in members("sizes", sizes, tuple, list, least=1)
     ]
     check_seed("seed", seed)
     check_rate("learning_rate", learning_rate)
-    check_count("steps", steps)
+    check_count("steps", steps, 1, MOST_STEPS)
     for n, m in sizes:
         if not 1 <= m <= n:
             raise ValueError(f"a size has 1 ≤ m ≤ n, got n={n}, m={m}")
@@ -258,7 +270,7 @@ def _settings(path: Path) -> dict[str, Any]:
     """Return the settings that are noted beside trained models."""
     what, way_out = "settings of a training", "remove it and the models beside it to train them again"
     try:
-        noted = json.loads(path.read_bytes())
+        noted = json_of(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"expected {what} in {path}, can't read it: {error}; {way_out}") from None
     if isinstance(noted, dict) and SHA256 not in noted:

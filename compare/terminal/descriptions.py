@@ -13,6 +13,8 @@ LARGEST = 100_000_000
 TRAINED, SWEEP = "tegum trained models", "tegum sweep"
 STORES = ("tegum phase diagram", "tegum basin shares")
 CERTIFICATE = "tegum certificate"
+# What a description says of itself. A certificate's record of its model is none, the account of one has one.
+MODEL = "tegum model"
 
 
 def described_in(path: Path) -> Mapping[str, Any]:
@@ -42,7 +44,9 @@ def _of_store(path: Path) -> Any:
     metadata = path / "zarr.json"
     if not metadata.is_file():
         raise ValueError(f"expected a file, or a zarr store of the project's, got the folder {path}")
-    attributes = json.loads(metadata.read_text(encoding="utf-8")).get("attributes", {})
+    from tegum.theory.storage import json_of
+
+    attributes = json_of(metadata.read_bytes()).get("attributes", {})
     form = str(attributes.get("format")).strip('"')
     if form.startswith(TRAINED):
         return _of_trained(path)
@@ -79,12 +83,15 @@ def _of_file(path: Path) -> Any:
     except UnicodeDecodeError:
         raise ValueError("expected a description in JSON or TOML, or a file of the project's, got no text") from None
     account = _account(text)
+    model = account.get("model")
+    if isinstance(model, Mapping) and str(model.get("format")).startswith(MODEL):
+        return model
     if str(account.get("format")).startswith(CERTIFICATE):
         from tegum.theory.proofs.certificates import Certificate
 
         return Certificate.from_json(text).model.toy_model().to_plain()
-    if isinstance(account.get("model"), Mapping):
-        return account["model"]
+    if isinstance(model, Mapping):
+        return model
     from tegum.theory.models import parsed_description
 
     return parsed_description(text)

@@ -41,6 +41,15 @@ def given() -> dict[str, str]:
     return _written.get() or {}
 
 
+def written(name: str) -> str:
+    """Return how an option or argument of the running command was written, such as "--from"; "" if it wasn't.
+
+    Args:
+        name: of the parameter.
+    """
+    return given().get(name, "")
+
+
 def takes_only(kind: str, names: Collection[str]) -> None:
     """Refuse options that have no effect in the way that a command is used.
 

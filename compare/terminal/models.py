@@ -5,32 +5,27 @@ Options fill in what the file leaves open. Where both say something, they have t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .descriptions import described_in
-from .laws import COUNTED, GROUPED, LAWS, amplitude_of, groups_of
+from .laws import LAWS, amplitude_of, groups_of
+from .sources import OF_LAW, Plain, check_law, flat, joined, takes
+from .values import densities_of, importances_of, number_of
 
 if TYPE_CHECKING:
     from tegum.theory.models import ToyModel
 
-# Decimals, with small powers of ten, or fractions.
-NUMBER, LONGEST = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?|\d+/\d+", re.IGNORECASE), 100
-# What stands in a description under `features`.
-OF_LAW = ("law", "density", "groups", "active", "amplitude")
-PENALTIES = ("interference_penalty", "weight_penalty", "activation_penalty")
-CHOICES = ("bias", "targets", "reduction")
+    from ..foreign import WeightBatch
+
 SIZES = {"n_features": 2, "n_hidden": 1}
 # How parameters of a description are written as options.
 WRITTEN = {"n_features": "--features", "n_hidden": "--hidden", "groups": "--group"}
-
-Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -156,28 +151,61 @@ class ModelOptions:
             otherwise: see `over`.
             whole: whether a density has to be said if the law has one.
         """
-        from tegum.theory.models import MODEL_FORMAT, ToyModel
+        from tegum.theory.models import MODEL_FORMAT, MODEL_KEYS, ToyModel
 
-        said = _flat(found.to_plain() if isinstance(found, ToyModel) else found or {})
+        said = flat(found.to_plain() if isinstance(found, ToyModel) else found or {})
         if self.source is not None:
-            more, file = _flat(described_in(self.source)), str(self.source)
-            said = _joined(said, more, {name: f"{file}: {name}" for name in more}, where)
+            more, file = self._in_file, str(self.source)
+            said = joined(said, more, {name: f"{file}: {name}" for name in more}, where)
             where = file if found is None else f"{where} or {file}"
-        options = self._written(said, exact=exact)
-        plain = _joined(said, options, {name: self._spelled(name) for name in options}, where)
-        for name, value in {**SIZES, "law": LAWS[0], **_flat(otherwise or {})}.items():
-            if name != "density" or (plain["law"] in LAWS and _takes(plain["law"], name)):
+        defaults = {**SIZES, "law": LAWS[0], **flat(otherwise or {})}
+        options = self._written({"n_features": defaults["n_features"], **said}, exact=exact)
+        plain = joined(said, options, {name: self._spelled(name) for name in options}, where)
+        law = plain.setdefault("law", defaults["law"])
+        for name, value in defaults.items():
+            if name not in ("density", "groups") or (law in LAWS and takes(law, name)):
                 plain.setdefault(name, value)
-        if plain["law"] in LAWS:
-            _check_law(plain, whole=whole)
-        features = {name: value for name, value in plain.items() if name in OF_LAW or name not in _known()}
+        if law in LAWS:
+            check_law(plain, whole=whole)
+        features = {name: value for name, value in plain.items() if name in OF_LAW or name not in MODEL_KEYS}
         return {
             "format": MODEL_FORMAT,
             **{name: value for name, value in plain.items() if name not in features},
             "features": features,
         }
 
-    def settled(self, n_features: int) -> Plain:
+    def of_weights(self, batch: WeightBatch, where: str, *, whole: bool = True) -> Plain:
+        """Return the description of the models that weights out of a file are of.
+
+        Args:
+            batch: the weights, with what their file says.
+            where: what to call that file.
+            whole: see `described`.
+
+        Raises:
+            ValueError: as `over`; or if the file says that it is another model, and nothing else says which.
+        """
+        from ..foreign import said_of_model
+
+        settled = self._settled(batch.weights.shape[-1])
+        return self.described(said_of_model(batch, settled), where=where, whole=whole)
+
+    def sizes(self) -> dict[str, int]:
+        """Return "n_features" and "n_hidden" as far as a file or options say them; they may contradict each other.
+
+        Raises:
+            ValueError: if the file can't be read.
+        """
+        own = {"n_features": self.features, "n_hidden": self.hidden}
+        found = {name: self._in_file[name] for name in own if name in self._in_file}
+        return found | {name: value for name, value in own.items() if value is not None}
+
+    @cached_property
+    def _in_file(self) -> Plain:
+        """What `--model` says, with the keys of the law beside the others."""
+        return {} if self.source is None else flat(described_in(self.source))
+
+    def _settled(self, n_features: int) -> Plain:
         """Return what `--model` and the options say, with the keys of the law beside the others.
 
         A description settles all there is: None is what it leaves out.
@@ -188,9 +216,11 @@ class ModelOptions:
         Raises:
             ValueError: if `--model` or an option can't be read.
         """
+        from tegum.theory.models import CHOICES, PENALTIES
+
         said: Plain = {}
         if self.source is not None:
-            said = dict.fromkeys(("law", "amplitude", *PENALTIES, *CHOICES)) | _flat(described_in(self.source))
+            said = dict.fromkeys(("law", "amplitude", *PENALTIES, *CHOICES)) | self._in_file
         return said | self._written({"n_features": n_features}, exact=False)
 
     def _spelled(self, name: str) -> str:
@@ -201,7 +231,9 @@ class ModelOptions:
 
     def _written(self, said: Mapping[str, Any], *, exact: bool) -> Plain:
         """Return what the options say, as keys of a description; what files say decides how many features there are."""
-        n = self.features if self.features is not None else said.get("n_features", SIZES["n_features"])
+        from tegum.theory.models import CHOICES, PENALTIES
+
+        n = self.features if self.features is not None else said["n_features"]
         given: Plain = {"n_features": self.features, "n_hidden": self.hidden, "law": self.law, "active": self.active}
         given |= {name: getattr(self, name) for name in CHOICES}
         if self.law is not None and self.law not in LAWS:
@@ -210,13 +242,18 @@ class ModelOptions:
             )
         for name in PENALTIES:
             text = getattr(self, name)
-            given[name] = None if text is None else _number(name.replace("_", "-"), text, exact=exact)
-        given["density"] = None if self.density is None else _densities(self.density, n, exact=exact)
-        given["importance"] = None if self.importance is None else _importances(self.importance, n, exact=exact)
+            given[name] = None if text is None else number_of(name.replace("_", "-"), text, exact=exact)
+        given["density"] = None if self.density is None else densities_of(self.density, n, exact=exact)
+        given["importance"] = None if self.importance is None else importances_of(self.importance, n, exact=exact)
         given["groups"] = groups_of(self.group, n) if self.group else None
         size = None if self.amplitude is None else amplitude_of(self.amplitude)
         given["amplitude"] = size if size is None or isinstance(size, str) else size.to_plain()
         return {name: value for name, value in given.items() if value is not None}
+
+
+def named(models: Sequence[Plain]) -> dict[str, Any]:
+    """Return descriptions as an account in JSON has them: one as "model", several as "descriptions"."""
+    return {"model": models[0]} if len(models) == 1 else {"descriptions": list(models)}
 
 
 def single(model: ToyModel, what: str) -> ToyModel:
@@ -233,174 +270,3 @@ def single(model: ToyModel, what: str) -> ToyModel:
         size = " × ".join(map(str, model.batch_shape))
         raise ValueError(f"{what} of one model at a time, got {size} models: ToyModel.take gives one, to_json its file")
     return model
-
-
-def _known() -> tuple[str, ...]:
-    """Return all keys of a description but those of a law."""
-    from tegum.theory.models import MODEL_KEYS
-
-    return MODEL_KEYS
-
-
-def _flat(plain: Mapping[str, Any]) -> Plain:
-    """Return a description with the keys of its law beside the others."""
-    flat = {name: value for name, value in plain.items() if name not in ("format", "features")}
-    law = plain.get("features", {})
-    if not isinstance(law, Mapping):
-        raise ValueError(f"features of a description must be a mapping, got {law!r}")
-    return flat | dict(law)
-
-
-def _joined(said: Mapping[str, Any], more: Mapping[str, Any], names: Mapping[str, str], where: str) -> Plain:
-    """Return what two sources say together.
-
-    Args:
-        said: what the first says.
-        more: what the second says.
-        names: what to call each entry of the second.
-        where: what to call the first.
-
-    Raises:
-        ValueError: if they say different things of one parameter.
-    """
-    for name, value in more.items():
-        if name in said and not _same(name, said[name], value):
-            raise ValueError(
-                f"{names[name]} contradicts {where}, where {name} is {_short(name, said[name])}: leave one of the two "
-                "out"
-            )
-        other = "law" in said and "law" not in more and name in OF_LAW and name not in (*said, "amplitude")
-        if other and not (said["law"] in LAWS and _takes(said["law"], name)):
-            raise ValueError(f"{names[name]} doesn't go with {where}, where the law is {said['law']}: leave it out")
-    return {**more, **said}
-
-
-def _same(name: str, one: Any, other: Any) -> bool:
-    """Return whether two values of a parameter mean the same."""
-    import numpy as np
-
-    from tegum.theory.models import Amplitude
-
-    if name == "amplitude":
-        return Amplitude.from_plain(one) == Amplitude.from_plain(other)
-    if name == "groups":
-        return sorted(map(sorted, one)) == sorted(map(sorted, other))
-    if name in ("density", "importance", *PENALTIES):
-        a, b = (np.asarray(_floats(value), dtype=np.float64) for value in (one, other))
-        return np.broadcast_shapes(a.shape, b.shape) in (a.shape, b.shape) and bool((a == b).all())
-    return bool(one == other)
-
-
-def _floats(value: Any) -> Any:
-    from fractions import Fraction
-
-    return [_floats(part) for part in value] if isinstance(value, list) else float(Fraction(value))
-
-
-def _short(name: str, value: Any) -> str:
-    """Return a value in words; no number is cut."""
-    from tegum.theory.models import values_told
-
-    if name in ("density", "importance", *PENALTIES):
-        return values_told(value)
-    text = str(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(',')[0]}, …"
-
-
-def _takes(law: str, name: str) -> bool:
-    """Return whether a law has a parameter."""
-    return {
-        "density": law not in COUNTED,
-        "groups": law in GROUPED,
-        "active": law == "k-hot",
-    }.get(name, True)
-
-
-def _check_law(plain: Mapping[str, Any], *, whole: bool) -> None:
-    """Raise `ValueError` unless there is all that a law takes, and nothing else."""
-    law = plain["law"]
-    if ("groups" in plain) != _takes(law, "groups"):
-        got = f"--law {law} and {len(plain.get('groups', ()))} groups"
-        raise ValueError(f"--group 1,2 goes with --law {' or '.join(GROUPED)}, and they with it: got {got}")
-    if ("active" in plain) != _takes(law, "active"):
-        raise ValueError(
-            f"--active goes with --law k-hot, and it with --active: got --law {law}, --active {plain.get('active')}"
-        )
-    if "density" in plain and not _takes(law, "density"):
-        raise ValueError(f"--law {law} sets how many features are on, and takes no --density: leave it out")
-    if whole and "density" not in plain and _takes(law, "density"):
-        raise ValueError(f"--law {law} needs a --density, got none; a file that has it is given as --model")
-
-
-def _number(name: str, text: str, *, exact: bool) -> float | str:
-    """Return a number as a description has it.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    try:
-        if len(text) > LONGEST or not NUMBER.fullmatch(text.strip()):
-            raise ValueError
-        if exact or "/" in text:
-            from fractions import Fraction
-
-            return str(Fraction(text.strip()))
-        return float(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"--{name} must be a number such as 0.1 or 1/3, got {text[:40]!r}") from None
-
-
-def _several(name: str, text: str, n: int, *, exact: bool) -> list[float | str]:
-    """Return one number, or one for each feature.
-
-    Raises:
-        ValueError: if there are others than these.
-    """
-    parts = text.split(",")
-    if len(parts) not in (1, n):
-        raise ValueError(f"--{name} must be a number, or {n} of them, one for each feature, got {text[:80]!r}")
-    return [_number(name, part, exact=exact) for part in parts]
-
-
-def _of_rule(name: str, text: str, most: int) -> list[float] | None:
-    """Return the numbers behind "geometric:" or "zipf:"; None if a text is no such rule.
-
-    Raises:
-        ValueError: if they are no numbers, or too many.
-    """
-    rule, colon, rest = text.partition(":")
-    if not colon:
-        return None
-    try:
-        if rule.strip() != {"density": "zipf", "importance": "geometric"}[name]:
-            raise ValueError
-        numbers = [float(_number(name, part, exact=False)) for part in rest.split(":")]
-    except ValueError:
-        numbers = []
-    if not 1 <= len(numbers) <= most:
-        wanted = {"density": "zipf:EXPONENT or zipf:EXPONENT:LARGEST", "importance": "geometric:RATIO"}[name]
-        raise ValueError(f"--{name} must be a number, one for each feature as 0.3,0.2, or {wanted}, got {text[:80]!r}")
-    return numbers
-
-
-def _densities(text: str, n: int, *, exact: bool) -> Any:
-    rule = _of_rule("density", text, 2)
-    if rule is not None:
-        from tegum.theory.models import zipf_densities
-
-        return zipf_densities(n, *rule).tolist()
-    values = _several("density", text, n, exact=exact)
-    return values[0] if len(values) == 1 else values
-
-
-def _importances(text: str, n: int, *, exact: bool) -> list[Any]:
-    rule = _of_rule("importance", text, 1)
-    if rule is not None:
-        if not 0 < rule[0] <= 1e6:
-            raise ValueError(f"--importance geometric:RATIO needs a positive ratio, got {text!r}")
-        # As text such as 1,0.7,0.49 says it, to the last digit.
-        ratio = Fraction(text.partition(":")[2].strip())
-        return [float(ratio**i) for i in range(n)]
-    values = _several("importance", text, n, exact=exact)
-    one = "1" if exact else 1.0
-    return values if len(values) == n else [one] * (n - 1) + values

@@ -20,6 +20,7 @@ from tegum.theory.storage import (
     check_path,
     check_unverified,
     digest_of,
+    json_of,
     recover,
 )
 
@@ -74,7 +75,7 @@ def read_zarr(path: Path, what: str) -> xr.Dataset:
     try:
         _check_size(path)
         dataset: xr.Dataset = xr.open_zarr(path, consolidated=False, mask_and_scale=False).load()
-        dataset.attrs = {name: json.loads(value) for name, value in dataset.attrs.items()}
+        dataset.attrs = {name: json_of(value) for name, value in dataset.attrs.items()}
         for variable in dataset.variables.values():
             variable.attrs.pop("_FillValue", None)
         expected = dataset.attrs.pop(SHA256, None)

@@ -49,7 +49,7 @@ def losses_of(
         evaluate = linear_loss if linear else expected_loss
         losses = evaluate(model.take((..., np.newaxis)), weights, bias)
         return np.where(finite, losses, np.nan), np.where(finite, 0.0, np.nan)
-    return _sampled(architecture, model, weights, second, bias, finite)
+    return _sampled(architecture, model.take((..., np.newaxis)), weights, second, bias, finite)
 
 
 def sampled_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -79,19 +79,11 @@ def sampled_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tupl
     """
     weights, bias = (np.asarray(array, dtype=np.float64) for array in checked_parameters(model, weights, bias))
     batch = np.broadcast_shapes(model.batch_shape, weights.shape[:-2], bias.shape[:-1])
-    if model.batch_shape:
-        places = np.arange(int(np.prod(model.batch_shape, dtype=int))).reshape(model.batch_shape)
-        rows = np.broadcast_to(places, batch).reshape(-1)
-        each = model.take(np.unravel_index(rows, model.batch_shape))
-    else:
-        each = model.take((np.newaxis,)).take(np.zeros(int(np.prod(batch, dtype=int)), dtype=int))
     if not np.prod(batch, dtype=int):
         return np.empty(batch), np.empty(batch)
-    whole = np.broadcast_to(weights, (*batch, *weights.shape[-2:])).reshape(-1, 1, *weights.shape[-2:])
-    offsets = np.broadcast_to(bias, (*batch, bias.shape[-1])).reshape(-1, 1, bias.shape[-1])
-    finite = np.ones(offsets.shape[:2], dtype=bool)
-    mean, error = _sampled(ARCHITECTURES["relu_output"], each, whole, None, offsets, finite)
-    return mean.reshape(batch), error.reshape(batch)
+    weights = np.broadcast_to(weights, (*batch, *weights.shape[-2:]))
+    bias = np.broadcast_to(bias, (*batch, bias.shape[-1]))
+    return _sampled(ARCHITECTURES["relu_output"], model, weights, None, bias, np.ones(batch, dtype=bool))
 
 
 def _sampled(
@@ -102,10 +94,13 @@ def _sampled(
     bias: FloatArray,
     finite: NDArray[np.bool_],
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean loss over many inputs and its standard error; see `losses_of`."""
-    cells = int(np.prod(model.batch_shape, dtype=int))
-    flat = model.take((np.newaxis,)) if model.batch_shape == () else model
-    flat = flat.take(np.unravel_index(np.repeat(np.arange(cells), finite.shape[-1]), flat.batch_shape))
+    """Return the mean loss over many inputs and its standard error, with the shape of `finite`.
+
+    See `losses_of`; here the model's batch broadcasts to that shape.
+    """
+    whole = model if model.batch_shape else model.take((np.newaxis,))
+    places = np.arange(int(np.prod(model.batch_shape, dtype=int))).reshape(model.batch_shape)
+    flat = whole.take(np.unravel_index(np.broadcast_to(places, finite.shape).ravel(), whole.batch_shape))
     second = None if second is None else np.where(finite[..., None, None], second, 0)
     given = [array for array in (weights, second, bias) if array is not None]
     parameters = np.concatenate([array.reshape(finite.size, -1) for array in given], axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tegum.theory.numerics import Summarised
-from tegum.theory.storage import SHA256, Destination, digest_of, read_npz, warn_unverified
+from tegum.theory.storage import SHA256, Destination, digest_of, json_of, read_npz, warn_unverified
 
 # What became of a model so far.
 RUNNING, FINISHED, CONVERGED, DIVERGED = range(4)
@@ -102,7 +102,7 @@ class TrainingState(Summarised):
                 warn_unverified(path, "the checkpoint")
             elif digest_of({}, arrays) != str(written):
                 raise ValueError("its checksum differs")
-            saved = dict(json.loads(str(arrays.pop("settings"))))
+            saved = dict(json_of(str(arrays.pop("settings"))))
             state = cls(**{field.name: arrays[field.name] for field in fields(cls)})
         # A hostile or truncated file can fail in any way its reader knows.
         except Exception as error:

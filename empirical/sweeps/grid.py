@@ -23,6 +23,8 @@ AXES = (*SHARED, *BATCHED, "seed")
 # What `sweep` calls axes that have another name in a dataset.
 ARGUMENTS = {"importance": "relative_importance", "seed": "seeds"}
 WHOLE_NUMBERS = {"n_features": 1, "n_hidden": 1, "seed": 0}
+# Models of a sweep, and bytes of what they are: more would take years, or doesn't fit on a disk.
+MOST_MODELS, MOST_BYTES = 100_000_000, 1 << 40
 # What a unit may hold: as many models as training takes at a time, and not more than fits beside its inputs.
 UNIT_MODELS = 1024
 UNIT_BYTES = 16 << 20
@@ -206,7 +208,14 @@ def make_grid(
         if varies:
             dimensions.add(name)
     lengths = {name: len(values[name]) for name in AXES}
+    if (models := prod(lengths.values())) > MOST_MODELS:
+        raise ValueError(f"a sweep has {MOST_MODELS:,} models at most, each seed counted, got {models:,}")
     number_bytes = 8 * (max(values["n_hidden"]) + 1) * max(values["n_features"])
+    if (size := models * number_bytes) > MOST_BYTES:
+        raise ValueError(
+            f"a sweep's weights and biases have {MOST_BYTES >> 40} TiB at most, all filled up to the largest model, "
+            f"got {size / 2**40:,.1f} TiB: make several sweeps of it"
+        )
     sizes = _chunk(lengths, chunk, min(UNIT_MODELS, max(1, UNIT_BYTES // number_bytes)))
     return Grid(values, tuple(axis for axis in AXES if axis in dimensions), sizes, laws)
 

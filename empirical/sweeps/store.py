@@ -29,6 +29,7 @@ from tegum.theory.storage import (
     ChangedError,
     check_declared,
     check_digest,
+    json_of,
     recover,
     replacing,
     sealed,
@@ -181,7 +182,7 @@ class Store:
             )
         try:
             names = ("axes", "dimensions", "laws", "options", "named", "chunk", "variables")
-            settings = _as_named_today({name: json.loads(attributes[name]) for name in names}, number)
+            settings = _as_named_today({name: json_of(attributes[name]) for name in names}, number)
             values = {axis: tuple(settings["axes"][axis]) for axis in AXES}
             grid = Grid(values, tuple(settings["dimensions"]), settings["chunk"], {})
             store = cls(path, grid, settings, number)
@@ -377,7 +378,7 @@ def _sum(path: Path) -> str:
 
 def _json(path: Path, what: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json_of(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"expected {what} in {path}, which doesn't exist") from None
     except ValueError as error:

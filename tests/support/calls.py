@@ -713,7 +713,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "density": 0.25,
         "importance": 1.0,
     },
-    "compare.foreign holds_models": lambda: {"path": _sweep_folder()},
+    "compare.foreign kind_of_file": lambda: {"path": _sweep_folder()},
     "compare.foreign reading": lambda: {"batch": shared("batch"), "model": PAIR},
     "compare.foreign welch_bound": lambda: {"vectors": 3, "dimensions": 2},
     "compare compare_table": lambda: {"table": shared("table"), "n_features": 2, "n_hidden": 1, "tolerance": 0.05},

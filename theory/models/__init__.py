@@ -16,7 +16,7 @@ Begin with `model`:
 from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
 from .compositions import IndependentBlocks
 from .data import DataFeatures
-from .description import MODEL_FORMAT, MODEL_KEYS, parsed_description
+from .description import CHOICES, MODEL_FORMAT, MODEL_KEYS, model_parts, parsed_description
 from .families import Family, anticorrelated_pairs, correlated_pairs, one_denser, one_more_important
 from .groups import AnticorrelatedFeatures, CorrelatedFeatures
 from .hierarchies import HierarchicalFeatures
@@ -32,6 +32,7 @@ from .zipf import zipf_densities
 
 __all__ = [
     "AMPLITUDES",
+    "CHOICES",
     "DENSITY_RANGE",
     "IMPORTANCE_RANGE",
     "MODEL_FORMAT",
@@ -63,6 +64,7 @@ __all__ = [
     "diagram_plane",
     "law_from_plain",
     "law_to_plain",
+    "model_parts",
     "one_denser",
     "one_more_important",
     "parsed_description",

@@ -15,7 +15,7 @@ from .amplitudes import Amplitude, as_amplitude
 from .groups import checked_groups
 from .independence import ActivePattern, product_chance, product_patterns
 from .laws import FeatureLaw, component_from_plain, component_to_plain
-from .plain import FEW, check_keys, label_of, whole_of
+from .plain import FEW, WHOLE, check_keys, label_of, whole_of
 
 
 def common_amplitude(laws: Iterable[FeatureLaw], given: Any) -> Any:
@@ -135,7 +135,7 @@ class IndependentBlocks(FeatureLaw):
     def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         if len(self.parts) > FEW:
-            return f"{len(self.parts):,} independent blocks"
+            return f"{len(self.parts):,} independent blocks{WHOLE}"
         place = label_of(features)
         told_of = [
             f"{', '.join(map(place, own))} ({law.describe([features[i] if features else i for i in own])})"

@@ -13,7 +13,7 @@ from ..numerics import FloatArray, exactly, numbers, reals
 from .amplitudes import Amplitude
 from .independence import ActivePattern
 from .laws import NORMALISATION, FeatureLaw
-from .plain import array_of, check_keys, plain_array
+from .plain import WHOLE, array_of, check_keys, plain_array
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -85,7 +85,7 @@ class DataFeatures(FeatureLaw):
     def describe(self, _: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         count, unequal = len(self.inputs), (self.weights != self.weights.reshape(-1)[:1]).any()
-        return f"data of {count:,} input{'s' * (count != 1)}{' with weights' if unequal else ''}"
+        return f"data of {count:,} input{'s' * (count != 1)}{' with weights' if unequal else ''}{WHOLE}"
 
     @property  # type: ignore[misc]
     def amplitude(self) -> Amplitude:

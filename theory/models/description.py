@@ -6,7 +6,7 @@ their class is no import: it stands above.
 
 from __future__ import annotations
 
-import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..numerics import check_choice, check_text, shown
+from ..storage import json_of
 from .laws import law_from_plain, law_to_plain
 from .plain import array_of, check_keys, plain_array, plain_features, told, whole_of
 
@@ -23,6 +24,8 @@ from .plain import array_of, check_keys, plain_array, plain_features, told, whol
 KIND, VERSION = "tegum model", 1
 # The entry `format` of a description.
 MODEL_FORMAT = f"{KIND} {VERSION}"
+# Where Python's reader of TOML gives up, and what it says of keys that are given twice.
+PLACE, TWICE = re.compile(r"at line (\d+), column (\d+)"), re.compile(r"Cannot (overwrite|declare|mutate)|Duplicate")
 REQUIRED = ("format", "n_features", "n_hidden", "features")
 
 
@@ -157,10 +160,9 @@ def parsed_json(text: str) -> Any:
         raise ValueError(f"{word} is no number of JSON's")
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=none)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ValueError(f"a model's description must be JSON: {reason}") from None
+        return json_of(text, object_pairs_hook=once, parse_constant=none)
+    except ValueError as error:
+        raise ValueError(f"a model's description must be JSON: {error}") from None
 
 
 def parsed_toml(text: str) -> Any:
@@ -172,9 +174,14 @@ def parsed_toml(text: str) -> Any:
     check_text("text", text)
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ValueError(f"a model's description must be TOML: {reason}") from None
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        # Python's reader says where in brackets, and what in words of its own.
+        place = PLACE.search(str(error))
+        where = f"in line {place[1]}, column {place[2]}" if place else "at the end"
+        reason = f"{'a key stands there twice' if TWICE.search(str(error)) else 'it is none'} {where}"
+    raise ValueError(f"a model's description must be TOML: {reason}")
 
 
 def parsed_description(text: str) -> Mapping[str, Any]:

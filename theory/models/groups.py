@@ -14,7 +14,7 @@ from ..numerics import FloatArray, check_count, shown
 from .amplitudes import Amplitude
 from .independence import ActivePattern
 from .laws import NORMALISATION, DensityLaw
-from .plain import FEW, array_of, check_keys, label_of
+from .plain import FEW, WHOLE, array_of, check_keys, label_of
 
 
 def checked_groups(groups: Any) -> tuple[ActivePattern, ...]:
@@ -91,7 +91,7 @@ class _GroupedLaw(DensityLaw):
             return f"{super().describe(features)}, groups {groups or 'none'}"
         least, most = min(sizes), max(sizes)
         size = f"{least} features" if least == most else f"{least} to {most} features"
-        return f"{super().describe(features)}, {len(sizes)} groups of {size}"
+        return f"{super().describe(features)}, {len(sizes)} groups of {size}{WHOLE}"
 
     def blocks(self, n_features: int) -> tuple[ActivePattern, ...]:
         """Return the groups and the features that are in none."""

@@ -14,7 +14,7 @@ from ..numerics import check_count, members, shown
 from .amplitudes import Amplitude
 from .independence import ActivePattern, product_chance
 from .laws import DensityLaw
-from .plain import FEW, array_of, check_keys, label_of, told, whole_of
+from .plain import FEW, WHOLE, array_of, check_keys, label_of, told, whole_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class HierarchicalFeatures(DensityLaw):
         roots = sum(parent is None for parent in self.parents)
         trees = f"a hierarchy of {roots} tree{'s' * (roots != 1)}, {told('density', 'densities', self._exact)}"
         if len(self.parents) > FEW:
-            return trees
+            return f"{trees}, {len(self.parents) - roots:,} features under others{WHOLE}"
         place = label_of(features)
         under = [f"{place(i)} under {place(above)}" for i, above in enumerate(self.parents) if above is not None]
         return f"{trees}, {', '.join(under)}" if under else trees

@@ -26,7 +26,7 @@ from .compositions import IndependentBlocks, common_amplitude, common_batch, dra
 from .independence import ActivePattern, constant_chance
 from .laws import NORMALISATION, FeatureLaw, IndependentFeatures, component_from_plain, component_to_plain
 from .patterns import TableFeatures
-from .plain import array_of, check_keys, plain_array, told
+from .plain import WHOLE, array_of, check_keys, plain_array, told
 
 # Densities of all laws of a circle: more take minutes.
 MOST_PLACES = 10**6
@@ -113,7 +113,7 @@ class MixtureFeatures(FeatureLaw):
     def describe(self, features: Sequence[int] | None = None, /) -> str:
         """Return the law in a few words; see `FeatureLaw.describe`."""
         if len(self.laws) > TOLD:
-            return f"a mixture of {len(self.laws):,} laws"
+            return f"a mixture of {len(self.laws):,} laws{WHOLE}"
         told_of = (
             f"{told('probability', 'probabilities', share.reshape(-1))} of {law.describe(features)}"
             for share, law in zip(self.probabilities, self.laws, strict=True)

@@ -17,7 +17,7 @@ from .amplitudes import Amplitude
 from .groups import checked_groups
 from .independence import ActivePattern
 from .laws import NORMALISATION, FeatureLaw
-from .plain import FEW, array_of, check_keys, label_of, plain_array, text_of, whole_of
+from .plain import FEW, WHOLE, array_of, check_keys, label_of, plain_array, text_of, whole_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +225,7 @@ class TableFeatures(FeatureLaw):
         """Return the law in a few words; see `FeatureLaw.describe`."""
         count = f"{len(self.table):,} pattern{'s' * (len(self.table) != 1)}"
         if len(self.table) > FEW or self.batch_shape:
-            return f"a table of {count}"
+            return f"a table of {count}{WHOLE}"
         place = label_of(features)
         chances = (f"({','.join(map(place, on))}) {text_of(chance.item())}" for on, chance in self.table.items())
         return f"a table of {count}: {', '.join(chances)}"

@@ -21,6 +21,8 @@ LONGEST = 4000
 DEEPEST = 32
 # Numbers of one parameter that are said one by one.
 FEW = 8
+# Said where more than a few are told by how many they are.
+WHOLE = " (to_json has all)"
 # The only key of what stands for an array without entries.
 SHAPE = "shape"
 

@@ -3,8 +3,8 @@
 `destination` is where to begin: a place that is looked at and locked before the work whose result goes there, and whose
 result isn't lost if it can't be written. `saving` writes beside a place and puts there in one step what is finished, so
 that a killed process leaves the old or the new; `locks` tell its files from a living one's. `checksums` notices that
-what is read isn't what was written, and `limits` that a file declares more than it can hold. Nothing here imports
-anything else of ours.
+what is read isn't what was written, and `limits` that a file declares more than it can hold; `texts` says why JSON
+can't be read. Nothing here imports anything else of ours.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -32,6 +32,7 @@ from .limits import OBJECTS, check_archive, check_declared, read_npy, read_npz
 from .locks import claimed
 from .paths import check_path
 from .saving import NOTHING, ChangedError, recover, replacing, workplace
+from .texts import json_of
 
 __all__ = [
     "NOTHING",
@@ -48,6 +49,7 @@ __all__ = [
     "check_unverified",
     "claimed",
     "digest_of",
+    "json_of",
     "read_npy",
     "read_npz",
     "recover",

@@ -43,6 +43,12 @@ def test_the_command_writes_and_prints_the_account(tegum_: Any, tmp_path: Path) 
         (("--importances", "1"), "importance must be at least 2"),
         (("--scales=-1,1",), "initial_scale must be"),
         (("--seeds", "0"), "seeds must be"),
+        (
+            ("--densities", "0.01:1:100000", "--importances", "0.1:10:100000"),
+            "1,000,000 cells at most, got 10,000,000,000",
+        ),
+        (("--scales", "0.1:1:1000000"), "basin shares are of 100,000,000 runs at most, got 1,568,000,000"),
+        (("--batch", "1000000000000"), "batch_size must be an integer from 1 to 1000000"),
     ],
 )
 def test_bad_input_is_one_line(tegum_: Any, tmp_path: Path, words: tuple[str, ...], message: str) -> None:

@@ -48,7 +48,7 @@ def test_the_command_resumes_and_draws(tegum_: Any, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "other", ["--cells 2 --divisions 0", "--cells 4 --divisions 1", "--cells 4 --divisions 0 --penalty 1"]
+    "other", ["--cells 2 --divisions 0", "--cells 4 --divisions 1", "--cells 4 --divisions 0 --interference-penalty 1"]
 )
 def test_another_table_is_refused(tegum_: Any, other: str, tmp_path: Path) -> None:
     rows = [row for column, _ in certified_columns(4, divisions=0) for row in column][:4]
@@ -79,7 +79,8 @@ def test_an_interruption_says_what_is_kept(tegum_: Any, tmp_path: Path, monkeypa
     ("options", "message"),
     [
         ("--cells 3", "cells must be an even number"),
-        ("--penalty -1", "penalty must be a number, at least 0"),
+        ("--cells 999999998", "at least 2 and at most 1000, got 999999998"),
+        ("--interference-penalty -1", "interference_penalty must be finite and not negative"),
         ("--divisions 7", "divisions must be an integer from 0 to 4"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,11 @@ def test_ranges_are_those_of_both_axes(tegum_: Any, monkeypatch: pytest.MonkeyPa
         ("--y importance=0.1:1:linear", "--y of a phase diagram is on a log scale (tegum boundary takes both)"),
         ("--x density=0.1:2", "density"),
         ("--x density=0.1", "--x must be NAME=LOW:HIGH"),
-        ("--x density=0.1:1 --from FILE.zarr", "--from with a dataset takes no --x"),
+        ("--x density=0.1:1 --from FOLDER", "--from with a dataset takes no --x"),
     ],
 )
 def test_ranges_that_no_diagram_has_are_refused(tegum_: Any, tmp_path: Path, words: str, message: str) -> None:
+    words = words.replace("FOLDER", str(tmp_path))
     tegum_("diagram", *words.split(), "--out", str(tmp_path / "out")).is_misuse(message)
     assert not (tmp_path / "out").exists()
 
@@ -137,8 +139,17 @@ def test_without_controls_none_are_printed(tegum_: Any, saved: Path, tmp_path: P
 def test_a_diagram_of_another_model_is_refused(tegum_: Any, saved: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     outcome = tegum_("diagram", "--from", str(saved), "--features", "3", "--hidden", "2", "--out", str(out))
-    outcome.is_misuse("expected a dataset of n=3, m=2, got one of n=2, m=1")
+    outcome.is_misuse(f"--features 3 contradicts {saved}, where n_features is 2: leave one of the two out")
     assert not out.exists()
+    tegum_("diagram", "--from", str(saved), "--density", "0.3", "--out", str(out)).is_misuse(
+        "--density 0.3 contradicts"
+    )
+
+
+def test_a_dataset_is_told_by_its_content(tegum_: Any, saved: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "renamed.csv")
+    shown = tegum_(f"diagram --from {tmp_path / 'renamed.csv'} --features 2 --hidden 1 --out {tmp_path / 'out'}")
+    assert (shown.code, shown.err) == (0, "")
 
 
 def test_a_diagram_without_runs_is_refused(tegum_: Any, saved: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_minima_are_the_same_in_a_process_of_its_own(tegum_: Any) -> None:
             id="infinite",
         ),
         pytest.param("--density 0.5 --features 0", "n_features must be an integer of at least 1", id="no features"),
-        pytest.param("--density 0.5 --features 9", "up to 4 features, got 9", id="too many features"),
+        pytest.param("--density 0.5 --features 9", "up to 8 features, got 9", id="too many features"),
         pytest.param("--density 0.5 --hidden 3", "n_hidden must not exceed n_features", id="hidden above n"),
         pytest.param("", "needs a --density, got none", id="missing option"),
         pytest.param("--density 0.5 --colour red", "No such option: --colour", id="unknown option"),

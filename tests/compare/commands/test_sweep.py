@@ -152,6 +152,12 @@ def test_a_sweep_without_room_for_a_model_says_so(tegum_: Any, tmp_path: Path, m
         pytest.param("--density 0.1 --features 3:2", "got an empty one", id="empty axis"),
         pytest.param("--density 0.1 --objective guess", "objective must be", id="objective"),
         pytest.param("--density 0.1 --workers 0", "workers must be an integer of at least 1", id="workers"),
+        pytest.param(
+            "--densities 0.01:1:100000 --importances 0.1:10:100000",
+            "a sweep has 100,000,000 models at most, each seed counted, got 80,000,000,000",
+            id="too many models",
+        ),
+        pytest.param("--density 0.1 --features 2:1000000", "weights and biases have 1 TiB at most", id="too large"),
         pytest.param("", "needs --densities, or a --density that doesn't vary, got none", id="no density"),
         pytest.param("--density 0.1,0.2", "one number for each feature: a sweep is of models", id="a vector"),
         pytest.param("--density 0.1 --importance 1,0.7", "an axis is --importances", id="a vector of importances"),

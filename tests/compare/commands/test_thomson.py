@@ -65,7 +65,9 @@ def weights_file(tmp_path: Path) -> Path:
 
 
 def test_trained_weights_are_held_against_the_thomson_problem(tegum_: Any, weights_file: Path) -> None:
-    first, second = tegum_(f"thomson --against {weights_file} --json").json()
+    found = tegum_(f"thomson --against {weights_file} --json").json()
+    first, second = found["comparisons"]
+    assert (found["model"]["n_features"], found["model"]["features"]) == (7, {"law": "independent"})
     assert (first["features"], second["features"]) == ([0, 1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
     assert first["energy_ratio"] == pytest.approx(1) == second["energy_ratio"]
     assert first["thomson_energy"] == pytest.approx(thomson_minimum(7).energy)
@@ -73,18 +75,30 @@ def test_trained_weights_are_held_against_the_thomson_problem(tegum_: Any, weigh
     assert (first["loss"], second["loss"]) == (None, None)
     shown = tegum_(f"thomson --against {weights_file} --factors --density 0.2")
     assert shown.code == 0
+    assert shown.out.startswith(f"{weights_file}: 7 features in 3 dimensions, independent, density 0.2, uniform on")
     assert "1,2,3,4,5   5/2       1      0.000   0.955     0.955" in shown.out
     assert "0.00%" in shown.out
     # The digons of both, the zero column of the second, and the third model.
     assert "Left out: 6 tegum factors" in shown.out
-    assert [one["model"] for one in tegum_(f"thomson 6 --against {weights_file} --json").json()] == [1]
+    six = tegum_(f"thomson 6 --against {weights_file} --json").json()["comparisons"]
+    assert [one["number"] for one in six] == [1]
+
+
+@pytest.mark.parametrize("options", ["--amplitude constant", "--law one-hot"])
+def test_losses_are_those_of_what_theory_covers(tegum_: Any, weights_file: Path, options: str) -> None:
+    density = "" if "one-hot" in options else "--density 0.2"
+    found = tegum_(f"thomson 6 --against {weights_file} {options} --json {density}")
+    if density:
+        found.is_misuse("losses are compared of independent features, uniform on [0, 1] (tegum loss takes any model)")
+    else:
+        assert [one["loss"] for one in found.json()["comparisons"]] == [None]
 
 
 def test_a_density_in_the_file_is_taken(tegum_: Any, tmp_path: Path) -> None:
     weights = np.zeros((2, 3))
     weights[:, 0], weights[:, 1], weights[:, 2] = (1, 0), (-1, 0), (0, 1)
     np.savez(tmp_path / "three.npz", weights=weights, bias=np.zeros(3), density=0.1)
-    (found,) = tegum_(f"thomson --against {tmp_path / 'three.npz'} --json").json()
+    (found,) = tegum_(f"thomson --against {tmp_path / 'three.npz'} --json").json()["comparisons"]
     # One scale and bias for a digon and an axis; the triangle is dearer (docs/analogy.md).
     assert 0.0033194840 < found["loss"] < 0.00333
     assert found["thomson_loss"] / found["loss"] == pytest.approx(1.129, abs=0.002)
@@ -105,7 +119,9 @@ def test_a_density_in_the_file_is_taken(tegum_: Any, tmp_path: Path) -> None:
         ("thomson", "expected a number of points, or --against FILE"),
         ("thomson 5 --density 0.1", "a search without --against takes no --density"),
         ("thomson --against {} --figure a.png", "--against takes no --figure"),
-        ("thomson --against {} --density 3", "density must lie in (0, 1), got 3"),
+        ("thomson --against {} --density 3", "density must lie in (0, 1], got 3"),
+        ("thomson --against {} --density 1", "losses are compared at densities in (0, 1)"),
+        ("thomson --against {} --features 6", "--features 6 contradicts"),
         ("thomson --against nothing.npz", "doesn't exist"),
     ],
 )

@@ -51,7 +51,7 @@ def test_ctrl_c_after_training_says_what_is_kept(tegum_: Any, tmp_path: Path, mo
     assert (tmp_path / "uniform-4-2.safetensors").exists()
 
 
-@pytest.mark.parametrize("size", ["4", "2,4", "a,b", "4,0"])
+@pytest.mark.parametrize("size", ["4", "2,4", "a,b", "4,0", "999999999,5", "999999999,999999999"])
 def test_bad_sizes_are_refused(tegum_: Any, size: str, tmp_path: Path) -> None:
     tegum_(f"uniform --size {size} --out {tmp_path}").is_misuse("size")
 

@@ -114,6 +114,25 @@ def test_what_leaves_the_model_as_it_is_needs_no_word(tmp_path: Path, place: str
     assert (batch.changes, batch.unused) == ({}, ())
 
 
+@pytest.mark.parametrize("b", [{}, {"b": np.zeros(3)}, {"b": np.zeros(())}])
+def test_a_file_that_says_there_is_no_bias_is_of_models_without(
+    tmp_path: Path, command: Any, b: dict[str, Any]
+) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(
+        json.dumps({"W": W.tolist(), "density": 0.25, "bias": False} | {k: v.tolist() for k, v in b.items()})
+    )
+    batch = read_many(path)
+    assert said_of_model(batch)["bias"] == model_of_weights(batch).bias == "none"
+    # What is said elsewhere counts.
+    if b.get("b", W).ndim:
+        assert "bias" not in said_of_model(batch, {"bias": "free"})
+    code, out, _ = command("loss", "--weights", str(path))
+    assert code == 0
+    assert "no bias" in " ".join(out.split())
+    assert "b = 0 is assumed" not in out
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("value", [0.5, "blue"])
 def test_everything_else_is_told(tmp_path: Path, place: str, value: Any) -> None:

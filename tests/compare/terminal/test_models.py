@@ -32,6 +32,9 @@ from tests.support.sweeps import small_sweep
 
 PAIRS = CorrelatedFeatures(0.25, [(0, 1)], amplitude="symmetric")
 MODEL = ToyModel(3, 2, PAIRS, (1, 0.5, 0.25), weight_penalty=0.1)
+FOUR = ToyModel(
+    4, 2, CorrelatedFeatures(0.25, [(0, 1), (2, 3)], amplitude="constant"), (1, 1, 1, 2), weight_penalty=0.1
+)
 PARTIAL = 'format = "tegum model 1"\nn_features = 3\n[features]\nlaw = "correlated"\ngroups = [[0, 1]]\n'
 
 
@@ -79,6 +82,12 @@ def test_options_alone_make_a_model(options: dict[str, Any], expected: ToyModel)
     np.testing.assert_array_equal(found.importances(), expected.importances())
     assert found.activation_penalty == expected.activation_penalty
     assert found.choices == expected.choices
+
+
+def test_powers_are_those_of_the_text_to_the_last_digit() -> None:
+    for ratio in (Fraction(7, 10), Fraction(1, 3), Fraction(999999, 1000000)):
+        found = ModelOptions(features=500, density="0.1", importance=f"geometric:{ratio}").over().importances()
+        assert found.tolist() == [float(ratio**i) for i in range(500)]
 
 
 def test_exact_options_are_rational_numbers() -> None:
@@ -157,6 +166,12 @@ def test_two_files_have_to_agree(file: Path) -> None:
         ({"density": "0.1,0.2,0.3"}, "--density must be a number, or 2 of them, one for each feature"),
         ({"density": "geometric:0.5"}, "or zipf:EXPONENT or zipf:EXPONENT:LARGEST, got 'geometric:0.5'"),
         ({"density": "0.1", "importance": "geometric:0"}, "--importance geometric:RATIO needs a positive ratio"),
+        (
+            {"features": 10**9, "density": "zipf:1"},
+            "--density stands for a number for each feature, of 1,000,000 features at most, got 1,000,000,000 features",
+        ),
+        ({"features": 10**9, "density": "0.1", "importance": "2"}, "--importance stands for a number for each feature"),
+        ({"features": 10**9, "density": "0.1"}, "n_features must be an integer from 1 to 1000000"),
         ({"density": "0.1", "importance": "1:2"}, "or geometric:RATIO, got '1:2'"),
         (
             {"density": "0.1", "law": "table"},
@@ -275,10 +290,33 @@ def test_commands_take_a_model_from_a_file_and_say_it(
 @pytest.mark.parametrize(
     ("words", "model", "message"),
     [
-        ("derive", MODEL, "a formula is of independent features, uniform on [0, 1], without penalties (expected_loss"),
-        ("derive", ToyModel(2, 1, IndependentFeatures(0.5), bias="none"), "a formula covers models with bias='free'"),
-        ("diagram", ToyModel(2, 1, IndependentFeatures(0.5), reduction="mean"), "covers models with reduction='sum'"),
-        ("packing", MODEL, "packings are of independent features (tegum minima takes any law), got the law correlated"),
+        ("derive", MODEL, "a formula is of independent features, uniform on [0, 1]"),
+        (
+            "derive",
+            ToyModel(2, 1, IndependentFeatures(0.5), bias="none"),
+            "got bias 'none' (expected_loss takes any model)",
+        ),
+        ("diagram", ToyModel(2, 1, IndependentFeatures(0.5), reduction="mean"), "got reduction 'mean' (tegum boundary"),
+        ("packing", MODEL, "got the law correlated (tegum minima takes any law)"),
+        ("packing", ToyModel(3, 2, IndependentFeatures([0.1, 0.2, 0.1])), "got densities 0.1, 0.2, 0.1 (tegum minima"),
+        (
+            "deform",
+            ToyModel(3, 2, IndependentFeatures(0.1, amplitude="constant")),
+            "got amplitudes constant 1 (branch_",
+        ),
+        ("deform", ToyModel(3, 2, IndependentFeatures([0.1, 0.2, 0.1])), "got densities 0.1, 0.2, 0.1 (branch_diagram"),
+        ("deform", ToyModel(3, 2, IndependentFeatures(0.1), (1, 1, 2)), "got importances 1, 1, 2 (branch_diagram"),
+        ("deform --vary importance", ToyModel(3, 2, IndependentFeatures(0.1), (1, 2, 2)), "got importances 1, 2, 2"),
+        ("correlated", MODEL, "half of --features must lie in 2 to 3, got 1"),
+        ("correlated", FOUR, "got amplitudes constant 1, importances 1, 1, 1, 2, weight penalty 0.1 (branch_diagram"),
+        ("uniform", ToyModel(3, 2, OneHotFeatures()), "got the law one-hot (tegum train and tegum sweep train others)"),
+        ("basins", ToyModel(3, 2, IndependentFeatures(0.1)), "got 3 features in 2 dimensions (tegum train and tegum"),
+        (
+            "certified-diagram",
+            ToyModel(2, 1, IndependentFeatures(0.1), weight_penalty=1),
+            "got weight penalty 1 (tegum",
+        ),
+        ("diagram --from OUT", MODEL, "runs.zarr doesn't exist"),
         ("diagram", MODEL, "a phase diagram is of independent features, uniform on [0, 1]"),
         ("sweep --out OUT", ToyModel(2, 1, OneHotFeatures()), "has no axis of densities: see tegum train"),
         ("sweep --out OUT", MODEL, "a sweep is of models with one density and importances 1, …, 1, r"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tegum.theory import IndependentFeatures, ToyModel, local_minima, polish
 from tegum.theory.minima import CriticalPoint, PolishedPoint, match, random_minima
+from tegum.theory.models import DataFeatures
 
 MODEL = ToyModel(2, 1, IndependentFeatures(0.1))
 WEIGHTS, BIAS = np.array([[0.9, -1.1]]), np.array([0.05, 0.0])
@@ -78,3 +80,16 @@ def test_a_descent_that_stops_on_a_slope_is_unfinished() -> None:
     assert far.gradient_norm > 1
     assert far.status == "unfinished"
     assert "the descent stopped where the gradient is" in far.reason
+
+
+def test_minima_at_kinks_of_listed_inputs_are_said_not_to_be_found() -> None:
+    def listed(inputs: np.ndarray[Any, Any]) -> ToyModel:
+        return ToyModel(3, 2, DataFeatures(inputs))
+
+    inputs = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.raises(
+        ValueError, match="none of 8 starts ends where the gradient vanishes: of listed inputs with neg"
+    ):
+        random_minima(listed(inputs), starts=8)
+    # Without negative entries no minimum lies on a kink.
+    assert random_minima(listed(np.abs(inputs)), starts=8)[0].gradient_norm < 1e-11

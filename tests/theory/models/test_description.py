@@ -25,7 +25,15 @@ from tegum.theory import (
     ToyModel,
     diagram_model,
 )
-from tegum.theory.models import PENALTIES, HierarchicalFeatures, IndependentBlocks, law_from_plain, law_to_plain
+from tegum.theory.models import (
+    PENALTIES,
+    DataFeatures,
+    HierarchicalFeatures,
+    IndependentBlocks,
+    MixtureFeatures,
+    law_from_plain,
+    law_to_plain,
+)
 from tests.support.laws import AMPLITUDES, EVERY_LAW
 
 PLAIN: dict[str, Any] = {
@@ -133,8 +141,8 @@ def test_toml_says_what_json_says() -> None:
         ),
         (
             ToyModel(20, 5, CorrelatedFeatures(0.1, [range(10), range(10, 20)]), np.linspace(0.05, 1, 20)),
-            "20 features in 5 dimensions, correlated, density 0.1, 2 groups of 10 features, uniform on [0, 1], "
-            "20 importances from 0.05 to 1, no penalties, free biases",
+            "20 features in 5 dimensions, correlated, density 0.1, 2 groups of 10 features (to_json has all), uniform "
+            "on [0, 1], 20 importances from 0.05 to 1, no penalties, free biases",
         ),
         (
             ToyModel(1000, 5, KHotFeatures(3, amplitude="symmetric"), 0.1 + 0.2),
@@ -240,11 +248,12 @@ def test_what_is_no_model_is_refused(plain: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must be JSON: Expecting value"),
+        ("", "must be JSON: it is empty"),
         ('{"format": 1, "format": 2}', "must be JSON: the key 'format' stands there twice"),
         ('{"importance": NaN}', "must be JSON: NaN is no number of JSON's"),
         ("[" * 100_000, "must be JSON: it is nested too deeply"),
-        ("1" * 10_000, "must be JSON: "),
+        ("1" * 10_000, "must be JSON: a number has more digits than are read"),
+        ("{'format': 1}", "must be JSON: a key in double quotes is missing in line 1, column 2"),
         (b"{}", "text must be text, got b'{}'"),
     ],
 )
@@ -253,10 +262,38 @@ def test_what_is_no_json_is_refused(text: Any, message: str) -> None:
         ToyModel.from_json(text)
 
 
+NINE = [(i,) for i in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("law", "told"),
+    [
+        (MixtureFeatures([0.2] * 5, [OneHotFeatures()] * 5), "a mixture of 5 laws (to_json has all)"),
+        (
+            HierarchicalFeatures(0.5, [None, *range(9)]),
+            "a hierarchy of 1 tree, density 0.5, 9 features under others (to_json has all)",
+        ),
+        (CorrelatedFeatures(0.5, [(0, 1, 2, 3), (4, 5, 6, 7, 8)]), "2 groups of 4 to 5 features (to_json has all)"),
+        (TableFeatures(dict.fromkeys(NINE, 1 / 9)), "a table of 9 patterns (to_json has all)"),
+        (DataFeatures(np.ones((2, 10))), "data of 2 inputs (to_json has all)"),
+        (
+            IndependentBlocks([((i,), IndependentFeatures(0.5)) for i in range(10)]),
+            "10 independent blocks (to_json has all)",
+        ),
+    ],
+)
+def test_what_is_not_told_one_by_one_is_said_to_be_in_json(law: FeatureLaw, told: str) -> None:
+    model = ToyModel(10, 2, law)
+    assert told in model.describe()
+    assert ToyModel.from_json(model.to_json()).describe() == model.describe()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("n_features: 2", "must be TOML: "),
+        ("a = 1\na = 2", "must be TOML: a key stands there twice"),
+        ("a = ", "must be TOML: it is none "),
+        ("n_features: 2", "must be TOML: it is none in line 1, column 11"),
         ("importance = inf", "must have the key 'format', got importance"),
         (f"a = {'[' * 100_000}", "must be TOML: it is nested too deeply"),
     ],

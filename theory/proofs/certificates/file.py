@@ -6,14 +6,13 @@ cells whole numbers. What is read has the right shapes and bounded sizes; whethe
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, TypeVar
 
 from ...numerics import Interval
-from ...storage import SHA256, sealed, unsealed
+from ...storage import SHA256, json_of, sealed, unsealed
 from .records import (
     ARGUMENTS,
     CORES,
@@ -122,11 +121,9 @@ def read_certificate(text: str) -> dict[str, Any]:
     if len(text) > LONGEST_FILE:
         raise ValueError(f"not a certificate: at most {LONGEST_FILE:,} characters are read, got {len(text):,}")
     try:
-        data = json.loads(text, parse_float=_no_number, parse_constant=_no_number, object_pairs_hook=_no_repeats)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not a certificate: {error}") from None
-    except RecursionError:
-        raise ValueError("not a certificate: brackets are nested too deeply") from None
+        data = json_of(text, parse_float=_no_number, parse_constant=_no_number, object_pairs_hook=_no_repeats)
+    except ValueError as error:
+        raise ValueError(f"not a certificate: {str(error).removeprefix('not a certificate: ')}") from None
     if not isinstance(data, dict) or data.get("format") not in (FORMAT, SECOND_FORMAT, FIRST_FORMAT):
         found = data.get("format") if isinstance(data, dict) else data
         raise ValueError(f"not a certificate: the format must be {FORMAT!r}, or an earlier one, got {_short(found)}")
