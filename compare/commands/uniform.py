@@ -142,7 +142,7 @@ def _held(
     )
     stages.first("; ".join(_predicted(n, m, packings) for n, m in sizes))
     trained = train_uniform(sizes, places, out=out, report=report, **training)
-    runs: list[dict[str, Any]] = []
+    runs = []
     for (n, m), models in zip(sizes, trained, strict=True):
         stage = f"losses n={n}, m={m}"
         runs.append(uniform_run(models, places, packings, lambda share, stage=stage: report(stage, share)))  # type: ignore[misc]

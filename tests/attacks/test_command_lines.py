@@ -81,9 +81,9 @@ QUICK: dict[str, dict[str, str]] = {
     "boundary": {"": "digon(1,2)"},
     "train": {"--density": "0.1", "--seeds": "2", "--steps": "9", "--batch": "8", "--device": "cpu"}
     | {"--out": "new/runs.zarr"},
-    "sweep": {"--density": "0.1,0.3", "--seeds": "2", "--steps": "9", "--batch": "8", "--device": "cpu"}
+    "sweep": {"--densities": "0.1,0.3", "--seeds": "2", "--steps": "9", "--batch": "8", "--device": "cpu"}
     | {"--workers": "1", "--out": "new/grid.zarr"},
-    "basins": {"--density": "0.3,0.5", "--importance": "0.5,1", "--scales": "0.1", "--seeds": "1", "--steps": "5"}
+    "basins": {"--densities": "0.3,0.5", "--importances": "0.5,1", "--scales": "0.1", "--seeds": "1", "--steps": "5"}
     | {"--batch": "8", "--device": "cpu", "--out": "new/basins"},
     "packing": {"--density": "0.1"},
     "uniform": {"--size": "4,2", "--points": "2", "--steps": "5", "--device": "cpu", "--out": "new/uniform"},

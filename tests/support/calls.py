@@ -239,6 +239,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "amplitude": "uniform",
     },
     "theory.models zipf_densities": lambda: {"n_features": 3, "exponent": 1.0, "largest": 0.5},
+    "theory.models model_parts": lambda: {"model": ToyModel(2, 1, IndependentFeatures(0.5))},
     "theory.models values_told": lambda: {"values": [0.5, 0.25], "names": "values"},
     "theory.models stratified_counts": lambda: {
         "masses": np.array([[0.5, 0.25, 0.25]]),
@@ -527,6 +528,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "max_boxes": 100,
         "report": lambda *_: None,
     },
+    "theory.storage json_of": lambda: {"text": '{"W": [[1, 0.5]]}'},
     "theory.storage recover": lambda: {"path": _fresh("nothing")},
     "theory.storage write_whole": lambda: {"path": _fresh("text"), "text": "x"},
     # Training.

@@ -201,7 +201,16 @@ def parsed_description(text: str) -> Mapping[str, Any]:
 
 
 def model_parts(model: Any) -> dict[str, str]:
-    """Return a model in words, part by part."""
+    """Return a model in words, part by part: sizes, law, amplitude and so on, in the order of `describe`.
+
+    Args:
+        model: a `ToyModel`.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if not hasattr(model, "n_features") or not hasattr(model, "exact"):
+        raise ValueError(f"model must be a ToyModel, got {shown(model)}")
     n, m, batch = model.n_features, model.n_hidden, model.batch_shape
     parts = {"models": " × ".join(map(str, batch))} if batch else {}
     parts["sizes"] = f"{n:,} feature{'s' * (n != 1)} in {m:,} dimension{'s' * (m != 1)}"
