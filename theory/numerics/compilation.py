@@ -36,8 +36,8 @@ def compiled_part(function: Function) -> Function:
     import numba
 
     # Each wrapper would be compiled too.
-    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast("Function", numba.njit(**options)(function))
+    options: dict[str, Any] = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast("Function", numba.njit(nogil=True, **options)(function))
 
 
 def machine_code(function: Callable[..., Any], signature: Any, **options: Any) -> Any:

@@ -58,7 +58,7 @@ def _real_transform(t: float, law: Law) -> float:
     """Return E[e^{tu}], infinite where it overflows."""
     tau = t * (law.high - law.low)
     unit = np.expm1(tau) / tau if tau != 0 else 1.0
-    return np.exp(t * law.low) * unit
+    return float(np.exp(t * law.low) * unit)
 
 
 @compiled_part
@@ -186,7 +186,7 @@ def _taper(place: int, last: int) -> float:
     """Return a smooth step from 1 at half of the nodes to 0 at the last."""
     first = last // 2
     x = min(max((place - first) / (last - first), 2e-3), 1 - 2e-3)
-    return 1 / (1 + np.exp(1 / (1 - x) - 1 / x))
+    return float(1 / (1 + np.exp(1 / (1 - x) - 1 / x)))
 
 
 @compiled_part

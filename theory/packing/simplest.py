@@ -65,8 +65,8 @@ def another(b: float, a: float, law: Law) -> Moments:
     start, length = positive(b, a, law)
     value, bias, slope = 0.0, 0.0, 0.0
     weight = length / (2 * (law.high - law.low))
-    for place in (LEFT, RIGHT):
-        v = start + length * place
+    for node in (LEFT, RIGHT):
+        v = start + length * node
         z = b + a * v
         value += weight * z * z
         bias += weight * 2 * z
@@ -83,8 +83,8 @@ def alone(b: float, a: float, law: Law) -> Moments:
     start, length = positive(b, a, law)
     value, bias, slope = 0.0, 0.0, 0.0
     weight = length / (2 * (law.high - law.low))
-    for place in (LEFT, RIGHT):
-        u = start + length * place
+    for node in (LEFT, RIGHT):
+        u = start + length * node
         z = b + a * u
         value += weight * z * (z - 2 * u)
         bias += weight * 2 * (z - u)
@@ -137,8 +137,8 @@ def add_simplest(bias: float, overlaps: Any, counts: Any, law: Law, terms: Any) 
             length = ends[piece + 1] - ends[piece]
             if length > 0:
                 weight = chance * length / (2 * width)
-                for place in (LEFT, RIGHT):
-                    v = ends[piece] + length * place
+                for node in (LEFT, RIGHT):
+                    v = ends[piece] + length * node
                     found = either(bias + slope * v, a, law)
                     terms[VALUE] += weight * found.value
                     terms[BIAS] += weight * found.bias
