@@ -201,7 +201,8 @@ def packed(
         near: the same polytope at another density, whose optimum is one more place to start from.
 
     Returns:
-        The record. Its loss is the least that was found from several starts, not proved to be the least.
+        The record. Its loss is the least that was found from several starts, not proved to be the least; for a constant
+        amplitude one start has, but for rounding, the least loss over all scales and biases (of nine free shares).
 
     Raises:
         ValueError: if the name, the density or the amplitude isn't one, or corners that aren't alike are packed in the
