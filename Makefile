@@ -51,6 +51,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/training.py --full
 	$(BIN)/python benchmarks/thomson.py
 	$(BIN)/python benchmarks/certificate.py
+	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/loss.py

@@ -47,7 +47,7 @@ from .checks import (
     shown,
 )
 from .compensated import SPLITTER, precise_gram, split, splitter, two_product, two_sum
-from .compilation import compiled, machine_code, type_of
+from .compilation import compiled, compiled_part, machine_code, type_of
 from .continuation import (
     DIFFERENCE,
     HOPS,
@@ -135,6 +135,7 @@ __all__ = [
     "check_shape",
     "check_text",
     "compiled",
+    "compiled_part",
     "cores",
     "correct",
     "even_size",

@@ -79,7 +79,7 @@ def best_packing(
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: "uniform", "constant" (Bernoulli features), or another `Amplitude`.
         among: names of polytopes.
-        near: the result at another density, to start from if that is within `CLOSE`.
+        near: the result at another density, whose optima are more places to start from if that is within `CLOSE`.
 
     Returns:
         The record, with every polytope of the atlas.

@@ -11,15 +11,15 @@ point of these two numbers (and of an antiprism's height) is one in all directio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, minimize
 
 from ..models import Amplitude, as_amplitude
 from ..numerics import FloatArray, check_kind, is_real, shown
 from ..polytopes import SAME, Polytope, polytope
-from .losses import Losses, losses_of
+from .descent import Box, descend
+from .losses import Counted, Losses, losses_of
 from .shapes import Shape, corners
 
 # Biases to start from, in units of E[x²], scales at which a polytope counts as dropped, and free shares.
@@ -28,12 +28,18 @@ SMALLEST_SCALE = 1e-3
 # A further start has the bias that silences this share of the largest overlap.
 NEARLY = 0.9
 SHARES = (0.05, 0.8)
+# Shares for which a loss over counts is minimised in scale and bias before the search.
+TRIED = tuple(np.linspace(*SHARES, 11)[1:-1].tolist())
 # Slopes, in units of E[x²], at which a search leaves the rest to Newton's method: of estimated losses, of exact ones.
 LEVELLED, VANISHED = 1e-6, 1e-13
+# Ends of searches whose losses, in units of E[x²] for each corner, and places are so far apart are other minima.
+APART, ELSEWHERE = 1e-5, 1e-4
 # Losses, in units of E[x²], that are rounding.
 LOSSLESS = 1e-13
-# Relative step of differences of gradients, and what is left to gain where Newton's method ends, in units of E[x²].
-DIFFERENCE, NOTHING_LEFT = 1e-5, 1e-15
+# Relative step of differences of gradients: of exact ones, and of estimated ones, whose errors they magnify.
+DIFFERENCE, WIDER = 1e-5, 1e-4
+# What is left to gain where Newton's method ends, in units of E[x²], and its steps.
+NOTHING_LEFT, NEWTON_STEPS = 1e-15, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,59 +108,77 @@ class _Task:
         mean, square = density * float(amplitude.mean), density * float(amplitude.second_moment)
         return cls(shape, losses, square - mean * mean, square, np.inf)
 
-    def bounds(self) -> Bounds:
+    def box(self) -> Box:
         """Return the box of the search."""
-        low, high = [np.log(SMALLEST_SCALE / 10), -np.inf], [np.log(10.0), self.highest_bias]
-        if self.shape.rows:
-            low, high = [*low, SHARES[0]], [*high, SHARES[1]]
-        return Bounds(low, high)
+        shares = [SHARES] if self.shape.rows else []
+        return [(float(np.log(SMALLEST_SCALE / 10)), float(np.log(10.0))), (-np.inf, self.highest_bias), *shares]
 
-    def search(self, start: FloatArray) -> tuple[float, FloatArray]:
-        """Return the loss and the place of the minimum that a quasi-Newton search finds."""
-        loss = self.losses.search
+    def search(self, starts: list[list[float]]) -> list[FloatArray]:
+        """Return the places of the lowest minima that searches from some starts find, best first.
+
+        All are returned between whose losses the search can't decide, so that none is lost by its tolerance.
+        """
+        loss, unit = self.losses.search, self.square * self.shape.solid.n
         # An exact loss without noise costs little, and with constant amplitudes it has kinks to creep along.
-        level = VANISHED if loss.exact else LEVELLED
-        options = {"ftol": 0.0, "gtol": level * self.square * self.shape.solid.n, "maxls": 40}
-        search: Any = minimize
+        level = (LEVELLED if loss.estimated else VANISHED) * unit
 
-        def evaluate(x: FloatArray) -> tuple[float, FloatArray]:
-            return loss.measured(x)[:2]
+        def evaluate(x: list[float]) -> tuple[float, list[float]]:
+            found = loss.measured(np.array(x))
+            return found.loss, found.gradient.tolist()
 
-        found = search(evaluate, start, jac=True, method="L-BFGS-B", bounds=self.bounds(), options=options)
-        return float(found.fun), np.asarray(found.x)
+        ends = sorted(descend(evaluate, start, self.box(), level) for start in starts)
+        close = ends[0][0] + (APART + 2 * loss.estimated) * unit
+        places: list[FloatArray] = []
+        for value, end in ends:
+            place = np.array(end)
+            if value <= close and all(np.abs(place - other).max() > ELSEWHERE for other in places):
+                places.append(place)
+        return places
 
-    def polished(self, x: FloatArray) -> tuple[FloatArray, float, bool]:
-        """Return a place after Newton steps, what is left to gain there, and whether the curvature is positive."""
-        loss = self.losses.polish
+    def polished(self, x: FloatArray) -> _Polished:
+        """Return a place after Newton steps, with curvatures by differences of the search's slopes."""
+        loss, curved, unit = self.losses.polish, self.losses.search, self.square
+        width = WIDER if curved.estimated else DIFFERENCE
+        low, high = np.array(self.box()).T
         free = np.ones(len(x), dtype=bool)
         free[1] = x[1] < self.highest_bias
         left, positive = np.inf, False
-        for _ in range(3):
-            gradient = loss.measured(x).gradient
+        here = loss.measured(x)
+        for _ in range(NEWTON_STEPS):
             columns = []
             for k in np.flatnonzero(free):
                 step = np.zeros(len(x))
-                step[k] = DIFFERENCE
-                rise = loss.measured(x + step).gradient - loss.measured(x - step).gradient
-                columns.append(rise[free] / (2 * DIFFERENCE))
+                step[k] = width
+                rise = curved.measured(x + step).gradient - curved.measured(x - step).gradient
+                columns.append(rise[free] / (2 * width))
             hessian = (np.array(columns) + np.array(columns).T) / 2
-            eigenvalues = np.linalg.eigvalsh(hessian)
-            positive = bool(eigenvalues[0] > 0)
+            positive = bool(np.linalg.eigvalsh(hessian)[0] > 0)
             if not positive:
                 break
             step = np.zeros(len(x))
-            step[free] = -np.linalg.solve(hessian, gradient[free])
-            left = float(-gradient[free] @ step[free] / 2)
-            if left <= NOTHING_LEFT * self.square:
+            step[free] = -np.linalg.solve(hessian, here.gradient[free])
+            left = float(-here.gradient[free] @ step[free] / 2)
+            if left <= NOTHING_LEFT * unit:
                 break
-            x = np.clip(x + step, self.bounds().lb, self.bounds().ub)
-        return x, left, positive
+            x = np.clip(x + step, low, high)
+            here = loss.measured(x)
+        return _Polished(here.loss, x, left, positive)
 
-    def judged(self, x: FloatArray) -> tuple[float, float]:
-        """Return the loss, and a bound on how far it is from that of the weights √scale · corners."""
-        loss = self.losses.judge
-        found = loss.measured(x)
-        return found.loss, loss.rounding(x) + found.truncation
+
+class _Polished(NamedTuple):
+    """A minimum after Newton's method.
+
+    Attributes:
+        loss: there.
+        place: x.
+        left: what is left to gain, to second order.
+        positive: whether the curvature is.
+    """
+
+    loss: float
+    place: FloatArray
+    left: float
+    positive: bool
 
 
 def check_density(density: Any) -> float | None:
@@ -174,10 +198,11 @@ def packed(
             Where corners aren't alike, one scale and one bias for all aren't a critical point in all directions.
         density: 1 − S in (0, 1); None for exactly one of many features on.
         amplitude: as in the input laws.
-        near: the same polytope at a density so close that its optimum leads to the one here, to start from alone.
+        near: the same polytope at another density, whose optimum is one more place to start from.
 
     Returns:
-        The record. Its loss is the least that was found from several starts, not proved to be the least.
+        The record. Its loss is the least that was found from several starts, not proved to be the least; for a constant
+        amplitude one start has, but for rounding, the least loss over all scales and biases (of nine free shares).
 
     Raises:
         ValueError: if the name, the density or the amplitude isn't one, or corners that aren't alike are packed in the
@@ -197,21 +222,22 @@ def packed(
         raise ValueError(f"the corners of a packed polytope must be alike, those of {solid.name!r} aren't")
     task = _Task.of(form, density, size)
     square = task.square
-    starts = [[0.0, bias * square] for bias in STARTS]
+    starts = [[0.0, bias * square] for bias in (*STARTS, 0.0 if density is None else density)]
     nearest = float(np.triu(solid.gram, 1).max())
     if nearest > SAME:
         # Best if neighbours never switch each other on and nothing else is on.
         relative = -NEARLY * nearest
         scale = (2 - relative) / (2 * (1 + relative))
         starts.append([float(np.log(scale)), relative * scale])
+    shares = [len(form.rows) / solid.dim] if form.rows else []
+    places = [[*start, *shares] for start in starts]
     if near is not None and near.status == "optimal":
-        starts = [[float(np.log(near.scale)), near.bias]]
-    tight = len(form.rows) / solid.dim
-    shares = [tight if near is None or not near.height > 0 else near.height] if form.rows else []
-    places = [np.array([*start, *shares]) for start in starts]
-    _, x = min((task.search(place) for place in places), key=lambda pair: pair[0])
-    x, left, positive = task.polished(x)
-    loss, error = task.judged(x)
+        places.append([float(np.log(near.scale)), near.bias, *([near.height] if near.height > 0 else shares)])
+    if isinstance(task.losses.search, Counted):
+        places += task.losses.search.least(TRIED if form.rows else ())
+    ends = task.search(places)
+    _, x, left, positive = min((task.polished(end) for end in ends), key=lambda one: one.loss)
+    loss, error = task.losses.judge.judged(x)
     k, d, scale = solid.n, solid.dim, float(np.exp(x[0]))
     status = "optimal" if positive and np.isfinite(left) else "failed"
     if scale < SMALLEST_SCALE:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ..numerics import FloatArray
-from ..polytopes import SAME, Polytope, polytope
+from ..numerics import FloatArray, gamma
+from ..polytopes import Polytope, polytope
 
+# Roundings of an overlap of unit vectors, besides those for each dimension.
+OVERLAP = 6
 # Polytopes with a free share: the coordinates that it is the square of. It is their number over d for a tight frame.
 STRETCHED = {"antiprism": (2,), "2-3 duoantiprism": (0, 1)}
 
@@ -45,12 +47,13 @@ class Shape:
         Raises:
             ValueError: if there is no polytope of the name.
         """
-        return cls(shape, ()) if isinstance(shape, Polytope) else cls(polytope(shape), STRETCHED.get(shape, ()))
+        return cls(shape, ()) if isinstance(shape, Polytope) else _named(shape)
 
     @cached_property
     def alike(self) -> bool:
-        """Whether all corners see the same overlaps."""
-        return bool(np.ptp(np.sort(self.solid.gram, axis=1), axis=0).max() <= SAME)
+        """Whether all corners see the same overlaps, but for their rounding."""
+        close = 2 * float(gamma(self.solid.dim + OVERLAP))
+        return bool(np.ptp(np.sort(self.solid.gram, axis=1), axis=0).max() <= close)
 
     def share(self, x: FloatArray) -> float:
         """Return the free share at a place, NaN where there is none."""
@@ -69,3 +72,9 @@ class Shape:
         steps = np.full((self.solid.dim, 1), -1 / (1 - share))
         steps[list(self.rows)] = 1 / share
         return steps
+
+
+@lru_cache(maxsize=128)
+def _named(name: str) -> Shape:
+    """Return the shape of a name, whose overlaps are worked out once."""
+    return Shape(polytope(name), STRETCHED.get(name, ()))

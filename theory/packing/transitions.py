@@ -102,7 +102,7 @@ def _between(here: BestPacking, there: BestPacking, amplitude: Any, among: Seque
     place, error = _crossing(here, there, amplitude)
     middle = best_packing(1 / place, amplitude=amplitude, among=among, near=here)
     pair = [one.gain for one in middle.polytopes if one.name in (before, after)]
-    if middle.best.name in (before, after) or middle.best.gain <= max(pair) + LOCATED:
+    if middle.best.name in (before, after) or middle.best.gain <= max(pair) * (1 + TIED):
         return [Transition(place, before, after, error)]
     # Another polytope is best in between.
     return _between(here, middle, amplitude, among) + _between(middle, there, amplitude, among)

@@ -14,14 +14,16 @@ before, and `inversion` knows when to stop. Begin with `engine`, and docs/spectr
 """
 
 from .blocks import BlockLaw
+from .contour import Line
 from .engine import Inverted, SpectralLoss
+from .errors import output_errors
 from .rows import Rows
-from .simple_patterns import simple_terms
 
 __all__ = [
     "BlockLaw",
     "Inverted",
+    "Line",
     "Rows",
     "SpectralLoss",
-    "simple_terms",
+    "output_errors",
 ]

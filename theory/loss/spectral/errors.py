@@ -192,3 +192,21 @@ def aliasing(rows: Rows, line: Line) -> FloatArray:
         beyond = np.where((rate > 0) & np.isfinite(beyond), beyond, np.inf).min(axis=-1)
         total += np.where(inside, 0.0, beyond)
     return (1 if rows.inner is None else 2) * total
+
+
+def output_errors(rows: Rows, line: Line, last: int) -> tuple[FloatArray, FloatArray]:
+    """Return bounds on what outputs' values are off after sums over so many nodes, patterns of small slopes among them.
+
+    Args:
+        rows: outputs, whose law is `provable`.
+        line: their lines.
+        last: nodes, tapered off from half of them on; 0 if Z doesn't change its sign, so that there is nothing to sum.
+
+    Returns:
+        What is truncated and aliased, and the rounding, shape (R,) each.
+    """
+    if not last:
+        steps = CLOSED + ALIAS + (FACTOR + 2) * rows.slopes.shape[1]
+        return np.zeros(len(rows.offset)), np.asarray(UNIT * steps * 2 * mean_square(rows))
+    lost = truncation(rows, line, last, np.zeros(rows.slopes.shape, dtype=np.bool_)) + aliasing(rows, line)
+    return lost, rounding(rows, line, last)[:, 0]
