@@ -15,7 +15,7 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models import ToyModel
+from ..models import FeatureAmplitudes, ToyModel
 from ..numerics import Array, FloatArray, check_kind, check_like, over_slices
 from .arguments import Layout, Places, Steps, Tables
 from .arrays import ArrayEngine
@@ -73,7 +73,7 @@ class CompiledEngine:
     @staticmethod
     def covers(model: ToyModel, like: Array) -> bool:
         """Return whether compiled code evaluates a model with arrays like this one."""
-        if model.n_features > MAX_FEATURES:
+        if model.n_features > MAX_FEATURES or isinstance(model.features.amplitude, FeatureAmplitudes):
             return False
         if isinstance(like, np.ndarray):
             return bool(like.dtype == np.float64)

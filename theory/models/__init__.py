@@ -13,7 +13,7 @@ Begin with `model`:
     ([0.1, 0.2, 0.2], [1.0, 0.5, 0.25])
 """
 
-from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
+from .amplitudes import AMPLITUDES, Amplitude, AnyAmplitude, FeatureAmplitudes, amplitude_from_plain, as_amplitude
 from .compositions import IndependentBlocks
 from .data import DataFeatures
 from .description import MODEL_FORMAT, MODEL_KEYS, parsed_description
@@ -40,10 +40,12 @@ __all__ = [
     "ActivePattern",
     "Amplitude",
     "AnticorrelatedFeatures",
+    "AnyAmplitude",
     "CorrelatedFeatures",
     "DataFeatures",
     "DensityLaw",
     "Family",
+    "FeatureAmplitudes",
     "FeatureLaw",
     "HierarchicalFeatures",
     "IndependentBlocks",
@@ -55,6 +57,7 @@ __all__ = [
     "PlaneAxis",
     "TableFeatures",
     "ToyModel",
+    "amplitude_from_plain",
     "anticorrelated_pairs",
     "as_amplitude",
     "circular_features",
