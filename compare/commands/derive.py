@@ -64,12 +64,12 @@ def _sizes(problem: ModelOptions) -> tuple[int, int]:
     """
     goes_without("a formula, which has symbols for them,", SYMBOLS)
     plain = problem.described(whole=False)
-    from tegum.theory.models import AMPLITUDES, Amplitude, ToyModel
+    from tegum.theory.models import AMPLITUDES, ToyModel, amplitude_from_plain
 
     law = plain["features"]["law"]
     if law != "independent":
         raise ValueError(f"{COVERED}, got the law {law}")
-    amplitude = Amplitude.from_plain(plain["features"].get("amplitude", "uniform"))
+    amplitude = amplitude_from_plain(plain["features"].get("amplitude", "uniform"))
     if amplitude != AMPLITUDES["uniform"]:
         raise ValueError(f"{COVERED}, got amplitudes {amplitude.describe()}")
     # Any density will do to look at the rest.

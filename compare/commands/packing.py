@@ -98,7 +98,7 @@ def _asked(problem: ModelOptions) -> _Asked:
     Raises:
         ValueError: if options can't be read, or the model isn't one of equal, independent features without penalties.
     """
-    from tegum.theory.models import Amplitude, ToyModel
+    from tegum.theory.models import ToyModel, amplitude_from_plain, one_amplitude
 
     if problem.source is None and (
         (problem.features is None) != (problem.hidden is None)
@@ -109,7 +109,7 @@ def _asked(problem: ModelOptions) -> _Asked:
     law = plain["features"]["law"]
     if law != "independent":
         raise ValueError(f"packings are of independent features (tegum minima takes any law), got the law {law}")
-    amplitude = Amplitude.from_plain(plain["features"].get("amplitude", "uniform"))
+    amplitude = one_amplitude("packing", amplitude_from_plain(plain["features"].get("amplitude", "uniform")))
     given = "density" in plain["features"]
     value = plain["features"].get("density")
     if isinstance(value, float) and not 0 < value < 1:

@@ -27,12 +27,13 @@ from tegum.theory.minima import (
     downhill,
     estimated_curvature,
     flatness,
+    inputs_of,
     local_minima,
     polish,
     random_minima,
     smallest_curvature,
 )
-from tegum.theory.models import IndependentFeatures, ToyModel
+from tegum.theory.models import FeatureAmplitudes, IndependentFeatures, ToyModel
 from tegum.theory.numerics import (
     FloatArray,
     Summarised,
@@ -284,7 +285,7 @@ def diagnose(
         feature_losses=np.asarray(evaluated.output_losses) * model.importances(),
         norms=feature_norms(W),
         dimensionalities=feature_dimensionality(W),
-        phase=phase(W, b, tolerance),
+        phase=phase(W, b, tolerance, inputs_of(model)),
         factors=factors,
         tolerance=tolerance,
         stored=len(stored),
@@ -452,7 +453,7 @@ def _below(
         return None
     found = downhill(model, weights, bias, seconds=seconds, report=lambda share: report("descent", share))
     return Below(
-        phase=phase(found.weights, found.bias),
+        phase=phase(found.weights, found.bias, inputs=inputs_of(model)),
         loss=found.loss,
         gradient_norm=found.gradient_norm,
         distance=found.moved,
@@ -465,6 +466,8 @@ def _below(
 def _exchanges(model: ToyModel) -> NDArray[np.int64] | None:
     """Return all relabellings of features that are equal in everything; None where the law may tell them apart."""
     if not isinstance(model.features, IndependentFeatures):
+        return None
+    if isinstance(model.features.amplitude, FeatureAmplitudes):
         return None
     if any(np.ptp(values) != 0 for values in (model.densities(), model.importances())):
         return None

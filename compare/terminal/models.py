@@ -46,7 +46,7 @@ class ModelOptions:
         law: one of `LAWS`.
         group: features of each group, numbered from 1, as "1,2".
         active: how many are on.
-        amplitude: a name that a law knows, or LOW:HIGH.
+        amplitude: a name that a law knows, or LOW:HIGH; or these for each feature, with commas between them.
         interference_penalty: a number.
         weight_penalty: a number.
         activation_penalty: a number.
@@ -90,7 +90,9 @@ class ModelOptions:
     amplitude: Annotated[
         str | None,
         typer.Option(
-            "--amplitude", help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH; default uniform."
+            "--amplitude",
+            help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH, or uniform,0:2 for each; default "
+            "uniform.",
         ),
     ] = None
     interference_penalty: Annotated[
@@ -214,8 +216,7 @@ class ModelOptions:
         given["density"] = None if self.density is None else _densities(self.density, n, exact=exact)
         given["importance"] = None if self.importance is None else _importances(self.importance, n, exact=exact)
         given["groups"] = groups_of(self.group, n) if self.group else None
-        size = None if self.amplitude is None else amplitude_of(self.amplitude)
-        given["amplitude"] = size if size is None or isinstance(size, str) else size.to_plain()
+        given["amplitude"] = None if self.amplitude is None else amplitude_of(self.amplitude)
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -279,10 +280,13 @@ def _same(name: str, one: Any, other: Any) -> bool:
     """Return whether two values of a parameter mean the same."""
     import numpy as np
 
-    from tegum.theory.models import Amplitude
+    from tegum.theory.models import FeatureAmplitudes, amplitude_from_plain
 
     if name == "amplitude":
-        return Amplitude.from_plain(one) == Amplitude.from_plain(other)
+        both = (amplitude_from_plain(value) for value in (one, other))
+        # A list of equal amplitudes is one amplitude.
+        a, b = (size.of(len(size.each)) if isinstance(size, FeatureAmplitudes) else size for size in both)
+        return a == b
     if name == "groups":
         return sorted(map(sorted, one)) == sorted(map(sorted, other))
     if name in ("density", "importance", *PENALTIES):

@@ -20,7 +20,7 @@ from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_m
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
-from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
+from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape, inputs_of
 from .local import MAX_SEARCHED_FEATURES, SAME, census, check_searchable, global_minimum, local_minima
 from .parameters import pack, unpack
 from .polishing import Polished, PolishedPoint, match, polish
@@ -63,6 +63,7 @@ __all__ = [
     "hold",
     "hold_frame",
     "in_frame",
+    "inputs_of",
     "invariants",
     "local_minima",
     "match",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from ..numerics import FloatArray, Summarised
 from .curvature import smallest_curvature
 from .descent import LARGEST_STEP, descend, newton_step
 from .frames import SMALL, in_frame
-from .landscape import Landscape
+from .landscape import Inputs, Landscape
 from .parameters import pack
 
 # Gradients up to this, in float64, are rounding: the point is critical.
@@ -46,6 +46,7 @@ class CriticalPoint(Summarised):
         phase: label of the structure (`phase`).
         status: "minimum" (strict but for rotations) or "degenerate" (flat in some direction).
         reason: what the status rests on.
+        inputs: the ends of what features give while they are on, as of `dead_outputs`.
     """
 
     weights: FloatArray
@@ -57,6 +58,7 @@ class CriticalPoint(Summarised):
     phase: str
     status: str
     reason: str
+    inputs: Inputs = field(default=(0.0, 1.0), kw_only=True)
 
     @property
     def parameters(self) -> FloatArray:
@@ -66,7 +68,7 @@ class CriticalPoint(Summarised):
     @property
     def dead(self) -> bool:
         """Whether an output is switched off for every input."""
-        return bool(dead_outputs(self.weights, self.bias).any())
+        return bool(dead_outputs(self.weights, self.bias, inputs=self.inputs).any())
 
 
 def snap(
@@ -114,14 +116,15 @@ def snap(
     return parameters, norms
 
 
-def invariants(weights: FloatArray, bias: FloatArray) -> FloatArray:
+def invariants(weights: FloatArray, bias: FloatArray, inputs: Inputs = (0.0, 1.0)) -> FloatArray:
     """Return rotation-invariant features of each model, in which outputs that are off don't count.
 
     Args:
         weights: W, shape (K, m, n).
         bias: b, shape (K, n).
+        inputs: what features give, as of `dead_outputs`.
     """
-    off = dead_outputs(weights, bias)
+    off = dead_outputs(weights, bias, inputs=inputs)
     gram = np.where(off[..., None], 0.0, weights.mT @ weights)
     return np.concatenate([gram.reshape(len(gram), -1), np.where(off, 0.0, bias), off], axis=-1)
 
@@ -147,7 +150,7 @@ def below(landscape: Landscape, parameters: FloatArray, losses: FloatArray) -> t
     """
     count, size = parameters.shape
     weights, bias = landscape.split(parameters)
-    off = dead_outputs(weights, bias)
+    off = dead_outputs(weights, bias, inputs=landscape.inputs)
     # One bias for all outputs sinks if they all are off.
     parameters = landscape.join(weights, bias - (off if landscape.bias == "free" else off.all(axis=-1, keepdims=True)))
     shifts = np.random.default_rng(0).normal(size=(count, ESCAPES, size))
@@ -181,7 +184,7 @@ def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[Critical
     undecided = np.flatnonzero((np.abs(curvatures) <= flat) | (resting & ~saddle))
     if len(undecided):
         saddle[undecided], _ = below(landscape.take(undecided), parameters[undecided], losses[undecided])
-    off = dead_outputs(weights, bias)
+    off = dead_outputs(weights, bias, inputs=landscape.inputs)
     points = []
     for k in range(len(parameters)):
         if saddle[k]:
@@ -200,9 +203,10 @@ def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[Critical
                 gradient_norm=float(np.linalg.norm(gradients[k])),
                 hessian_eigenvalues=spectra[k],
                 curvature=float(curvatures[k]),
-                phase=phase(weights[k], bias[k]),
+                phase=phase(weights[k], bias[k], inputs=landscape.inputs),
                 status=status,
                 reason=reason,
+                inputs=landscape.inputs,
             )
         )
     return points, directions

@@ -9,16 +9,17 @@ completeness goes and shows the check: doubling the starts finds nothing new.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from ..geometry import dead_outputs
-from ..models import ToyModel
+from ..models import Amplitude, ToyModel
 from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, members, over_slices, reals, slices
 from .critical_points import ESCAPE, GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, invariants, snap
 from .descent import descend
-from .landscape import Landscape
+from .landscape import Inputs, Landscape
 from .starts import default_starts, starting_points
 
 # More features would take hours.
@@ -42,10 +43,12 @@ def _clusters(features: FloatArray, losses: FloatArray) -> list[list[int]]:
     return groups
 
 
-def _margin(weights: FloatArray, bias: FloatArray) -> FloatArray:
+def _margin(weights: FloatArray, bias: FloatArray, inputs: Inputs) -> FloatArray:
     """Return how far each endpoint's outputs that are off stay below zero; larger is a safer representative."""
-    slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
-    return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
+    gram = weights.mT @ weights
+    low, high = inputs
+    slack = -(bias + np.maximum(np.maximum(gram * low, gram * high), 0).sum(axis=-1))
+    return np.asarray(np.where(dead_outputs(weights, bias, inputs=inputs), slack, np.inf).min(axis=-1))
 
 
 def _new_representatives(
@@ -56,8 +59,8 @@ def _new_representatives(
     parameters = np.concatenate([parameters, *(landscape.join(p.weights, p.bias)[None] for p in known)])
     losses = np.concatenate([losses, [point.loss for point in known]])
     split = landscape.split(parameters)
-    margins = _margin(*split)
-    groups = _clusters(invariants(*split), losses)
+    margins = _margin(*split, landscape.inputs)
+    groups = _clusters(invariants(*split, landscape.inputs), losses)
     chosen = [max(group, key=lambda k: margins[k]) for group in groups if max(group) < ended]
     return parameters[chosen]
 
@@ -183,14 +186,18 @@ def check_searchable(model: ToyModel) -> None:
     """
     check_kind("model", model, ToyModel)
     amplitude = model.features.amplitude
+    low, high = amplitude.ends(model.n_features)
     if model.n_features > MAX_SEARCHED_FEATURES:
         raise ValueError(
             f"all minima are searched for up to {MAX_SEARCHED_FEATURES} features, got {model.n_features}: "
             "`random_minima` of tegum.theory.minima takes more and may miss some, `tegum packing` finds the best use "
             "of the dimensions by equal features"
         )
-    if amplitude.low < 0 or amplitude.high > 1:
-        raise ValueError(f"minima are searched for amplitudes within [0, 1], got {amplitude}")
+    if low.min() < 0 or high.max() > 1:
+        raise ValueError(
+            f"minima are searched for amplitudes within [0, 1], got {amplitude.describe()}: `local_minima` takes "
+            "larger ones, and `random_minima` of tegum.theory.minima those that may be negative"
+        )
     if model.activation_penalty.any():
         raise ValueError("minima are searched for without an activation penalty, got one")
 
@@ -206,11 +213,12 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         starts: number of weight matrices to start from, a power of two.
 
     Returns:
-        The minima, cheapest first. Each has a gradient norm of at most 1e-12 and its Hessian spectrum.
+        The minima, cheapest first. Each has a gradient norm of at most 1e-12, times the square of the largest amplitude
+        if that is above 1, and its Hessian spectrum.
 
     Raises:
         ValueError: if `model` is a batch, has more hidden dimensions than features, more than four features,
-            amplitudes outside [0, 1] or an activation penalty, or `starts` isn't a power of two.
+            amplitudes that may be negative or an activation penalty, or `starts` isn't a power of two.
 
     Example:
         >>> from tegum.theory import IndependentFeatures, ToyModel
@@ -225,12 +233,34 @@ def local_minima(model: ToyModel, *, starts: int | None = None) -> tuple[Critica
         raise ValueError(
             f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
         )
-    check_searchable(model)
+    unit = max(1.0, model.features.amplitude.largest)
+    of_unit = _in_units(model, unit) if unit > 1 else model
+    check_searchable(of_unit)
     if starts is not None:
         check_count("starts", starts, 1, MOST_STARTS)
         if starts & (starts - 1):
             raise ValueError(f"starts must be a power of two, got {starts}")
-    return census(model.take((None,)), starts=starts)[0]
+    found = census(of_unit.take((None,)), starts=starts)[0]
+    return found if unit == 1 else _in_own_units(model, found, unit)
+
+
+def _in_units(model: ToyModel, unit: float) -> ToyModel:
+    """Return a model with inputs divided by a unit: its loss at (W, b / unit) is that of the model over unit²."""
+    law = model.features.with_amplitude(
+        model.features.amplitude.mapped(lambda one: Amplitude(float(one.low) / unit, float(one.high) / unit))
+    )
+    penalties = (model.interference_penalty / unit**2, model.weight_penalty / unit**2, model.activation_penalty / unit)
+    return ToyModel(model.n_features, model.n_hidden, law, model.exact["importance"], *penalties, **model.choices)
+
+
+def _in_own_units(model: ToyModel, found: tuple[CriticalPoint, ...], unit: float) -> tuple[CriticalPoint, ...]:
+    """Return the minima of a model from those of `_in_units`, judged by the latter."""
+    landscape = Landscape(model.take((None,))).take(np.zeros(len(found), dtype=int))
+    points, _ = examine(landscape, np.array([landscape.join(point.weights, unit * point.bias) for point in found]))
+    return tuple(
+        replace(point, phase=judged.phase, status=judged.status, reason=judged.reason)
+        for point, judged in zip(points, found, strict=True)
+    )
 
 
 def global_minimum(model: ToyModel, *, starts: int | None = None) -> CriticalPoint:

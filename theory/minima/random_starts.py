@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import dead_outputs
-from ..models import ToyModel
+from ..models import DataFeatures, ToyModel
 from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, check_seed, whole_numbers
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, snap
 from .descent import descend
@@ -69,7 +69,8 @@ def random_minima(
             Copies under them count as one minimum.
 
     Raises:
-        ValueError: if the model is a batch, or `starts` isn't positive.
+        ValueError: if the model is a batch, `starts` isn't positive, or relabellings move an amplitude to a feature
+            that has another one.
     """
     check_kind("model", model, ToyModel)
     check_count("starts", starts, 1, MOST_STARTS)
@@ -79,6 +80,7 @@ def random_minima(
         exchanges = whole_numbers("exchanges", exchanges, ("k", model.n_features), least=0, most=most)
         if not len(exchanges):
             raise ValueError("exchanges must hold the identity at least, got none")
+        check_exchanges(model, exchanges)
     if model.batch_shape != ():
         raise ValueError(f"random_minima takes a single model, got batch shape {model.batch_shape}")
     landscape = Landscape(model)
@@ -100,6 +102,17 @@ def random_minima(
         for point, group in zip(points, groups, strict=True)
         if point.status != "saddle"
     )
+
+
+def check_exchanges(model: ToyModel, exchanges: NDArray[np.int64]) -> None:
+    """Raise `ValueError` if relabellings, shape (k, n), move an amplitude to a feature that has another one."""
+    if not isinstance(model.features, DataFeatures):
+        low, high = model.features.amplitude.ends(model.n_features)
+        if (low[exchanges] != low).any() or (high[exchanges] != high).any():
+            raise ValueError(
+                "exchanges must leave amplitudes as they are, got one between features of "
+                f"{model.features.amplitude.describe()}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +142,7 @@ def _distinct(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int
     known: list[tuple[FloatArray, NDArray[np.bool_]]] = []
     for k in np.argsort(settled.loss, kind="stable"):
         w, b = landscape.split(settled.parameters[k])
-        own, off = np.vstack([w.T @ w, b]), dead_outputs(w, b)
+        own, off = np.vstack([w.T @ w, b]), dead_outputs(w, b, inputs=landscape.inputs)
         for group, (theirs, their_off) in zip(groups, known, strict=True):
             if abs(settled.loss[k] - settled.loss[group[0]]) > SAME_LOSS:
                 continue
@@ -154,7 +167,7 @@ def _revived(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int6
     starts = []
     for group in _distinct(landscape, settled, exchanges):
         w, b = landscape.split(settled.parameters[group[0]])
-        off = dead_outputs(w, b)
+        off = dead_outputs(w, b, inputs=landscape.inputs)
         if off.any() and landscape.bias == "free":
             starts.append(landscape.join(np.where(off, 0.0, w), np.where(off, means, b)))
     return np.array(starts)

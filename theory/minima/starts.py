@@ -21,8 +21,9 @@ MAX_BIAS_COMBINATIONS = 9
 def _bias_choices(landscape: Landscape, weights: FloatArray) -> list[list[list[float]]]:
     """Return, for each start and output, the local minima of the loss in its bias, one switched-off bias first."""
     gram = weights.mT @ weights
-    low = -np.maximum(gram, 0).sum(axis=-1)
-    high = 1 + np.maximum(-gram, 0).sum(axis=-1)
+    least, most = landscape.inputs
+    low = -np.maximum(np.maximum(gram * least, gram * most), 0).sum(axis=-1)
+    high = most + np.maximum(np.maximum(-gram * least, -gram * most), 0).sum(axis=-1)
     grid = low + (high - low) * np.linspace(0, 1, BIAS_POINTS + 1)[:, None, None]
     losses = landscape.exact.output_losses(weights, grid)
     dips = (losses[1:-1] < losses[:-2]) & (losses[1:-1] <= losses[2:])

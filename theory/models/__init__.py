@@ -13,7 +13,15 @@ Begin with `model`:
     ([0.1, 0.2, 0.2], [1.0, 0.5, 0.25])
 """
 
-from .amplitudes import AMPLITUDES, Amplitude, AnyAmplitude, FeatureAmplitudes, amplitude_from_plain, as_amplitude
+from .amplitudes import (
+    AMPLITUDES,
+    Amplitude,
+    AnyAmplitude,
+    FeatureAmplitudes,
+    amplitude_from_plain,
+    as_amplitude,
+    one_amplitude,
+)
 from .compositions import IndependentBlocks
 from .data import DataFeatures
 from .description import MODEL_FORMAT, MODEL_KEYS, parsed_description
@@ -66,6 +74,7 @@ __all__ = [
     "diagram_plane",
     "law_from_plain",
     "law_to_plain",
+    "one_amplitude",
     "one_denser",
     "one_more_important",
     "parsed_description",

@@ -255,11 +255,27 @@ def as_amplitude(value: Any) -> AnyAmplitude:
     if isinstance(value, str) and value in AMPLITUDES:
         return AMPLITUDES[value]
     if isinstance(value, list | tuple) and value and all(isinstance(one, str | Amplitude) for one in value):
-        return FeatureAmplitudes(tuple(AMPLITUDES[one] if one in AMPLITUDES else one for one in value))
+        return FeatureAmplitudes(tuple(AMPLITUDES.get(one, one) for one in value))
     raise ValueError(
         f"amplitude must be an Amplitude, one of {', '.join(AMPLITUDES)}, or a list of these, one for each feature, "
         f"got {shown(value)}"
     )
+
+
+def one_amplitude(what: str, value: Any) -> Amplitude:
+    """Return the amplitude that all features share, as `as_amplitude` does.
+
+    Args:
+        what: covers no others, as the beginning of a sentence.
+        value: a name or an amplitude.
+
+    Raises:
+        ValueError: if it is none, or a list of amplitudes of each feature.
+    """
+    amplitude = as_amplitude(value)
+    if isinstance(amplitude, FeatureAmplitudes):
+        raise ValueError(f"{what} covers features that share one amplitude, got {amplitude.describe()}")
+    return amplitude
 
 
 def amplitude_from_plain(plain: Any) -> AnyAmplitude:

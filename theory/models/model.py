@@ -264,7 +264,8 @@ class ToyModel:
             words: fields that must be what they are unless asked for, of `bias`, `targets` and `reduction`; and
                 "amplitude", which all features must share.
         """
-        if "amplitude" in words and isinstance(self.features.amplitude, FeatureAmplitudes):
+        many = self.features.has_amplitude and isinstance(self.features.amplitude, FeatureAmplitudes)
+        if "amplitude" in words and many:
             raise ValueError(
                 f"{what} covers models whose features share one amplitude, got {self.features.amplitude.describe()}; "
                 "expected_loss, local_minima and train cover the others"
