@@ -685,8 +685,8 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "compare.judgement judge": lambda: {
         "model": PAIRS,
         "minima": shared("census"),
-        "weights": W[None, None],
-        "bias": B[None, None],
+        "weights": W[None],
+        "bias": B[None],
         "recipe": shared("recipe"),
     },
     "compare.judgement allowances": lambda: {
