@@ -53,6 +53,7 @@ def _plain_amplitude(text: str) -> Any:
         low, high = (float(end) for end in text.split(":"))
     except ValueError:
         raise ValueError(
-            f"--amplitude must be uniform, symmetric, constant or LOW:HIGH, or one of these for each feature, got {text!r}"
+            "--amplitude must be uniform, symmetric, constant or LOW:HIGH, or one of these for each feature, "
+            f"got {text!r}"
         ) from None
     return Amplitude(low, high).to_plain()

@@ -91,8 +91,8 @@ class ModelOptions:
         str | None,
         typer.Option(
             "--amplitude",
-            help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH, or uniform,0:2 for each; default "
-            "uniform.",
+            help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH, or uniform,0:2 for each; "
+            "default uniform.",
         ),
     ] = None
     interference_penalty: Annotated[
@@ -285,8 +285,8 @@ def _same(name: str, one: Any, other: Any) -> bool:
     if name == "amplitude":
         both = (amplitude_from_plain(value) for value in (one, other))
         # A list of equal amplitudes is one amplitude.
-        a, b = (size.of(len(size.each)) if isinstance(size, FeatureAmplitudes) else size for size in both)
-        return a == b
+        mine, theirs = (size.of(len(size.each)) if isinstance(size, FeatureAmplitudes) else size for size in both)
+        return mine == theirs
     if name == "groups":
         return sorted(map(sorted, one)) == sorted(map(sorted, other))
     if name in ("density", "importance", *PENALTIES):

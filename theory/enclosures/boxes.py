@@ -60,6 +60,11 @@ class Box(Summarised):
     offset: fmpq
     ends: dict[int, Ends]
 
+    @classmethod
+    def of_unit(cls, slopes: dict[int, fmpq], offset: fmpq) -> Box:
+        """Return the box of amplitudes that are all uniform on [0, 1]."""
+        return cls(slopes, offset, dict.fromkeys(slopes, (fmpq(0), fmpq(1))))
+
     @cached_property
     def sloped(self) -> Features:
         """Features that are integrated over: none whose amplitude is constant."""

@@ -50,15 +50,16 @@ class Ends:
         given.append(np.clip(0.0, *given))
         if not isinstance(amplitude, FeatureAmplitudes):
             ends = [float(end) for end in given]
-            return cls(*ends, tuple(end - float(xp.asarray(end, dtype=like.dtype)) for end in ends))  # type: ignore[arg-type]
+            missed = [end - float(xp.asarray(end, dtype=like.dtype)) for end in ends]
+            return cls(ends[0], ends[1], ends[2], (missed[0], missed[1], missed[2]))
         place = {} if isinstance(like, np.ndarray) else {"device": array_api_compat.device(like)}
         columns = [np.repeat(end[features].T, copies, axis=1) for end in given]
         rounded = [xp.asarray(end, dtype=like.dtype, **place) for end in columns]
-        short = tuple(
+        low, high, origin = (
             xp.asarray(end - as_numpy(near), dtype=like.dtype, **place)
             for end, near in zip(columns, rounded, strict=True)
         )
-        return cls(*rounded, short)  # type: ignore[arg-type]
+        return cls(rounded[0], rounded[1], rounded[2], (low, high, origin))
 
     @property
     def is_one(self) -> bool:

@@ -254,8 +254,10 @@ def as_amplitude(value: Any) -> AnyAmplitude:
         return value
     if isinstance(value, str) and value in AMPLITUDES:
         return AMPLITUDES[value]
-    if isinstance(value, list | tuple) and value and all(isinstance(one, str | Amplitude) for one in value):
-        return FeatureAmplitudes(tuple(AMPLITUDES.get(one, one) for one in value))
+    if isinstance(value, list | tuple) and value:
+        each = [AMPLITUDES.get(one) if isinstance(one, str) else one for one in value]
+        if all(isinstance(one, Amplitude) for one in each):
+            return FeatureAmplitudes(tuple(one for one in each if isinstance(one, Amplitude)))
     raise ValueError(
         f"amplitude must be an Amplitude, one of {', '.join(AMPLITUDES)}, or a list of these, one for each feature, "
         f"got {shown(value)}"

@@ -67,7 +67,7 @@ def test_blocks_may_differ() -> None:
     assert model.features.amplitude.each == (Amplitude(1, 1), Amplitude(0, 1), Amplitude(0, 2))
     assert ToyModel.from_json(model.to_json()).to_json() == model.to_json()
     other = model.features.with_amplitude([Amplitude(0, 3), "uniform", "symmetric"])
-    assert [law.amplitude for law in other.components] == [  # type: ignore[attr-defined]
+    assert [law.amplitude for law in other.components] == [
         FeatureAmplitudes((Amplitude(-1, 1), Amplitude(0, 3))),
         Amplitude(0, 1),
     ]

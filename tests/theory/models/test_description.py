@@ -25,7 +25,14 @@ from tegum.theory import (
     ToyModel,
     diagram_model,
 )
-from tegum.theory.models import PENALTIES, HierarchicalFeatures, IndependentBlocks, law_from_plain, law_to_plain
+from tegum.theory.models import (
+    PENALTIES,
+    AnyAmplitude,
+    HierarchicalFeatures,
+    IndependentBlocks,
+    law_from_plain,
+    law_to_plain,
+)
 from tests.support.laws import AMPLITUDES, EVERY_LAW
 
 PLAIN: dict[str, Any] = {
@@ -286,7 +293,7 @@ def test_a_law_with_a_kind_is_found_by_it() -> None:
         kind = "certain, of a test"
 
         @classmethod
-        def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> OneHotFeatures:
+        def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> OneHotFeatures:
             return cls(**plain, amplitude=amplitude)
 
     found = law_from_plain(law_to_plain(Certain(amplitude="constant")))
