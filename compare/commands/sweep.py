@@ -93,7 +93,10 @@ class AxisOptions:
     ] = None
     amplitude: Annotated[
         str | None,
-        typer.Option("--amplitude", help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH."),
+        typer.Option(
+            "--amplitude",
+            help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH, or uniform,0:2 for each.",
+        ),
     ] = None
 
     def arguments(self) -> dict[str, Any]:
@@ -196,13 +199,13 @@ def _law(features: Mapping[str, Any]) -> dict[str, Any]:
     """Return the law of a description as a function of densities; the default of `sweep` is none."""
     from tegum.theory.models import (
         AMPLITUDES,
-        Amplitude,
         AnticorrelatedFeatures,
         CorrelatedFeatures,
         IndependentFeatures,
+        amplitude_from_plain,
     )
 
-    size = Amplitude.from_plain(features.get("amplitude", "uniform"))
+    size = amplitude_from_plain(features.get("amplitude", "uniform"))
     if features["law"] in GROUPED:
         kind = CorrelatedFeatures if features["law"] == "correlated" else AnticorrelatedFeatures
         return {"law": lambda density: kind(density, features["groups"], amplitude=size)}

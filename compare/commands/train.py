@@ -150,7 +150,9 @@ def _place(out: Path, *, force: bool) -> Destination:
 def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict[str, Any]:
     """Return plain values: what was trained, each seed's result, and the best."""
     from tegum.theory.geometry import TRAINED_TOLERANCE, phase
+    from tegum.theory.minima import inputs_of
 
+    inside = inputs_of(model)
     named = trained.architecture == "relu_output"
     runs = []
     for k, seed in enumerate(trained.seeds):
@@ -162,7 +164,9 @@ def _summary(trained: TrainedModels, model: ToyModel, path: Path | None) -> dict
                 "loss_error": None if lost else float(trained.loss_error[k]),
                 "steps": int(trained.steps[k]),
                 "status": "diverged" if lost else "converged" if trained.converged[k] else "all steps taken",
-                "phase": phase(trained.weights[k], trained.bias[k], TRAINED_TOLERANCE) if named and not lost else None,
+                "phase": phase(trained.weights[k], trained.bias[k], TRAINED_TOLERANCE, inside)
+                if named and not lost
+                else None,
             }
         )
     there = [run for run in runs if run["status"] != "diverged"]

@@ -13,6 +13,7 @@ from tegum.theory.minima import (
     CriticalPoint,
     downhill,
     global_minimum,
+    inputs_of,
     local_minima,
     polish,
 )
@@ -85,7 +86,7 @@ def minimum_below(
         return None
     found = downhill(model, weights, bias, seconds=seconds, report=lambda share: report("descent", share))
     return Below(
-        phase=phase(found.weights, found.bias),
+        phase=phase(found.weights, found.bias, inputs=inputs_of(model)),
         loss=found.loss,
         gradient_norm=found.gradient_norm,
         distance=found.moved,

@@ -176,7 +176,7 @@ def _predictions(points: tuple[CriticalPoint, ...], overlap: str) -> tuple[list[
     kept: list[int] = []
     segments: list[FloatArray] = []
     for k, point in enumerate(points):
-        on = point.weights[:, ~dead_outputs(point.weights, point.bias)]
+        on = point.weights[:, ~dead_outputs(point.weights, point.bias, inputs=point.inputs)]
         if point.dead and np.linalg.matrix_rank(on) < len(on):
             continue
         segment = _segment(point, overlap)

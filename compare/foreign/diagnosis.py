@@ -17,7 +17,7 @@ from tegum.theory.geometry import (
     phase_factors,
 )
 from tegum.theory.loss import ExactLoss, expected_loss
-from tegum.theory.minima import CriticalPoint, Landscape, best_bias
+from tegum.theory.minima import CriticalPoint, Landscape, best_bias, inputs_of
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import (
     FloatArray,
@@ -215,7 +215,7 @@ def diagnose(
         feature_losses=np.asarray(evaluated.output_losses) * model.importances(),
         norms=feature_norms(W),
         dimensionalities=feature_dimensionality(W),
-        phase=phase(W, b, tolerance),
+        phase=phase(W, b, tolerance, inputs_of(model)),
         factors=factors,
         tolerance=tolerance,
         stored=len(stored),

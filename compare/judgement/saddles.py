@@ -56,7 +56,9 @@ def saddles_at(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Saddle
     found = np.concatenate([part[0] for part in parts])
     norms = np.concatenate([part[1] for part in parts])
     found, norms = snap(landscape, found, norms, within=TINY)
-    away = np.linalg.norm(invariants(*landscape.split(found)) - invariants(weights, bias), axis=-1)
+    inside = landscape.inputs
+    apart = invariants(*landscape.split(found), inside) - invariants(weights, bias, inside)
+    away = np.linalg.norm(apart, axis=-1)
     there = (norms <= GRADIENT_TOLERANCE) & (away <= AT)
     losses, index = np.full(len(start), np.nan), np.zeros(len(start), dtype=np.int64)
     labels = [""] * len(start)
@@ -73,7 +75,7 @@ def saddles_at(model: ToyModel, weights: FloatArray, bias: FloatArray) -> Saddle
             if down:
                 losses[row], index[row] = value, max(int((spectrum < -least).sum()), 1)
                 w, b = landscape.split(found[row])
-                labels[row] = phase(w, b)
+                labels[row] = phase(w, b, inputs=landscape.inputs)
     return Saddles(there, losses, index, labels)
 
 

@@ -67,7 +67,7 @@ class Coverage:
 
     def _beside(self, model: ToyModel) -> Iterator[str]:
         """Yield what isn't covered."""
-        from tegum.theory.models import AMPLITUDES, PENALTIES, values_told
+        from tegum.theory.models import AMPLITUDES, PENALTIES, FeatureAmplitudes, values_told
 
         law, n = model.features, model.n_features
         if self.sizes not in (None, (n, model.n_hidden)):
@@ -75,7 +75,8 @@ class Coverage:
         if law.kind not in self.laws:
             yield f"the law {law.kind or type(law).__name__}"
             return
-        if not self.amplitudes and law.amplitude != AMPLITUDES["uniform"]:
+        different = isinstance(law.amplitude, FeatureAmplitudes)
+        if different or (not self.amplitudes and law.amplitude != AMPLITUDES["uniform"]):
             yield f"amplitudes {law.amplitude.describe()}"
         densities = model.densities()
         # One number for all features takes no memory for each of them.

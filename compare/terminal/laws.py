@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tegum.theory.models import Amplitude
+from typing import Any
 
 # Laws that take groups of features.
 GROUPED = ("correlated", "anticorrelated")
@@ -32,18 +29,31 @@ def groups_of(texts: Sequence[str], n_features: int) -> list[list[int]]:
     return [[i - 1 for i in group] for group in groups]
 
 
-def amplitude_of(text: str) -> Amplitude | str:
-    """Return what a law takes for an amplitude: its name, or the amplitude between two ends.
+def amplitude_of(text: str) -> Any:
+    """Return what a description says of an amplitude, or of those of all features, which commas part.
+
+    Raises:
+        ValueError: if ends are no numbers.
+    """
+    parts = [_plain_amplitude(part) for part in text.split(",")]
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _plain_amplitude(text: str) -> Any:
+    """Return an amplitude as JSON has it: its name, or that of its two ends.
 
     Raises:
         ValueError: if the ends are no numbers.
     """
     if ":" not in text:
-        return text
+        return text.strip()
     from tegum.theory.models import Amplitude
 
     try:
         low, high = (float(end) for end in text.split(":"))
     except ValueError:
-        raise ValueError(f"--amplitude must be uniform, symmetric, constant or LOW:HIGH, got {text!r}") from None
-    return Amplitude(low, high)
+        raise ValueError(
+            "--amplitude must be uniform, symmetric, constant or LOW:HIGH, or one of these for each feature, "
+            f"got {text!r}"
+        ) from None
+    return Amplitude(low, high).to_plain()

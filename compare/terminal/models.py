@@ -41,7 +41,7 @@ class ModelOptions:
         law: one of `LAWS`.
         group: features of each group, numbered from 1, as "1,2".
         active: how many are on.
-        amplitude: a name that a law knows, or LOW:HIGH.
+        amplitude: a name that a law knows, or LOW:HIGH; or these for each feature, with commas between them.
         interference_penalty: a number.
         weight_penalty: a number.
         activation_penalty: a number.
@@ -85,7 +85,9 @@ class ModelOptions:
     amplitude: Annotated[
         str | None,
         typer.Option(
-            "--amplitude", help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH; default uniform."
+            "--amplitude",
+            help="Size of an active feature: uniform, symmetric, constant or LOW:HIGH, or uniform,0:2 for each; "
+            "default uniform.",
         ),
     ] = None
     interference_penalty: Annotated[
@@ -246,8 +248,7 @@ class ModelOptions:
         given["density"] = None if self.density is None else densities_of(self.density, n, exact=exact)
         given["importance"] = None if self.importance is None else importances_of(self.importance, n, exact=exact)
         given["groups"] = groups_of(self.group, n) if self.group else None
-        size = None if self.amplitude is None else amplitude_of(self.amplitude)
-        given["amplitude"] = size if size is None or isinstance(size, str) else size.to_plain()
+        given["amplitude"] = None if self.amplitude is None else amplitude_of(self.amplitude)
         return {name: value for name, value in given.items() if value is not None}
 
 

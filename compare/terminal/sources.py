@@ -57,10 +57,13 @@ def _same(name: str, one: Any, other: Any) -> bool:
     """Return whether two values of a parameter mean the same."""
     import numpy as np
 
-    from tegum.theory.models import PENALTIES, Amplitude
+    from tegum.theory.models import PENALTIES, FeatureAmplitudes, amplitude_from_plain
 
     if name == "amplitude":
-        return Amplitude.from_plain(one) == Amplitude.from_plain(other)
+        both = (amplitude_from_plain(value) for value in (one, other))
+        # A list of equal amplitudes is one amplitude.
+        mine, theirs = (size.of(len(size.each)) if isinstance(size, FeatureAmplitudes) else size for size in both)
+        return mine == theirs
     if name == "groups":
         return sorted(map(sorted, one)) == sorted(map(sorted, other))
     if name in ("density", "importance", *PENALTIES):

@@ -28,10 +28,15 @@ MOST_HIDDEN, PROGRAMS_PER_PROCESSOR, PART = 64, 8, 1024
 
 
 def fusible(model: ToyModel, table: InputTable, settings: Settings) -> bool:
-    """Return whether there is a fused kernel: independent features, a plain tied model, no penalty, plain sampling."""
+    """Return whether there is a fused kernel: independent features, a plain tied model, no penalty, plain sampling.
+
+    Amplitudes may differ in their widths, which are scales of what is drawn, but not in their low ends.
+    """
     if model.bias != "free" or model.targets != "all":
         return False
     if not table.is_product or table.stratified or table.hot or table.first_edges.shape[1]:
+        return False
+    if np.ptp(table.amplitude[0]) != 0:
         return False
     features, kind = np.arange(model.n_features), settings.architecture
     independent = np.array_equal(table.members, features) and np.array_equal(table.block_of, features)
@@ -64,7 +69,7 @@ class FusedSteps(Replayed):
         self._n, self._m, self._count = model.n_features, model.n_hidden, len(parameters)
 
         size, width = table.amplitude
-        self._size, self._high = float(size), self._place(table.high)
+        self._size, self._high = float(size[0]), self._place(table.high)
         self._slope = self._place(width / np.where(table.high > 0, table.high, 1))
         self._importance = self._place(np.ascontiguousarray(model.importances()))
         self._seeds = torch.as_tensor(np.asarray(seeds, dtype=np.int64), device=device)

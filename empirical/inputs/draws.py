@@ -92,6 +92,8 @@ class Inputs:
         self._pattern = self._pattern.to(device)
         self.weight = place(weight)
         self._listed = place(table.inputs)
+        # Shape (n, 1) each.
+        self._size, self._width = (place(part)[:, None] for part in table.amplitude)
         # A sample follows one law only, so all may look at the same words.
         self._purpose = ALTERNATIVES + depth
         self._parts = [Inputs(part, seeds, n_features, batch_size, dtype, device, depth + 1) for part in table.parts]
@@ -109,7 +111,7 @@ class Inputs:
             step: its number, an int64 scalar on the device.
         """
         table, n = self._table, self._n
-        size, width = table.amplitude
+        size, width = self._size, self._width
         if not table.is_product:
             return self._alternatives(step)
         if not len(table.block_of) and not table.hot and not table.stratified:
@@ -125,7 +127,7 @@ class Inputs:
             for i in range(n):
                 chance = left / (n - i)
                 on = uniform[:, i] < chance
-                rows.append(torch.where(on, size + width * uniform[:, i] / chance, 0.0))
+                rows.append(torch.where(on, size[i] + width[i] * uniform[:, i] / chance, 0.0))
                 left = left - on.to(left.dtype)
             return torch.stack(rows, dim=1)
         blocks = int(table.block_of[-1]) + 1
@@ -155,7 +157,7 @@ class Inputs:
         return x
 
     def _singletons(self, uniform: Tensor) -> Tensor:
-        size, width = self._table.amplitude
+        size, width = self._size[self._table.members], self._width[self._table.members]
         low, high = self._low[..., None], self._high[..., None]
         on = (uniform >= low) & (uniform < high)
         drawn = torch.where(on, size + width / (high - low) * (uniform - low), 0.0)
@@ -163,7 +165,7 @@ class Inputs:
 
     def _sets(self, uniform: Tensor, step: Tensor) -> Tensor:
         table = self._table
-        size, width = table.amplitude
+        size, width = self._size, self._width
         x = torch.zeros(len(uniform), self._n, self._batch, dtype=self._dtype, device=uniform.device)
         amplitude = size + width * self._uniform(self._n, step, AMPLITUDES)
         for k, block in enumerate(table.block_of):
@@ -171,8 +173,9 @@ class Inputs:
             on = (number >= low) & (number < high)
             members = table.members[table.starts[k] : table.starts[k + 1]]
             if len(members) == 1:
-                left = size + width / (high - low) * (number - low)
-                x[:, members[0]] = torch.where(on, left, x[:, members[0]])
+                j = members[0]
+                left = size[j] + width[j] / (high - low) * (number - low)
+                x[:, j] = torch.where(on, left, x[:, j])
             else:
                 for j in members:
                     x[:, j] = torch.where(on, amplitude[:, j], x[:, j])

@@ -49,7 +49,7 @@ class InputTable:
         counts: samples of each pattern, shape (R, patterns).
         masses: probability of each pattern, shape (R, patterns). Their sum is that of the inputs that are sampled.
         empty: probability of x = 0 where its loss is added exactly, else 0, shape (R,).
-        amplitude: smallest amplitude and width of the law.
+        amplitude: smallest amplitude of each feature, and the width of its interval, shape (n_features,) each.
         hot: number of active features of a k-hot law, else 0.
         stratified: whether samples are shared out among patterns.
         inputs: those of a data set, shape (K, n_features), which `low` and `high` pick from; else shape (0, 0).
@@ -67,7 +67,7 @@ class InputTable:
     counts: NDArray[np.int64]
     masses: FloatArray
     empty: FloatArray
-    amplitude: tuple[float, float]
+    amplitude: tuple[FloatArray, FloatArray]
     hot: int
     stratified: bool
     inputs: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -145,7 +145,7 @@ def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, e
         return _listed(law, rows, batch_size, stratified, exact_zeros)
     if isinstance(law, MixtureFeatures) and not stratified and _is_long(law, n):
         return _mixed(model, law, batch_size, exact_zeros)
-    amplitude = float(law.amplitude.low), float(law.amplitude.width)
+    amplitude = _amplitude(law, n)
     nothing = np.zeros((rows, 0))
     if stratified:
         patterns = [(active, chance) for active, chance in _patterns(law, n) if active or not exact_zeros]
@@ -198,11 +198,20 @@ def input_table(model: ToyModel, *, batch_size: int, stratified: bool = False, e
     )
 
 
+def _amplitude(law: FeatureLaw, n_features: int) -> tuple[FloatArray, FloatArray]:
+    """Return the smallest amplitude and the width of each feature, which a law may not have."""
+    if not law.has_amplitude:
+        return np.zeros(n_features), np.zeros(n_features)
+    both = (np.asarray(part, dtype=np.float64) for part in (law.amplitude.low, law.amplitude.width))
+    low, width = (np.array(np.broadcast_to(part, (n_features,))) for part in both)
+    return low, width
+
+
 def _is_long(law: FeatureLaw, n_features: int) -> bool:
     return len(list(islice(law.patterns(n_features), MOST_SETS + 1))) > MOST_SETS
 
 
-def _without_sets(n_features: int, amplitude: tuple[float, float], **given: Any) -> InputTable:
+def _without_sets(n_features: int, amplitude: tuple[FloatArray, FloatArray], **given: Any) -> InputTable:
     """Return a table without sets of features, with what is given in place of nothing."""
     none, nothing = np.zeros(0, dtype=np.int64), np.zeros((len(given["empty"]), 0))
     fields: dict[str, Any] = {
@@ -233,7 +242,9 @@ def _listed(law: DataFeatures, rows: int, batch_size: int, stratified: bool, exa
     found = {"empty": empty, "inputs": inputs, **_picking(masses)}
     if not stratified:
         counts = np.full((rows, 1), batch_size)
-        return _without_sets(inputs.shape[1], (0.0, 0.0), counts=counts, masses=(1 - empty)[:, None], **found)
+        return _without_sets(
+            inputs.shape[1], _amplitude(law, inputs.shape[1]), counts=counts, masses=(1 - empty)[:, None], **found
+        )
     try:
         # Each input is one stratum: nothing varies within, and any number of samples but 0 will do.
         counts = stratified_counts(masses, np.ones(len(inputs), dtype=np.int64), batch_size)
@@ -243,7 +254,12 @@ def _listed(law: DataFeatures, rows: int, batch_size: int, stratified: bool, exa
         ) from None
     masks = inputs != 0
     return _without_sets(
-        inputs.shape[1], (0.0, 0.0), counts=counts, masses=masses, masks=masks, **(found | {"stratified": True})
+        inputs.shape[1],
+        _amplitude(law, inputs.shape[1]),
+        counts=counts,
+        masses=masses,
+        masks=masks,
+        **(found | {"stratified": True}),
     )
 
 
@@ -262,9 +278,14 @@ def _mixed(model: ToyModel, law: MixtureFeatures, batch_size: int, exact_zeros: 
     parts = tuple(input_table(part, batch_size=batch_size) for part in of_law)
     shares = np.stack([np.broadcast_to(share, rows) for share in law.weights()], axis=1)
     counts, ones, zeros = np.full((rows, 1), batch_size), np.ones((rows, 1)), np.zeros(rows)
-    amplitude = float(law.amplitude.low), float(law.amplitude.width)
     return _without_sets(
-        model.n_features, amplitude, counts=counts, masses=ones, empty=zeros, parts=parts, **_picking(shares)
+        model.n_features,
+        _amplitude(law, model.n_features),
+        counts=counts,
+        masses=ones,
+        empty=zeros,
+        parts=parts,
+        **_picking(shares),
     )
 
 

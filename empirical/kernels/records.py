@@ -51,7 +51,7 @@ class Law(NamedTuple):
     first_edges: Any
     chances: Any
     masks: Any
-    amplitude: tuple[float, float]
+    amplitude: tuple[Any, Any]
     hot: int
 
 
@@ -114,7 +114,7 @@ def record_types(number: Any) -> dict[type, Any]:
 
     There is one for each: arrays laid out in another way would get code of their own, which may round differently.
     """
-    pair: Any = types.UniTuple(float64, 2)  # type: ignore[no-untyped-call]
+    pair: Any = types.UniTuple(float64[::1], 2)  # type: ignore[no-untyped-call]
     rows, masks, counts = float64[:, ::1], boolean[:, ::1], int64[::1]
     parts = {
         State: [number[:, ::1]] * 3,

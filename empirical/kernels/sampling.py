@@ -55,12 +55,13 @@ def draw(
     """Draw one block of inputs x, shape (n_features, SAMPLES), by the table of an `InputTable`."""
     n, starts = x.shape[0], law.starts
     number = x.dtype.type
-    size, width = number(law.amplitude[0]), number(law.amplitude[1])
+    sizes, widths = law.amplitude
     x[:, :] = 0
     if law.stratified:
         # Each sample's pattern is given.
         for j in range(n):
             philox(key, begin, j, step, AMPLITUDES, uniform)
+            size, width = number(sizes[j]), number(widths[j])
             for s in range(SAMPLES):
                 x[j, s] = size + width * uniform[s] if law.masks[on_pattern[s], j] else number(0)
         return
@@ -68,6 +69,7 @@ def draw(
         left[:] = law.hot
         for j in range(n):
             philox(key, begin, j, step, BLOCK_NUMBERS, uniform)
+            size, width = number(sizes[j]), number(widths[j])
             for s in range(SAMPLES):
                 chance = left[s] / number(n - j)
                 on = uniform[s] < chance
@@ -90,8 +92,9 @@ def draw(
             continue
         if starts[k + 1] - starts[k] == 1:
             # What the choice leaves of the number is uniform too, and serves as the amplitude.
-            scale = width / (ends - begins)
             j = law.members[starts[k]]
+            size = number(sizes[j])
+            scale = number(widths[j]) / (ends - begins)
             for s in range(SAMPLES):
                 if uniform[s] >= begins and uniform[s] < ends:
                     x[j, s] = size + scale * (uniform[s] - begins)
@@ -99,6 +102,7 @@ def draw(
             for place in range(starts[k], starts[k + 1]):
                 j = law.members[place]
                 philox(key, begin, j, step, AMPLITUDES, left)
+                size, width = number(sizes[j]), number(widths[j])
                 for s in range(SAMPLES):
                     if uniform[s] >= begins and uniform[s] < ends:
                         x[j, s] = size + width * left[s]

@@ -124,14 +124,14 @@ def law_record(grid: Grid) -> dict[str, dict[str, Any]]:
                 if abs(alone - probe[k]) > SAME_LAW:
                     raise ValueError(f"law must treat each density on its own; {name!r} at {density[k]} doesn't")
             probes[str(n)] = probe.tolist()
-        ends = [float(law.amplitude.low), float(law.amplitude.high)]
+        ends = np.array([law.amplitude.low, law.amplitude.high], dtype=np.float64).tolist()
         records[name] = {"class": type(law).__name__, "amplitude": ends, "probe": probes}
     return records
 
 
 def _probe(law: FeatureLaw, n: int, count: int) -> NDArray[np.float64]:
     """Return a fixed combination of a law's probabilities for each of its models, shape (count,)."""
-    law.check(n)
+    law.check_model(n)
     features = sorted({int(i) for i in np.linspace(0, n - 1, min(n, PROBED_FEATURES))})
     total = np.zeros(count)
     total += (law.densities(n) * np.cos(np.arange(1, n + 1))).sum(axis=-1)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel
+from tegum.theory import Amplitude, CorrelatedFeatures, IndependentFeatures, ToyModel
 
 Arguments = dict[str, Any]
 PAIR = ToyModel(2, 1, IndependentFeatures(0.5))
@@ -238,6 +238,11 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "positions": 4,
         "amplitude": "uniform",
     },
+    "theory.models FeatureAmplitudes": lambda: {"each": (Amplitude(0, 1), Amplitude(0, 2))},
+    "theory.models as_amplitude": lambda: {"value": ["uniform", "constant"]},
+    "theory.models one_amplitude": lambda: {"what": "this", "value": "uniform"},
+    "theory.models amplitude_from_plain": lambda: {"plain": ["uniform", [0, 2]]},
+    "theory.minima inputs_of": lambda: {"model": PAIR},
     "theory.models zipf_densities": lambda: {"n_features": 3, "exponent": 1.0, "largest": 0.5},
     "theory.models model_parts": lambda: {"model": ToyModel(2, 1, IndependentFeatures(0.5))},
     "theory.models values_told": lambda: {"values": [0.5, 0.25], "names": "values"},
@@ -687,8 +692,8 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "compare.judgement judge": lambda: {
         "model": PAIRS,
         "minima": shared("census"),
-        "weights": W[None, None],
-        "bias": B[None, None],
+        "weights": W[None],
+        "bias": B[None],
         "recipe": shared("recipe"),
     },
     "compare.judgement allowances": lambda: {

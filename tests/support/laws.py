@@ -24,6 +24,7 @@ from tegum.theory import (
     TableFeatures,
     ToyModel,
 )
+from tegum.theory.models import as_amplitude
 from tegum.theory.numerics import FloatArray
 
 Rng = np.random.Generator
@@ -38,6 +39,8 @@ AMPLITUDES: dict[str, Any] = {
     "thirds": Amplitude(*THIRDS),
     "constant, negative": Amplitude(-1.5, -1.5),
 }
+# Of three features, all of another kind.
+EACH: list[Any] = ["symmetric", Amplitude(0, 2), "constant"]
 
 
 def _density(rng: Rng) -> Any:
@@ -98,7 +101,8 @@ def _blocks(rng: Rng, n: int, amplitude: Any) -> FeatureLaw:
     order = [int(i) for i in rng.permutation(n)]
     cuts = sorted({0, n, *(int(i) for i in rng.integers(0, n + 1, 2))})
     groups = [order[begin:end] for begin, end in pairwise(cuts)]
-    return IndependentBlocks([(group, _any(rng, len(group), amplitude)) for group in groups])
+    each = as_amplitude(amplitude)
+    return IndependentBlocks([(group, _any(rng, len(group), each.at(group))) for group in groups])
 
 
 def _mixture(rng: Rng, n: int, amplitude: Any) -> FeatureLaw:

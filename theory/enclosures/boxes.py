@@ -23,6 +23,8 @@ from ..numerics import Summarised
 
 # Numbers of features, in ascending order.
 Features = tuple[int, ...]
+# Left and right end of an amplitude.
+Ends = tuple[fmpq, fmpq]
 # A polynomial in the shift X, which turns R_q into R_{q+1}.
 Shifts = list[arb]
 
@@ -51,27 +53,35 @@ class Box(Summarised):
     Args:
         slopes: a_j of each active feature j.
         offset: c.
-        low: left end of the amplitudes.
-        high: right end; equal to `low` for constant amplitudes.
+        ends: the two ends of each active feature's amplitude, equal where it is constant.
     """
 
     slopes: dict[int, fmpq]
     offset: fmpq
-    low: fmpq
-    high: fmpq
+    ends: dict[int, Ends]
+
+    @classmethod
+    def of_unit(cls, slopes: dict[int, fmpq], offset: fmpq) -> Box:
+        """Return the box of amplitudes that are all uniform on [0, 1]."""
+        return cls(slopes, offset, dict.fromkeys(slopes, (fmpq(0), fmpq(1))))
 
     @cached_property
     def sloped(self) -> Features:
-        """Features that are integrated over: none if amplitudes are constant."""
-        return tuple(j for j, slope in self.slopes.items() if slope != 0 and self.low != self.high)
+        """Features that are integrated over: none whose amplitude is constant."""
+        return tuple(j for j, slope in self.slopes.items() if slope != 0 and self.width(j) != 0)
+
+    def width(self, j: int) -> fmpq:
+        """Return the length of a feature's interval."""
+        low, high = self.ends[j]
+        return high - low
 
     def corners(self) -> Iterator[Corner]:
         """Yield the corners of the sloped coordinates."""
-        # At constant amplitudes all features are flat, but z still depends on them.
-        base = self.offset + sum((slope * self.low for slope in self.slopes.values()), fmpq(0))
+        # Features of constant amplitude are flat, but z still depends on them.
+        base = self.offset + sum((slope * self.ends[j][0] for j, slope in self.slopes.items()), fmpq(0))
         found = [Corner(1, base, ())]
         for j in self.sloped:
-            step = self.slopes[j] * (self.high - self.low)
+            step = self.slopes[j] * self.width(j)
             found = [
                 corner
                 for c in found
@@ -82,16 +92,11 @@ class Box(Summarised):
             ]
         yield from found
 
-    def amplitude_moment(self, power: int) -> fmpq:
-        """Return E[u^power]."""
-        terms = (self.low**s * self.high ** (power - s) for s in range(power + 1))
-        return sum(terms, fmpq(0)) / (power + 1)
-
     def flat_moment(self, features: Features) -> fmpq:
         """Return E[Π u_j] over those of `features` that z doesn't depend on."""
         moment = fmpq(1)
         for j in set(features) - set(self.sloped):
-            moment *= self.amplitude_moment(features.count(j))
+            moment *= amplitude_moment(self.ends[j], features.count(j))
         return moment
 
     def kinks(self, ramps: Iterable[Ramp], variables: Features) -> Iterator[tuple[int, str]]:
@@ -103,7 +108,7 @@ class Box(Summarised):
                     yield ramp.order, "for every input"
         elif len(self.sloped) == 1:
             (j,) = self.sloped
-            touching = [self.high if c.ends[0] else self.low for c in self.corners() if c.value == 0]
+            touching = [self.ends[j][c.ends[0]] for c in self.corners() if c.value == 0]
             for end, ramp in ((end, ramp) for end in touching for ramp in ramps):
                 # The jump is that of E[Π u_k δ(z)], which has u_j = end as its factor if j is among the k.
                 seen = end != 0 or (j not in ramp.features and any(k != j for k in variables))
@@ -125,21 +130,20 @@ class Box(Summarised):
         highest = max((q + k + len(features) for features, q in parts.values()), default=0)
         lowest = min((q + k for _, q in parts.values()), default=0)
         balls = {j: 1 / arb(self.slopes[j]) for j in self.sloped}
-        ends = (arb(self.low), arb(self.high))
         sums = {place: arb(0) for place in parts}
         for corner in self.corners():
             if not corner.value.p > 0:
                 continue
             ramps = _ramps(arb(corner.value), lowest, highest)
             known: dict[Features, Shifts] = {(): [arb(corner.sign)]}
-            state = {j: (ends[at], balls[j]) for j, at in zip(self.sloped, corner.ends, strict=True)}
+            state = {j: (arb(self.ends[j][at]), balls[j]) for j, at in zip(self.sloped, corner.ends, strict=True)}
             for place, (features, q) in parts.items():
                 shifts = _shifts(tuple(j for j in features if j in state), state, known)
                 for r, coefficient in enumerate(shifts, start=q + k - lowest):
                     sums[place] += coefficient * ramps[r]
         volume = arb(1)
         for j in self.sloped:
-            volume *= balls[j] / arb(self.high - self.low)
+            volume *= balls[j] / arb(self.width(j))
         for place, (features, _) in parts.items():
             sums[place] *= volume * arb(self.flat_moment(features))
         return [deltas[place] if place in deltas else sums[place] for place in range(len(wanted))]
@@ -152,9 +156,16 @@ class Box(Summarised):
         first, last = (corner.value for corner in self.corners())
         if (first > 0) == (last > 0):
             return arb(0)
-        slope = self.slopes[j]
-        root = -self.offset / slope
-        return arb(self.flat_moment(features) * root ** features.count(j) / ((self.high - self.low) * abs(slope)))
+        slope, low = self.slopes[j], self.ends[j][0]
+        # What constant amplitudes add to the offset is in the value of a corner.
+        root = low - first / slope
+        return arb(self.flat_moment(features) * root ** features.count(j) / (self.width(j) * abs(slope)))
+
+
+def amplitude_moment(ends: Ends, power: int) -> fmpq:
+    """Return E[u^power] of an amplitude between two ends."""
+    low, high = ends
+    return sum((low**s * high ** (power - s) for s in range(power + 1)), fmpq(0)) / (power + 1)
 
 
 def _ramps(value: arb, lowest: int, highest: int) -> list[arb]:

@@ -17,9 +17,9 @@ import numpy as np
 from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
-from ..models import PENALTIES, ToyModel
+from ..models import PENALTIES, FeatureAmplitudes, ToyModel
 from ..numerics import exactly
-from .boxes import Box, Features, Ramp, derivatives
+from .boxes import Box, Features, Ramp, amplitude_moment, derivatives
 
 Rationals = NDArray[Any]
 DERIVATIVE_NAMES = {1: "gradient", 2: "Hessian"}
@@ -65,16 +65,23 @@ class BallLoss:
         n, law = model.n_features, model.features
         self._n, self._m = n, model.n_hidden
         self._weights, self._bias, self._gram = weights, bias, weights.T @ weights
-        self._ends = [_fmpq(exactly(np.asarray(end)).item()) for end in (law.amplitude.low, law.amplitude.high)]
+        amplitude = law.amplitude
+        each = amplitude.each if isinstance(amplitude, FeatureAmplitudes) else [amplitude] * n
+        self._ends = [
+            (_fmpq(exactly(np.asarray(one.low)).item()), _fmpq(exactly(np.asarray(one.high)).item())) for one in each
+        ]
         chances = ((active, chance.item()) for active, chance in law.patterns(n, exact=True))
         self._patterns = [(active, _fmpq(chance)) for active, chance in chances if chance != 0]
         self._only_active = model.targets == "active"
         self._importance = model.exact_importances()
         self._penalty = {name: exactly(model.exact[name]).item() for name in PENALTIES}
-        square = Box({}, fmpq(0), *self._ends).amplitude_moment(2)
-        scale = [_fmpq(self._importance[i]) * square * chance for active, chance in self._patterns for i in active]
+        squares = [amplitude_moment(ends, 2) for ends in self._ends]
+        scale = [_fmpq(self._importance[i]) * squares[i] * chance for active, chance in self._patterns for i in active]
         self._scale = sum(scale, fmpq(0))
         self.scale = Fraction(int(self._scale.p), int(self._scale.q))
+
+    def _box(self, slopes: dict[int, fmpq], offset: fmpq) -> Box:
+        return Box(slopes, offset, {j: self._ends[j] for j in slopes})
 
     def _output_terms(self, i: int) -> Iterator[_Term]:
         """Yield I_i P(A) E[2 R_2(z_i) − 2 x_i R_1(z_i)], pattern by pattern."""
@@ -82,7 +89,7 @@ class BallLoss:
         for active, chance in self._patterns:
             if self._only_active and i not in active:
                 continue
-            box = Box({j: _fmpq(self._gram[i, j]) for j in active}, _fmpq(self._bias[i]), *self._ends)
+            box = self._box({j: _fmpq(self._gram[i, j]) for j in active}, _fmpq(self._bias[i]))
             ramps = (Ramp(2, (), 2), Ramp(-2, (i,), 1)) if i in active else (Ramp(2, (), 2),)
             yield _Term(importance * chance, box, ramps, (*active, self._n), f"output {i}")
 
@@ -90,7 +97,7 @@ class BallLoss:
         """Yield λ_A P(A) E[R_1(± h)], pattern by pattern."""
         penalty = _fmpq(self._penalty["activation_penalty"])
         for active, chance in self._patterns if penalty != 0 else ():
-            box = Box({j: _fmpq(sign * self._weights[h, j]) for j in active}, fmpq(0), *self._ends)
+            box = self._box({j: _fmpq(sign * self._weights[h, j]) for j in active}, fmpq(0))
             yield _Term(penalty * chance, box, (Ramp(1, (), 1),), active, f"hidden activation {h}")
 
     def kinks(self, order: int) -> list[str]:

@@ -58,8 +58,8 @@ def growth_rates(model: ToyModel, time: float) -> FloatArray:
             f"{type(model.features).__name__} with batch shape {model.batch_shape}"
         )
     density, importance, amplitude = model.densities(), model.importances(), model.features.amplitude
-    mean = density * float(amplitude.low + amplitude.width / 2)
-    variance = density * float(amplitude.second_moment) - mean**2
+    mean = density * np.float64(amplitude.mean)
+    variance = density * np.float64(amplitude.second_moment) - mean**2
     missing = importance * np.exp(-2 * importance * time)
     rates = 2 * np.outer(mean, mean) * (missing[:, None] + missing)
     return np.asarray(rates + np.diag(4 * importance * variance))

@@ -32,21 +32,24 @@ from .shapes import shape_names
 TOGETHER = 1 << 22
 
 
-def dead_outputs(weights: Any, bias: Any, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Return which outputs are zero for every input: b_i + Σ_j max(G_ij, 0) ≤ −margin.
+def dead_outputs(weights: Any, bias: Any, margin: float = 0.0, inputs: Any = (0.0, 1.0)) -> NDArray[np.bool_]:
+    """Return which outputs are zero for every input: b_i + Σ_j max(G_ij l_j, G_ij h_j, 0) ≤ −margin.
 
     Args:
         weights: W, shape (..., n_hidden, n_features).
         bias: b, shape (..., n_features).
         margin: how far below zero the largest pre-activation has to stay.
+        inputs: l and h, the ends of what a feature gives while it is on, numbers or shape (n_features,) each.
 
     Returns:
-        Shape (..., n_features), true for outputs that no input in [0, 1]^n switches on.
+        Shape (..., n_features), true for outputs that no such input switches on.
     """
     weights = reals("weights", weights, (..., "n_hidden", "n_features"))
     bias = reals("bias", bias, (..., weights.shape[-1]))
     margin = check_number("margin", margin)
-    largest = bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1)
+    low, high = (reals("inputs", end) for end in members("inputs", inputs, object, count=2))
+    gram = weights.mT @ weights
+    largest = bias + np.maximum(np.maximum(gram * low, gram * high), 0).sum(axis=-1)
     return np.asarray(largest <= -margin)
 
 
@@ -89,7 +92,7 @@ def representative(labels: Sequence[str], n_equal: int) -> tuple[str, ...]:
     return min(tuple(sorted(relabelled(label, order) for label in labels)) for order in orders)
 
 
-def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
+def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE, inputs: Any = (0.0, 1.0)) -> str:
     """Return the label of a model's structure, such as "digon(1,2)" or "axis(1) + drop(2)".
 
     Features are numbered from 1. `axis` is a feature with a dimension of its own, `digon` a pair with negative
@@ -107,6 +110,7 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         tolerance: what counts as no interference: |cos| of the angle between two columns up to this, and columns
             shorter than this share of the longest, or of 1. The default suits minimisers; `TRAINED_TOLERANCE`, 0.1,
             is for weights fresh from training: the label is then that of the structure which the noise is around.
+        inputs: what features give, as of `dead_outputs`.
 
     Returns:
         Tegum factors joined by " + ": ordered by their first feature up to six features, by their size beyond.
@@ -123,7 +127,7 @@ def phase(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> str:
         '5 axes + 15 dropped'
     """
     weights, bias = _one_model(weights, bias)
-    return label_of(_factors(weights, bias, tolerance), weights.shape[1])
+    return label_of(_factors(weights, bias, tolerance, inputs), weights.shape[1])
 
 
 def phase_factors(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> tuple[PhaseFactor, ...]:
@@ -185,8 +189,10 @@ def _one_model(weights: Any, bias: Any) -> tuple[FloatArray, FloatArray]:
     return weights, reals("bias", bias, weights.shape[1:])
 
 
-def _factors(weights: FloatArray, bias: FloatArray, tolerance: float) -> tuple[PhaseFactor, ...]:
-    numbers, names = _structures(weights[None], bias[None], tolerance)
+def _factors(
+    weights: FloatArray, bias: FloatArray, tolerance: float, inputs: Any = (0.0, 1.0)
+) -> tuple[PhaseFactor, ...]:
+    numbers, names = _structures(weights[None], bias[None], tolerance, inputs)
     return _listed(numbers[0], names[0])
 
 
@@ -198,16 +204,19 @@ def _listed(numbers: NDArray[np.int64], names: NDArray[Any]) -> tuple[PhaseFacto
     return tuple(PhaseFactor(str(names[features[0]]), tuple(features)) for features in members.values())
 
 
-def _structures(weights: FloatArray, bias: FloatArray, tolerance: float) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def _structures(
+    weights: FloatArray, bias: FloatArray, tolerance: float, inputs: Any = (0.0, 1.0)
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return for each feature of each model the number of its factor, in order of first features, and its name.
 
     Args:
         weights: shape (K, m, n).
         bias: shape (K, n).
         tolerance: as `phase`.
+        inputs: as `phase`.
     """
     tolerance = check_number("tolerance", tolerance, least=0, below=1)
-    dead = dead_outputs(weights, bias)
+    dead = dead_outputs(weights, bias, inputs=inputs)
     dropped = ~dead & negligible_columns(weights, tolerance)
     stored = ~dead & ~dropped
     edges = interference_graph(weights, tolerance) & stored[:, :, None] & stored[:, None, :]

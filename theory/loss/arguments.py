@@ -19,6 +19,7 @@ class Layout(NamedTuple):
         offset: row of the offset.
         chances: row of the first pattern's probability.
         results: row of the first result.
+        ends: row of the first coordinate's low end, where features have amplitudes of their own; else 0.
     """
 
     order: int
@@ -27,6 +28,7 @@ class Layout(NamedTuple):
     offset: int
     chances: int
     results: int
+    ends: int
 
 
 class Steps(NamedTuple):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models import AnyAmplitude
 from ..numerics import Summarised
 
 Index = NDArray[np.int64]
@@ -134,7 +135,7 @@ class CubeTable:
 
     Attributes:
         fixed_steps: for the first, second, … coordinate of each cell that is at an end of its interval, which it is
-            and which end; corners first.
+            and which end; corners first. Free ones are among them where the point nearest to 0 isn't always 0.
         groups: corners first, then by dimension.
         pattern_groups: the patterns.
         rows: for each q the length of its buffer.
@@ -177,9 +178,9 @@ def _closure(tops: list[Cell], low: int) -> list[list[Cell]]:
     return [sorted(level) for level in levels]
 
 
-def _fixed_steps(cells: list[Cell]) -> tuple[tuple[Index, Index], ...]:
-    """Return, for the first, second, … coordinate of each cell that is at an end, which it is and which end."""
-    fixed = [[(j, state) for j, state in enumerate(cell) if state in (LOW, HIGH)] for cell in cells]
+def _fixed_steps(cells: list[Cell], states: tuple[int, ...]) -> tuple[tuple[Index, Index], ...]:
+    """Return, for the first, second, … coordinate of each cell in one of some states, which it is and in which."""
+    fixed = [[(j, state) for j, state in enumerate(cell) if state in states] for cell in cells]
     most = max(len(pairs) for pairs in fixed)
     padded = np.array([pairs + [(0, OFF)] * (most - len(pairs)) for pairs in fixed], dtype=np.int64)
     return tuple((padded[:, r, 0], padded[:, r, 1]) for r in range(most))
@@ -271,7 +272,12 @@ def _steps_by_degree(
 
 @lru_cache(maxsize=256)
 def cube_table(
-    n_coordinates: int, patterns: tuple[tuple[int, ...], ...], order: int, has_low: bool, is_constant: bool
+    n_coordinates: int,
+    patterns: tuple[tuple[int, ...], ...],
+    order: int,
+    has_low: bool,
+    is_constant: bool,
+    with_free: bool = False,
 ) -> CubeTable:
     """Return the table of all cells below a set of patterns.
 
@@ -281,6 +287,7 @@ def cube_table(
         order: derivatives wanted: 0, 1 or 2.
         has_low: whether an amplitude's low end differs from 0, which is where inactive coordinates are.
         is_constant: whether amplitudes are constant; then the patterns are corners.
+        with_free: whether the points nearest to 0 of free coordinates aren't all 0.
     """
     top = HIGH if is_constant else FREE
     tops = [tuple(top if j in active else OFF for j in range(n_coordinates)) for active in patterns]
@@ -309,9 +316,26 @@ def cube_table(
                 rows[q] += len(carried[q]) * len(cells)
             where |= {cell: (group, position) for position, cell in enumerate(cells)}
             groups.append(group)
-    return CubeTable(
-        _fixed_steps(ordered), tuple(groups), _pattern_groups(patterns, tops, where), rows, n_cells, qs, is_constant
-    )
+    fixed = _fixed_steps(ordered, (LOW, HIGH, FREE) if with_free else (LOW, HIGH))
+    return CubeTable(fixed, tuple(groups), _pattern_groups(patterns, tops, where), rows, n_cells, qs, is_constant)
+
+
+def table_of(
+    n_coordinates: int, patterns: tuple[tuple[int, ...], ...], order: int, amplitude: AnyAmplitude
+) -> CubeTable:
+    """Return the table for features of an amplitude, or of one each: constants beside intervals are free cells, too.
+
+    Args:
+        n_coordinates: number of coordinates; 0 is the output's own.
+        patterns: the sets of active coordinates, ascending.
+        order: derivatives wanted: 0, 1 or 2.
+        amplitude: law of the active features.
+    """
+    is_constant, ends = amplitude.is_constant, np.array([amplitude.low, amplitude.high], dtype=np.float64)
+    has_low = not is_constant and bool(ends[0].any())
+    # Only Hessians need a point nearest to 0 (`moments.py`).
+    with_free = order == 2 and amplitude.has_both_signs and bool(np.clip(0.0, *ends).any())
+    return cube_table(n_coordinates, patterns, order, has_low, is_constant, with_free)
 
 
 def _pattern_groups(

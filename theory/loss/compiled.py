@@ -49,6 +49,8 @@ class CompiledEngine:
         self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
         n, shape, law = model.n_features, model.batch_shape, model.features
         self._sizes, self._amplitude = (model.n_hidden, n), law.amplitude
+        low, high = law.amplitude.ends(n)
+        self._ends = np.stack([low, high, np.clip(0.0, low, high)])
         found = dict(law.patterns(n))
         chances = np.zeros((*shape, len(found) + 1))
         # The last column is that of patterns that don't occur.
@@ -159,7 +161,10 @@ class CompiledEngine:
         m, n = self._sizes
         if order not in self._schedules:
             work = schedule(n, self._patterns, order, self._amplitude)
-            self._schedules[order] = len(work.operations), (*_as_arguments(work), tuple(self._places), self._tables)
+            self._schedules[order] = (
+                len(work.operations),
+                (*_as_arguments(work), self._ends, tuple(self._places), self._tables),
+            )
         operations, tables = self._schedules[order]
         w, b = _flat(weights, batch, (m, n)), _flat(bias, batch, (n,))
         count, size = len(w), (m + 1) * n
@@ -224,6 +229,6 @@ def _places(n: int, found: tuple[Pattern, ...], *, own_on: bool) -> tuple[tuple[
 @lru_cache(maxsize=64)
 def _as_arguments(work: Schedule) -> tuple[Any, ...]:
     """Return a schedule as `kernel.evaluate` takes it."""
-    layout = Layout(work.order, work.n_rows, *work.inputs, work.results)
+    layout = Layout(work.order, work.n_rows, *work.inputs, work.results, work.end_rows)
     steps = Steps(*work.constants, work.operations, work.scales, work.origins, work.corners, work.cells)
     return tuple(layout), tuple(steps), work.ends, work.from_zero

@@ -20,37 +20,12 @@ from numba import boolean, float64, int32, int64, types
 
 from ..numerics import machine_code
 from .arguments import Layout, Models, Places, Results, Steps, Tables
-from .overlaps import are_small, overlaps, sum_up
-from .schedule import (
-    APEX,
-    BEGINS,
-    DELTA,
-    FIRST_SLOPE,
-    HIGH_OF_FIRST,
-    HIGH_OF_SECOND,
-    HIGHEST,
-    LINEAR,
-    LOW_OF_FIRST,
-    LOW_OF_SECOND,
-    LOWEST,
-    ORIGIN,
-    ROW,
-    SIZE,
-    SQUARE,
-    START,
-    STEP,
-    WEIGHTS,
-    A,
-    B,
-    C,
-    D,
-    Z,
-)
+from .overlaps import are_small, overlaps, sum_up, sum_up_each
+from .placement import fill_ends, locate, locate_each
+from .schedule import BEGINS, LINEAR, ROW, SQUARE, STEP, A, B, C, D, Z
 
 Function = Callable[..., Any]
 
-# Intervals of z shorter than this count as a point, as in `moments.py`.
-SHORTEST = 1e-300
 # Numbers that the lanes of a block keep together, and most lanes: they should fit the processor's cache.
 BLOCK_NUMBERS, MOST_LANES = 1 << 17, 128
 
@@ -83,89 +58,6 @@ def _at_corners(rows: Any, corners: Any, lanes: int) -> None:
             rows[step, t] = 1.0 if rows[z, t] > 0 else 0.0
             rows[linear, t] = on
             rows[square, t] = on * on / 2
-
-
-@numba.njit(nogil=True, inline="never")
-def _place(rows: Any, cells: Any, ends: Any, from_zero: bool, lanes: int) -> None:
-    """Fill z at the ends of each cell, and u* with the weights of the facets; see `Moments._apex`."""
-    low_end, high_end = ends
-    width = high_end - low_end
-    shares, rests = np.empty(lanes), np.empty(lanes)
-    for k in range(cells.shape[0]):
-        cell = cells[k]
-        low, high, start, delta, size = cell[LOWEST], cell[HIGHEST], cell[START], cell[DELTA], cell[SIZE]
-        weights, apex = cell[WEIGHTS], cell[APEX]
-        for t in range(lanes):
-            lowest = min(rows[cell[LOW_OF_FIRST], t], rows[cell[LOW_OF_SECOND], t])
-            highest = max(rows[cell[HIGH_OF_FIRST], t], rows[cell[HIGH_OF_SECOND], t])
-            below, above = max(-lowest, 0.0), max(highest, 0.0)
-            length = below + above
-            length = length if length > 0 else 1.0
-            rows[low, t] = lowest
-            rows[high, t] = highest
-            shares[t] = below / length
-            rests[t] = above / length
-        for t in range(lanes):
-            rows[start, t] = max(rows[low, t], 0.0)
-        if delta:
-            slope = cell[FIRST_SLOPE]
-            for t in range(lanes):
-                length = width * abs(rows[slope, t])
-                crosses = (rows[low, t] <= 0) & (rows[high, t] > 0) & (length > SHORTEST)
-                # The difference of the ends would have their rounding errors.
-                inverse = 1 / (length if crosses else 1.0)
-                rows[delta, t] = inverse if crosses else 0.0
-        if from_zero:
-            for t in range(lanes):
-                _from_zero(rows, cell, low_end, high_end, t)
-            continue
-        for place in range(size):
-            slope, at_low, at_high = cell[FIRST_SLOPE + place], weights + place, weights + size + place
-            for t in range(lanes):
-                up, share, rest = rows[slope, t] >= 0, shares[t], rests[t]
-                rows[at_low, t] = share if up else rest
-                rows[at_high, t] = rest if up else share
-            if apex != weights:
-                for t in range(lanes):
-                    from_low, from_high = low_end + width * rows[at_low, t], high_end - width * rows[at_high, t]
-                    rows[apex + place, t] = from_low if low_end >= 0 else from_high
-
-
-@numba.njit(nogil=True, inline="never")
-def _from_zero(rows: Any, cell: Any, low_end: float, high_end: float, t: int) -> None:
-    """Place u* of one cell on the way from 0 to the corner where z has the other sign, steep coordinates first."""
-    size, weights, apex, width = cell[SIZE], cell[WEIGHTS], cell[APEX], high_end - low_end
-    lowest, highest, origin = rows[cell[LOWEST], t], rows[cell[HIGHEST], t], rows[cell[ORIGIN], t]
-    falls = origin > 0
-    largest = 0.0
-    for place in range(size):
-        slope = rows[cell[FIRST_SLOPE + place], t]
-        largest = max(largest, abs(slope * (low_end if falls == (slope >= 0) else high_end)))
-    steep = spare = 0.0
-    for place in range(size):
-        slope = rows[cell[FIRST_SLOPE + place], t]
-        reach = abs(slope * (low_end if falls == (slope >= 0) else high_end))
-        ratio = reach / (largest if largest > 0 else 1.0)
-        steep += reach * ratio
-        spare += reach * (1 - ratio)
-    distance = abs(origin)
-    left = min(max(-lowest if falls else highest, 0.0) / (spare if spare > 0 else 1.0), 1.0)
-    for place in range(size):
-        slope = rows[cell[FIRST_SLOPE + place], t]
-        to_low = falls == (slope >= 0)
-        corner = low_end if to_low else high_end
-        ratio = abs(slope * corner) / (largest if largest > 0 else 1.0)
-        share, rest = 1.0, 0.0
-        if lowest < 0 and highest > 0:
-            if distance <= steep:
-                share = ratio * (min(distance, steep) / (steep if steep > 0 else 1.0))
-                rest = 1 - share
-            else:
-                rest = (1 - ratio) * left
-                share = 1 - rest
-        rows[apex + place, t] = share * corner
-        rows[weights + place, t] = (-low_end * rest if to_low else share * corner - low_end) / width
-        rows[weights + size + place, t] = (high_end - share * corner if to_low else high_end * rest) / width
 
 
 @numba.njit(nogil=True, inline="never")
@@ -247,7 +139,7 @@ def _tuple_of(*parts: Any) -> Any:
 SIGNATURE = int64(
     _tuple_of(*[int64] * len(Layout._fields)),
     _tuple_of(*(_given(int64, 1), _given(float64, 1), _given(int32, 2), _given(float64, 1)), *[_given(int64, 2)] * 3),
-    *(_tuple_of(float64, float64), boolean),
+    *(_tuple_of(float64, float64), boolean, _given(float64, 2)),
     _tuple_of(*[_given(int64, 2)] * len(Places._fields)),
     _tuple_of(*[_given(float64, 2)] * len(Tables._fields)),
     _tuple_of(_given(float64, 3), _given(float64, 2), _given(int64, 1)),
@@ -261,6 +153,7 @@ def _evaluate(
     steps: Steps,
     ends: tuple[float, float],
     from_zero: bool,
+    own_ends: Any,
     places: Places,
     tables: Tables,
     models: Models,
@@ -275,6 +168,8 @@ def _evaluate(
         steps: of the schedule.
         ends: see `Schedule`.
         from_zero: see there.
+        own_ends: the low end, the high end and the point nearest to 0 of each feature, shape (3, n), where these differ
+            between features; else nothing counts.
         places: of features and patterns.
         tables: of parameters.
         models: to evaluate.
@@ -319,9 +214,15 @@ def _evaluate(
                 rows[layout.offset, t] = models.bias[model, i]
                 for p in range(n_patterns):
                     rows[layout.chances + p, t] = tables.chances[parameter, places.pattern_columns[i, p]]
-        sum_up(rows, steps.origins, ends, layout.offset, n, lanes, short)
-        _at_corners(rows, steps.corners, lanes)
-        _place(rows, steps.cells, ends, from_zero, lanes)
+        if layout.ends:
+            fill_ends(rows, layout.ends, own_ends, features, count)
+            sum_up_each(rows, steps.origins, layout.slopes, layout.ends, layout.offset, n, lanes, short)
+            _at_corners(rows, steps.corners, lanes)
+            locate_each(rows, steps.cells, layout.ends - layout.slopes, n, from_zero, lanes)
+        else:
+            sum_up(rows, steps.origins, ends, layout.offset, n, lanes, short)
+            _at_corners(rows, steps.corners, lanes)
+            locate(rows, steps.cells, ends, from_zero, lanes)
         _operate(rows, steps.operations, steps.scales, lanes)
         for k in range(count):
             model, parameter = first + k, models.rows[first + k]

@@ -37,6 +37,8 @@ LIMITS = {"float64": (2.0**140, 2.0**280, 2.0**100), "float32": (2.0**16, 2.0**3
 # after cancelling and multiplying with probabilities has all its digits.
 NEVER, LIFT = -(1 << 30), 600
 LIFTED = 2.0 ** (LIFT + 1)
+# An amplitude that has no other number beside the largest.
+SMALLEST = 2.0**-1074
 
 Plain = Callable[[Array, Array], Evaluation]
 
@@ -131,11 +133,9 @@ class _Scaled:
 
     def __init__(self, model: ToyModel, weights: FloatArray, bias: FloatArray) -> None:
         """Scale amplitudes, weights and outputs, each by a power of two."""
-        amplitude, n = model.features.amplitude, model.n_features
-        ends = float(amplitude.low), float(amplitude.high)
-        self.g = int(np.frexp(max(map(abs, ends)))[1])
-        low, high = (float(np.ldexp(end, -self.g)) for end in ends)
-        law = model.features.with_amplitude(Amplitude(low, high))
+        n = model.n_features
+        self.g = int(np.frexp(model.features.largest)[1])
+        law = model.features.with_amplitude(model.features.amplitude.mapped(partial(_divided, exponent=self.g)))
         self.model = ToyModel(n, model.n_hidden, law, targets=model.targets)
         self.given, self.weights = model, weights
         batch = (len(weights),)
@@ -274,6 +274,13 @@ class _Scaled:
         if order > 1:
             bends.append(_parts(penalty, in_both, exponent=exponents))
         return np.asarray(total)
+
+
+def _divided(amplitude: Amplitude, exponent: int) -> Amplitude:
+    """Return an amplitude divided by a power of two."""
+    low, high = (float(np.ldexp(float(end), -exponent)) for end in (amplitude.low, amplitude.high))
+    # What is too small beside the largest counts as a constant that is small as well.
+    return Amplitude(low, high) if low or high else Amplitude(SMALLEST, SMALLEST)
 
 
 def _of_output(moments: PatternMoments, order: int) -> tuple[Array, Array | None, Array | None]:

@@ -146,13 +146,15 @@ def _moments(model: ToyModel) -> tuple[FloatArray, FloatArray]:
     if model.has_penalty:
         raise ValueError("the linear model's closed form has no penalties, got a model that has some")
     n, amplitude = model.n_features, model.features.amplitude
-    mean, second_moment = float(amplitude.mean), float(amplitude.second_moment)
+    # Of all features, or of each.
+    mean, second_moment = np.float64(amplitude.mean), np.float64(amplitude.second_moment)
     p = model.densities()
     if isinstance(model.features, IndependentFeatures):
         # Without the subtraction, whose rounding would leave correlations; and at once for many features.
         C = np.zeros((*p.shape, n))
     else:
-        C = mean**2 * (model.features.pair_densities(n) - p[..., :, None] * p[..., None, :])
+        μ = np.broadcast_to(mean, (n,))
+        C = np.outer(μ, μ) * (model.features.pair_densities(n) - p[..., :, None] * p[..., None, :])
     C = np.array(np.broadcast_to(C, (*p.shape, n)))
     C[..., np.arange(n), np.arange(n)] = p * second_moment - (p * mean) ** 2
     return p * mean, C

@@ -29,9 +29,10 @@ from typing import Any
 
 import array_api_compat
 
-from ..models import Amplitude
+from ..models import AnyAmplitude
 from ..numerics import Array, splitter, two_product, two_sum
-from .cells import Group, PatternGroup, cube_table
+from .cells import Group, PatternGroup, table_of
+from .ends import Ends, from_lowest, from_origin
 
 # Intervals of z shorter than this count as a point: their δ would overflow.
 SHORTEST = 1e-300
@@ -71,7 +72,7 @@ class Moments:
         xp: array namespace.
         n_coordinates: number of coordinates, of which 0 is the output's own.
         patterns: the sets of active coordinates, ascending.
-        amplitude: law of each active coordinate.
+        amplitude: law of the active features, of each or of all of them.
         order: derivatives wanted: 0, 1 or 2.
         device: where index arrays go.
     """
@@ -81,56 +82,58 @@ class Moments:
         xp: Any,
         n_coordinates: int,
         patterns: tuple[tuple[int, ...], ...],
-        amplitude: Amplitude,
+        amplitude: AnyAmplitude,
         order: int,
         device: Any = None,
     ) -> None:
         """Look up the table of cells."""
-        has_low = not amplitude.is_constant and amplitude.low != 0
-        self.table = cube_table(n_coordinates, patterns, order, has_low, amplitude.is_constant)
-        self._xp, self._order, self._device = xp, order, device
-        self._low, self._high = float(amplitude.low), float(amplitude.high)
-        self._is_unit = self._low == 0 and self._high == 1
         # Where δ is divided by tiny slopes, amplitudes of both signs need more care.
-        self._from_zero = order == 2 and self._low < 0 < self._high
+        self._from_zero = order == 2 and amplitude.has_both_signs
+        self.table = table_of(n_coordinates, patterns, order, amplitude)
+        self._xp, self._order, self._device, self._amplitude = xp, order, device, amplitude
         self._is_numpy = array_api_compat.is_numpy_namespace(xp)
         self._place = {} if self._is_numpy else {"device": device}
 
     def _index(self, index: Any) -> Any:
         return index if self._is_numpy else self._xp.asarray(index, device=self._device)
 
-    def _at_origin(self, slopes: Array, offset: Array, short: Array | None, cells: int) -> Array:
-        """Return z on the table's first cells where their free coordinates are 0, shape (cells, columns).
+    def _at_origin(self, ends: Ends, slopes: Array, offset: Array, short: Array | None, cells: int) -> Array:
+        """Return z on the table's first cells at the point nearest to 0 of their free coordinates, (cells, columns).
 
         Its terms may cancel, and what is left decides how far a ReLU is on: they are summed up with twice the digits.
         """
         xp, factor = self._xp, splitter(self._xp, slopes.dtype)
-        ends, rest = [xp.zeros_like(slopes)], [xp.zeros_like(slopes)]
-        for end in (self._low, self._high):
+        of_ends, of_rest = [xp.zeros_like(slopes)], [xp.zeros_like(slopes)]
+        # In the order of the states; the last one isn't needed where all intervals hold 0.
+        for end, missed in zip((ends.low, ends.high, ends.origin), ends.short, strict=True):
             product, error = (end * slopes, xp.zeros_like(slopes))
-            if abs(end) not in (0, 1):
+            if not (ends.is_one and abs(end) in (0, 1)):
                 product, error = two_product(slopes, end * xp.ones_like(slopes), factor)
                 # In single precision an end is short of something as well.
-                error = error + (end - float(xp.asarray(end, dtype=slopes.dtype))) * slopes
-            ends.append(product)
-            rest.append(error if short is None else error + end * short)
-        of_ends, of_rest = xp.stack(ends), xp.stack(rest)
+                error = error + missed * slopes
+            of_ends.append(product)
+            of_rest.append(error if short is None else error + end * short)
+        products, errors = xp.stack(of_ends), xp.stack(of_rest)
         z = offset[None] + xp.zeros((cells, 1), dtype=offset.dtype, **self._place)
         left = xp.zeros_like(z)
         for coordinates, states in self.table.fixed_steps:
             at = self._index(states[:cells]), self._index(coordinates[:cells])
-            z, lost = two_sum(z, of_ends[at])
-            left += lost + of_rest[at]
+            z, lost = two_sum(z, products[at])
+            left += lost + errors[at]
         return z + left
 
-    def evaluate(self, slopes: Array, offset: Array, short: Array | None = None) -> list[PatternMoments]:
+    def evaluate(
+        self, slopes: Array, offset: Array, short: Array | None = None, ends: Ends | None = None
+    ) -> list[PatternMoments]:
         """Return the moments of every pattern.
 
         Args:
             slopes: a_j, shape (coordinates, columns).
             offset: b, shape (columns,).
             short: what the slopes are short of, same shape as they; None if they are exact.
+            ends: of each coordinate in each column, where features have amplitudes of their own.
         """
+        ends = Ends.of(self._amplitude, offset) if ends is None else ends
         xp, table, columns = self._xp, self.table, offset.shape[0]
         like = {"dtype": offset.dtype, **self._place}
         buffers = {q: xp.empty((table.rows[q], columns), **like) for q in table.qs}
@@ -138,7 +141,7 @@ class Moments:
         for buffer in buffers.values():
             buffer[0] = 0.0
         corners = table.groups[0]
-        origin = self._at_origin(slopes, offset, short, table.n_cells if self._from_zero else table.n_corners)
+        origin = self._at_origin(ends, slopes, offset, short, table.n_cells if self._from_zero else table.n_corners)
         z = origin[corners.cells]
         lowest[corners.cells] = z
         highest[corners.cells] = z
@@ -147,68 +150,39 @@ class Moments:
         buffers[1][corners.block(1)] = on
         buffers[2][corners.block(2)] = on * on / 2
         for group in table.groups[1:]:
-            self._fill(group, buffers, lowest, highest, origin, slopes)
-        return [self._moments(group, buffers) for group in table.pattern_groups]
+            self._fill(group, ends, buffers, lowest, highest, origin, slopes)
+        return [self._moments(group, ends, buffers) for group in table.pattern_groups]
 
-    def _apex(self, low: Array, high: Array, origin: Array | None, slopes: Array) -> tuple[Array, Array, Array]:
-        """Return u*, and the weights of each coordinate's facets at its low and its high end.
-
-        Args:
-            low: the cells' smallest z, shape (cells, columns).
-            high: their largest z.
-            origin: z at 0, where u* is to lie on the way from there.
-            slopes: shape (coordinates, cells, columns).
-        """
-        xp = self._xp
-        zero, up = xp.zeros_like(low), slopes >= 0
-        below, above = xp.maximum(-low, zero), xp.maximum(high, zero)
-        width = self._high - self._low
-        if origin is None:
-            length = _positive(xp, below + above)
-            # On the way from the lowest corner to the highest.
-            share, rest = below / length, above / length
-            at_low, at_high = xp.where(up, share, rest), xp.where(up, rest, share)
-            if self._is_unit:
-                return at_low, at_low, at_high
-            return self._low + width * at_low if self._low >= 0 else self._high - width * at_high, at_low, at_high
-        # From 0 towards the corner where z has the other sign, steep coordinates first: what flat ones are multiplied
-        # with must not hold the rounding errors of steep ones.
-        falls = origin > 0
-        to_low = falls == up
-        one = xp.ones_like(slopes)
-        corner = xp.where(to_low, self._low * one, self._high * one)
-        reach = xp.abs(slopes * corner)
-        ratio = reach / _positive(xp, xp.max(reach, axis=0))
-        steep, spare = xp.sum(reach * ratio, axis=0), xp.sum(reach * (1 - ratio), axis=0)
-        distance = xp.abs(origin)
-        near = ratio * (xp.minimum(distance, steep) / _positive(xp, steep))
-        left = xp.minimum(xp.where(falls, below, above) / _positive(xp, spare), xp.ones_like(low))
-        far, rest = 1 - (1 - ratio) * left, (1 - ratio) * left
-        is_near = distance <= steep
-        share, rest = xp.where(is_near, near, far), xp.where(is_near, 1 - near, rest)
-        crosses = (low < 0) & (high > 0)
-        share, rest = xp.where(crosses, share, one), xp.where(crosses, rest, 0 * one)
-        apex = share * corner
-        at_low = xp.where(to_low, -self._low * rest, apex - self._low)
-        at_high = xp.where(to_low, self._high - apex, self._high * rest)
-        return apex, at_low / width, at_high / width
-
-    def _powers(self, end: float, powers: Any, like: Array) -> Array:
-        """Return powers of an end of the interval, shape (monomials, 1, 1)."""
-        values = end ** powers[:, None, None].astype(float)
+    def _powers(self, end: Any, powers: Any, like: Array) -> Array:
+        """Return powers of an end of the interval, shape (monomials, 1, 1), or of cells and columns."""
+        exponents = powers[:, None, None].astype(float)
+        if not isinstance(end, float):
+            return end[None] ** self._index(exponents)
+        values = end**exponents
         return values if self._is_numpy else self._xp.asarray(values, dtype=like.dtype, device=self._device)
 
     def _fill(
-        self, group: Group, buffers: dict[int, Array], lowest: Array, highest: Array, origin: Array, slopes: Array
+        self,
+        group: Group,
+        whole: Ends,
+        buffers: dict[int, Array],
+        lowest: Array,
+        highest: Array,
+        origin: Array,
+        slopes: Array,
     ) -> None:
         """Compute the moments of one group of cells from those of its facets."""
         xp = self._xp
-        ends = self._index(group.ends)
-        low = xp.minimum(lowest[ends[0]], lowest[ends[1]])
-        high = xp.maximum(highest[ends[0]], highest[ends[1]])
+        facets = self._index(group.ends)
+        low = xp.minimum(lowest[facets[0]], lowest[facets[1]])
+        high = xp.maximum(highest[facets[0]], highest[facets[1]])
         lowest[group.cells], highest[group.cells] = low, high
-        slopes = slopes[self._index(group.coordinates)]
-        apex, at_low, at_high = self._apex(low, high, origin[group.cells] if self._from_zero else None, slopes)
+        free = self._index(group.coordinates)
+        slopes, ends = slopes[free], whole.at(free)
+        if self._from_zero:
+            apex, at_low, at_high = from_origin(xp, ends, low, high, origin[group.cells], slopes)
+        else:
+            apex, at_low, at_high = from_lowest(xp, ends, low, high, slopes)
         starts = xp.maximum(low, xp.zeros_like(low))
         cells = low.shape[0]
         for q in self.table.qs:
@@ -218,19 +192,19 @@ class Moments:
                 if q == -1 and group.size == 1 and not step.factors:
                     # A corner with z = 0 is off, as it is for R_0.
                     # The difference of the ends would have their rounding errors.
-                    length = (self._high - self._low) * xp.abs(slopes[0])
+                    length = (ends.width if ends.is_one else ends.width[0]) * xp.abs(slopes[0])
                     crossing = (low <= 0) & (high > 0) & (length > SHORTEST)
                     inverse = 1 / xp.where(crossing, length, xp.ones_like(low))
                     here[step.rows] = xp.where(crossing, inverse, xp.zeros_like(low))
                     continue
                 total: Any = None
                 for t, (lower, upper, powers) in enumerate(step.facets):
-                    for rows, weight, end in ((lower, at_low, self._low), (upper, at_high, self._high)):
+                    for rows, weight, end in ((lower, at_low, ends.low), (upper, at_high, ends.high)):
                         part = buffers[q][self._index(rows)]
                         part *= weight[t]
                         # Where the low end is 0, the table has zeros already.
-                        if end != 1 and (end != 0 or self._high == 0) and powers.any():
-                            part *= self._powers(end, powers, part)
+                        if powers.any() and (not ends.is_one or (end != 1 and (end != 0 or ends.high == 0))):
+                            part *= self._powers(end if ends.is_one else end[t], powers, part)
                         total = part if total is None else total.__iadd__(part)
                 for places, rows in step.factors:
                     part = here[self._index(rows)]
@@ -246,7 +220,7 @@ class Moments:
                 total *= 1 / step.divisor
                 here[step.rows] = total
 
-    def _moments(self, patterns: PatternGroup, buffers: dict[int, Array]) -> PatternMoments:
+    def _moments(self, patterns: PatternGroup, ends: Ends, buffers: dict[int, Array]) -> PatternMoments:
         """Collect the moments of a group of patterns."""
         xp, group, order = self._xp, patterns.group, self._order
         places, cells = self._index(patterns.places), group.cells.stop - group.cells.start
@@ -268,7 +242,7 @@ class Moments:
 
         squared, one = rows(2, ())[0], rows(1, ())
         if self.table.is_constant:
-            return self._constant(patterns, squared, one, rows(0, ()))
+            return self._constant(patterns, ends, squared, one, rows(0, ()))
         own_linear = rows(1, (0,))[0] if own else None
         if order == 0:
             return PatternMoments(patterns, squared, one, own_linear, None, None, None, None, None)
@@ -284,22 +258,20 @@ class Moments:
             patterns, squared, linear, own_linear, pair_step[-1], own_step, pair_step, delta, own_delta
         )
 
-    def _constant(self, patterns: PatternGroup, squared: Array, linear: Array, step: Array) -> PatternMoments:
-        """Return the moments of patterns whose active coordinates all have one size."""
+    def _constant(
+        self, patterns: PatternGroup, ends: Ends, squared: Array, linear: Array, step: Array
+    ) -> PatternMoments:
+        """Return the moments of patterns whose active coordinates are constant."""
         xp, active, order = self._xp, patterns.coordinates.shape[0], self._order
+        sizes = [ends.low] * active if ends.is_one else list(ends.low[self._index(patterns.coordinates)])
 
         def ladder(array: Array) -> Array:
-            return xp.concat([self._low * array] * active + [array])
+            return xp.concat([size * array for size in sizes] + [array])
 
-        own_linear = self._low * linear[0] if patterns.own else None
+        own_linear = sizes[0] * linear[0] if patterns.own else None
         if order == 0:
             return PatternMoments(patterns, squared, linear, own_linear, None, None, None, None, None)
         linear, step = ladder(linear), ladder(step)
-        own_step = self._low * step if patterns.own else None
-        pair_step = xp.stack([self._low * step] * active + [step]) if order > 1 else None
+        own_step = sizes[0] * step if patterns.own else None
+        pair_step = xp.stack([size * step for size in sizes] + [step]) if order > 1 else None
         return PatternMoments(patterns, squared, linear, own_linear, step, own_step, pair_step, None, None)
-
-
-def _positive(xp: Any, length: Array) -> Array:
-    """Return lengths to divide by: 1 where there is none."""
-    return xp.where(length > 0, length, xp.ones_like(length))

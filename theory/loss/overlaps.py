@@ -84,6 +84,26 @@ def sum_up(rows: Any, origins: Any, ends: Any, offset: int, n: int, lanes: int, 
 
 
 @numba.njit(nogil=True, inline="never")
+def sum_up_each(rows: Any, origins: Any, slopes: int, ends: int, offset: int, n: int, lanes: int, short: Any) -> None:
+    """Fill z as `sum_up` does, where the ends of each coordinate stand in rows; see `placement.fill_ends`."""
+    for k in range(origins.shape[0]):
+        row = origins[k, ORIGIN_ROW]
+        for t in range(lanes):
+            rows[row, t] = rows[offset, t]
+            short[t] = 0.0
+        for term in range(origins[k, TERMS]):
+            slope = origins[k, FIRST_TERM + 2 * term]
+            end = ends + n * origins[k, FIRST_TERM + 1 + 2 * term] + slope - slopes
+            for t in range(lanes):
+                product, error = multiply(rows[slope, t], rows[end, t], SPLITTER)
+                total, lost = add(rows[row, t], product)
+                rows[row, t] = total
+                short[t] += lost + (error + rows[slope + n, t] * rows[end, t])
+        for t in range(lanes):
+            rows[row, t] += short[t]
+
+
+@numba.njit(nogil=True, inline="never")
 def are_small(weights: Any, bias: Any) -> bool:
     """Return whether no square of these numbers can overflow (`large.py`)."""
     for h in range(weights.shape[0]):

@@ -140,19 +140,20 @@ def outputs_rounding(
         order: derivatives that it was computed with.
     """
     n, m, law = model.n_features, model.n_hidden, model.features
-    ends = float(law.amplitude.low), float(law.amplitude.high)
+    # Of all features, or of each.
+    ends = [np.asarray(end, dtype=np.float64) for end in (law.amplitude.low, law.amplitude.high)]
     # Each column of W and each z is divided by a power of two, so that it has a square.
     of_columns = _exponents(weights, (-2,))
     columns = _scaled(weights, -of_columns[..., None, :])
     of_gram = of_columns[..., :, None] + of_columns[..., None, :]
     free, patterns = _extent(model, precise_gram(columns)[0])
-    of_largest = int(np.frexp(max(map(abs, ends)))[1])
+    of_largest = int(np.frexp(law.largest)[1])
     of_outputs = np.maximum(np.where(columns.any(axis=-2), of_columns, 0).max(axis=-1, keepdims=True) + of_columns, 0)
     of_outputs = np.maximum(of_outputs + of_largest, np.frexp(bias)[1])
     down = -of_outputs[..., None]
     signed, offset = _scaled(columns.mT @ columns, of_gram + down), _scaled(bias, -of_outputs)
     sizes = _scaled(np.abs(columns).mT @ np.abs(columns), of_gram + down)
-    slopes = max(map(abs, ends)) * (sizes + _scaled(np.eye(n), down))
+    slopes = law.largest * (sizes + _scaled(np.eye(n), down))
     of_importance = np.frexp(model.importances())[1]
     importance, back = _scaled(model.importances(), -of_importance), 2 * of_outputs + of_importance
     squares = importance * mean_square(law, slopes, np.abs(offset)) + TINY
@@ -211,8 +212,7 @@ def activations_rounding(
 def _is_relative(law: FeatureLaw, order: int) -> bool:
     """Return whether no number that a loss is made of is a difference of larger ones, but for z at corners."""
     # Chances that none of a group is on are differences. For Hessians u* may lie on the way from 0.
-    mixed = law.amplitude.low < 0 < law.amplitude.high
-    return not law.subtracts and not (mixed and order > 1)
+    return not law.subtracts and not (order > 1 and law.amplitude.has_both_signs)
 
 
 def _exponents(array: FloatArray, axes: tuple[int, ...]) -> NDArray[np.int64]:

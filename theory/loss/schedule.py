@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models import Amplitude
+from ..models import AnyAmplitude, FeatureAmplitudes
 from ..numerics import Summarised
-from .cells import HIGH, LOW, CubeTable, Group, Monomial, PatternGroup, cube_table
+from .cells import FREE, HIGH, LOW, CubeTable, Group, Monomial, PatternGroup, table_of
 
 Index = NDArray[np.int64]
 Pattern = tuple[int, ...]
@@ -53,14 +53,17 @@ class Schedule(Summarised):
         operations: row, its first pair of factors, its second pair, and whether it begins from 0, shape (K, 6).
         scales: their constant factors, shape (K,).
         origins: for each corner, and where u* lies on the way from 0 each other cell, the row of z where free
-            coordinates are 0, the number of its terms but the offset, and for each of these the slope's row and 0 for
-            the low, 1 for the high end that it is multiplied with, shape (origins, 2 + 2 terms).
+            coordinates are nearest to 0, the number of its terms but the offset, and for each of these the slope's row
+            and 0 for the low, 1 for the high end that it is multiplied with, or 2 for the point nearest to 0, shape
+            (origins, 2 + 2 terms).
         corners: for each corner the rows of z, R_0(z), R_1(z) and R_2(z), shape (corners, 4).
         cells: for each other cell, from edges up, shape (cells, 12 + coordinates): the rows of its lowest and
             highest z, of the lowest z of two facets, of their highest, of max(lowest z, 0) and of δ (0 if there is
             none), the number of free coordinates, the first rows of the facets' weights (all low ends, then all high
             ends) and of u*, the row of z at the origin, and the rows of the free coordinates' slopes.
-        ends: the amplitude's low and high end.
+        ends: the amplitude's low and high end, where all features share them.
+        end_rows: row of the first coordinate's low end, where they don't; else 0. All low ends, all high ends and the
+            points nearest to 0 stand there.
         from_zero: whether u* lies on the way from 0 (`moments.py`).
     """
 
@@ -75,6 +78,7 @@ class Schedule(Summarised):
     corners: Index
     cells: Index
     ends: tuple[float, float]
+    end_rows: int
     from_zero: bool
 
 
@@ -124,12 +128,15 @@ class _Rows:
 class _Builder:
     """Writes out one table."""
 
-    def __init__(self, table: CubeTable, amplitude: Amplitude, n: int, patterns: tuple[Pattern, ...], order: int):
+    def __init__(self, table: CubeTable, amplitude: AnyAmplitude, n: int, patterns: tuple[Pattern, ...], order: int):
         self._table, self._n, self._order = table, n, order
-        self._low, self._high = float(amplitude.low), float(amplitude.high)
-        self._from_zero = order == 2 and self._low < 0 < self._high
+        self._has_many = isinstance(amplitude, FeatureAmplitudes)
+        self._low, self._high = (0.0, 0.0) if self._has_many else (float(amplitude.low), float(amplitude.high))
+        self._from_zero = order == 2 and amplitude.has_both_signs
         self._rows = rows = _Rows()
         self._slopes, self._offset, self._chances = rows.new(2 * n), rows.new(), rows.new(len(patterns))
+        self._ends = rows.new(3 * n) if self._has_many else ZERO
+        self._products: dict[Term, int] = {}
         self._moments: dict[int, int] = {q: rows.new(table.rows[q] - 1) - 1 for q in table.qs}
         self._cells: dict[int, list[int]] = {}
 
@@ -139,10 +146,11 @@ class _Builder:
 
     def _origins(self) -> Index:
         """Return how z is summed up where the free coordinates are 0; see `Schedule.origins`."""
-        ends, found = {LOW: self._low, HIGH: self._high}, []
+        codes, found = {LOW: 0, HIGH: 1, FREE: 2}, []
+        kept = set(codes) if self._has_many else {s for s, end in ((LOW, self._low), (HIGH, self._high)) if end}
         for cell in range(self._table.n_cells if self._from_zero else self._table.n_corners):
             steps = [(int(place[cell]), int(state[cell])) for place, state in self._table.fixed_steps]
-            terms = [(self._slopes + place, int(state == HIGH)) for place, state in steps if ends.get(state)]
+            terms = [(self._slopes + place, codes[state]) for place, state in steps if state in kept]
             padding = [(ZERO, 0)] * (self._n - len(terms))
             found.append([self._rows.new(), len(terms), *chain.from_iterable(terms + padding)])
         return np.array(found, dtype=np.int64)
@@ -184,19 +192,33 @@ class _Builder:
                         start, weights, apex = place[START], place[WEIGHTS], place[APEX]
                         terms = []
                         for t, (lower, upper, powers) in enumerate(step.facets):
-                            for side, end, weight in (
-                                (lower, self._low, weights + t),
-                                (upper, self._high, weights + size + t),
-                            ):
-                                factor = end ** int(powers[m])
+                            for side, high in ((lower, 0), (upper, 1)):
                                 row = self._moment(q, int(side[m, number]))
-                                if factor and row:
-                                    terms.append((row, rows.scaled(weight, factor)))
+                                weight = weights + high * size + t
+                                if row:
+                                    end = int(group.coordinates[t, number]), high
+                                    terms.append((row, self._with_end(weight, end, int(powers[m]))))
                         terms += [(here + int(f[m]) * cells + number, apex + int(p[m])) for p, f in step.factors]
                         if step.below is not None:
                             terms.append((under + int(step.below[m]) * cells + number, start))
                         row = here + (step.rows.start + m) * cells + number
                         rows.add(row, terms, 1 / step.divisor)
+
+    def _with_end(self, row: int, end: Term, power: int) -> int:
+        """Return a row times a power of the low (0) or the high end (1) of a coordinate."""
+        coordinate, high = end
+        if not self._has_many:
+            factor = (self._low, self._high)[high] ** power
+            return self._rows.scaled(row, factor) if factor else ZERO
+        for _ in range(power):
+            row = self._product(row, self._ends + high * self._n + coordinate)
+        return row
+
+    def _product(self, row: int, other: int) -> int:
+        """Return the product of two rows; the same one if it is asked for again."""
+        if (row, other) not in self._products:
+            self._products[row, other] = self._rows.add(self._rows.new(), [(row, other)])
+        return self._products[row, other]
 
     def _collect(self, results: int) -> None:
         """Fill the results: sums over patterns of their probabilities times the integrand and its derivatives."""
@@ -235,7 +257,13 @@ class _Builder:
             return ZERO
         at = group.offsets[q] + known.index(monomial) * cells + int(patterns.places[number])
         row = self._moment(q, at)
-        return self._rows.scaled(row, self._low ** len(factors)) if self._table.is_constant else row
+        if not self._table.is_constant:
+            return row
+        if not self._has_many:
+            return self._rows.scaled(row, self._low ** len(factors))
+        for place in factors:
+            row = self._with_end(row, (int(patterns.coordinates[place, number]), 0), 1)
+        return row
 
     def build(self) -> Schedule:
         """Return the schedule."""
@@ -267,20 +295,20 @@ class _Builder:
             corners=np.array(corners, dtype=np.int64),
             cells=np.array(cells, dtype=np.int64).reshape(len(cells), FIRST_SLOPE + n),
             ends=(self._low, self._high),
+            end_rows=self._ends,
             from_zero=self._from_zero,
         )
 
 
 @lru_cache(maxsize=64)
-def schedule(n_coordinates: int, patterns: tuple[Pattern, ...], order: int, amplitude: Amplitude) -> Schedule:
+def schedule(n_coordinates: int, patterns: tuple[Pattern, ...], order: int, amplitude: AnyAmplitude) -> Schedule:
     """Return the operations for the outputs of a model.
 
     Args:
         n_coordinates: number of features; coordinate 0 is the output's own.
         patterns: sets of active coordinates, ascending; their probabilities are inputs in this order.
         order: derivatives wanted: 0, 1 or 2.
-        amplitude: law of each active feature.
+        amplitude: law of each active feature, or one of each.
     """
-    has_low = not amplitude.is_constant and amplitude.low != 0
-    table = cube_table(n_coordinates, patterns, order, has_low, amplitude.is_constant)
+    table = table_of(n_coordinates, patterns, order, amplitude)
     return _Builder(table, amplitude, n_coordinates, patterns, order).build()

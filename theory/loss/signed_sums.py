@@ -16,8 +16,9 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models import FeatureLaw
+from ..models import FeatureAmplitudes, FeatureLaw
 from ..numerics import Array
+from .ends import Ends
 from .moments import Moments, PatternMoments
 
 # Returns a pattern's value, its derivatives in ũ = (slopes, offset), shape (active + 1, ...), and second derivatives.
@@ -88,6 +89,8 @@ class SignedSums:
     def __init__(self, law: FeatureLaw, n_features: int, like: Array, *, own_on: bool = False) -> None:
         """Keep the law; probabilities are looked up when they are needed."""
         self._law, self._n, self._own_on = law, n_features, own_on
+        self._amplitude = law.amplitude.of(n_features)
+        self._has_many = isinstance(self._amplitude, FeatureAmplitudes)
         self._xp = array_api_compat.array_namespace(like)
         self._device = array_api_compat.device(like)
         self._is_numpy = array_api_compat.is_numpy_namespace(self._xp)
@@ -207,7 +210,7 @@ class SignedSums:
         for work in plan:
             key = work.features.shape[1], work.patterns, order
             if key not in self._moments:
-                self._moments[key] = Moments(xp, key[0], work.patterns, self._law.amplitude, order, self._device)
+                self._moments[key] = Moments(xp, key[0], work.patterns, self._amplitude, order, self._device)
             moments = self._moments[key]
             chosen = np.arange(models) if work.models is None else work.models
             width = max(BYTES.get(device, BYTES["cpu"]) // (8 * moments.table.n_numbers * len(work.sums)), 1)
@@ -220,7 +223,8 @@ class SignedSums:
                 z = offset[:, at][rows]
                 z = xp.reshape(z, (-1,))
                 flat = a.shape[0], z.shape[0]
-                found = moments.evaluate(xp.reshape(a, flat), z, None if rest is None else xp.reshape(rest, flat))
+                ends = Ends.of(self._amplitude, z, work.features, len(part)) if self._has_many else None
+                found = moments.evaluate(xp.reshape(a, flat), z, None if rest is None else xp.reshape(rest, flat), ends)
                 shape = len(work.sums), len(part)
                 terms = [(g.group, *_spread(xp, integrand(g, order), shape)) for g in found]
                 place = (rows, at) if work.models is None else (rows[:, None], at)
@@ -232,7 +236,7 @@ class SignedSums:
         self, terms: list[Any], work: Work, part: NDArray[np.int64], batch_shape: tuple[int, ...]
     ) -> tuple[Array, ...]:
         """Return the results of some sums for some models, by feature."""
-        n, features, amplitude = self._n, work.features, self._law.amplitude
+        n, features, amplitude = self._n, work.features, self._amplitude
         count = features.shape[1]
         value, first, second = self._total(terms, features, [()] * len(features), part, batch_shape)
         if first is None:
@@ -247,11 +251,18 @@ class SignedSums:
             d2_all[columns[:, None], columns[None], each] = second
         # Features that don't interact: what their slopes would change follows from how often they are on.
         absent = np.array([[j for j in range(n) if j not in mine] for mine in features.tolist()], dtype=np.int64)
-        mean, square = float(amplitude.mean), float(amplitude.second_moment)
+        if count == n:
+            return (value, d_all) if d2_all is None else (value, d_all, d2_all)
+        # Of all features, shape (n, 1), so that they multiply columns.
+        means, squares = (
+            self._convert(np.broadcast_to(np.asarray(part, dtype=np.float64), (n,))[:, None])
+            for part in (amplitude.mean, amplitude.second_moment)
+        )
         for k in range(n - count):
             other = self._index(absent[:, k])
             extra: list[tuple[int, ...]] = [(int(j),) for j in absent[:, k]]
             _, first, second = self._total(terms, features, extra, part, batch_shape)
+            mean, square = means[other], squares[other]
             d_all[other, each] = mean * first[-1]
             if d2_all is None:
                 continue
@@ -261,7 +272,7 @@ class SignedSums:
                 extra = [(int(i), int(j)) for i, j in absent[:, [k, later]]]
                 _, _, second = self._total(terms, features, extra, part, batch_shape)
                 another = self._index(absent[:, later])
-                d2_all[other, another, each] = d2_all[another, other, each] = mean * mean * second[-1, -1]
+                d2_all[other, another, each] = d2_all[another, other, each] = mean * means[another] * second[-1, -1]
         return (value, d_all) if d2_all is None else (value, d_all, d2_all)
 
     def _total(

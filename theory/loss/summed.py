@@ -81,12 +81,12 @@ def listed_inputs(law: FeatureLaw, n_features: int, most: int = MOST_INPUTS) -> 
         if count > most:
             return None
         blocks.append(found)
-    size = float(law.amplitude.low)
+    sizes, _ = law.amplitude.ends(n_features)
     inputs, chances = np.zeros((1, n_features)), np.ones((*law.batch_shape, 1))
     for found in blocks:
         part = np.zeros((len(found), n_features))
         for row, (active, _) in zip(part, found, strict=True):
-            row[list(active)] = size
+            row[list(active)] = sizes[list(active)]
         shares = np.moveaxis(np.array([chance for _, chance in found], dtype=np.float64), 0, -1)
         inputs = (inputs[:, None] + part).reshape(-1, n_features)
         chances = (chances[..., :, None] * shares[..., None, :]).reshape(*law.batch_shape, len(inputs))

@@ -23,7 +23,7 @@ from .exchanges import Exchanges
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
-from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape
+from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape, inputs_of
 from .local import (
     MAX_LISTED_FEATURES,
     MAX_SEARCHED_FEATURES,
@@ -81,6 +81,7 @@ __all__ = [
     "hold",
     "hold_frame",
     "in_frame",
+    "inputs_of",
     "invariants",
     "local_minima",
     "match",

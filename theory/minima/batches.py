@@ -34,8 +34,8 @@ def _new_representatives(
     parameters = np.concatenate([parameters, *(landscape.join(p.weights, p.bias)[None] for p in known)])
     losses = np.concatenate([losses, [point.loss for point in known]])
     split = landscape.split(parameters)
-    safe = margins(*split)
-    groups = grouped(invariants(*split), losses)
+    safe = margins(*split, landscape.inputs)
+    groups = grouped(invariants(*split, landscape.inputs), losses)
     chosen = [max(group, key=lambda k: safe[k]) for group in groups if max(group) < ended]
     return parameters[chosen]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from ..numerics import FloatArray, Summarised
 from .curvature import smallest_curvature
 from .descent import LARGEST_STEP, descend, newton_step
 from .frames import SMALL, distance, in_frame
-from .landscape import Landscape
+from .landscape import Inputs, Landscape
 from .parameters import pack
 
 # Gradients up to this, in float64, are rounding: the point is critical.
@@ -48,6 +48,7 @@ class CriticalPoint(Summarised):
         phase: label of the structure (`phase`).
         status: "minimum" (strict but for rotations) or "degenerate" (flat in some direction).
         reason: what the status rests on.
+        inputs: the ends of what features give while they are on, as of `dead_outputs`.
     """
 
     weights: FloatArray
@@ -59,6 +60,7 @@ class CriticalPoint(Summarised):
     phase: str
     status: str
     reason: str
+    inputs: Inputs = field(default=(0.0, 1.0), kw_only=True)
 
     @property
     def parameters(self) -> FloatArray:
@@ -68,7 +70,7 @@ class CriticalPoint(Summarised):
     @property
     def dead(self) -> bool:
         """Whether an output is switched off for every input."""
-        return bool(dead_outputs(self.weights, self.bias).any())
+        return bool(dead_outputs(self.weights, self.bias, inputs=self.inputs).any())
 
 
 def snap(
@@ -116,14 +118,15 @@ def snap(
     return parameters, norms
 
 
-def invariants(weights: FloatArray, bias: FloatArray) -> FloatArray:
+def invariants(weights: FloatArray, bias: FloatArray, inputs: Inputs = (0.0, 1.0)) -> FloatArray:
     """Return rotation-invariant features of each model, in which outputs that are off don't count.
 
     Args:
         weights: W, shape (K, m, n).
         bias: b, shape (K, n).
+        inputs: what features give, as of `dead_outputs`.
     """
-    off = dead_outputs(weights, bias)
+    off = dead_outputs(weights, bias, inputs=inputs)
     gram = np.where(off[..., None], 0.0, weights.mT @ weights)
     return np.concatenate([gram.reshape(len(gram), -1), np.where(off, 0.0, bias), off], axis=-1)
 
@@ -153,7 +156,7 @@ def below(
     """
     count, size = parameters.shape
     weights, bias = landscape.split(parameters)
-    off = dead_outputs(weights, bias)
+    off = dead_outputs(weights, bias, inputs=landscape.inputs)
     # One bias for all outputs sinks if they all are off.
     parameters = landscape.join(weights, bias - (off if landscape.bias == "free" else off.all(axis=-1, keepdims=True)))
     shifts = np.random.default_rng(0).normal(size=(count, ESCAPES, size))
@@ -197,7 +200,7 @@ def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[Critical
     loose = np.zeros(len(parameters), dtype=bool)
     if landscape.has_atoms and (strict := np.flatnonzero(curvatures > flat)).size:
         saddle[strict], _, loose[strict] = below(landscape.take(strict), parameters[strict], losses[strict])
-    off = dead_outputs(weights, bias)
+    off = dead_outputs(weights, bias, inputs=landscape.inputs)
     points = []
     for k in range(len(parameters)):
         if saddle[k]:
@@ -218,9 +221,10 @@ def examine(landscape: Landscape, parameters: FloatArray) -> tuple[list[Critical
                 gradient_norm=float(np.linalg.norm(gradients[k])),
                 hessian_eigenvalues=spectra[k],
                 curvature=float(curvatures[k]),
-                phase=phase(weights[k], bias[k]),
+                phase=phase(weights[k], bias[k], inputs=landscape.inputs),
                 status=status,
                 reason=reason,
+                inputs=landscape.inputs,
             )
         )
     return points, directions

@@ -59,15 +59,17 @@ class Exchanges:
         if isinstance(law, IndependentFeatures):
             alone = np.stack([importances, model.densities()])
         elif n <= MOST_TABULATED and law.has_amplitude:
-            self._chances = np.zeros(2**n)
+            self._chances = chances = np.zeros(2**n)
             for active, chance in law.patterns(n):
-                self._chances[sum(1 << i for i in active)] = float(chance)
+                chances[sum(1 << i for i in active)] = float(chance)
             on = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-            self._pairs = on.T @ (self._chances[:, None] * on)
+            self._pairs = np.asarray(on.T @ (chances[:, None] * on))
             alone = np.stack([importances, np.diag(self._pairs)])
         else:
             alone = np.stack([importances, np.arange(n, dtype=float)])
-        self._same_alone = _close(alone[:, :, None], alone[:, None, :]).all(axis=0)
+        if law.has_amplitude:
+            alone = np.concatenate([alone, *(np.asarray(end, dtype=float)[None] for end in law.amplitude.ends(n))])
+        self._same_alone: NDArray[np.bool_] = np.all(_close(alone[:, :, None], alone[:, None, :]), axis=0)
 
     def _leaves(self, order: Order) -> bool:
         """Return whether the law's patterns are as probable after a relabelling as before."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..loss import ExactLoss
-from ..models import ToyModel
+from ..models import FeatureAmplitudes, ToyModel
 from ..numerics import FloatArray, check_kind
 from .parameters import pack, unpack
 
@@ -15,6 +15,25 @@ from .parameters import pack, unpack
 # 1: twice what was measured, which proves nothing. At 289 states on boundaries of two and three features losses and
 # gradients were off by at most 0.3e-15 and curvatures by 1.1e-15 (docs/errors.md).
 SLOPE_ROUNDING, CURVATURE_ROUNDING = 6e-16, 2e-15
+
+
+# The least and the largest that a feature gives while it is on, of all or of each, shape (n,).
+Inputs = tuple[Any, Any]
+
+
+def inputs_of(model: ToyModel) -> Inputs:
+    """Return the ends within which a model's outputs are looked at: of [0, 1] at least, or of each feature's own."""
+    if not model.features.has_amplitude:
+        return 0.0, 1.0
+    amplitude = model.features.amplitude
+    if isinstance(amplitude, FeatureAmplitudes):
+        return amplitude.low, amplitude.high
+    return min(0.0, float(amplitude.low)), max(1.0, float(amplitude.high))
+
+
+def _has_constants(model: ToyModel) -> bool:
+    low, high = model.features.amplitude.ends(model.n_features)
+    return bool((low == high).any())
 
 
 class Landscape:
@@ -34,6 +53,7 @@ class Landscape:
         size: number of parameters P; (m + 1) n with a bias for each output.
         bias: which biases the models have; see `ToyModel`.
         has_atoms: whether inputs are finitely many, so that whole patterns reach a kink at once.
+        inputs: the ends of what features give while they are on.
 
     Example:
         >>> from tegum.theory import diagram_model
@@ -48,9 +68,8 @@ class Landscape:
         check_kind("model", model, ToyModel)
         self.exact, self.batch_shape = ExactLoss(model), model.batch_shape
         self.n_features, self.n_hidden, self.size = model.n_features, model.n_hidden, model.n_parameters
-        self.bias = model.bias
-        law = model.features
-        self.has_atoms = not law.has_amplitude or law.amplitude.is_constant
+        self.bias, self.inputs = model.bias, inputs_of(model)
+        self.has_atoms = not model.features.has_amplitude or _has_constants(model)
 
     @property
     def model(self) -> ToyModel:
@@ -64,6 +83,7 @@ class Landscape:
         part.batch_shape = np.broadcast_to(0, self.batch_shape)[rows].shape
         part.n_features, part.n_hidden, part.size, part.bias = self.n_features, self.n_hidden, self.size, self.bias
         part.has_atoms = self.has_atoms
+        part.inputs = self.inputs
         return part
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..geometry import phase
-from ..models import ToyModel
-from ..numerics import FloatArray, check_count, check_flag, check_kind, check_number, check_seed
+from ..models import Amplitude, ToyModel
+from ..numerics import MOST_STARTS, FloatArray, check_count, check_flag, check_kind, check_number, check_seed
 from .batches import EXAMINED, beside_saddles, examine_all
 from .coverage import Coverage
-from .critical_points import SAME_LOSS, CriticalPoint, invariants
+from .critical_points import SAME_LOSS, CriticalPoint, examine, invariants
 from .exchanges import Exchanges
 from .frames import in_frame
 from .landscape import Landscape
@@ -85,8 +85,8 @@ def check_unmerged(name: str, points: Sequence[CriticalPoint]) -> None:
 def check_searchable(model: ToyModel) -> None:
     """Raise `ValueError` unless the search for minima covers a model.
 
-    Its idea of a dead output rests on amplitudes in [0, 1], and its second-order conditions on a loss without
-    first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is silent.
+    Its second-order conditions rest on a loss without first-order kinks, which E‖Wx‖₁ has wherever a hidden unit is
+    silent, and its tolerances on inputs up to 1, to which `local_minima` scales others.
     """
     check_kind("model", model, ToyModel)
     amplitude = model.features.amplitude
@@ -96,14 +96,20 @@ def check_searchable(model: ToyModel) -> None:
             "`random_minima` of tegum.theory.minima takes more where few of them interact, `downhill` follows given "
             "weights, and `tegum packing` finds the best use of the dimensions by equal features"
         )
-    if amplitude.low < 0 or amplitude.high > 1:
-        raise ValueError(f"minima are searched for amplitudes within [0, 1], got {amplitude}")
+    if amplitude.largest > 1:
+        raise ValueError(
+            f"minima are searched for amplitudes up to 1, got {amplitude.describe()}: `local_minima` takes larger ones"
+        )
     if model.activation_penalty.any():
         raise ValueError("minima are searched for without an activation penalty, got one")
 
 
-def _checked(model: ToyModel, name: str, unseen: float, starts: int | None, seed: int) -> float:
-    """Return the share that may be unseen, or raise `ValueError` if an argument isn't what it has to be."""
+def _checked(model: ToyModel, name: str, unseen: float, starts: int | None, seed: int) -> tuple[ToyModel, float, float]:
+    """Return the model in units of its largest input, these, and the share that may be unseen.
+
+    Raises:
+        ValueError: if an argument isn't what it has to be.
+    """
     check_kind("model", model, ToyModel)
     if model.batch_shape != ():
         raise ValueError(f"{name} takes a single model, got batch shape {model.batch_shape}")
@@ -111,11 +117,35 @@ def _checked(model: ToyModel, name: str, unseen: float, starts: int | None, seed
         raise ValueError(
             f"n_hidden must not exceed n_features: got n_hidden={model.n_hidden}, n_features={model.n_features}"
         )
-    check_searchable(model)
+    unit = max(1.0, float(model.features.amplitude.largest))
+    of_unit = _in_units(model, unit) if unit > 1 else model
+    check_searchable(of_unit)
     if starts is not None:
-        check_count("starts", starts, 1, 1 << 20)
+        check_count("starts", starts, 1, MOST_STARTS)
     check_seed("seed", seed)
-    return check_number("unseen", unseen, above=0, most=1)
+    return of_unit, unit, check_number("unseen", unseen, above=0, most=1)
+
+
+def _in_units(model: ToyModel, unit: float) -> ToyModel:
+    """Return a model with inputs divided by a unit: its loss at (W, b / unit) is that of the model over unit²."""
+    law = model.features.with_amplitude(
+        model.features.amplitude.mapped(lambda one: Amplitude(float(one.low) / unit, float(one.high) / unit))
+    )
+    penalties = (model.interference_penalty / unit**2, model.weight_penalty / unit**2, model.activation_penalty / unit)
+    return ToyModel(model.n_features, model.n_hidden, law, model.exact["importance"], *penalties, **model.choices)
+
+
+def _in_own_units(model: ToyModel, found: list[FoundMinimum], unit: float) -> list[FoundMinimum]:
+    """Return the minima of a model from those of `_in_units`, judged by the latter."""
+    if unit == 1:
+        return found
+    landscape = Landscape(model.take((None,))).take(np.zeros(len(found), dtype=int))
+    points, _ = examine(landscape, np.array([landscape.join(point.weights, unit * point.bias) for point in found]))
+    kept = "phase", "status", "reason"
+    return [
+        replace(judged, **{name: value for name, value in vars(point).items() if name not in kept})
+        for point, judged in zip(points, found, strict=True)
+    ]
 
 
 def local_minima(
@@ -144,11 +174,12 @@ def local_minima(
         report: is called with the share of the starts that is done.
 
     Returns:
-        The minima, cheapest first. Each has a gradient norm of at most 1e-12 and its Hessian spectrum.
+        The minima, cheapest first. Each has a gradient norm of at most 1e-12, times the square of the largest amplitude
+        if that is above 1, and its Hessian spectrum.
 
     Raises:
         ValueError: if `model` is a batch, has more hidden dimensions than features, more than eight features,
-            amplitudes outside [0, 1] or an activation penalty, an argument is out of range, or there are more than
+            or an activation penalty, an argument is out of range, or there are more than
             10,000 copies to list.
 
     Example:
@@ -157,14 +188,13 @@ def local_minima(
         >>> best.phase, round(best.loss, 10)
         ('digon(1,2)', 0.003319484)
     """
-    unseen = _checked(model, "local_minima", unseen, starts, seed)
+    of_unit, unit, unseen = _checked(model, "local_minima", unseen, starts, seed)
     check_flag("merged", merged)
-    landscape = Landscape(model)
-    found = searched(landscape, unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts, report=report)
+    found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts, report=report)
     points = _distinct(_judged(found, 0))
     if not merged:
-        points = _unmerged(points, found.exchanges)
-    return Minima(points, found.coverage)
+        points = _unmerged(points, found)
+    return Minima(_in_own_units(model, points, unit), found.coverage)
 
 
 def global_minimum(
@@ -174,9 +204,9 @@ def global_minimum(
 
     Only the cheapest states are judged, which takes less time than to list all minima.
     """
-    unseen = _checked(model, "global_minimum", unseen, starts, seed)
-    found = searched(Landscape(model), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts)
-    return _judged(found, 1)[0]
+    of_unit, unit, unseen = _checked(model, "global_minimum", unseen, starts, seed)
+    found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts)
+    return _in_own_units(model, _judged(found, 1)[:1], unit)[0]
 
 
 def _judged(found: Search, enough: int) -> list[FoundMinimum]:
@@ -239,22 +269,23 @@ def _structure(point: CriticalPoint) -> list[str]:
     return sorted("".join(c for c in part if not c.isdigit()) for part in point.phase.split(" + "))
 
 
-def _unmerged(points: list[FoundMinimum], exchanges: Exchanges) -> list[FoundMinimum]:
+def _unmerged(points: list[FoundMinimum], found: Search) -> list[FoundMinimum]:
     """Return each minimum with all its copies."""
     total = sum(point.copies for point in points)
     if total > MOST_COPIES:
         raise ValueError(
             f"{total} copies of minima are too many to list, at most {MOST_COPIES}: merged=True counts them"
         )
-    listed: list[FoundMinimum] = []
+    inputs, listed = found.landscape.inputs, list[FoundMinimum]()
     for point in points:
         known: list[FloatArray] = []
-        for order in exchanges.orders():
+        for order in found.exchanges.orders():
             weights, bias = in_frame(point.weights[None][..., order]), point.bias[None][..., order]
-            state = _fixed(invariants(weights, bias).reshape(-1, len(order)))
+            state = _fixed(invariants(weights, bias, inputs).reshape(-1, len(order)))
             if all(np.abs(state - other).max() > SAME for other in known):
                 known.append(state)
-                listed.append(replace(point, weights=weights[0], bias=bias[0], phase=phase(weights[0], bias[0])))
+                label = phase(weights[0], bias[0], inputs=inputs)
+                listed.append(replace(point, weights=weights[0], bias=bias[0], phase=label))
             if len(known) == point.copies:
                 break
     return listed

@@ -202,17 +202,17 @@ def match(point_sets: Sequence[Any], polished: Polished | PolishedPoint) -> Any:
     ]
     for points in {id(points): points for points in point_sets}.values():
         check_unmerged("point_sets", points)
-    features = invariants(polished.weights, polished.bias)
-    found = np.full(len(features), -1, dtype=np.int64)
+    found = np.full(len(polished.loss), -1, dtype=np.int64)
     for k in map(int, np.flatnonzero(polished.minimum)):
         for index, point in enumerate(point_sets[k]):
             if abs(point.loss - polished.loss[k]) > SAME_LOSS:
                 continue
             if point.status == "degenerate":
-                same = point.phase == phase(polished.weights[k], polished.bias[k])
+                same = point.phase == phase(polished.weights[k], polished.bias[k], inputs=point.inputs)
             else:
-                theirs = invariants(point.weights[None], point.bias[None])[0]
-                same = bool(np.abs(theirs - features[k]).max() < 10 * SAME)
+                pair = np.stack([point.weights, polished.weights[k]]), np.stack([point.bias, polished.bias[k]])
+                theirs, own = invariants(*pair, point.inputs)
+                same = bool(np.abs(theirs - own).max() < 10 * SAME)
             if same:
                 found[k] = index
                 break

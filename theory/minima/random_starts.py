@@ -76,8 +76,9 @@ def random_minima(
             Copies under them count as one minimum.
 
     Raises:
-        ValueError: if the model is a batch, or `starts` isn't positive; or if no start ends where the gradient
-            vanishes, as happens for listed inputs with negative entries.
+        ValueError: if the model is a batch, `starts` isn't positive, or relabellings move an amplitude to a feature
+            that has another one; or if no start ends where the gradient vanishes, as happens for listed inputs with
+            negative entries.
     """
     check_kind("model", model, ToyModel)
     check_count("starts", starts, 1, MOST_STARTS)
@@ -87,6 +88,7 @@ def random_minima(
         exchanges = whole_numbers("exchanges", exchanges, ("k", model.n_features), least=0, most=most)
         if not len(exchanges):
             raise ValueError("exchanges must hold the identity at least, got none")
+        check_exchanges(model, exchanges)
     if model.batch_shape != ():
         raise ValueError(f"random_minima takes a single model, got batch shape {model.batch_shape}")
     landscape = Landscape(model)
@@ -121,6 +123,17 @@ def _count(point: CriticalPoint, exchanges: NDArray[np.int64]) -> int:
     return len(np.unique(np.round(states / SAME), axis=0))
 
 
+def check_exchanges(model: ToyModel, exchanges: NDArray[np.int64]) -> None:
+    """Raise `ValueError` if relabellings, shape (k, n), move an amplitude to a feature that has another one."""
+    if not isinstance(model.features, DataFeatures):
+        low, high = model.features.amplitude.ends(model.n_features)
+        if (low[exchanges] != low).any() or (high[exchanges] != high).any():
+            raise ValueError(
+                "exchanges must leave amplitudes as they are, got one between features of "
+                f"{model.features.amplitude.describe()}"
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class _Settled:
     """Critical points, packed, and their losses."""
@@ -148,7 +161,7 @@ def _distinct(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int
     known: list[tuple[FloatArray, NDArray[np.bool_]]] = []
     for k in np.argsort(settled.loss, kind="stable"):
         w, b = landscape.split(settled.parameters[k])
-        own, off = np.vstack([w.T @ w, b]), dead_outputs(w, b)
+        own, off = np.vstack([w.T @ w, b]), dead_outputs(w, b, inputs=landscape.inputs)
         for group, (theirs, their_off) in zip(groups, known, strict=True):
             if abs(settled.loss[k] - settled.loss[group[0]]) > SAME_LOSS:
                 continue
@@ -173,7 +186,7 @@ def _revived(landscape: Landscape, settled: _Settled, exchanges: NDArray[np.int6
     starts = []
     for group in _distinct(landscape, settled, exchanges):
         w, b = landscape.split(settled.parameters[group[0]])
-        off = dead_outputs(w, b)
+        off = dead_outputs(w, b, inputs=landscape.inputs)
         if off.any() and landscape.bias == "free":
             starts.append(landscape.join(np.where(off, 0.0, w), np.where(off, means, b)))
     return np.array(starts)

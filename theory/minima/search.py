@@ -19,7 +19,7 @@ from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, flatness, invariants
 from .curvature import smallest_curvature
 from .descent import descend
 from .exchanges import Exchanges
-from .landscape import Landscape
+from .landscape import Inputs, Landscape
 from .products import product_starts
 from .starts import chance_starts, moves, spread_starts
 
@@ -52,15 +52,17 @@ def grouped(features: FloatArray, losses: FloatArray) -> list[list[int]]:
     return groups
 
 
-def margins(weights: FloatArray, bias: FloatArray) -> FloatArray:
+def margins(weights: FloatArray, bias: FloatArray, inputs: Inputs) -> FloatArray:
     """Return how far each state's outputs that are off stay below zero; larger is a safer representative.
 
     Args:
         weights: W, shape (K, m, n).
         bias: b, shape (K, n).
+        inputs: the ends of what features give while they are on.
     """
-    slack = -(bias + np.maximum(weights.mT @ weights, 0).sum(axis=-1))
-    return np.asarray(np.where(dead_outputs(weights, bias), slack, np.inf).min(axis=-1))
+    gram, (low, high) = weights.mT @ weights, inputs
+    slack = -(bias + np.maximum(np.maximum(gram * low, gram * high), 0).sum(axis=-1))
+    return np.asarray(np.where(dead_outputs(weights, bias, inputs=inputs), slack, np.inf).min(axis=-1))
 
 
 @dataclass(eq=False)
@@ -147,7 +149,8 @@ class Search:
             return numbers
         parameters, losses = parameters[good], ends.loss[good]
         weights, bias = self.landscape.split(parameters)
-        features, safe = invariants(weights, bias), margins(weights, bias)
+        inputs = self.landscape.inputs
+        features, safe = invariants(weights, bias, inputs), margins(weights, bias, inputs)
         for group in grouped(features, losses):
             chosen = max(group, key=lambda k: safe[k])
             n = self.landscape.n_features

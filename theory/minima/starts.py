@@ -35,8 +35,9 @@ def _bias_choices(landscape: Landscape, weights: FloatArray) -> list[list[list[C
     Each comes with its cost. A common bias is the only output, so to say.
     """
     gram = weights.mT @ weights
-    low = -np.maximum(gram, 0).sum(axis=-1)
-    high = 1 + np.maximum(-gram, 0).sum(axis=-1)
+    least, most = landscape.inputs
+    low = -np.maximum(np.maximum(gram * least, gram * most), 0).sum(axis=-1)
+    high = most + np.maximum(np.maximum(-gram * least, -gram * most), 0).sum(axis=-1)
     if landscape.bias == "common":
         low, high = low.min(axis=-1, keepdims=True), high.max(axis=-1, keepdims=True)
     grid = low + (high - low) * np.linspace(0, 1, BIAS_POINTS + 1)[:, None, None]

@@ -13,7 +13,15 @@ Begin with `model`:
     ([0.1, 0.2, 0.2], [1.0, 0.5, 0.25])
 """
 
-from .amplitudes import AMPLITUDES, Amplitude, as_amplitude
+from .amplitudes import (
+    AMPLITUDES,
+    Amplitude,
+    AnyAmplitude,
+    FeatureAmplitudes,
+    amplitude_from_plain,
+    as_amplitude,
+    one_amplitude,
+)
 from .compositions import IndependentBlocks
 from .data import DataFeatures
 from .description import CHOICES, MODEL_FORMAT, MODEL_KEYS, model_parts, parsed_description
@@ -41,10 +49,12 @@ __all__ = [
     "ActivePattern",
     "Amplitude",
     "AnticorrelatedFeatures",
+    "AnyAmplitude",
     "CorrelatedFeatures",
     "DataFeatures",
     "DensityLaw",
     "Family",
+    "FeatureAmplitudes",
     "FeatureLaw",
     "HierarchicalFeatures",
     "IndependentBlocks",
@@ -56,6 +66,7 @@ __all__ = [
     "PlaneAxis",
     "TableFeatures",
     "ToyModel",
+    "amplitude_from_plain",
     "anticorrelated_pairs",
     "as_amplitude",
     "circular_features",
@@ -65,6 +76,7 @@ __all__ = [
     "law_from_plain",
     "law_to_plain",
     "model_parts",
+    "one_amplitude",
     "one_denser",
     "one_more_important",
     "parsed_description",

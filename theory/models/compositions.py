@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import FloatArray, check_kind, members, shown
-from .amplitudes import Amplitude, as_amplitude
+from .amplitudes import Amplitude, AnyAmplitude, FeatureAmplitudes, as_amplitude
 from .groups import checked_groups
 from .independence import ActivePattern, product_chance, product_patterns
 from .laws import FeatureLaw, component_from_plain, component_to_plain
@@ -26,12 +26,35 @@ def common_amplitude(laws: Iterable[FeatureLaw], given: Any) -> Any:
     """
     first, *others = [law.amplitude for law in laws]
     expected = first if given is None else as_amplitude(given)
-    if any(amplitude != expected for amplitude in (first, *others)):
+    if any(_in_short(amplitude) != _in_short(expected) for amplitude in (first, *others)):
         raise ValueError(
             f"laws that are put together must share one amplitude, got {', '.join(map(str, (first, *others)))}"
             + ("" if given is None else f" where {expected} was asked for")
         )
     return expected
+
+
+def _in_short(amplitude: AnyAmplitude) -> AnyAmplitude:
+    """Return one amplitude in place of a list of equal ones."""
+    return amplitude if isinstance(amplitude, Amplitude) else amplitude.of(len(amplitude.each))
+
+
+def joined_amplitude(parts: Sequence[tuple[ActivePattern, FeatureLaw]], given: Any) -> AnyAmplitude:
+    """Return the amplitude of all features, of which each part has some: the one that was given, if any was.
+
+    Raises:
+        ValueError: if they differ from that.
+    """
+    each: dict[int, Amplitude] = {}
+    for features, law in parts:
+        of_part = law.amplitude.of(len(features))
+        each |= {i: of_part.at([c]) for c, i in enumerate(features)}
+    found = _in_short(FeatureAmplitudes(tuple(each[i] for i in sorted(each))))
+    if given is not None and _in_short(as_amplitude(given)) != found:
+        raise ValueError(
+            f"amplitude must be that of the parts, {found.describe()}, got {as_amplitude(given).describe()}"
+        )
+    return found
 
 
 def common_batch(name: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
@@ -65,11 +88,11 @@ class IndependentBlocks(FeatureLaw):
     Args:
         parts: pairs (features, law). Features are numbered from 0 as the model's, and each is in one part; the law
             numbers those of its part from 0, in the order in which they are listed.
-        amplitude: see `FeatureLaw`; that of all laws, which must agree.
+        amplitude: see `FeatureLaw`; made of those of the parts, with which it must agree.
 
     Raises:
         ValueError: if parts aren't such pairs, features are in two of them, a law doesn't fit its features, batch
-            shapes don't broadcast, or amplitudes differ.
+            shapes don't broadcast, or the amplitude is another one.
 
     Example:
         >>> from tegum.theory import AnticorrelatedFeatures, CorrelatedFeatures
@@ -97,9 +120,9 @@ class IndependentBlocks(FeatureLaw):
             parts.append((tuple(map(int, features)), law))
         checked_groups([features for features, _ in parts])
         for features, law in parts:
-            law.check(len(features))
+            law.check_model(len(features))
         object.__setattr__(self, "parts", tuple(parts))
-        object.__setattr__(self, "amplitude", common_amplitude(self.components, self.amplitude))
+        object.__setattr__(self, "amplitude", joined_amplitude(parts, self.amplitude))
         object.__setattr__(self, "_shape", common_batch("parts", [law.batch_shape for law in self.components]))
 
     @property
@@ -118,7 +141,7 @@ class IndependentBlocks(FeatureLaw):
         return {"parts": parts}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> IndependentBlocks:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> IndependentBlocks:
         """Return the law of parts; see `FeatureLaw.from_plain`."""
         given = check_keys(f"the law {cls.kind!r}", plain, ("parts",))["parts"]
         if not isinstance(given, list):
@@ -129,7 +152,7 @@ class IndependentBlocks(FeatureLaw):
             if not isinstance(found["features"], list):
                 raise ValueError(f"features of a part must be a list, got {shown(found['features'])}")
             features = [whole_of("a feature of a part, numbered from 0,", i) for i in found["features"]]
-            parts.append((features, component_from_plain(found["law"], amplitude)))
+            parts.append((features, component_from_plain(found["law"], amplitude.at(features))))
         return cls(parts, amplitude=amplitude)
 
     def describe(self, features: Sequence[int] | None = None, /) -> str:
@@ -211,7 +234,8 @@ class IndependentBlocks(FeatureLaw):
 
     def with_amplitude(self, amplitude: Any) -> IndependentBlocks:
         """Return the same law of activity patterns with another amplitude."""
-        return IndependentBlocks([(features, law.with_amplitude(amplitude)) for features, law in self.parts])
+        sizes = as_amplitude(amplitude)
+        return IndependentBlocks([(features, law.with_amplitude(sizes.at(features))) for features, law in self.parts])
 
     def take(self, batch_shape: tuple[int, ...], index: NDArray[np.int64]) -> IndependentBlocks:
         """Return the laws at these flat indices of this law broadcast to `batch_shape`."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..numerics import FloatArray, exactly, numbers, reals
-from .amplitudes import Amplitude
+from .amplitudes import AnyAmplitude
 from .independence import ActivePattern
 from .laws import NORMALISATION, FeatureLaw
 from .plain import WHOLE, array_of, check_keys, plain_array
@@ -75,7 +75,7 @@ class DataFeatures(FeatureLaw):
     def from_plain(
         cls,
         plain: Mapping[str, Any],
-        amplitude: Amplitude,  # noqa: ARG003
+        amplitude: AnyAmplitude,  # noqa: ARG003
     ) -> DataFeatures:
         """Return the law of inputs and weights, which has no amplitude; see `FeatureLaw.from_plain`."""
         found = check_keys(f"the law {cls.kind!r}", plain, ("inputs",), ("weights",))
@@ -88,7 +88,7 @@ class DataFeatures(FeatureLaw):
         return f"data of {count:,} input{'s' * (count != 1)}{' with weights' if unequal else ''}{WHOLE}"
 
     @property  # type: ignore[misc]
-    def amplitude(self) -> Amplitude:
+    def amplitude(self) -> AnyAmplitude:
         """None: refuses whatever needs patterns with amplitudes that are independent of them."""
         raise ValueError(
             "DataFeatures lists its inputs, and has no amplitudes that are independent of patterns, which this needs: "

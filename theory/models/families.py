@@ -66,7 +66,7 @@ class Family(Summarised):
         """Return the models at values of log t, shape (K,); what lies outside the range is moved to its ends."""
         models = self.at(np.clip(np.exp(logarithm), self.low, self.high))
         check_kind("what at returns", models, ToyModel)
-        models.check_plain("a family of models", "bias")
+        models.check_plain("a family of models", "bias", "amplitude")
         return models
 
 

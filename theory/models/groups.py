@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import FloatArray, check_count, shown
-from .amplitudes import Amplitude
+from .amplitudes import AnyAmplitude
 from .independence import ActivePattern
 from .laws import NORMALISATION, DensityLaw
 from .plain import FEW, WHOLE, array_of, check_keys, label_of
@@ -77,7 +77,7 @@ class _GroupedLaw(DensityLaw):
         return {**super().to_plain(), "groups": [list(group) for group in self.groups]}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> _GroupedLaw:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> _GroupedLaw:
         """Return the law of density and groups; see `FeatureLaw.from_plain`."""
         found = check_keys(f"the law {cls.kind!r}", plain, ("density", "groups"))
         return cls(array_of("density", found["density"]), found["groups"], amplitude=amplitude)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import check_count, members, shown
-from .amplitudes import Amplitude
+from .amplitudes import AnyAmplitude
 from .independence import ActivePattern, product_chance
 from .laws import DensityLaw
 from .plain import FEW, WHOLE, array_of, check_keys, label_of, told, whole_of
@@ -77,7 +77,7 @@ class HierarchicalFeatures(DensityLaw):
         return {**super().to_plain(), "parents": parents}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> HierarchicalFeatures:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> HierarchicalFeatures:
         """Return the law of densities and parents; see `FeatureLaw.from_plain`."""
         found = check_keys(f"the law {cls.kind!r}", plain, ("density", "parents"))
         if not isinstance(found["parents"], list):

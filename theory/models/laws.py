@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..numerics import FloatArray, check_choice, check_kind, exactly, numbers, shown, stretched
-from .amplitudes import Amplitude, as_amplitude
+from .amplitudes import AnyAmplitude, amplitude_from_plain, as_amplitude
 from .independence import ActivePattern, constant_chance, product_chance, product_patterns
 from .plain import array_of, check_keys, plain_features, told
 
@@ -53,7 +53,7 @@ class FeatureLaw(ABC):
 
     Args:
         amplitude: law of u_i: "uniform" on [0, 1], "symmetric", which is uniform on [−1, 1], "constant", which is 1,
-            or any `Amplitude`.
+            or any `Amplitude`; or a list of these, one for each feature.
 
     Raises:
         ValueError: if the amplitude is none of these.
@@ -98,8 +98,8 @@ class FeatureLaw(ABC):
 
     @classmethod
     @abstractmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> FeatureLaw:
-        """Return the law of parameters that `to_plain` wrote.
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> FeatureLaw:
+        """Return the law of parameters that `to_plain` wrote, given what its amplitude is.
 
         Raises:
             ValueError: if one is missing, unknown or out of range.
@@ -118,6 +118,12 @@ class FeatureLaw(ABC):
     @abstractmethod
     def check(self, n_features: int) -> None:
         """Raise `ValueError` if the law can't describe `n_features` features."""
+
+    def check_model(self, n_features: int) -> None:
+        """Raise `ValueError` if the law, or a list of amplitudes, isn't one of `n_features` features."""
+        self.check(n_features)
+        if self.has_amplitude:
+            self.amplitude.of(n_features)
 
     @abstractmethod
     def patterns(
@@ -181,15 +187,15 @@ class FeatureLaw(ABC):
     @property
     def largest(self) -> float:
         """The largest size |x_i| that an input has."""
-        return float(max(abs(self.amplitude.low), abs(self.amplitude.high)))
+        return float(self.amplitude.largest)
 
     def means(self, n_features: int) -> FloatArray:
         """Return E[x_i], shape (*batch_shape, n_features)."""
-        return np.asarray(self.densities(n_features) * float(self.amplitude.mean))
+        return np.asarray(self.densities(n_features) * np.float64(self.amplitude.of(n_features).mean))
 
     def second_moments(self, n_features: int) -> FloatArray:
         """Return E[x_i²], shape (*batch_shape, n_features)."""
-        return np.asarray(self.densities(n_features) * float(self.amplitude.second_moment))
+        return np.asarray(self.densities(n_features) * np.float64(self.amplitude.of(n_features).second_moment))
 
     def densities(self, n_features: int) -> FloatArray:
         """Return P(x_i ≠ 0), shape (*batch_shape, n_features)."""
@@ -220,9 +226,10 @@ class FeatureLaw(ABC):
         Returns:
             x, shape (samples, *batch_shape, n_features).
         """
+        amplitude = self.amplitude.of(n_features)
+        low, width = (np.asarray(part, dtype=np.float64) for part in (amplitude.low, amplitude.width))
         on = self.activity(n_features, samples, rng)
-        size = float(self.amplitude.low)
-        return np.where(on, size + float(self.amplitude.width) * rng.random(on.shape), 0.0)
+        return np.where(on, low + width * rng.random(on.shape), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,7 +330,7 @@ class DensityLaw(FeatureLaw):
         return {"density": plain_features(self._exact)}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> FeatureLaw:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> FeatureLaw:
         """Return the law of a density; see `FeatureLaw.from_plain`."""
         density = check_keys(f"the law {cls.kind!r}", plain, ("density",))["density"]
         return cls(array_of("density", density), amplitude=amplitude)
@@ -391,7 +398,7 @@ def law_from_plain(plain: Any) -> FeatureLaw:
     kind = FeatureLaw._kinds[plain["law"]]
     if "amplitude" in plain and not kind.has_amplitude:
         raise ValueError(f"the law {plain['law']!r} has no amplitude, got {shown(plain['amplitude'])}")
-    return kind.from_plain(own, Amplitude.from_plain(plain.get("amplitude", "uniform")))
+    return kind.from_plain(own, amplitude_from_plain(plain.get("amplitude", "uniform")))
 
 
 def component_to_plain(law: FeatureLaw) -> dict[str, Any]:
@@ -399,7 +406,7 @@ def component_to_plain(law: FeatureLaw) -> dict[str, Any]:
     return {key: value for key, value in law_to_plain(law).items() if key != "amplitude"}
 
 
-def component_from_plain(plain: Any, amplitude: Amplitude) -> FeatureLaw:
+def component_from_plain(plain: Any, amplitude: AnyAmplitude) -> FeatureLaw:
     """Return the law that `component_to_plain` wrote.
 
     Raises:

@@ -21,7 +21,7 @@ from ..numerics import (
     numbers,
     shown,
 )
-from .amplitudes import Amplitude
+from .amplitudes import AnyAmplitude, as_amplitude
 from .compositions import IndependentBlocks, common_amplitude, common_batch, drawn_for
 from .independence import ActivePattern, constant_chance
 from .laws import NORMALISATION, FeatureLaw, IndependentFeatures, component_from_plain, component_to_plain
@@ -101,7 +101,7 @@ class MixtureFeatures(FeatureLaw):
         return {"probabilities": shares, "laws": [component_to_plain(law) for law in self.laws]}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> MixtureFeatures:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> MixtureFeatures:
         """Return the law of probabilities and laws; see `FeatureLaw.from_plain`."""
         found = check_keys(f"the law {cls.kind!r}", plain, ("probabilities", "laws"))
         for name in ("probabilities", "laws"):
@@ -127,7 +127,7 @@ class MixtureFeatures(FeatureLaw):
     def check(self, n_features: int) -> None:
         """Raise `ValueError` unless every law describes `n_features` features."""
         for law in self.laws:
-            law.check(n_features)
+            law.check_model(n_features)
 
     def chance_steps(self, n_features: int) -> int:
         """Return a bound on the rounded operations of a pattern's probability."""
@@ -198,7 +198,7 @@ def _listed(values: Any) -> Any:
 
 
 def circular_features(
-    n_features: int, density: float, width: float, positions: int, *, amplitude: Amplitude | str = "uniform"
+    n_features: int, density: float, width: float, positions: int, *, amplitude: Any = "uniform"
 ) -> MixtureFeatures:
     """Return features of a position on a circle: those near it may be on, independently of each other.
 
@@ -230,17 +230,17 @@ def circular_features(
         )
     density = check_number("density", density, above=0, most=1)
     width = check_number("width", width, least=0, most=1)
+    sizes = as_amplitude(amplitude).of(n_features)
     laws = []
     for k in range(positions):
         # Distances in steps of 1 / (n K), which are whole numbers.
         steps = [(i * positions - k * n_features) % (n_features * positions) for i in range(n_features)]
         near = [2 * min(step, n_features * positions - step) <= width * n_features * positions for step in steps]
         parts: list[tuple[list[int], FeatureLaw]] = []
-        if any(near):
-            law = IndependentFeatures(density, amplitude=amplitude)
-            parts.append(([i for i, is_near in enumerate(near) if is_near], law))
-        if not all(near):
-            off = TableFeatures({(): 1.0}, amplitude=amplitude)
-            parts.append(([i for i, is_near in enumerate(near) if not is_near], off))
+        inside, outside = ([i for i, is_near in enumerate(near) if is_near == wanted] for wanted in (True, False))
+        if inside:
+            parts.append((inside, IndependentFeatures(density, amplitude=sizes.at(inside))))
+        if outside:
+            parts.append((outside, TableFeatures({(): 1.0}, amplitude=sizes.at(outside))))
         laws.append(IndependentBlocks(parts))
     return MixtureFeatures([1 / positions] * positions, laws)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..numerics import MOST_SIZE, FloatArray, check_choice, check_count, exactly, numbers, reals, shown, stretched
+from .amplitudes import FeatureAmplitudes
 from .description import CHOICES, arguments_of, in_html, in_one_line, model_to_plain, parsed_json, parsed_toml
 from .laws import FeatureLaw, IndependentFeatures, check_feature_axis, per_feature
 
@@ -81,7 +82,12 @@ class ToyModel:
         check_count("n_hidden", self.n_hidden, 1, MOST_SIZE)
         if not isinstance(self.features, FeatureLaw):
             raise ValueError(f"features must be an input law such as IndependentFeatures, got {shown(self.features)}")
-        self.features.check(self.n_features)
+        self.features.check_model(self.n_features)
+        if self.features.has_amplitude:
+            # A list of equal amplitudes is one amplitude.
+            amplitude = self.features.amplitude.of(self.n_features)
+            if amplitude != self.features.amplitude:
+                object.__setattr__(self, "features", self.features.with_amplitude(amplitude))
         for name, words in CHOICES.items():
             check_choice(name, getattr(self, name), words)
         exact = {"importance": per_feature("importance", self.importance)}
@@ -251,12 +257,19 @@ class ToyModel:
             raise ValueError(f"bias must be {wanted} in a model with bias={self.bias!r}, got others")
 
     def check_plain(self, what: str, *words: str) -> None:
-        """Raise `ValueError` if what is said in a word isn't covered.
+        """Raise `ValueError` if what is said in a word, or an amplitude for each feature, isn't covered.
 
         Args:
             what: does not cover it, as the beginning of a sentence, such as "certify".
-            words: fields that must be what they are unless asked for, of `bias`, `targets` and `reduction`.
+            words: fields that must be what they are unless asked for, of `bias`, `targets` and `reduction`; and
+                "amplitude", which all features must share.
         """
+        many = self.features.has_amplitude and isinstance(self.features.amplitude, FeatureAmplitudes)
+        if "amplitude" in words and many:
+            raise ValueError(
+                f"{what} covers models whose features share one amplitude, got {self.features.amplitude.describe()}; "
+                "expected_loss, local_minima and train cover the others"
+            )
         for name in words:
             if name in self.choices:
                 raise ValueError(

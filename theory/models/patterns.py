@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics import check_count, exactly, numbers, shown
-from .amplitudes import Amplitude
+from .amplitudes import AnyAmplitude
 from .groups import checked_groups
 from .independence import ActivePattern
 from .laws import NORMALISATION, FeatureLaw
@@ -50,7 +50,7 @@ class KHotFeatures(FeatureLaw):
         return {"active": int(self.active)}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> KHotFeatures:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> KHotFeatures:
         """Return the law of k active features; see `FeatureLaw.from_plain`."""
         active = check_keys(f"the law {cls.kind!r}", plain, ("active",))["active"]
         return cls(whole_of("active", active), amplitude=amplitude)
@@ -136,7 +136,7 @@ class OneHotFeatures(KHotFeatures):
         return {}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> OneHotFeatures:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> OneHotFeatures:
         """Return the law; see `FeatureLaw.from_plain`."""
         check_keys(f"the law {cls.kind!r}", plain, ())
         return cls(amplitude=amplitude)
@@ -208,7 +208,7 @@ class TableFeatures(FeatureLaw):
         return {"table": [[list(active), plain_array(chance)] for active, chance in self.table.items()]}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> TableFeatures:
+    def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> TableFeatures:
         """Return the law of a list of patterns and probabilities; see `FeatureLaw.from_plain`."""
         rows = check_keys(f"the law {cls.kind!r}", plain, ("table",))["table"]
         table: dict[ActivePattern, Any] = {}

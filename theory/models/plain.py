@@ -103,6 +103,15 @@ def number_of(name: str, plain: Any) -> Any:
     return _entry(name, plain, 0)
 
 
+def is_number(plain: Any) -> bool:
+    """Return whether `number_of` takes something."""
+    try:
+        number_of("a number", plain)
+    except ValueError:
+        return False
+    return True
+
+
 def whole_of(name: str, plain: Any) -> int:
     """Return a whole number.
 

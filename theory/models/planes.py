@@ -180,7 +180,7 @@ class Plane(Summarised):
         check_kind("model", model, ToyModel)
         if model.batch_shape != ():
             raise ValueError(f"a plane is that of a single model, got batch shape {model.batch_shape}")
-        model.check_plain("a plane of models", "bias", "targets")
+        model.check_plain("a plane of models", "bias", "targets", "amplitude")
         at = partial(_models_at, model, [_setter(model, spec) for spec in (x, y)])
         return cls(_axis(x), _axis(y), model.n_features, model.n_hidden, at)
 
@@ -188,6 +188,7 @@ class Plane(Summarised):
         """Return the models at rows of positions, shape (K, 2)."""
         model = self.at(self.x.value(q[:, 0]), self.y.value(q[:, 1]))
         check_kind("what at returns", model, ToyModel)
+        model.check_plain("a plane of models", "amplitude")
         return model
 
     def position(self, x: ArrayLike, y: ArrayLike) -> FloatArray:

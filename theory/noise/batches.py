@@ -74,7 +74,7 @@ def spreads_after(
             with more than four features active at once.
     """
     check_kind("model", model, ToyModel)
-    model.check_plain("the noise of training", "bias", "targets")
+    model.check_plain("the noise of training", "bias", "targets", "amplitude")
     shape = model.batch_shape
     if len(shape) != 1:
         raise ValueError(f"model must be a line of models, batch shape (K,), got batch shape {shape}")

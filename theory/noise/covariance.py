@@ -108,7 +108,7 @@ def gradient_noise(model: ToyModel, weights: ArrayLike, bias: ArrayLike) -> Grad
             doesn't hold the squares of gradients.
     """
     check_kind("model", model, ToyModel)
-    model.check_plain("the covariance of gradients", "bias", "targets")
+    model.check_plain("the covariance of gradients", "bias", "targets", "amplitude")
     m, n = model.n_hidden, model.n_features
     weights, bias = reals("weights", weights, (..., m, n)), reals("bias", bias, (..., n))
     check_broadcast(weights=weights.shape[:-2], bias=bias.shape[:-1], model=model.batch_shape)

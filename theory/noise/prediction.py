@@ -117,7 +117,7 @@ def sampling_noise(
         '2.79e-06'
     """
     check_kind("model", model, ToyModel)
-    model.check_plain("the noise of training", "bias", "targets")
+    model.check_plain("the noise of training", "bias", "targets", "amplitude")
     check_kind("point", point, CriticalPoint)
     rates = reals("learning_rate", learning_rate, least=0)
     check_count("batch_size", batch_size, 1, MOST_SAMPLES)

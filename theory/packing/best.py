@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models import Amplitude, as_amplitude
+from ..models import Amplitude, one_amplitude
 from ..numerics import Summarised, check_kind, members
 from .polytope import Packed, check_density, packed
 
@@ -103,7 +103,7 @@ def best_packing(
     # The sort is stable: of equal ones the first of the atlas is named.
     found.sort(key=lambda one: -top if one.gain >= top - TIED * abs(top) else -one.gain)
     margin = max(found[0].gain - found[1].gain, 0.0) if len(found) > 1 else float("inf")
-    return BestPacking(density, found[0], tuple(found[1:]), margin, as_amplitude(amplitude))
+    return BestPacking(density, found[0], tuple(found[1:]), margin, one_amplitude("packing", amplitude))
 
 
 def close_packing(packing: BestPacking | None, density: float | None) -> dict[str, Packed]:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from ..minima import MAX_LISTED_FEATURES, global_minimum
-from ..models import IndependentFeatures, ToyModel, as_amplitude
+from ..models import IndependentFeatures, ToyModel, one_amplitude
 from ..numerics import FloatArray, Summarised, check_count, check_kind, check_number, members, reals
 from .best import BestPacking
 
@@ -127,7 +127,7 @@ def mixed_factors(
     density = check_number("density", density, above=0, below=1)
     check_count("most", most, 2, MAX_LISTED_FEATURES)
     sizes = checked_classes(importance)
-    law = IndependentFeatures(density, amplitude=as_amplitude(amplitude))
+    law = IndependentFeatures(density, amplitude=one_amplitude("packing", amplitude))
     square = density * float(law.amplitude.second_moment)
     dropped = square - (density * float(law.amplitude.mean)) ** 2
     found = []

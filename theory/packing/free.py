@@ -18,7 +18,7 @@ from scipy.stats import qmc
 
 from ..loss import Engine, SpectralEngine, engine_for
 from ..minima import pack, unpack
-from ..models import IndependentFeatures, ToyModel, as_amplitude
+from ..models import IndependentFeatures, ToyModel, one_amplitude
 from ..numerics import MOST_STARTS, FloatArray, Lbfgs, Summarised, check_count, check_number, check_seed, members, reals
 
 # More features than this are inverted from transforms, up to as many as the search is made for.
@@ -120,7 +120,7 @@ def free_packing(
         if len(place) != 2:
             raise ValueError(f"also must hold pairs of weights and biases, got {len(place)} in one")
         begun.append((reals("also", place[0], (dim, corners)), reals("also", place[1], (corners,))))
-    size = as_amplitude(amplitude)
+    size = one_amplitude("packing", amplitude)
     mean, square = density * float(size.mean), density * float(size.second_moment)
     if square < LEAST_SQUARE:
         raise ValueError(f"density must be large enough for E[x²] to be {LEAST_SQUARE:g} or more, got {density}")

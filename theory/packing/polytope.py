@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..models import Amplitude, as_amplitude
+from ..models import Amplitude, one_amplitude
 from ..numerics import FloatArray, check_kind, is_real, shown
 from ..polytopes import SAME, Polytope, polytope
 from .descent import Box, descend
@@ -216,7 +216,7 @@ def packed(
     check_kind("shape", shape, str, Polytope)
     check_kind("near", near, Packed, optional=True)
     density = check_density(density)
-    form, size = Shape.of(shape), as_amplitude(amplitude)
+    form, size = Shape.of(shape), one_amplitude("packing", amplitude)
     solid = form.solid
     if not form.alike and (isinstance(shape, str) or density is None):
         raise ValueError(f"the corners of a packed polytope must be alike, those of {solid.name!r} aren't")

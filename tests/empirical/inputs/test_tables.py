@@ -17,6 +17,7 @@ from tegum.empirical.inputs import Inputs, InputTable, input_table, seed_words
 from tegum.empirical.inputs.draws import philox
 from tegum.empirical.runs import ARCHITECTURES, SampledLoss
 from tegum.theory import (
+    Amplitude,
     CorrelatedFeatures,
     DataFeatures,
     FeatureLaw,
@@ -46,6 +47,12 @@ LAWS: dict[str, FeatureLaw] = (
         "table, constant": TableFeatures({(): 0.25, (0,): 0.25, (1, 2, 3): 0.5}, amplitude="constant"),
     }
 )
+EACH: list[Any] = ["symmetric", Amplitude(0, 2), "constant", "uniform"]
+LAWS |= {
+    f"{name}, amplitudes of each": law.with_amplitude(EACH)
+    for name, law in (examples(N) | composed_examples(N)).items()
+    if name in ("independent", "correlated", "anticorrelated", "two hot", "blocks", "mixture")
+}
 WAYS = [(False, False), (True, False), (False, True), (True, True)]
 
 
@@ -123,8 +130,8 @@ def test_inputs_follow_their_law(law: str, stratified: bool, exact_zeros: bool) 
         "activity": np.stack([np.einsum("ris,rjs,rs->rij", x != 0, x != 0, w) for x, w in steps]),
         "product": np.stack([np.einsum("ris,rjs,rs->rij", x, x, w) for x, w in steps]),
     }
-    on_diagonal = np.eye(N) * float(amplitude.second_moment - amplitude.mean**2)
-    expected = {"activity": pairs, "product": pairs * (float(amplitude.mean) ** 2 + on_diagonal)}
+    mean, square = (np.broadcast_to(np.float64(part), (N,)) for part in (amplitude.mean, amplitude.second_moment))
+    expected = {"activity": pairs, "product": pairs * (np.outer(mean, mean) + np.diag(square - mean**2))}
     for name, values in means.items():
         error = values.std(axis=0, ddof=1) / len(values) ** 0.5 + 1e-4
         assert (np.abs(values.mean(axis=0) - expected[name]) <= SIGMAS * error).all(), name

@@ -75,7 +75,7 @@ def test_the_operations_give_a_moment_done_by_hand() -> None:
     # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._at_corners.py_func(rows[:, None], work.corners, 1)
     # Behind the face: compiled steps against their definition, and how often they are compiled.
-    internals("loss.kernel")._place.py_func(rows[:, None], work.cells, work.ends, work.from_zero, 1)
+    internals("loss.placement").locate.py_func(rows[:, None], work.cells, work.ends, work.from_zero, 1)
     # Behind the face: compiled steps against their definition, and how often they are compiled.
     internals("loss.kernel")._operate.py_func(rows[:, None], work.operations, work.scales, 1)
     np.testing.assert_allclose(rows[work.results], 2 / 24 - 2 / 24, atol=1e-16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 from math import factorial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tegum.theory import (
 from tegum.theory.minima import Exchanges
 from tegum.theory.models import FeatureLaw
 
-LAWS = {
+LAWS: dict[str, tuple[FeatureLaw, Any]] = {
     "equal": (IndependentFeatures(0.1), 1.0),
     "one apart": (IndependentFeatures(0.1), [1.0, 1.0, 1.0, 0.5]),
     "densities": (IndependentFeatures([0.1, 0.2, 0.1, 0.2]), 1.0),
@@ -30,7 +31,7 @@ LAWS = {
 }
 
 
-@pytest.fixture(params=LAWS.values(), ids=LAWS.keys())
+@pytest.fixture(params=list(LAWS.values()), ids=list(LAWS))
 def model(request: pytest.FixtureRequest) -> ToyModel:
     law: FeatureLaw
     law, importance = request.param

@@ -203,8 +203,12 @@ MISUSE: dict[str, tuple[Callable[[], Any], str]] = {
         r"each of the 3 features once, got features \[0, 2\]",
     ),
     "different amplitudes": (
-        lambda: IndependentBlocks([((0,), UNIFORM), ((1,), CONSTANT)]),
+        lambda: MixtureFeatures([0.5, 0.5], [UNIFORM, CONSTANT]),
         "must share one amplitude, got .*low=0, high=1.*low=1, high=1",
+    ),
+    "another amplitude than that of the parts": (
+        lambda: IndependentBlocks([((0,), UNIFORM), ((1,), CONSTANT)], amplitude="uniform"),
+        r"amplitude must be that of the parts, uniform on \[0, 1\]; constant 1, got uniform on \[0, 1\]",
     ),
     "another amplitude than asked for": (
         lambda: MixtureFeatures([1.0], [UNIFORM], amplitude="constant"),

@@ -27,6 +27,7 @@ from tegum.theory import (
 )
 from tegum.theory.models import (
     PENALTIES,
+    AnyAmplitude,
     DataFeatures,
     HierarchicalFeatures,
     IndependentBlocks,
@@ -323,7 +324,7 @@ def test_a_law_with_a_kind_is_found_by_it() -> None:
         kind = "certain, of a test"
 
         @classmethod
-        def from_plain(cls, plain: Mapping[str, Any], amplitude: Amplitude) -> OneHotFeatures:
+        def from_plain(cls, plain: Mapping[str, Any], amplitude: AnyAmplitude) -> OneHotFeatures:
             return cls(**plain, amplitude=amplitude)
 
     found = law_from_plain(law_to_plain(Certain(amplitude="constant")))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models import ActivePattern, Amplitude, FeatureLaw
+from ...models import ActivePattern, AnyAmplitude, FeatureLaw
 from ...numerics import Array, FloatArray, Summarised
 from .transforms import real_transform
 
@@ -41,12 +41,12 @@ class BlockLaw(Summarised):
     """A law of the input for each of R rows.
 
     Attributes:
-        amplitude: law of the active features' sizes.
+        amplitude: law of the active features' sizes, of all of them or of each.
         on: probability that a feature in a block of its own is active, 0 for the members of groups, shape (R, n).
         groups: the other blocks.
     """
 
-    amplitude: Amplitude
+    amplitude: AnyAmplitude
     on: FloatArray
     groups: tuple[Group, ...]
 
@@ -83,7 +83,7 @@ class BlockLaw(Summarised):
             patterns.setdefault((), np.zeros(count))
             on[:, list(block)] = 0
             groups.append(Group(block, tuple(patterns.items())))
-        return cls(law.amplitude, on, tuple(groups))
+        return cls(law.amplitude.of(n_features), on, tuple(groups))
 
     def take(self, index: Any) -> BlockLaw:
         """Return the laws of some rows."""
@@ -172,7 +172,7 @@ class BlockLaw(Summarised):
 
     def extent(self, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the smallest and the largest value that Σ a_j x_j can take, shape (R,) each."""
-        ends = np.stack([slopes * float(self.amplitude.low), slopes * float(self.amplitude.high)])
+        ends = np.stack([slopes * np.float64(self.amplitude.low), slopes * np.float64(self.amplitude.high)])
         least, most = ends.min(axis=0), ends.max(axis=0)
         sure, possible = self.on == 1, self.on > 0
         low = np.where(sure, least, np.where(possible, np.minimum(least, 0), 0)).sum(axis=-1)
@@ -201,20 +201,25 @@ class BlockLaw(Summarised):
         for group in self.groups:
             for active, p in group.patterns:
                 chance[:, list(active)] += p[:, None]
-        return chance * float(self.amplitude.mean)
+        return chance * np.float64(self.amplitude.mean)
 
     def with_sum(self, slopes: FloatArray) -> FloatArray:
         """Return E[x_j Z], Z = Σ a_k x_k, shape (R, n)."""
-        mean, square = float(self.amplitude.mean), float(self.amplitude.second_moment)
+        n = slopes.shape[-1]
+        mean, square = (
+            np.broadcast_to(np.float64(part), (n,)) for part in (self.amplitude.mean, self.amplitude.second_moment)
+        )
         means = self.means()
         inside, joint = slopes * means, self.on * square * slopes
         for group in self.groups:
             members = list(group.members)
             inside[:, members] = inside[:, members].sum(axis=-1, keepdims=True)
             for active, p in group.patterns:
-                own = slopes[:, list(active)]
-                rest = own.sum(axis=-1, keepdims=True) - own
-                joint[:, list(active)] += p[:, None] * (square * own + mean * mean * rest)
+                on = list(active)
+                own = slopes[:, on]
+                weighted = mean[on] * own
+                rest = weighted.sum(axis=-1, keepdims=True) - weighted
+                joint[:, on] += p[:, None] * (square[on] * own + mean[on] * rest)
         # E[x_j] E[Z − Z_B] + E[x_j Z_B], with the part Z_B of the feature's own block.
         return np.asarray(means * ((slopes * means).sum(axis=-1, keepdims=True) - inside) + joint)
 

@@ -21,7 +21,7 @@ from ...numerics import Array, FloatArray
 from .blocks import BlockLaw
 from .rows import Rows, Terms, added, chosen
 from .simple_patterns import simple_terms
-from .transforms import amplitude_transforms
+from .transforms import Interval, amplitude_transforms
 
 # Nodes that are done at once, and the first sum's.
 NODES = 64
@@ -54,8 +54,7 @@ class Line:
 def exponents(rows: Rows) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return some θ > 0 and log E[e^{θZ}] and log E[e^{−θZ}], infinite where they overflow, shape (R, 14) each."""
     low, high = rows.extent()
-    amplitude = rows.law.amplitude
-    size = np.abs(rows.slopes).max(axis=-1) * float(max(abs(amplitude.low), abs(amplitude.high)))
+    size = np.abs(rows.slopes).max(axis=-1) * rows.law.amplitude.largest
     size = np.maximum(np.maximum(np.abs(rows.offset), size), np.maximum(high, -low) / 1e3)
     theta = 2.0 ** np.arange(-8, 6) / size[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -113,14 +112,16 @@ class NodeSums:
         """Tabulate the exponentials of the first nodes; the others are those, turned."""
         self._xp, self._device = xp, device
         self.rows, self.line = rows, line
-        amplitude = rows.law.amplitude
-        self._ends = float(amplitude.low), float(amplitude.width)
+        self._interval = Interval.of(rows.law.amplitude).mapped(self._array)
+        self._ends = self._interval.low, self._interval.width
         self._slopes = self._array(rows.slopes)
         # Overlaps of 1e-308 have no inverse; what it is multiplied by is then far below rounding.
         with np.errstate(over="ignore"):
             self._inverse = self._array(np.nan_to_num(1 / np.where(rows.slopes == 0, 1, rows.slopes)))
         s = self._array(line.points(0, NODES))
-        self._tables = [xp.exp(s[:, :, None] * (end * self._slopes)[:, None, :]) if end else None for end in self._ends]
+        self._tables = [
+            xp.exp(s[:, :, None] * (end * self._slopes)[:, None, :]) if _is_any(end) else None for end in self._ends
+        ]
 
     def _array(self, array: Any) -> Array:
         return self._xp.asarray(array) if self._device is None else self._xp.asarray(array, device=self._device)
@@ -128,7 +129,7 @@ class NodeSums:
     def take(self, index: Any) -> NodeSums:
         """Return the sums of some rows."""
         part = object.__new__(NodeSums)
-        part._xp, part._device, part._ends = self._xp, self._device, self._ends
+        part._xp, part._device, part._ends, part._interval = self._xp, self._device, self._ends, self._interval
         part.rows, part.line = self.rows.take(index), self.line.take(index)
         at = self._array(index)
         part._slopes, part._inverse = self._slopes[at], self._inverse[at]
@@ -163,9 +164,8 @@ class NodeSums:
             1.0 if table is None else table * xp.exp(turn * (end * self._slopes))[:, None, :]
             for table, end in zip(self._tables, self._ends, strict=True)
         ]
-        amplitude = rows.law.amplitude
         need = 2 if rows.derivatives else 1
-        phi, *psi = amplitude_transforms(amplitude, t, inverse, exponentials, need)
+        phi, *psi = amplitude_transforms(self._interval, t, inverse, exponentials, need)
 
         def down(f: Array) -> Array:
             """Sum over nodes, shape (R, NODES) to (2, R)."""
@@ -189,7 +189,8 @@ class NodeSums:
         if rows.own is not None:
             at = (self._array(np.arange(len(rows.own))), slice(None), self._array(rows.own))
             own = [x if isinstance(x, float) else x[at] for x in exponentials]
-            mine = amplitude_transforms(amplitude, t[at], inverse[at], (own[0], own[1]), 3)
+            interval = self._interval.mapped(lambda ends: ends[at[2]][:, None])
+            mine = amplitude_transforms(interval, t[at], inverse[at], (own[0], own[1]), 3)
             on_value = high * mine[0] - low * mine[1]
             terms["on none value"] = down(on_value)
             lefts["on one value"] = on_value
@@ -240,3 +241,7 @@ class NodeSums:
         for j, together, pair in law.pair_loads(xp, self._array, phi, mine[0], rows.own):
             slopes[:, :, j] -= down(step * (pair * mine[1] * psi[0][:, :, j] - together * ratio * ratios[:, :, j]))
         return terms | {"bias": down(left), "slopes": slopes}
+
+
+def _is_any(end: Any) -> bool:
+    return bool(end if isinstance(end, float) else (end != 0).any())

@@ -66,7 +66,8 @@ class SpectralLoss:
         max_nodes: nodes after which a row gives up and its error stays above the tolerance; default as many as
             2²⁴ / n, at least 4096.
         proved: whether nodes are doubled until the errors of outputs' losses are proved to be within the tolerance, not
-            only estimated: for independent features whose amplitudes vary. It takes up to thirty times as many nodes.
+            only estimated: for independent features that share one amplitude that varies. It takes up to thirty times
+            as many nodes.
 
     Raises:
         ValueError: if a block of features has more than 4,096 patterns, the tolerance isn't positive, `max_nodes` is
@@ -99,7 +100,9 @@ class SpectralLoss:
         check_count("max_nodes", max_nodes, 2 * NODES)
         self._blocks = BlockLaw.of(model.features, model.n_features)
         if proved and not provable(self._blocks):
-            raise ValueError("errors are proved for independent features whose amplitudes vary, got others")
+            raise ValueError(
+                "errors are proved for independent features that share one amplitude that varies, got others"
+            )
         self.model, self.tolerance, self.max_nodes, self.proved = model, tolerance, max_nodes, proved
         self._like = np.zeros(()) if like is None else like
 
@@ -126,7 +129,7 @@ class SpectralLoss:
         own = np.array([feature])
         law, mass = self._asked(self._laws((), 1), own)
         rows = Rows(law, np.asarray(overlaps)[None], np.array([bias]), own)
-        squares = self._squares(np.asarray(self.model.features.second_moments(self.model.n_features)[feature]))
+        squares = self._squares(self.model.features.second_moments(self.model.n_features))[[feature]]
         terms, errors = self._integrate(rows, squares, (1,))
         terms, errors = scaled(mass, terms), (mass * errors[0], mass * errors[1], errors[2])
         slopes = np.concatenate([terms["slopes"], terms["bias"][:, None]], axis=-1)
@@ -145,7 +148,7 @@ class SpectralLoss:
         batch = np.broadcast_shapes(self.model.features.batch_shape, w.shape[:-2])
         slopes = np.broadcast_to(w, (*batch, m, n)).reshape(-1, n)
         rows = Rows(self._laws(batch, m), slopes, np.zeros(len(slopes)), None)
-        square = float(self.model.features.amplitude.second_moment)
+        square = float(np.max(np.float64(self.model.features.amplitude.second_moment)))
         terms, errors = self._integrate(rows, np.full(len(slopes), square), (*batch, m))
         means = rows.law.means()
         # Rounding may take a unit that is hardly active below zero.
@@ -195,7 +198,7 @@ class SpectralLoss:
     def _squares(self, moments: FloatArray) -> FloatArray:
         """Return E[x_i²] under these laws, flattened, given the outputs' E[x_i²] under the model's own."""
         if self.model.targets == "active":
-            moments = np.full_like(moments, float(self.model.features.amplitude.second_moment))
+            moments = np.broadcast_to(np.float64(self.model.features.amplitude.second_moment), moments.shape)
         return np.asarray(moments.reshape(-1))
 
     def _integrate(

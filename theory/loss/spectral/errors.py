@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...models import Amplitude
 from ...numerics import UNIT, FloatArray
 from .blocks import TINY, BlockLaw
 from .contour import NODES, Line, exponents
@@ -56,7 +57,7 @@ def _chances(law: BlockLaw) -> FloatArray:
 
 def mean_square(rows: Rows, shift: float | FloatArray = 0.0) -> FloatArray:
     """Return a bound on E[(s 1_i + |b| + s Σ_j |a_j| 1_j + shift)²], shape (R,), s being the largest amplitude."""
-    largest = float(max(abs(rows.law.amplitude.low), abs(rows.law.amplitude.high)))
+    largest = rows.law.amplitude.largest
     slopes = largest * np.abs(rows.slopes)
     if rows.own is not None:
         slopes[rows.mine] += largest
@@ -72,7 +73,7 @@ def mean_square(rows: Rows, shift: float | FloatArray = 0.0) -> FloatArray:
 def rounding(rows: Rows, line: Line, last: int) -> FloatArray:
     """Return bounds on the rounding of values and of derivatives after so many nodes, shape (R, 2)."""
     law, c, n = rows.law, line.c, rows.slopes.shape[1]
-    largest = float(max(abs(law.amplitude.low), abs(law.amplitude.high)))
+    largest = law.amplitude.largest
     a, b = largest * np.abs(rows.slopes), np.abs(rows.offset)
     whole = np.exp(np.minimum(rows.cumulant(c), 700.0))
     phi = real_transform(law.amplitude, c[:, None] * rows.slopes)
@@ -113,7 +114,7 @@ def rounding(rows: Rows, line: Line, last: int) -> FloatArray:
 
 def linear_rounding(rows: Rows) -> FloatArray:
     """Return bounds on the rounding of `Rows.linear`, values and derivatives, shape (R, 2)."""
-    largest = float(max(abs(rows.law.amplitude.low), abs(rows.law.amplitude.high)))
+    largest = rows.law.amplitude.largest
     square = mean_square(rows)
     slope = 2 * max(1.0, largest) * np.sqrt(square)
     value = 2 * square if rows.order == 2 else slope
@@ -121,8 +122,8 @@ def linear_rounding(rows: Rows) -> FloatArray:
 
 
 def provable(law: BlockLaw) -> bool:
-    """Whether the errors of values can be bounded: features are independent, and their amplitudes vary."""
-    return not law.groups and not law.amplitude.is_constant
+    """Whether the errors of values can be bounded: features are independent, and share one amplitude that varies."""
+    return not law.groups and isinstance(law.amplitude, Amplitude) and law.amplitude.varies
 
 
 def truncation(rows: Rows, line: Line, last: int, small: NDArray[np.bool_]) -> FloatArray:
@@ -135,6 +136,7 @@ def truncation(rows: Rows, line: Line, last: int, small: NDArray[np.bool_]) -> F
         small: which slopes are small, shape (R, n): patterns of them alone are left out if the rows leave any out.
     """
     law, first = rows.law, last // 2
+    assert isinstance(law.amplitude, Amplitude)
     low, high = float(law.amplitude.low), float(law.amplitude.high)
     width, largest = high - low, max(abs(low), abs(high))
     places = first * STEP ** np.arange(STEPS + 1)
@@ -181,7 +183,7 @@ def aliasing(rows: Rows, line: Line) -> FloatArray:
     """Return bounds on what outputs' values have of Z beyond a period, by Chernoff's bound, shape (R,)."""
     low, high = rows.extent()
     theta, up, down = exponents(rows)
-    largest = float(max(abs(rows.law.amplitude.low), abs(rows.law.amplitude.high)))
+    largest = rows.law.amplitude.largest
     period, c = line.period[:, None], line.c[:, None]
     size = 2 / theta**2 + 2 * largest / theta
     total = np.zeros(len(low))

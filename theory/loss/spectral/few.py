@@ -38,7 +38,7 @@ class Few:
     def of(cls, law: BlockLaw, slopes: FloatArray) -> Few:
         """Return the probabilities for slopes a, shape (R, n)."""
         interacting = slopes != 0
-        mean = float(law.amplitude.mean)
+        mean = np.broadcast_to(np.float64(law.amplitude.mean), slopes.shape[-1:])
         off = np.where(interacting, 1 - law.on, 1)
         lone, spectators = np.where(interacting, law.on, 0), np.where(interacting, 0, law.on * mean)
         # A group's probability of having none active stands at its first member.
@@ -49,7 +49,7 @@ class Few:
                 count = interacting[:, list(active)].sum(axis=-1)
                 none += p * (count == 0)
                 lone[:, list(active)] += (p * (count == 1))[:, None] * interacting[:, list(active)]
-                spectators[:, list(active)] += mean * (p * (count == 0))[:, None]
+                spectators[:, list(active)] += mean[list(active)] * (p * (count == 0))[:, None]
             spectators[:, members] /= np.where(none > 0, none, 1)[:, None]
             off[:, members] = 1
             off[:, members[0]] = none

@@ -21,63 +21,72 @@ from typing import Any
 
 import numpy as np
 
-from ...models import Amplitude
 from ...numerics import FloatArray
 from .blocks import BlockLaw
 from .few import Few
 from .rows import Rows, Terms, added, scaled
+from .transforms import Interval
 
 # The two-point Gauss rule on [0, 1], exact for cubic polynomials.
 GAUSS = (0.5 - sqrt(1 / 12), 0.5 + sqrt(1 / 12))
 
 
-def _interval(amplitude: Amplitude, b: FloatArray, a: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _cut(interval: Interval, b: FloatArray, a: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return start and length of {u in [low, high] : b + a u > 0}."""
-    low, high = float(amplitude.low), float(amplitude.high)
-    root, crosses = _root(amplitude, b, a)
+    low, high = interval.low, interval.high
+    root, crosses = _root(interval, b, a)
     start, end = np.where(crosses & (a > 0), root, low), np.where(crosses & (a < 0), root, high)
     on = np.where(crosses, True, b + a * (low + high) / 2 > 0)
     return start, np.where(on, end - start, 0)
 
 
-def _root(amplitude: Amplitude, b: FloatArray, a: FloatArray) -> tuple[FloatArray, Any]:
+def _root(interval: Interval, b: FloatArray, a: FloatArray) -> tuple[FloatArray, Any]:
     """Return where b + a u = 0, clipped to [low, high], and whether the quotient of a number by a larger one."""
-    low, high = float(amplitude.low), float(amplitude.high)
-    crosses = np.abs(b) < np.abs(a) * max(abs(low), abs(high))
-    return np.clip(-b / np.where(crosses, a, 1), low, high), crosses
+    crosses = np.abs(b) < np.abs(a) * interval.largest
+    return np.clip(-b / np.where(crosses, a, 1), interval.low, interval.high), crosses
 
 
-def _line(amplitude: Amplitude, b: FloatArray, a: FloatArray, cut: bool) -> Iterator[tuple[Any, Any]]:
+def _line(interval: Interval, b: FloatArray, a: FloatArray, cut: bool) -> Iterator[tuple[Any, Any]]:
     """Yield u and weights that integrate cubic polynomials over u, where b + a u > 0 if `cut`."""
-    low, high = float(amplitude.low), float(amplitude.high)
-    if amplitude.is_constant:
+    low, width = interval.low, interval.width
+    if interval.is_constant:
         yield low, 1.0 * (b + a * low > 0) if cut else np.ones(np.broadcast_shapes(b.shape, a.shape))
         return
-    start, length = (
-        _interval(amplitude, b, a) if cut else (low, np.full(np.broadcast_shapes(b.shape, a.shape), high - low))
-    )
+    whole = np.broadcast_shapes(b.shape, a.shape)
+    start, length = _cut(interval, b, a) if cut else (low, np.broadcast_to(width, whole))
+    share = length / np.where(width == 0, 1, width)
+    if not isinstance(width, float):
+        # A constant among features that vary is on or off.
+        share = np.where(width == 0, 1.0 * (b + a * low > 0) if cut else 1.0, share)
     for place in GAUSS:
-        yield start + length * place, length / (2 * (high - low))
+        yield start + length * place, share / 2
 
 
-def _plane(amplitude: Amplitude, b: FloatArray, small: FloatArray, large: FloatArray, cut: bool) -> Iterator[Any]:
+def _plane(
+    intervals: tuple[Interval, Interval], b: FloatArray, small: FloatArray, large: FloatArray, cut: bool
+) -> Iterator[Any]:
     """Yield u, v and weights that integrate quadratic polynomials, where b + small u + large v > 0 if `cut`.
 
     The integral over v is a cubic polynomial of u, between the places where an end of v's interval is cut.
     """
-    low, high = float(amplitude.low), float(amplitude.high)
-    if amplitude.is_constant or not cut:
-        for u, outer in _line(amplitude, b, small, False):
-            for v, inner in _line(amplitude, b + small * u, large, cut):
+    outer_interval, inner_interval = intervals
+    low, high, width = outer_interval.low, outer_interval.high, outer_interval.width
+    if outer_interval.is_constant or not cut:
+        for u, outer in _line(outer_interval, b, small, False):
+            for v, inner in _line(inner_interval, b + small * u, large, cut):
                 yield u, v, outer * inner
         return
-    kinks = [_root(amplitude, b + large * end, small)[0] for end in (low, high)]
+    kinks = [_root(outer_interval, b + large * end, small)[0] for end in (inner_interval.low, inner_interval.high)]
     ends: list[Any] = [low, np.minimum(*kinks), np.maximum(*kinks), high]
-    for start, end in pairwise(ends):
+    for part, (start, end) in enumerate(pairwise(ends)):
+        share = (end - start) / np.where(width == 0, 1, width)
+        if not isinstance(width, float):
+            # Of a constant all parts are one point, which counts once.
+            share = np.where(width == 0, float(part == 0), share)
         for place in GAUSS:
             u = start + (end - start) * place
-            for v, weight in _line(amplitude, b + small * u, large, True):
-                yield u, v, weight * (end - start) / (2 * (high - low))
+            for v, weight in _line(inner_interval, b + small * u, large, True):
+                yield u, v, weight * share / 2
 
 
 def simple_terms(rows: Rows, cut: bool) -> Terms:
@@ -85,7 +94,7 @@ def simple_terms(rows: Rows, cut: bool) -> Terms:
 
     R_0(0) counts as ½.
     """
-    amplitude, b, a = rows.law.amplitude, rows.offset, rows.slopes
+    interval, b, a = Interval.of(rows.law.amplitude), rows.offset, rows.slopes
     on = np.maximum(b, 0) if cut else b
     step = np.heaviside(b, 0.5) if cut else np.ones_like(b)
     square = rows.own is not None
@@ -93,7 +102,7 @@ def simple_terms(rows: Rows, cut: bool) -> Terms:
     terms: Terms = {"off none value": on * on if square else 2 * on, "off none bias": 2 * on if square else 2 * step}
     terms |= dict.fromkeys(names, 0.0)
     column = b[:, None]
-    for u, weight in _line(amplitude, column, a, cut):
+    for u, weight in _line(interval, column, a, cut):
         z = column + a * u
         value, slope = (z * z, 2 * z) if square else (2 * z, 2.0)
         terms["off one value"] = terms["off one value"] + weight * value
@@ -102,11 +111,14 @@ def simple_terms(rows: Rows, cut: bool) -> Terms:
             terms["off one slope"] = terms["off one slope"] + weight * slope * u
     if rows.own is not None:
         mine = a[rows.mine]
-        for u, weight in _line(amplitude, b, mine, cut):
+        of_own = interval.mapped(lambda ends: ends[rows.own])
+        for u, weight in _line(of_own, b, mine, cut):
             _add_on(terms, "none", weight, b + mine * u, u, None)
         own = np.broadcast_to(mine[:, None], a.shape)
         larger = np.abs(own) >= np.abs(a)
-        for first, second, weight in _plane(amplitude, column, np.where(larger, a, own), np.where(larger, own, a), cut):
+        of_own = of_own.mapped(lambda ends: ends[:, None])
+        both = interval.where(larger, of_own), of_own.where(larger, interval)
+        for first, second, weight in _plane(both, column, np.where(larger, a, own), np.where(larger, own, a), cut):
             u, v = np.where(larger, second, first), np.where(larger, first, second)
             _add_on(terms, "one", weight, column + own * u + a * v, u, v)
     return {name: np.asarray(terms[name]) for name in _names(rows)}
@@ -158,8 +170,9 @@ class _State:
             for active, p in group.patterns:
                 on = list(active)
                 inside = few.interacting[:, on]
-                chance = p * (inside.sum(axis=-1) == 1) * few.others[:, members[0]] * float(self.law.amplitude.mean)
-                besides[:, on] += (chance * (inside * single[:, on]).sum(axis=-1))[:, None]
+                chance = p * (inside.sum(axis=-1) == 1) * few.others[:, members[0]]
+                mean = np.broadcast_to(np.float64(self.law.amplitude.mean), few.spectators.shape[-1:])[on]
+                besides[:, on] += mean * (chance * (inside * single[:, on]).sum(axis=-1))[:, None]
         slopes = np.where(few.interacting, few.alone * terms[f"{state} one slope"], besides)
         return scaled(self.mass, {"value": value, "bias": bias, "slopes": slopes})
 

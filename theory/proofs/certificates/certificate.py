@@ -114,7 +114,7 @@ def certified_model(model: ToyModel, n_features: int, n_hidden: int) -> Certifie
         )
     if model.batch_shape != ():
         raise ValueError(f"model must be a single one, of batch shape (), got {model.batch_shape}; see ToyModel.take")
-    model.check_plain("a certificate", "bias", "targets", "reduction")
+    model.check_plain("a certificate", "bias", "targets", "reduction", "amplitude")
     law = model.features
     if type(law) is not IndependentFeatures:
         raise ValueError(f"certificates cover IndependentFeatures, got {type(law).__name__}")

@@ -42,7 +42,7 @@ def _ends(balls: Sequence[arb]) -> RowBox:
 
 
 def _pattern(ends: tuple[fmpq, ...], active: Features) -> Box:
-    return Box({j: ends[j] for j in active}, ends[N], fmpq(0), fmpq(1))
+    return Box.of_unit({j: ends[j] for j in active}, ends[N])
 
 
 def _increasing(rows: RowBox, active: Features, wanted: Sequence[tuple[Features, int]]) -> list[arb]:
@@ -62,7 +62,7 @@ def _at_kink(rows: RowBox, i: int, active: Features, wanted: Sequence[Features])
     others = tuple(j for j in active if j != i)
     on = []
     for ends in rows:
-        box = Box({j: ends[j] for j in others}, ends[N] + ends[i], fmpq(0), fmpq(1))
+        box = Box.of_unit({j: ends[j] for j in others}, ends[N] + ends[i])
         on.append(box.moments([((), 0)])[0])
     passes = (on[1] - on[0]).union(arb(0)) / arb(rows.low[i])
     return [between(x - passes, y + passes) for x, y in zip(least, most, strict=True)]

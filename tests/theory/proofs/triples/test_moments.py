@@ -40,7 +40,7 @@ def exact_moments(p: float, row: tuple[float, float, float], bias: float) -> lis
     for on in product((False, True), repeat=3):
         active = tuple(j for j in range(3) if on[j])
         chance = density ** len(active) * (1 - density) ** (3 - len(active))
-        box = Box({j: exact(row[j]) for j in active}, exact(bias), fmpq(0), fmpq(1))
+        box = Box.of_unit({j: exact(row[j]) for j in active}, exact(bias))
         wanted = [*((j,) for j in active), ()]
         for features, value in zip(wanted, box.moments([(features, 1) for features in wanted]), strict=True):
             found[features[0] if features else 3] += arb(chance) * value
