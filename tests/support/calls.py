@@ -289,6 +289,9 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory.minima Landscape": lambda: {"model": PAIRS},
     "theory.minima census": lambda: {"model": PAIRS, "starts": 8, "extra": None, "known": None},
     "theory.minima check_searchable": lambda: {"model": PAIR},
+    "theory.minima check_unmerged": lambda: {"name": "minima", "points": shared("minima")},
+    "theory.minima coverage": lambda: {"met": np.array([0, 0, 1, 0]), "confidence": 0.9},
+    "theory.minima Exchanges": lambda: {"model": PAIR},
     "theory.minima check_superposition": lambda: {"n_features": 2, "n_hidden": 1},
     "theory.minima descend": lambda: {
         "landscape": shared("landscape"),

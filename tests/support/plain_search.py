@@ -27,18 +27,21 @@ class PlainLoss:
 
     def __init__(self, model: ToyModel) -> None:
         """Lay out the nodes."""
-        n, amplitude = model.n_features, model.features.amplitude
-        places, shares = np.polynomial.legendre.leggauss(NODES)
-        places = amplitude.low + (amplitude.high - amplitude.low) * (places + 1) / 2
-        if amplitude.is_constant:
-            places, shares = places[:1], np.array([2.0])
+        n = model.n_features
+        nodes, shares = np.polynomial.legendre.leggauss(NODES)
+        low, high = model.features.amplitude.ends(n)
+        pairs = list(zip((nodes + 1) / 2, shares / 2, strict=True))
+        rules = [
+            [(a, 1.0)] if a == b else [(a + (b - a) * place, share) for place, share in pairs]
+            for a, b in zip(low, high, strict=True)
+        ]
         inputs, weights = [], []
         for active, chance in model.features.patterns(n):
-            for chosen in product(range(len(places)), repeat=len(active)):
+            for chosen in product(*(rules[i] for i in active)):
                 x = np.zeros(n)
-                x[list(active)] = places[list(chosen)]
+                x[list(active)] = [place for place, _ in chosen]
                 inputs.append(x)
-                weights.append(float(chance) * np.prod(shares[list(chosen)] / 2))
+                weights.append(float(chance) * np.prod([share for _, share in chosen]))
         self.inputs, self.shares = np.array(inputs), np.array(weights)
         self.model, self.importances = model, model.importances()
 

@@ -1,11 +1,12 @@
-"""Every local minimum of the exact loss: where they are searched for, and where a point is judged.
+"""Local minima of the exact loss: where they are searched for, and where a point is judged.
 
-A `landscape` is the loss over packed parameters, which all of this walks on. `starts` proposes structures, `descent`
-goes downhill by the exact Hessian in the `frames` that fix rotations, `critical_points` and `curvature` judge where it
-ends, kinks included, and `local` takes the census of it; `diagram` does so over a grid, `random_starts` where a census
-would take too long. `polishing` leads trained weights downhill, and `gradients` those that have no Hessian; `biases`
-has the best bias for given weights. `folds` says where a minimum ends in a saddle. Begin with `local`, and
-docs/minima.md for what is argued and checked:
+A `landscape` is the loss over packed parameters, which all of this walks on. `starts` and `products` propose where to
+begin, `descent` goes downhill by the exact Hessian in the `frames` that fix rotations, `search` sorts where that ends
+into classes under `exchanges` of equal features, `unseen` says how much it may have missed, `critical_points` and
+`curvature` judge, kinks included, and `local` puts the list together; `batches` and `diagram` do so over a grid,
+`random_starts` from a number of starts that is given. `polishing` leads trained weights downhill, and `gradients` those
+that have no Hessian; `biases` has the best bias for given weights. `folds` says where a minimum ends in a saddle. Begin
+with `local`, and docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
     >>> [point.phase for point in local_minima(diagram_model(2, 1, 0.1, 0.1))][:2]
@@ -14,7 +15,6 @@ docs/minima.md for what is argued and checked:
 
 from .batches import census
 from .biases import best_bias
-from .coverage import Coverage, coverage
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, flatness, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
@@ -37,6 +37,7 @@ from .parameters import pack, unpack
 from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
 from .search import SAME
+from .unseen import Coverage, coverage
 
 __all__ = [
     "CHUNK",

@@ -16,13 +16,13 @@ from ..geometry import phase
 from ..models import Amplitude, ToyModel
 from ..numerics import MOST_STARTS, FloatArray, check_count, check_flag, check_kind, check_number, check_seed
 from .batches import EXAMINED, beside_saddles, examine_all
-from .coverage import Coverage
 from .critical_points import SAME_LOSS, CriticalPoint, examine, invariants
 from .exchanges import Exchanges
 from .frames import in_frame
 from .landscape import Landscape
 from .random_starts import FoundMinimum
 from .search import SAME, Report, Search, StateClass, searched
+from .unseen import Coverage
 
 # More features would take hours.
 MAX_SEARCHED_FEATURES = 8

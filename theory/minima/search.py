@@ -1,6 +1,6 @@
 """A search for the minima of one model: descents from many starts, sorted into classes of states that are copies.
 
-Starts come in rounds of independent draws, until few further ones would lead to anything new (`coverage`); then from
+Starts come in rounds of independent draws, until few further ones would lead to anything new (`unseen`); then from
 the cheapest states by moves of features, and from starts that are spread evenly where there are few parameters.
 """
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ..geometry import dead_outputs
 from ..numerics import FloatArray
-from .coverage import Coverage, coverage
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, flatness, invariants, snap
 from .curvature import smallest_curvature
 from .descent import descend
@@ -22,6 +21,7 @@ from .exchanges import Exchanges
 from .landscape import Inputs, Landscape
 from .products import product_starts
 from .starts import chance_starts, moves, spread_starts
+from .unseen import Coverage, coverage
 
 # Endpoints closer than this in WᵀW and b (of the outputs that are on) are one state.
 SAME = 1e-6

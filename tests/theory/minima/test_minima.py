@@ -267,11 +267,6 @@ def test_weight_penalty_is_part_of_the_loss_that_is_minimised() -> None:
     [
         pytest.param(ToyModel(9, 2, IndependentFeatures(0.1)), "up to 8 features, got 9", id="nine features"),
         pytest.param(
-            ToyModel(2, 1, IndependentFeatures(0.1, amplitude="symmetric")),
-            r"amplitudes within \[0, 1\], got Amplitude\(low=-1, high=1\)",
-            id="amplitudes of both signs",
-        ),
-        pytest.param(
             ToyModel(2, 1, IndependentFeatures(0.1), activation_penalty=0.1),
             "without an activation penalty, got one",
             id="activation penalty",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tegum.theory import IndependentFeatures, OneHotFeatures, ToyModel, global_minimum, local_minima
-from tegum.theory.minima import Landscape, Minima, descend
+from tegum.theory.minima import Exchanges, Landscape, Minima, descend
 from tests.support.internals import internals
 from tests.support.plain_search import plain_minima, random_model
 
@@ -35,6 +35,7 @@ def test_combinations_come_cheapest_first_and_each_once() -> None:
 
 @pytest.mark.parametrize("n_features", [2, 3, 4])
 def test_every_output_is_on_in_most_starts(n_features: int) -> None:
+    # Behind the face: where the search starts.
     starts = internals("minima.starts")
     landscape = Landscape(ToyModel(n_features, 1, IndependentFeatures(0.1)))
     spread = starts.spread_starts(landscape, 32)
@@ -48,6 +49,7 @@ def test_every_output_is_on_in_most_starts(n_features: int) -> None:
 @pytest.mark.parametrize(("n", "m"), [(3, 2), (5, 2), (6, 3)])
 def test_products_of_figures_lose_what_their_factors_gain(n: int, m: int) -> None:
     """The table of gains from which structures are chosen is exact, as factors don't interfere."""
+    # Behind the face: starts of known shape.
     products, law = internals("minima.products"), IndependentFeatures(0.2)
     landscape = Landscape(ToyModel(n, m, law, np.linspace(1, 0.3, n)))
     made = products.product_starts(landscape)
@@ -89,6 +91,24 @@ def test_all_copies_are_those_of_the_merged() -> None:
     landscape = Landscape(model)
     for point in every:
         assert float(landscape.losses(point.parameters)) == pytest.approx(point.loss, abs=1e-14)
+
+
+def test_symmetric_amplitudes_have_the_minima_that_other_code_finds() -> None:
+    """An output of an active feature is as often negative: best biases are other ones, and so is what is off."""
+    model = ToyModel(3, 2, IndependentFeatures(0.3, amplitude="symmetric"))
+    points = local_minima(model)
+    assert points[0].loss <= lowest_elsewhere(model, 32, 0) + 1e-12
+    for point in points:
+        low, high = -np.abs(point.weights.T @ point.weights).sum(axis=-1), np.abs(point.weights.T @ point.weights)
+        off = point.bias + high.sum(axis=-1) <= 0
+        assert ("dead" in point.phase) == bool(off.any()), (point.phase, low)
+
+
+def test_amplitudes_that_differ_are_not_exchanged() -> None:
+    model = ToyModel(2, 1, IndependentFeatures(0.2, amplitude=["uniform", "constant"]))
+    assert Exchanges(model).order == 1
+    points = local_minima(model)
+    assert points[0].loss <= lowest_elsewhere(model, 16, 0) + 1e-12
 
 
 # --- Nothing is cheaper ------------------------------------------------------------------------------------------
