@@ -45,6 +45,7 @@ def shared(name: str) -> Any:
     """Return what several calls take, computed once."""
     makers: dict[str, Callable[[], Any]] = {
         "minima": lambda: of("theory", "local_minima")(PAIR),
+        "copies": lambda: of("theory", "local_minima")(PAIR, starts=8, merged=False),
         "census": lambda: of("theory.minima", "census")(PAIRS),
         "polished": lambda: of("theory", "polish")(PAIRS, W[None], B[None]),
         "diagram": lambda: of("theory.minima", "diagram_minima")([0.3, 0.5], [0.5, 1.0], starts=8),
@@ -289,7 +290,7 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     "theory.minima Landscape": lambda: {"model": PAIRS},
     "theory.minima census": lambda: {"model": PAIRS, "starts": 8, "extra": None, "known": None},
     "theory.minima check_searchable": lambda: {"model": PAIR},
-    "theory.minima check_unmerged": lambda: {"name": "minima", "points": shared("minima")},
+    "theory.minima check_unmerged": lambda: {"name": "minima", "points": shared("copies")},
     "theory.minima coverage": lambda: {"met": np.array([0, 0, 1, 0]), "confidence": 0.9},
     "theory.minima Exchanges": lambda: {"model": PAIR},
     "theory.minima check_superposition": lambda: {"n_features": 2, "n_hidden": 1},

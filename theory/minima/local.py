@@ -14,7 +14,18 @@ import numpy as np
 
 from ..geometry import phase
 from ..models import Amplitude, ToyModel
-from ..numerics import MOST_STARTS, FloatArray, check_count, check_flag, check_kind, check_number, check_seed
+from ..numerics import (
+    MOST_STARTS,
+    FloatArray,
+    check_callable,
+    check_count,
+    check_flag,
+    check_kind,
+    check_number,
+    check_seed,
+    check_text,
+    members,
+)
 from .batches import EXAMINED, beside_saddles, examine_all
 from .critical_points import SAME_LOSS, CriticalPoint, examine, invariants
 from .exchanges import Exchanges
@@ -71,8 +82,12 @@ def check_unmerged(name: str, points: Sequence[CriticalPoint]) -> None:
     Args:
         name: of the list.
         points: minima of one model.
+
+    Raises:
+        ValueError: also if `name` is no text, or `points` aren't minima.
     """
-    for point in points:
+    check_text("name", name)
+    for point in members("points", points, CriticalPoint):
         if isinstance(point, FoundMinimum) and point.copies > 1:
             alike = [other for other in points if abs(other.loss - point.loss) <= SAME_LOSS]
             if len(alike) < point.copies:
@@ -190,6 +205,7 @@ def local_minima(
     """
     of_unit, unit, unseen = _checked(model, "local_minima", unseen, starts, seed)
     check_flag("merged", merged)
+    check_callable("report", report, 1, optional=True)
     found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts, report=report)
     points = _distinct(_judged(found, 0))
     if not merged:
