@@ -54,6 +54,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/minima.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/loss.py
 
 $(STAMP): pyproject.toml constraints.txt

@@ -38,6 +38,7 @@ def minima(problem: ModelOptions, unseen: Unseen = 0.01, copies: Separately = Fa
     told = points.coverage
     if as_json:
         found = {"starts": told.draws, "unseen": told.unseen, "most_unseen": told.most_unseen}
+        found |= {"unended": points.unended if points.remark else None}
         print_json({"model": model.to_plain(), "minima": [_plain(point) for point in points], "search": found})
         return
     columns = ["phase", "loss", "weights", "bias", "gradient", "status", "hits", "copies"]
@@ -58,6 +59,8 @@ def minima(problem: ModelOptions, unseen: Unseen = 0.01, copies: Separately = Fa
         f"{told.unseen:.2g} of further ones would lead elsewhere (estimate), at most {told.most_unseen:.2g} with "
         "95 % confidence."
     )
+    if points.remark:
+        say(f"{points.remark[0].upper()}{points.remark[1:]}.")
 
 
 def _plain(point: FoundMinimum) -> dict[str, Any]:

@@ -41,6 +41,8 @@ MAX_SEARCHED_FEATURES = 8
 MAX_LISTED_FEATURES = 4
 # Shares of starts that may lead elsewhere when a search ends, and draws at which it ends all the same.
 UNSEEN, UNSEEN_BEST, MOST_DRAWS = 0.01, 0.05, 4096
+# Share of a loss by which a descent that didn't end has to be lower, for it to be told.
+LOWER = 1e-9
 # Copies of minima that are listed at most, when each is asked for by itself.
 MOST_COPIES = 10_000
 
@@ -51,19 +53,22 @@ class Minima(tuple[FoundMinimum, ...]):
     Args:
         points: the minima.
         coverage: what the independent starts of the search say of states that they didn't meet.
+        unended: the lowest loss of descents that ended at no critical point; infinite without any. Below all minima it
+            says that the loss may fall for ever as weights grow, so that none of them is the least.
     """
 
     coverage: Coverage
+    unended: float
 
-    def __new__(cls, points: Iterable[FoundMinimum], coverage: Coverage) -> Minima:
+    def __new__(cls, points: Iterable[FoundMinimum], coverage: Coverage, unended: float = np.inf) -> Minima:
         """Make the list."""
         made = super().__new__(cls, points)
-        made.coverage = coverage
+        made.coverage, made.unended = coverage, unended
         return made
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         """Return what copies are made of."""
-        return tuple(self), self.coverage
+        return tuple(self), self.coverage, self.unended
 
     def __repr__(self) -> str:
         """Return a table of them."""
@@ -73,7 +78,19 @@ class Minima(tuple[FoundMinimum, ...]):
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         found = self.coverage
         told = f"{found.draws} independent starts; {found.unseen:.2g} of further ones would lead elsewhere (estimate; "
-        return "\n".join([*lines, f"{told}at most {found.most_unseen:.2g} with 95 % confidence)"])
+        lines.append(f"{told}at most {found.most_unseen:.2g} with 95 % confidence)")
+        return "\n".join([*lines, self.remark] if self.remark else lines)
+
+    @property
+    def remark(self) -> str:
+        """What has to be said where no minimum is the least that was met; else empty."""
+        return _remark(self.unended, self)
+
+
+def _remark(unended: float, points: Sequence[CriticalPoint]) -> str:
+    if not points or not unended < points[0].loss - LOWER * points[0].loss - SAME_LOSS:
+        return ""
+    return f"descents that didn't end got down to {unended:.10g}: the loss may fall for ever as weights grow"
 
 
 def check_unmerged(name: str, points: Sequence[CriticalPoint]) -> None:
@@ -210,7 +227,7 @@ def local_minima(
     points = _distinct(_judged(found, 0))
     if not merged:
         points = _unmerged(points, found)
-    return Minima(_in_own_units(model, points, unit), found.coverage)
+    return Minima(_in_own_units(model, points, unit), found.coverage, unit**2 * found.unended)
 
 
 def global_minimum(
@@ -218,11 +235,15 @@ def global_minimum(
 ) -> FoundMinimum:
     """Return the cheapest minimum that a search finds; arguments and errors as of `local_minima`.
 
-    Only the cheapest states are judged, which takes less time than to list all minima.
+    Only the cheapest states are judged, which takes less time than to list all minima. Where descents that didn't end
+    got lower, `reason` says so: of constant amplitudes some losses fall for ever as weights grow, and no minimum is the
+    least.
     """
     of_unit, unit, unseen = _checked(model, "global_minimum", unseen, starts, seed)
     found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts)
-    return _in_own_units(model, _judged(found, 1)[:1], unit)[0]
+    (best,) = _in_own_units(model, _judged(found, 1)[:1], unit)
+    remark = _remark(unit**2 * found.unended, [best])
+    return replace(best, reason=f"{best.reason}; {remark}") if remark else best
 
 
 def _judged(found: Search, enough: int) -> list[FoundMinimum]:

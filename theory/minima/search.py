@@ -99,6 +99,8 @@ class Search:
     Attributes:
         classes: the states, in the order in which they were found.
         met: the class that each draw led to, −1 for none.
+        unended: the lowest loss of descents that ended at no critical point, infinite without any. Where losses fall
+            for ever as weights grow, as of some constant amplitudes, it is below that of all minima.
     """
 
     def __init__(self, landscape: Landscape, exchanges: Exchanges) -> None:
@@ -106,6 +108,7 @@ class Search:
         self.landscape, self.exchanges = landscape, exchanges
         self.classes: list[StateClass] = []
         self.met: list[int] = []
+        self.unended = np.inf
 
     @property
     def coverage(self) -> Coverage:
@@ -145,6 +148,8 @@ class Search:
         ends = descend(batch, starts)
         parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
         (good,) = np.nonzero(norms <= GRADIENT_TOLERANCE)
+        others = np.delete(ends.loss, good)
+        self.unended = min(self.unended, float(others.min(initial=np.inf)))
         if not len(good):
             return numbers
         parameters, losses = parameters[good], ends.loss[good]
