@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..progress import quiet
 from ..terminal import Json, ModelOptions, Stages, print_json, print_table, say, single, with_groups
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ def minima(problem: ModelOptions, unseen: Unseen = 0.01, copies: Separately = Fa
 
     model = single(problem.over(), "minima are searched for")
     with Stages() as stages:
-        report = stages.report if model.n_features >= MANY else quiet
-        points = local_minima(model, unseen=unseen, merged=not copies, report=lambda share: report("starts", share))
+        report = partial(stages.report, "starts") if model.n_features >= MANY else None
+        points = local_minima(model, unseen=unseen, merged=not copies, report=report)
     told = points.coverage
     if as_json:
-        found = {"starts": told.draws, "unseen": told.unseen, "most_unseen": told.most_unseen}
-        found |= {"unended": points.unended if points.remark else None}
+        found = {
+            **{"starts": told.draws, "unseen": told.unseen, "most_unseen": told.most_unseen},
+            "unended": points.unended if points.remark else None,
+        }
         print_json({"model": model.to_plain(), "minima": [_plain(point) for point in points], "search": found})
         return
     columns = ["phase", "loss", "weights", "bias", "gradient", "status", "hits", "copies"]

@@ -15,11 +15,12 @@ RECORDS = {
     "Account", "AlgebraicDensity", "Alignment", "Arc", "Below", "BestKnown", "BestModels", "BestPacking",
     "BoundaryCurve",
     "BoundarySegment", "Branch", "BranchDiagram", "BranchRuns", "CellProof", "CellTable", "Certificate",
-    "CertificateCheck", "Change", "Control", "CriticalPenalty", "CriticalPoint",
+    "CertificateCheck", "Change", "Control", "Coverage", "CriticalPenalty", "CriticalPoint",
     "CurvatureEstimate", "Descent", "Diagnosis", "Downhill", "DiagramCell",
     "DiagramMinima", "EnclosedMinimum", "Enclosure", "Evaluation", "Expansion", "Exponents", "Factor",
     "FinitePacking", "Flow", "Formula", "FoundMinimum", "FreePacking", "GradientNoise", "InterruptedRunError",
-    "Interval", "Inverted", "Jump", "Ledger", "Likeness", "Limit", "LinearOptimum", "LossFormula", "OneAxis",
+    "Interval", "Inverted", "Jump", "Ledger", "Likeness", "Limit", "Line", "LinearOptimum", "LossFormula", "Minima",
+    "OneAxis",
     "Packed", "PenaltyBounds", "Plateau", "Plateaus", "PhaseFactor", "Polished",
     "PolishedPoint", "PreciseMeeting", "PreciseMinimum",
     "PublishedCandidate", "Recognised", "Recorded", "Saddles", "SamplingNoise", "SharedPacking", "SpecialPoint",
@@ -29,12 +30,14 @@ RECORDS = {
 # fmt: on
 # What can't be called by itself.
 ABSTRACT = {"FeatureLaw", "DensityLaw", "Engine"}
-# A rule is a tuple for compiled code, and is checked by those who take it; `machine_code` and `Lbfgs` are tools, and
+# A rule is a tuple for compiled code, and is checked by those who take it; `machine_code`, `compiled_part` and
+# `Lbfgs` are tools, `output_errors` takes lines that the engine laid out, and
 # `replacing` is a context that `write_whole` enters. The rest are parts of readers and writers, whose doors check what
 # these are given; so does that of `engine_for` for a `MixtureEngine`.
 # fmt: off
 INNER = {
-    "MixtureEngine", "OptimiserRule", "machine_code", "Lbfgs", "replacing", "Destination", "workplace", "claimed",
+    "MixtureEngine", "OptimiserRule", "machine_code", "compiled_part", "output_errors", "Lbfgs", "replacing",
+    "Destination", "workplace", "claimed",
     "sealed", "unsealed",
     "digest_of", "row_digest", "check_digest", "check_unverified", "warn_unverified", "check_declared", "check_archive",
     "read_npz", "read_npy", "read_safetensors", "read_zarr_arrays", "tensor_types", "write_safetensors", "MovedError",

@@ -22,7 +22,7 @@ from .arrays import ArrayEngine
 from .chain_rule import ChainRule
 from .evaluation import Evaluation, Expectations
 from .large import Plain, has_large_parameters, large, scaled_where
-from .rounding import MAX_FEATURES
+from .rounding import most_compiled
 from .schedule import Pattern, Schedule, schedule
 
 # Numbers computed by one thread: about a millisecond.
@@ -31,7 +31,7 @@ NOTHING = {dimensions: np.empty((0,) * dimensions) for dimensions in (2, 3)}
 
 
 class CompiledEngine:
-    """The exact loss of one `ToyModel` of up to six features, in float64 on a CPU, penalties included.
+    """The exact loss of one `ToyModel` of up to eight features, in float64 on a CPU, penalties included.
 
     Args:
         model: what is being asked. Its batch dimensions broadcast against those of the weights.
@@ -75,7 +75,7 @@ class CompiledEngine:
     @staticmethod
     def covers(model: ToyModel, like: Array) -> bool:
         """Return whether compiled code evaluates a model with arrays like this one."""
-        if model.n_features > MAX_FEATURES:
+        if model.n_features > most_compiled(model):
             return False
         if isinstance(like, np.ndarray):
             return bool(like.dtype == np.float64)

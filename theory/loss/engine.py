@@ -35,7 +35,7 @@ from .compiled import CompiledEngine
 from .evaluation import Engine, Evaluation
 from .inverted import SpectralEngine
 from .mixed import MixtureEngine
-from .rounding import MAX_FEATURES
+from .rounding import MOST_TOGETHER
 from .summed import SummedEngine
 
 Method = Literal["auto", "enumeration", "spectral"]
@@ -62,7 +62,7 @@ def engine_for(model: ToyModel, like: Array | None = None, method: Method = "aut
     check_choice("method", method, METHODS)
     like, law = np.zeros(()) if like is None else like, model.features
     is_listed = isinstance(law, DataFeatures)
-    many = is_listed or model.n_features > MAX_FEATURES
+    many = is_listed or model.n_features > MOST_TOGETHER
     if isinstance(law, MixtureFeatures) and (many or method == "spectral"):
         return MixtureEngine(model, like, partial(engine_for, like=like, method=method))
     if method == "spectral":

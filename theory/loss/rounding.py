@@ -24,9 +24,19 @@ from ..numerics import UNIT, Array, FloatArray, as_numpy, gamma, precise_gram
 from .door import checked_parameters
 from .signed_sums import ALWAYS_DENSE, Refusal, TooManyPatternsError, interacting_patterns
 
-# Compiled code takes up to so many features: with more, most overlaps are often zero, which only the array operations
-# make use of. It goes through all their patterns.
+# Compiled code takes up to so many features, and goes through all their patterns.
 MAX_FEATURES = 8
+# With more features than this, laws of finitely many inputs are summed over, and mixtures taken apart.
+MOST_TOGETHER = 6
+
+
+def most_compiled(model: ToyModel) -> int:
+    """Return up to how many features compiled code takes a model: cubes whose low end isn't 0 have many more cells."""
+    if not model.features.has_amplitude:
+        return MOST_TOGETHER
+    low, high = model.features.amplitude.ends(model.n_features)
+    return MAX_FEATURES if bool(((low == 0) & (high > 0)).all()) else MOST_TOGETHER
+
 
 # Operations of a second moment and of the last sums.
 FEW = 12
@@ -242,6 +252,6 @@ def _extent(model: ToyModel, slopes: FloatArray) -> tuple[int, int]:
             raise TooManyPatternsError(patterns.reason)
         found.append(patterns)
     # Compiled code goes through the patterns of all features where they are few.
-    every = n if n <= MAX_FEATURES else 0
+    every = n if n <= most_compiled(model) else 0
     longest = max((len(active) for each in found for active, _ in each), default=0)
     return max(longest, every), max([*map(len, found), 2**every])

@@ -143,7 +143,6 @@ def test_a_missing_bias_is_said_and_the_best_is_beside(tegum_: Any, tmp_path: Pa
         ("--bias none", "how far noise takes weights"),
         ("--bias common", "the best bias for these weights"),
         ("--activation-penalty 0.1", "all minima"),
-        ("--amplitude symmetric", "all minima"),
     ],
 )
 def test_a_part_that_is_not_covered_refuses_no_loss(

@@ -144,7 +144,7 @@ def test_laws_that_have_no_blocks_are_enumerated_while_they_can_be() -> None:
 
 
 def test_the_engine_follows_from_model_arrays_and_method() -> None:
-    few, many = independent(6, 2), independent(7, 2)
+    few, many = independent(6, 2), independent(9, 2)
     assert isinstance(engine_for(few), CompiledEngine)
     assert isinstance(engine_for(few, torch.zeros((), dtype=torch.float64), "enumeration"), CompiledEngine)
     assert isinstance(engine_for(few, torch.zeros(()), "enumeration"), ArrayEngine)

@@ -96,7 +96,7 @@ def by_signed_sums(name: str, p: fmpq, s: fmpq, g: fmpq, beta: fmpq) -> arb:
     total = arb(0)
     for active, chance in (((), (1 - p) ** 2), ((0,), p * (1 - p)), ((1,), p * (1 - p)), ((0, 1), p * p)):
         if set(features) <= set(active):
-            box = box_balls.Box({j: (s, g)[j] for j in active}, beta, fmpq(0), fmpq(1))
+            box = box_balls.Box.of_unit({j: (s, g)[j] for j in active}, beta)
             total += arb(chance) * box.moments([(features, order)])[0] * (2 if order == 2 else 1)
     return total
 
