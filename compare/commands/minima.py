@@ -38,7 +38,9 @@ def minima(problem: ModelOptions, unseen: Unseen = 0.01, copies: Separately = Fa
     told = points.coverage
     if as_json:
         found = {
-            **{"starts": told.draws, "unseen": told.unseen, "most_unseen": told.most_unseen},
+            "starts": told.draws,
+            "unseen": told.unseen,
+            "most_unseen": told.most_unseen,
             "unended": points.unended if points.remark else None,
         }
         print_json({"model": model.to_plain(), "minima": [_plain(point) for point in points], "search": found})
