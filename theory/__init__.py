@@ -1,8 +1,8 @@
 """Exact mathematics of toy models of superposition, x' = ReLU(WᵀWx + b).
 
 A `ToyModel` says what is asked: sizes, a law of the inputs, importances, penalties. `expected_loss` integrates its loss
-exactly, `local_minima` finds every minimum, `boundary_map` the curves where they trade places, `certify` proves which
-is the global one. These names load what they need when they are first used; each folder's face has the rest:
+exactly, `local_minima` searches for its minima, `boundary_map` has the curves where they trade places, `certify` proves
+which is the global one. These names load what they need when they are first used; each folder's face has the rest:
 
     >>> from tegum.theory import IndependentFeatures, ToyModel, global_minimum
     >>> global_minimum(ToyModel(2, 1, IndependentFeatures(0.1))).phase
