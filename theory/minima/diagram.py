@@ -11,7 +11,7 @@ from ..models import Plane, ToyModel, diagram_plane
 from ..numerics import MOST_STARTS, FloatArray, Summarised, check_count, check_kind, reals
 from .batches import census
 from .critical_points import CriticalPoint
-from .local import check_searchable
+from .local import MAX_LISTED_FEATURES, MAX_SEARCHED_FEATURES, check_searchable
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64
@@ -141,6 +141,11 @@ def plane_minima(plane: Plane, x: ArrayLike, y: ArrayLike, *, starts: int = CELL
     shape = len(x), len(y)
     first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
     model = plane.at(first, second)
+    if model.n_features > MAX_LISTED_FEATURES:
+        raise ValueError(
+            f"minima over a plane are searched for up to {MAX_LISTED_FEATURES} features, got {model.n_features}: "
+            f"`local_minima` takes one model of up to {MAX_SEARCHED_FEATURES}"
+        )
     check_searchable(model)
     found = census(model, starts=starts)
     news = [True] * len(found)
