@@ -6,7 +6,7 @@ What they share, options, tables, progress and endings, is in `tegum.compare.ter
 
     >>> from tegum.compare.commands.app import COMMANDS
     >>> COMMANDS["minima"]
-    ('minima', 'Search for the local minima of the exact loss at one point.')
+    ('minima', 'Search for minima of the exact loss at one point.')
 """
 
 from .app import main

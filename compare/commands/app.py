@@ -23,7 +23,7 @@ from ..terminal import (
 # For each command its module, which is loaded when the command is asked for, and a line that fits beside its name.
 COMMANDS = {
     "diagram": ("diagram", "Compute and draw a phase diagram, every run explained."),
-    "minima": ("minima", "Search for the local minima of the exact loss at one point."),
+    "minima": ("minima", "Search for minima of the exact loss at one point."),
     "derive": ("derive", "Derive the exact loss as a formula."),
     "loss": ("loss", "Print exact loss and phase of your own weights."),
     "boundary": ("boundary", "Trace exact phase boundaries and special points."),

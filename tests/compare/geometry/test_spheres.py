@@ -67,8 +67,8 @@ def test_features_that_coincide_have_a_large_energy() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([[1.0, -1.0, 0.0]], "got 2 in 1 dimensions"),
-        ([[0.0, 0.0], [0.0, 0.0]], "got 0 in 0 dimensions"),
+        ([[1.0, -1.0, 0.0]], "got 2 in 1"),
+        ([[0.0, 0.0], [0.0, 0.0]], "got 0 in 0"),
         (np.ones((2, 2, 3)), "must have shape"),
     ],
 )
