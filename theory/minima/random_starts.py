@@ -66,7 +66,7 @@ def random_minima(
     Minima are points where the gradient vanishes. Of amplitudes that have a density the loss is smooth enough for that.
     Of listed inputs it has a kink wherever an output is 0 for one of them: upwards where x_i > 0, which no minimum lies
     on, but downwards where x_i < 0, since (x_i − max(z, 0))² begins to rise there. Minima at such kinks aren't found
-    (computed: 40 normal inputs of three features leave none of 32 starts in four of six draws).
+    (computed: 40 normal inputs of three features leave none of 32 starts in two of six draws).
 
     Args:
         model: a single model, batch shape ().
