@@ -85,9 +85,9 @@ def _model(
     path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, full: bool, as_json: bool
 ) -> None:
     """Print what is found of one model."""
-    from tegum.theory.minima import MAX_LISTED_FEATURES
+    from tegum.theory.minima import MAX_SEARCHED_FEATURES
 
-    from ..foreign import ALL_MINIMA, diagnose, minima_of_each, reading, remarks, weight_report, worked_out
+    from ..foreign import ALL_MINIMA, SEARCHED, diagnose, minima_of_each, reading, remarks, weight_report, worked_out
 
     m, n = batch.weights.shape[-2:]
     one = model if model.batch_shape == () else model.take((0,) * len(model.batch_shape))
@@ -95,9 +95,11 @@ def _model(
     with Stages() as stages:
         report = stages.report if n >= LONG else quiet
         minima, judged, left_out = None, {}, list[str]()
-        if n <= MAX_LISTED_FEATURES:
-            minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(one.take((None,))))
-            (judged,) = weight_report(one.take((None,)), W[None], b[None], tolerance=tolerance, minima=minima)
+        if n <= (MAX_SEARCHED_FEATURES if full else SEARCHED):
+            minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(one.take((None,)), report))
+            (judged,) = weight_report(
+                one.take((None,)), W[None], b[None], tolerance=tolerance, minima=minima, searched=False
+            )
         seconds = {"seconds": float("inf")} if full else {}
         found = diagnose(
             one,

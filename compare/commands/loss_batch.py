@@ -44,9 +44,7 @@ def show_batch(
     path: Path, batch: WeightBatch, model: Any, tolerance: float, out: Path | None, *, as_json: bool
 ) -> None:
     """Print an account of a batch: counts and quantiles first, and a row for each model where these are few."""
-    from tegum.theory.minima import MAX_LISTED_FEATURES
-
-    from ..foreign import batch_report, reading, remarks
+    from ..foreign import SEARCHED, batch_report, reading, remarks
 
     with Stages() as stages:
         count = batch.weights[..., 0, 0].size
@@ -68,8 +66,10 @@ def show_batch(
     else:
         console().print(f"All are in {out}." if out is not None else "--out FILE.csv, or --json, has a row for each.")
     console().print(f"Phase: overlaps |cos| and lengths up to --tolerance {tolerance:g} count as none.")
-    if batch.weights.shape[-1] > MAX_LISTED_FEATURES:
-        console().print("Minima are searched for in models of up to 4 features; each model alone is told more of.")
+    if batch.weights.shape[-1] > SEARCHED:
+        console().print(
+            f"Minima are searched for in models of up to {SEARCHED} features; each model alone is told more of."
+        )
 
 
 def _show_counts(report: dict[str, Any]) -> None:

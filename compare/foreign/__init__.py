@@ -21,7 +21,7 @@ from .diagnosis import Diagnosis, diagnose
 from .grids import foreign_diagram
 from .kinds import kind_of_file
 from .overlaps import welch_bound
-from .parts import ALL_MINIMA, worked_out
+from .parts import ALL_MINIMA, SEARCHED, worked_out
 from .provenance import reading, remarks
 from .report import QUANTILES, batch_report, minima_of_each, quantiles, weight_report
 from .slopes import KINDS, told_direction
@@ -31,6 +31,7 @@ __all__ = [
     "ALL_MINIMA",
     "KINDS",
     "QUANTILES",
+    "SEARCHED",
     "TABLE_OUTCOMES",
     "TOLERANCE",
     "Below",

@@ -11,6 +11,7 @@ from tegum.theory.minima import (
     MAX_LISTED_FEATURES,
     MAX_SEARCHED_FEATURES,
     CriticalPoint,
+    FoundMinimum,
     downhill,
     global_minimum,
     inputs_of,
@@ -21,10 +22,7 @@ from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, Summarised
 
 from ..progress import Report
-from .parts import ALL_MINIMA, has_hessian, too_long, worked_out
-
-# Features up to which the best minimum is looked for without being asked.
-SEARCHED = 6
+from .parts import ALL_MINIMA, SEARCHED, has_hessian, too_long, worked_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +110,11 @@ def best_known(
         points = minima or worked_out(ALL_MINIMA, left_out, lambda: local_minima(model))
         if points is not None:
             return BestKnown(points[0].phase, points[0].loss, "census", "the cheapest of a census (docs/minima.md)")
-    elif n <= (SEARCHED if np.isfinite(seconds) else MAX_SEARCHED_FEATURES):
-        found = worked_out("a search for the best", left_out, lambda: global_minimum(model))
+    elif minima or n <= (SEARCHED if np.isfinite(seconds) else MAX_SEARCHED_FEATURES):
+        found = worked_out("a search for the best", left_out, lambda: _found(model, minima))
         if found and (below is None or found.loss <= below.loss):
-            told = f"the cheapest that a search finds, by {found.hits} of its starts; a cheaper one may be missed"
+            by = f", by {found.hits} of its starts" if isinstance(found, FoundMinimum) else ""
+            told = f"the cheapest that a search finds{by}; a cheaper one may be missed"
             return BestKnown(found.phase, found.loss, "search", told)
         if found is not None:
             told = "the minimum below, than which a search finds nothing cheaper; a cheaper one may be missed"
@@ -125,3 +124,8 @@ def best_known(
     if below is None or below.status == "unfinished":
         return None
     return BestKnown(below.phase, below.loss, "descent", told)
+
+
+def _found(model: ToyModel, minima: tuple[CriticalPoint, ...] | None) -> CriticalPoint:
+    """Return the cheapest minimum of a search."""
+    return minima[0] if minima else global_minimum(model)

@@ -12,6 +12,9 @@ T = TypeVar("T")
 ALL_MINIMA = "all minima, and which the weights are in"
 NOISE = "how far noise takes weights from a minimum"
 BEST_BIAS = "the best bias for these weights"
+# Features up to which minima are searched for without being asked, and different models of more features than all
+# copies are listed of, each of which takes a search of its own.
+SEARCHED, MOST_SEARCHES = 6, 64
 # Parameters up to which curvatures are those of the exact Hessian, and features that it may have.
 MOST_PARAMETERS, MOST_WITH_HESSIAN = 200, 8
 # Gradients that whatever goes by them needs at least.

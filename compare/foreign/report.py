@@ -29,7 +29,7 @@ from tegum.theory.numerics import FloatArray, slices
 from ..diagrams import OUTCOMES
 from ..judgement import AT_A_SADDLE, PAPER_RECIPE, VERDICTS, Recipe, Verdicts, judge
 from ..progress import Report, quiet
-from .parts import ALL_MINIMA, BEST_BIAS, NOISE, worked_out
+from .parts import ALL_MINIMA, BEST_BIAS, MOST_SEARCHES, NOISE, SEARCHED, worked_out
 from .weights import WeightBatch
 
 # Models that are worked out together, and pairs of their features.
@@ -47,8 +47,9 @@ def weight_report(
     *,
     tolerance: float = TRAINED_TOLERANCE,
     minima: Sequence[tuple[CriticalPoint, ...]] | None = None,
+    searched: bool = True,
 ) -> list[dict[str, Any]]:
-    """Return loss, gradient norm and phase of each model, and up to four features where it is among the minima.
+    """Return loss, gradient norm and phase of each model, and up to six features where it is among the minima.
 
     Args:
         model: batch shape (K,).
@@ -57,6 +58,7 @@ def weight_report(
         recipe: how they were trained, which says how far from a minimum noise may leave them; default the paper's.
         tolerance: of the phase labels of the weights as they are.
         minima: those of each model, if they are known; models that are the same may share a tuple.
+        searched: whether they are searched for where they aren't.
 
     Returns:
         Plain values for each model, by name; "verdict" is one of `VERDICTS` and judges the weights as they are,
@@ -80,7 +82,7 @@ def weight_report(
         for loss, norm, label in zip(losses.tolist(), norms.tolist(), labels.tolist(), strict=True)
     ]
     # Minima are searched for in small models only.
-    if model.n_features <= MAX_LISTED_FEATURES:
+    if minima is not None or (searched and model.n_features <= SEARCHED):
         left_out: list[str] = []
         known = None if minima is None else [minima[k] for k in there.tolist()]
         points = known or worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(model))
@@ -110,7 +112,7 @@ def _add_places(
         ends = worked_out(ALL_MINIMA, left_out, lambda: polish(model, weights, bias))
         if ends is None:
             return
-        polished, ended_in = ends, match(points, ends)
+        polished, ended_in = ends, match(points, ends, model)
     labels = phase_labels(polished.weights, polished.bias)
     for k, row in enumerate(rows):
         row.update(_place(points[k], polished, str(labels[k]), int(ended_in[k]), k))
@@ -118,14 +120,18 @@ def _add_places(
             row.update(_verdict(points[k], verdicts, k))
 
 
-def minima_of_each(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
+def minima_of_each(model: ToyModel, report: Report = quiet) -> list[tuple[CriticalPoint, ...]]:
     """Return the minima of each model of a batch; models that are the same share one search.
+
+    Up to four features all copies of each minimum are listed, beyond one for all of them.
 
     Args:
         model: batch shape (K,).
+        report: is called with the name of a stage and the share of it that is done.
 
     Raises:
-        ValueError: if the search for all minima doesn't cover such models.
+        ValueError: if the search for all minima doesn't cover such models, or more than 64 different models have more
+            than four features.
     """
     check_searchable(model)
     (count,) = model.batch_shape
@@ -134,7 +140,19 @@ def minima_of_each(model: ToyModel) -> list[tuple[CriticalPoint, ...]]:
     parameters = np.concatenate([model.densities(), model.importances(), *rest], axis=-1)
     _, chosen, where = np.unique(parameters, axis=0, return_index=True, return_inverse=True)
     if len(chosen) == 1:
-        return [local_minima(model.take(int(chosen[0])), merged=False)] * len(parameters)
+        listed = model.n_features <= MAX_LISTED_FEATURES
+        return [local_minima(model.take(int(chosen[0])), merged=not listed)] * len(parameters)
+    if model.n_features > MAX_LISTED_FEATURES:
+        if len(chosen) > MOST_SEARCHES:
+            raise ValueError(
+                f"minima of {model.n_features} features are searched for in at most {MOST_SEARCHES} different models, "
+                f"got {len(chosen)}; models of one file with one density and one importance are one"
+            )
+        lists = []
+        for done, k in enumerate(chosen.tolist()):
+            report("minima", done / len(chosen))
+            lists.append(local_minima(model.take(k)))
+        return [lists[k] for k in where.ravel()]
     found = census(model.take(chosen))
     return [found[k] for k in where.ravel()]
 
@@ -200,14 +218,16 @@ def batch_report(
         flat = model.take(tuple(np.transpose(places)))
     weights, bias = batch.weights.reshape(count, m, n), batch.bias.reshape(count, n)
     minima, left_out = None, list[str]()
-    if n <= MAX_LISTED_FEATURES:
+    if n <= SEARCHED:
         report("minima", 0.0)
-        minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(flat))
+        minima = worked_out(ALL_MINIMA, left_out, lambda: minima_of_each(flat, report))
     rows: list[dict[str, Any]] = []
     for part in slices(count, max(min(TOGETHER, ENTRIES // n**2), 1)):
         report("models", part.start / count)
         these = None if minima is None else minima[part]
-        found = weight_report(flat.take(part), weights[part], bias[part], tolerance=tolerance, minima=these)
+        found = weight_report(
+            flat.take(part), weights[part], bias[part], tolerance=tolerance, minima=these, searched=False
+        )
         if not batch.bias_given and model.bias != "none" and n <= ENUMERATED:
             _add_best_biases(found, flat.take(part), weights[part], left_out)
         rows += found

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tegum.theory.minima import SAME_LOSS, CriticalPoint, Landscape, Polished, check_unmerged, invariants, match, polish
+from tegum.theory.minima import (
+    SAME_LOSS,
+    CriticalPoint,
+    Exchanges,
+    Landscape,
+    Polished,
+    invariants,
+    is_merged,
+    match,
+    polish,
+)
 from tegum.theory.models import ToyModel
 from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_shape, members, numbers, reals
 
@@ -77,7 +87,8 @@ def judge(
 
     Args:
         model: batch shape (K,).
-        minima: those of each run's cell, every copy of each, cheapest first; cells that are the same may share a tuple.
+        minima: those of each run's cell, cheapest first; cells that are the same may share a tuple. Of a list that has
+            one minimum for all its copies, as those of `local_minima` have, a run may be in any copy.
         weights: W, shape (K, n_hidden, n_features); rows that aren't finite are elsewhere.
         bias: b, shape (K, n_features).
         recipe: how they were trained.
@@ -95,19 +106,17 @@ def judge(
         members("minima", points, CriticalPoint, least=1)
         for points in members("minima", minima, tuple, list, count=count)
     ]
-    for cell in {id(cell): cell for cell in minima}.values():
-        check_unmerged("minima", cell)
     finite = np.asarray(np.isfinite(weights).all(axis=(-2, -1)) & np.isfinite(bias).all(axis=-1))
     weights, bias = np.where(finite[:, None, None], weights, 0.0), np.where(finite[:, None], bias, 0.0)
     landscape = Landscape(model)
     losses = landscape.losses(landscape.join(weights, bias))
-    nearest, distance = _nearest(minima, weights, bias)
+    nearest, distance = _nearest(landscape, minima, weights, bias)
     points = [cell[k] for cell, k in zip(minima, nearest, strict=True)]
     excess = losses - np.array([point.loss for point in points])
     excess_allowed, distance_allowed = _allowed(model, minima, nearest, recipe)
     inside = finite & (excess <= excess_allowed) & (distance <= distance_allowed)
     polished = polish(model, weights, bias)
-    ended_in = np.where(finite, match(minima, polished), -1)
+    ended_in = np.where(finite, match(minima, polished, model), -1)
     verdict = np.where(inside, IN, np.where(ended_in >= 0, ON_THE_WAY, ELSEWHERE)).astype(np.int8)
     saddle_loss, saddle_index = np.full(len(losses), np.nan), np.zeros(len(losses), dtype=np.int64)
     saddle_phase = [""] * len(losses)
@@ -134,18 +143,25 @@ def judge(
 
 
 def _nearest(
-    minima: Sequence[tuple[CriticalPoint, ...]], weights: FloatArray, bias: FloatArray
+    landscape: Landscape, minima: Sequence[tuple[CriticalPoint, ...]], weights: FloatArray, bias: FloatArray
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return the nearest of each run's minima in (WᵀW, b), and how far it is."""
-    own = invariants(weights, bias)
-    known: dict[int, FloatArray] = {}
-    nearest, distance = np.empty(len(own), dtype=np.int64), np.empty(len(own))
+    n, inputs = landscape.n_features, landscape.inputs
+    own = invariants(weights, bias, inputs)
+    runs: dict[int, list[int]] = {}
     for row, cell in enumerate(minima):
-        if id(cell) not in known:
-            known[id(cell)] = invariants(np.stack([p.weights for p in cell]), np.stack([p.bias for p in cell]))
-        apart = np.linalg.norm(known[id(cell)] - own[row], axis=-1)
-        nearest[row] = apart.argmin()
-        distance[row] = apart[nearest[row]]
+        runs.setdefault(id(cell), []).append(row)
+    nearest, distance = np.empty(len(own), dtype=np.int64), np.empty(len(own))
+    for rows in runs.values():
+        cell, here = minima[rows[0]], own[rows]
+        known = invariants(np.stack([p.weights for p in cell]), np.stack([p.bias for p in cell]), inputs)
+        if is_merged(cell):
+            exchanges, shape = Exchanges(landscape.model.take(rows[0])), (-1, n + 2, n)
+            apart = np.stack([exchanges.distances(one, here.reshape(shape)) for one in known.reshape(shape)], axis=-1)
+        else:
+            apart = np.linalg.norm(known - here[:, None], axis=-1)
+        nearest[rows] = apart.argmin(axis=-1)
+        distance[rows] = apart.min(axis=-1)
     return nearest, distance
 
 

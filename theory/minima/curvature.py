@@ -23,6 +23,9 @@ EACH = (slice(None), None)
 ROUNDING = 1e-13
 # Rounds, and how many of the best directions go through them; each round divides the error by about four.
 ROUNDS = ((2, None), (4, 12), (18, 1))
+# Second derivatives beyond this, relative to those in other sectors, are none, and the part of chance by which a
+# direction is then turned; see `_beside`.
+UNBOUNDED, TURN = 1e6, 1e-3
 
 
 def one_sided_hessians(landscape: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:
@@ -47,6 +50,39 @@ def one_sided_hessians(landscape: Landscape, parameters: FloatArray, directions:
 def _sectors(each: Landscape, parameters: FloatArray, directions: FloatArray) -> FloatArray:
     """Return `one_sided_hessians` on a landscape with an axis for directions."""
     return each.expand(parameters[:, None] + INFINITESIMAL * directions)[2]
+
+
+def _beside(
+    each: Landscape, parameters: FloatArray, directions: FloatArray, scale: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return `_sectors`, and the directions that they are those of: some are turned a little.
+
+    Where E[x_i] = 0, as of symmetric amplitudes, an unused output at b_i = 0 is critical. Near it the loss depends on
+    b_i over that output's slopes a, which are of second order in W: h is −4 a_ii E[x_i²] for b_i > 0, nothing for
+    b_i < 0, their mean for b_i = 0, and second derivatives grow without bound towards that. Of a direction there the
+    better side is taken, so that what comes out is the infimum.
+
+    Args:
+        each: as `_sectors`.
+        parameters: likewise.
+        directions: likewise.
+        scale: size of second derivatives at each point, shape (K,).
+    """
+    sectors = _sectors(each, parameters, directions)
+    unbounded = np.abs(sectors).max(axis=(-2, -1)) > UNBOUNDED * scale[:, None]
+    if unbounded.any():
+        chance = TURN * np.random.default_rng(2).normal(size=directions.shape)
+        best = np.full(unbounded.shape, np.inf)
+        for side in (-1, 1):
+            turned = directions + side * chance
+            turned = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
+            there = _sectors(each, parameters, turned)
+            values = np.einsum("kdi,kdij,kdj->kd", turned, there, turned)
+            better = unbounded & (values < best)
+            best = np.where(better, values, best)
+            sectors = np.where(better[..., None, None], there, sectors)
+            directions = np.where(better[..., None], turned, directions)
+    return sectors, directions
 
 
 def smallest_curvature(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -74,12 +110,13 @@ def smallest_curvature(landscape: Landscape, parameters: FloatArray) -> tuple[Fl
     kinked = np.flatnonzero(np.ptp(sectors, axis=1).max(axis=(1, 2)) > ROUNDING * scale)
     if len(kinked):
         starts = np.concatenate([np.broadcast_to(np.eye(size), (len(kinked), size, size)), vectors[kinked].mT], axis=1)
-        best[kinked], where[kinked] = _repeat(landscape.take(kinked), parameters[kinked], rotations[kinked], starts)
+        part = landscape.take(kinked)
+        best[kinked], where[kinked] = _repeat(part, parameters[kinked], rotations[kinked], scale[kinked], starts)
     return best, where
 
 
 def _repeat(
-    landscape: Landscape, parameters: FloatArray, rotations: FloatArray, starts: FloatArray
+    landscape: Landscape, parameters: FloatArray, rotations: FloatArray, scale: FloatArray, starts: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Solve H(θ + 0v) v = h v for its smallest h by repetition from ± the rows of `starts`, shape (K, D, P)."""
     directions = np.concatenate([starts, -starts], axis=1)
@@ -95,7 +132,8 @@ def _repeat(
             directions = np.take_along_axis(directions, chosen[..., None], axis=1)
         for _ in range(rounds):
             directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-            sectors = _sectors(each, parameters, directions) + rotations[:, None]
+            sectors, directions = _beside(each, parameters, directions, scale)
+            sectors = sectors + rotations[:, None]
             values = np.einsum("kdi,kdij,kdj->kd", directions, sectors, directions)
             lowest = values.argmin(axis=1)
             lower = values[points, lowest] < best

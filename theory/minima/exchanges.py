@@ -129,6 +129,31 @@ class Exchanges:
             kept *= sum(next(search.orders((*range(place), j)), None) is not None for j in range(place, n))
         return self.order // kept
 
+    def distances(self, state: FloatArray, others: FloatArray) -> FloatArray:
+        """Return how far some states are from the nearest copy of a state, by the Euclidean norm, shape (K,).
+
+        Args:
+            state: as in `relabelling`.
+            others: shape (K, n + k, n).
+
+        Raises:
+            ValueError: if shapes don't fit.
+        """
+        n = self.n_features
+        state = reals("state", state, ("k", n))
+        flat = reals("others", others, ("count", *state.shape)).reshape(-1, state.size)
+        orders = self._table
+        pairs = state[:n][orders[:, :, None], orders[:, None, :]]
+        moved = np.concatenate([pairs, state[n:, orders].swapaxes(0, 1)], axis=1).reshape(len(orders), -1)
+        # Copies have one norm: the nearest has the largest inner product.
+        nearest = (moved @ flat.T).argmax(axis=0)
+        return np.asarray(np.linalg.norm(moved[nearest] - flat, axis=-1))
+
+    @cached_property
+    def _table(self) -> NDArray[np.int64]:
+        """All relabellings, shape (order, n)."""
+        return np.array(list(self.orders()), dtype=np.int64)
+
     def orders(self) -> Iterator[Order]:
         """Yield all relabellings, the identity first."""
         return _Search(self._same_alone, self._pairs, self._pairs, self._leaves).orders(())

@@ -6,9 +6,7 @@ saddles are followed downhill, and the list says how far it can be trusted. docs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -23,17 +21,15 @@ from ..numerics import (
     check_kind,
     check_number,
     check_seed,
-    check_text,
-    members,
 )
 from .batches import EXAMINED, beside_saddles, examine_all
 from .critical_points import SAME_LOSS, CriticalPoint, examine, invariants
 from .exchanges import Exchanges
 from .frames import in_frame
 from .landscape import Landscape
+from .lists import Minima, remark_on, structure
 from .random_starts import FoundMinimum
 from .search import SAME, Report, Search, StateClass, searched
-from .unseen import Coverage
 
 # More features would take hours.
 MAX_SEARCHED_FEATURES = 8
@@ -41,77 +37,8 @@ MAX_SEARCHED_FEATURES = 8
 MAX_LISTED_FEATURES = 4
 # Shares of starts that may lead elsewhere when a search ends, and draws at which it ends all the same.
 UNSEEN, UNSEEN_BEST, MOST_DRAWS = 0.01, 0.05, 4096
-# Share of a loss by which a descent that didn't end has to be lower, for it to be told.
-LOWER = 1e-9
 # Copies of minima that are listed at most, when each is asked for by itself.
 MOST_COPIES = 10_000
-
-
-class Minima(tuple[FoundMinimum, ...]):
-    """Local minima, cheapest first, and how far the list can be trusted.
-
-    Args:
-        points: the minima.
-        coverage: what the independent starts of the search say of states that they didn't meet.
-        unended: the lowest loss of descents that ended at no critical point; infinite without any. Below all minima it
-            says that the loss may fall for ever as weights grow, so that none of them is the least.
-    """
-
-    coverage: Coverage
-    unended: float
-
-    def __new__(cls, points: Iterable[FoundMinimum], coverage: Coverage, unended: float = np.inf) -> Minima:
-        """Make the list."""
-        made = super().__new__(cls, points)
-        made.coverage, made.unended = coverage, unended
-        return made
-
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        """Return what copies are made of."""
-        return tuple(self), self.coverage, self.unended
-
-    def __repr__(self) -> str:
-        """Return a table of them."""
-        rows = [("phase", "loss", "status", "hits", "copies")]
-        rows += [(p.phase, f"{p.loss:.10g}", p.status, str(p.hits), str(p.copies)) for p in self]
-        widths = [max(len(row[k]) for row in rows) for k in range(5)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        found = self.coverage
-        told = f"{found.draws} independent starts; {found.unseen:.2g} of further ones would lead elsewhere (estimate; "
-        lines.append(f"{told}at most {found.most_unseen:.2g} with 95 % confidence)")
-        return "\n".join([*lines, self.remark] if self.remark else lines)
-
-    @property
-    def remark(self) -> str:
-        """What has to be said where no minimum is the least that was met; else empty."""
-        return _remark(self.unended, self)
-
-
-def _remark(unended: float, points: Sequence[CriticalPoint]) -> str:
-    if not points or not unended < points[0].loss - LOWER * points[0].loss - SAME_LOSS:
-        return ""
-    return f"descents that didn't end got down to {unended:.10g}: the loss may fall for ever as weights grow"
-
-
-def check_unmerged(name: str, points: Sequence[CriticalPoint]) -> None:
-    """Raise `ValueError` if a list of minima has one of them for several copies: a run in another copy isn't in it.
-
-    Args:
-        name: of the list.
-        points: minima of one model.
-
-    Raises:
-        ValueError: also if `name` is no text, or `points` aren't minima.
-    """
-    check_text("name", name)
-    for point in members("points", points, CriticalPoint):
-        if isinstance(point, FoundMinimum) and point.copies > 1:
-            alike = [other for other in points if abs(other.loss - point.loss) <= SAME_LOSS]
-            if len(alike) < point.copies:
-                raise ValueError(
-                    f"{name} must list every copy of a minimum, got {len(alike)} of {point.copies} of {point.phase}: "
-                    "`local_minima(model, merged=False)` lists them"
-                )
 
 
 def check_searchable(model: ToyModel) -> None:
@@ -242,7 +169,7 @@ def global_minimum(
     of_unit, unit, unseen = _checked(model, "global_minimum", unseen, starts, seed)
     found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts)
     (best,) = _in_own_units(model, _judged(found, 1)[:1], unit)
-    remark = _remark(unit**2 * found.unended, [best])
+    remark = remark_on(unit**2 * found.unended, [best])
     return replace(best, reason=f"{best.reason}; {remark}") if remark else best
 
 
@@ -291,7 +218,7 @@ def _distinct(points: list[FoundMinimum]) -> list[FoundMinimum]:
             k
             for k, other in enumerate(kept)
             if point.status == other.status == "degenerate"
-            and _structure(point) == _structure(other)
+            and structure(point.phase) == structure(other.phase)
             and abs(point.loss - other.loss) < SAME_LOSS
         ]
         if same:
@@ -299,11 +226,6 @@ def _distinct(points: list[FoundMinimum]) -> list[FoundMinimum]:
         else:
             kept.append(point)
     return kept
-
-
-def _structure(point: CriticalPoint) -> list[str]:
-    """Return the parts of a label, whichever features they hold."""
-    return sorted("".join(c for c in part if not c.isdigit()) for part in point.phase.split(" + "))
 
 
 def _unmerged(points: list[FoundMinimum], found: Search) -> list[FoundMinimum]:

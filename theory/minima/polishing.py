@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..geometry import phase, phase_labels
 from ..loss import checked_parameters
 from ..models import ToyModel
-from ..numerics import FloatArray, Summarised, check_kind, members, over_slices, reals
+from ..numerics import FloatArray, Summarised, check_kind, check_shape, members, over_slices, reals
 from .batches import EXAMINED
 from .critical_points import (
     ESCAPE,
@@ -27,9 +27,10 @@ from .critical_points import (
 )
 from .curvature import smallest_curvature
 from .descent import descend
+from .exchanges import Exchanges
 from .frames import distance
 from .landscape import Landscape
-from .local import check_unmerged
+from .lists import check_unmerged, is_merged, structure
 from .search import SAME
 
 # A gradient up to this share of Σ_i I_i E[x_i²] may be that of a saddle; where it is larger, a descent just stopped.
@@ -175,45 +176,87 @@ def _in_chunks(landscape: Landscape, parameters: FloatArray) -> tuple[FloatArray
     return np.concatenate([value for value, _ in parts]), np.concatenate([direction for _, direction in parts])
 
 
-def match(point_sets: Sequence[Any], polished: Polished | PolishedPoint) -> Any:
+def match(point_sets: Sequence[Any], polished: Polished | PolishedPoint, model: ToyModel | None = None) -> Any:
     """Return which of the listed minima each polished model is in, −1 for none.
 
     Args:
-        point_sets: the minima of each model's cell, in the order of `polished`, every copy of each, as `local_minima`
-            with merged=False or `random_minima` returns them; of one polished model its minima.
+        point_sets: the minima of each model's cell, in the order of `polished`; of one polished model its minima. Every
+            copy of each is listed, as by `local_minima` with merged=False or `random_minima`, or `model` is given.
         polished: what `polish` returned, of a line of models or of one.
+        model: what was polished, batch shape (K,) or (): a minimum then stands for its copies under the relabellings
+            that leave the model as it is, as in the lists of `local_minima`.
 
     Returns:
         Indices into the minima, shape (K,), or one. Minima with an output that is off are manifolds; being in one
-        means the same label and loss.
+        means the same label (up to relabellings, if these count) and loss.
 
     Raises:
-        ValueError: if arguments aren't of these kinds, or a list has one of several copies of a minimum.
+        ValueError: if arguments aren't of these kinds, or a list has one of several copies of a minimum and the model
+            isn't given.
     """
+    if model is not None:
+        check_kind("model", model, ToyModel)
     if isinstance(polished, PolishedPoint):
         minimum = np.array([polished.status in ("minimum", "degenerate")])
         names = "weights", "bias", "loss", "gradient_norm", "escapes", "moved", "curvature"
         line = {name: np.array([getattr(polished, name)]) for name in names}
-        return int(match([point_sets], Polished(**line, minimum=minimum))[0])
+        if model is not None and model.batch_shape == ():
+            model = model.take((None,))
+        return int(match([point_sets], Polished(**line, minimum=minimum), model)[0])
     check_kind("polished", polished, Polished)
     point_sets = [
         members("point_sets", points, CriticalPoint)
         for points in members("point_sets", point_sets, tuple, list, count=len(polished.loss))
     ]
-    for points in {id(points): points for points in point_sets}.values():
-        check_unmerged("point_sets", points)
+    if model is not None:
+        check_shape("model", model.batch_shape, polished.loss.shape)
     found = np.full(len(polished.loss), -1, dtype=np.int64)
-    for k in map(int, np.flatnonzero(polished.minimum)):
-        for index, point in enumerate(point_sets[k]):
-            if abs(point.loss - polished.loss[k]) > SAME_LOSS:
-                continue
-            if point.status == "degenerate":
-                same = point.phase == phase(polished.weights[k], polished.bias[k], inputs=point.inputs)
+    for points, rows in _by_list(point_sets):
+        exchanges = None
+        if is_merged(points):
+            if model is None:
+                check_unmerged("point_sets", points)
             else:
-                pair = np.stack([point.weights, polished.weights[k]]), np.stack([point.bias, polished.bias[k]])
-                theirs, own = invariants(*pair, point.inputs)
-                same = bool(np.abs(theirs - own).max() < 10 * SAME)
-            if same:
-                found[k] = index
-                break
+                exchanges = Exchanges(model.take(rows[0]))
+        for k in rows:
+            if polished.minimum[k]:
+                found[k] = _place(points, polished, k, exchanges)
     return found
+
+
+def _by_list(point_sets: list[tuple[CriticalPoint, ...]]) -> list[tuple[tuple[CriticalPoint, ...], list[int]]]:
+    """Return each of the lists once, with the numbers of those who share it."""
+    rows: dict[int, list[int]] = {}
+    for k, points in enumerate(point_sets):
+        rows.setdefault(id(points), []).append(k)
+    return [(point_sets[places[0]], places) for places in rows.values()]
+
+
+def _place(points: tuple[CriticalPoint, ...], polished: Polished, k: int, exchanges: Exchanges | None) -> int:
+    """Return which of some minima model k is in, −1 for none.
+
+    Args:
+        points: the minima.
+        polished: where models end.
+        k: which.
+        exchanges: relabellings under which a minimum has copies that aren't listed.
+    """
+    W, b = polished.weights[k], polished.bias[k]
+    for index, point in enumerate(points):
+        if abs(point.loss - polished.loss[k]) > SAME_LOSS:
+            continue
+        if point.status == "degenerate":
+            label = phase(W, b, inputs=point.inputs)
+            same = point.phase == label
+            if exchanges is not None:
+                same = structure(point.phase) == structure(label)
+        else:
+            pair = np.stack([point.weights, W]), np.stack([point.bias, b])
+            theirs, own = invariants(*pair, point.inputs)
+            same = bool(np.abs(theirs - own).max() < 10 * SAME)
+            if exchanges is not None and not same:
+                shape = len(b) + 2, len(b)
+                same = exchanges.relabelling(theirs.reshape(shape), own.reshape(shape), 10 * SAME) is not None
+        if same:
+            return index
+    return -1

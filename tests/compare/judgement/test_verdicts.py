@@ -12,8 +12,8 @@ from tegum.compare.diagrams import DiagramSettings
 from tegum.compare.judgement import AT_A_SADDLE, ELSEWHERE, IN, ON_THE_WAY, Recipe, Verdicts, judge
 from tegum.empirical.runs import Optimisation
 from tegum.empirical.training import train
-from tegum.theory import CriticalPoint, ToyModel, diagram_model, local_minima
-from tegum.theory.minima import Landscape
+from tegum.theory import CriticalPoint, IndependentFeatures, ToyModel, diagram_model, local_minima
+from tegum.theory.minima import FoundMinimum, Landscape
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
@@ -277,3 +277,54 @@ def test_a_recipe_without_prediction_is_refused(pair: tuple[ToyModel, tuple[Crit
 def test_verdicts_are_words() -> None:
     words = ("in", "on the way", "at a saddle", "elsewhere")
     assert tuple(verdicts.VERDICTS[k] for k in (IN, ON_THE_WAY, AT_A_SADDLE, ELSEWHERE)) == words
+
+
+@pytest.fixture(scope="module")
+def five() -> tuple[ToyModel, tuple[CriticalPoint, ...]]:
+    model = ToyModel(5, 2, IndependentFeatures(0.1), [1.0, 1.0, 1.0, 1.0, 0.5])
+    return model, local_minima(model, starts=32)
+
+
+def test_every_copy_is_in_the_minimum_that_stands_for_it(five: tuple[ToyModel, tuple[CriticalPoint, ...]]) -> None:
+    model, points = five
+    assert max(point.copies for point in points if isinstance(point, FoundMinimum)) > 1
+    weights, bias = stacked(points)
+    order, turn = [2, 0, 3, 1, 4], np.array([[0.6, -0.8], [0.8, 0.6]])
+    found = judged(model, points, turn @ weights[:, :, order], bias[:, order], EXACT)
+    np.testing.assert_array_equal(found.verdict, IN)
+    # Another of the same loss and shape may be beside: the minimum itself is.
+    gaps = [points[k].loss - point.loss for k, point in zip(found.nearest, points, strict=True)]
+    np.testing.assert_allclose(gaps, 0, atol=1e-10)
+    assert found.distance.max() < 1e-7
+    assert (found.ended_in >= 0).all()
+
+
+def test_what_no_relabelling_of_equal_features_makes_is_in_no_copy(
+    five: tuple[ToyModel, tuple[CriticalPoint, ...]],
+) -> None:
+    """The last feature is less important: in the place of another it makes another state, and no minimum."""
+    model, points = five
+    best = points[0]
+    order = next(
+        order
+        for order in ([4, 1, 2, 3, 0], [0, 4, 2, 3, 1], [0, 1, 4, 3, 2], [0, 1, 2, 4, 3])
+        if np.abs(best.weights[:, order].T @ best.weights[:, order] - best.weights.T @ best.weights).max() > 0.1
+    )
+    found = judged(model, points, best.weights[None][..., order], best.bias[None][..., order], EXACT)
+    assert found.verdict[0] != IN
+    assert found.distance[0] > 1e-3
+
+
+def test_lists_of_all_copies_and_of_one_give_the_same_verdicts() -> None:
+    model = diagram_model(3, 2, 0.3, 0.5)
+    merged, every = local_minima(model), local_minima(model, merged=False)
+    assert len(merged) < len(every)
+    rng = np.random.default_rng(0)
+    starts = [every[k % len(every)] for k in range(12)]
+    noise = np.array([0, 1e-5, 0.2])[np.arange(12) % 3]
+    weights, bias = stacked(tuple(starts))
+    weights = weights + noise[:, None, None] * rng.normal(size=weights.shape)
+    one, all_of_them = (judged(model, points, weights, bias) for points in (merged, every))
+    np.testing.assert_array_equal(one.verdict, all_of_them.verdict)
+    np.testing.assert_allclose(one.distance, all_of_them.distance, atol=1e-9)
+    np.testing.assert_array_equal(one.ended_in >= 0, all_of_them.ended_in >= 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from tegum.theory import ToyModel, diagram_model, loss_hessian
+from tegum.theory import IndependentFeatures, ToyModel, diagram_model, loss_hessian
 from tegum.theory.minima import Landscape, descend, unpack
 from tegum.theory.numerics import FloatArray
 from tests.support.internals import internals
@@ -178,3 +178,23 @@ def test_the_smallest_curvature_at_a_kink_is_attained_and_not_undercut(ratio: fl
     for probe in np.random.default_rng(0).normal(size=(PROBES, 4)):
         v = probe / np.linalg.norm(probe)
         assert v @ hessian_ahead(model, theta, v) @ v >= value - tolerance("eigenvalue")
+
+
+def test_second_derivatives_without_bound_are_turned_away_from() -> None:
+    """Where E[x] = 0 an unused output at bias 0 is critical, and its loss depends on b over slopes of second order."""
+    model = ToyModel(3, 2, IndependentFeatures(0.3, amplitude="symmetric"))
+    s = np.sqrt(0.5)
+    theta = np.array([0, s, -s, 0, 0, 0, 0, 0, 0], dtype=float)
+    landscape = Landscape(model).take((None,))
+    assert np.linalg.norm(landscape.gradients(theta[None])) < 1e-15
+    value, direction = smallest(model, theta)
+    # -4 E[x²], along the weight that nothing uses, from the side on which its output is on.
+    assert value == pytest.approx(-0.4, rel=1e-2)
+    assert abs(direction[3]) == pytest.approx(1, abs=1e-2)
+    # The loss itself, at steps at which rounding is far below what is of second order.
+    steps = np.array([1e-3, 3e-4])
+    along = landscape.take((0, None)).take(np.zeros(2, dtype=int))
+    for bias, expected in ((0.03, -0.4), (0.0, -0.2), (-0.03, 0.0)):
+        direction = np.array([0, 0, 0, 1, 0, 0, bias, 0, 0])
+        rise = along.losses(theta + steps[:, None] * direction) - landscape.losses(theta[None])
+        np.testing.assert_allclose(2 * rise / steps**2, expected, atol=1e-2)

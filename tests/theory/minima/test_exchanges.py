@@ -93,3 +93,14 @@ def test_a_polygon_has_as_many_copies_as_orders_up_to_turns_and_mirrors() -> Non
 def test_a_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="single model"):
         Exchanges(ToyModel(3, 2, IndependentFeatures([[0.1], [0.2]])))
+
+
+def test_the_nearest_copy_is_that_of_all_tried_one_by_one(model: ToyModel) -> None:
+    exchanges, rng = Exchanges(model), np.random.default_rng(2)
+    state = _state(rng.normal(size=(2, 4)), rng.normal(size=4))
+    others = np.stack([_state(rng.normal(size=(2, 4)), rng.normal(size=4)) for _ in range(5)])
+    orders = list(exchanges.orders())
+    copies = np.stack([np.concatenate([state[:4][np.ix_(o, o)], state[4:][:, o]]) for o in map(list, orders)])
+    every = np.linalg.norm((copies[:, None] - others).reshape(len(copies), 5, -1), axis=-1)
+    np.testing.assert_allclose(exchanges.distances(state, others), every.min(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(exchanges.distances(state, copies), 0, atol=1e-12)

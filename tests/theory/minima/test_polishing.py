@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tegum.theory import IndependentFeatures, ToyModel, local_minima, polish
-from tegum.theory.minima import CriticalPoint, PolishedPoint, match, random_minima
+from tegum.theory.minima import CriticalPoint, FoundMinimum, PolishedPoint, match, random_minima
 from tegum.theory.models import DataFeatures
 
 MODEL = ToyModel(2, 1, IndependentFeatures(0.1))
@@ -93,3 +93,16 @@ def test_minima_at_kinks_of_listed_inputs_are_said_not_to_be_found() -> None:
         random_minima(listed(inputs), starts=8)
     # Without negative entries no minimum lies on a kink.
     assert random_minima(listed(np.abs(inputs)), starts=8)[0].gradient_norm < 1e-11
+
+
+def test_a_minimum_stands_for_its_copies_if_the_model_is_given() -> None:
+    model = ToyModel(4, 2, IndependentFeatures(0.1), [1.0, 1.0, 1.0, 0.5])
+    points = local_minima(model, starts=32)
+    k = next(k for k, point in enumerate(points) if isinstance(point, FoundMinimum) and point.copies > 1)
+    order = [1, 2, 0, 3]
+    line = polish(model, points[k].weights[None][..., order], points[k].bias[None][..., order])
+    assert points[int(match([points], line, model.take((None,)))[0])].loss == pytest.approx(points[k].loss, abs=1e-12)
+    one = polish(model, points[k].weights[:, order], points[k].bias[order])
+    assert match(points, one, model) == match([points], line, model.take((None,)))[0]
+    with pytest.raises(ValueError, match="must list every copy of a minimum"):
+        match([points], line)
