@@ -240,12 +240,12 @@ def seed_diagram(n_features: int = 2, n_hidden: int = 1, *, plane: Plane | None 
     usual = diagram_plane(n_features, n_hidden)
     x, y = _seeds(usual.x), np.union1d(_seeds(usual.y), [*NEARLY_EQUAL, *(1 / r for r in NEARLY_EQUAL)])
     if plane is None:
-        return plane_minima(usual, x, y)
+        return plane_minima(usual, x, y, merged=False)
     seeds = [_seeds(axis) for axis in (plane.x, plane.y)]
     if plane.names == usual.names and _within(usual.x, plane.x) and _within(usual.y, plane.y):
         # As fine as usual where the usual ranges are.
         seeds = [np.union1d(*both) for both in zip(seeds, (x, y), strict=True)]
-    return plane_minima(plane, *seeds)
+    return plane_minima(plane, *seeds, merged=False)
 
 
 def _within(one: PlaneAxis, other: PlaneAxis) -> bool:

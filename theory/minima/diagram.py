@@ -1,4 +1,8 @@
-"""The theory side of a phase diagram: the minima of every cell of a grid over a plane of models."""
+"""The theory side of a phase diagram: the minima of every cell of a grid over a plane of models.
+
+Up to three features every copy of each minimum is listed, by a census of each cell (`batches`); beyond, one for all its
+copies under relabellings of equal features, by searches and continuation (`grids`).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..models import Plane, ToyModel, diagram_plane
-from ..numerics import MOST_STARTS, FloatArray, Summarised, check_count, check_kind, reals
+from ..numerics import MOST_STARTS, FloatArray, Summarised, check_callable, check_count, check_flag, check_kind, reals
 from .batches import census
 from .critical_points import CriticalPoint
+from .grids import grid_minima
 from .local import MAX_LISTED_FEATURES, MAX_SEARCHED_FEATURES, check_searchable
+from .search import Report
+from .unseen import Coverage
 
 # Weight matrices to start from in each cell. Few, because neighbours hand on their minima.
 CELL_STARTS = 64
+# Features up to which a diagram lists every copy unless asked otherwise, and most features of one.
+ALL_COPIES, MOST_ON_A_PLANE = 3, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +35,15 @@ class DiagramMinima(Summarised):
         x: values of its first parameter, ascending, shape (X,).
         y: values of its second parameter, ascending, shape (Y,).
         minima: minima of cell (i, j), cheapest first, as minima[i][j].
+        coverage: what the searches say of states that they didn't meet, of the searched cell that can be trusted least;
+            None of a census.
     """
 
     plane: Plane
     x: FloatArray
     y: FloatArray
     minima: list[list[tuple[CriticalPoint, ...]]]
+    coverage: Coverage | None = None
 
     @property
     def n_features(self) -> int:
@@ -89,19 +101,22 @@ def diagram_minima(
     *,
     n_features: int = 2,
     n_hidden: int = 1,
-    starts: int = CELL_STARTS,
+    starts: int | None = None,
+    report: Report | None = None,
 ) -> DiagramMinima:
-    """Find all local minima in every cell of a phase diagram.
+    """Find the local minima in every cell of a phase diagram.
 
-    Each cell gets a census of its own; then minima of neighbouring cells that it doesn't list are followed into it,
-    from cell to cell as far as they go, so that a minimum with a small basin needs to be found only once.
+    Each cell gets a census of its own, beyond three features every fourth; then minima of neighbouring cells that it
+    doesn't list are followed into it, from cell to cell as far as they go, so that a minimum with a small basin needs
+    to be found only once.
 
     Args:
         density: grid of 1 − S in (0, 1], ascending.
         importance: grid of the last feature's importance against the others', ascending.
         n_features: number of features n.
         n_hidden: number of hidden dimensions m < n.
-        starts: weight matrices to start from in each cell, a power of two.
+        starts: see `plane_minima`.
+        report: is called with the share of the work that is done.
 
     Returns:
         The minima of all cells.
@@ -109,31 +124,47 @@ def diagram_minima(
     Raises:
         ValueError: if a grid isn't ascending, a value is out of range, or n_hidden ≥ n_features.
     """
-    check_count("starts", starts, 1, MOST_STARTS)
     check_superposition(n_features, n_hidden)
     density, importance = _axis("density", density), _axis("importance", importance)
     plane = diagram_plane(n_features, n_hidden, _ends(density), _ends(importance))
-    return plane_minima(plane, density, importance, starts=starts)
+    return plane_minima(plane, density, importance, starts=starts, report=report)
 
 
 def _ends(values: FloatArray) -> tuple[float, float]:
     return float(values[0]), float(values[-1])
 
 
-def plane_minima(plane: Plane, x: ArrayLike, y: ArrayLike, *, starts: int = CELL_STARTS) -> DiagramMinima:
-    """Find all local minima in every cell of a grid over any plane of models, by the method of `diagram_minima`.
+def plane_minima(
+    plane: Plane,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    starts: int | None = None,
+    merged: bool | None = None,
+    report: Report | None = None,
+) -> DiagramMinima:
+    """Find the local minima in every cell of a grid over any plane of models, by the method of `diagram_minima`.
 
     Args:
-        plane: of models.
+        plane: of models of at most six features.
         x: values of its first parameter, ascending, shape (X,).
         y: values of its second parameter, ascending, shape (Y,).
-        starts: weight matrices to start from in each cell, a power of two.
+        starts: weight matrices to start from in each cell, a power of two, default 64; of minima that stand for their
+            copies the independent starts in every fourth cell, default as many as `local_minima` takes until few would
+            lead elsewhere.
+        merged: whether a minimum stands for all its copies under relabellings of equal features; else each of them is
+            listed, which is possible up to four features. Default: beyond three features.
+        report: is called with the share of the work that is done.
 
     Raises:
         ValueError: if a grid isn't ascending, or minima of such models aren't searched for (`local_minima`).
     """
     check_kind("plane", plane, Plane)
-    check_count("starts", starts, 1, MOST_STARTS)
+    if starts is not None:
+        check_count("starts", starts, 1, MOST_STARTS)
+    if merged is not None:
+        check_flag("merged", merged)
+    check_callable("report", report, 1, optional=True)
     x, y = (
         _axis(f"{letter}, the {axis.name},", values, *(axis.domain or ()))
         for letter, axis, values in (("x", plane.x, x), ("y", plane.y, y))
@@ -141,13 +172,20 @@ def plane_minima(plane: Plane, x: ArrayLike, y: ArrayLike, *, starts: int = CELL
     shape = len(x), len(y)
     first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
     model = plane.at(first, second)
-    if model.n_features > MAX_LISTED_FEATURES:
+    merged = model.n_features > ALL_COPIES if merged is None else merged
+    most = MOST_ON_A_PLANE if merged else MAX_LISTED_FEATURES
+    if model.n_features > most:
+        kind = "" if merged else ", every copy of each,"
         raise ValueError(
-            f"minima over a plane are searched for up to {MAX_LISTED_FEATURES} features, got {model.n_features}: "
+            f"minima over a plane{kind} are searched for up to {most} features, got {model.n_features}: "
             f"`local_minima` takes one model of up to {MAX_SEARCHED_FEATURES}"
         )
     check_searchable(model)
-    found = census(model, starts=starts)
+    if merged:
+        cells = np.arange(len(first)).reshape(shape)
+        grid = grid_minima(model.take(cells), starts=starts, report=report)
+        return DiagramMinima(plane, x, y, [list(row) for row in grid.minima], grid.coverage)
+    found = census(model, starts=CELL_STARTS if starts is None else starts)
     news = [True] * len(found)
     while any(news):
         extra = [_from_neighbours(found, news, k, shape) for k in range(len(found))]

@@ -151,7 +151,7 @@ def local_minima(
     check_flag("merged", merged)
     check_callable("report", report, 1, optional=True)
     found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts, report=report)
-    points = _distinct(_judged(found, 0))
+    points = distinct(_judged(found, 0))
     if not merged:
         points = _unmerged(points, found)
     return Minima(_in_own_units(model, points, unit), found.coverage, unit**2 * found.unended)
@@ -196,11 +196,11 @@ def _judged(found: Search, enough: int) -> list[FoundMinimum]:
         places = np.stack([found.classes[k].parameters for k in left])
         ((points, directions),) = examine_all(landscape, [places])
         for k, point in zip(left, points, strict=True):
-            judged[k] = None if point.status == "saddle" else _found(point, found.classes[k], found.exchanges)
+            judged[k] = None if point.status == "saddle" else found_minimum(point, found.classes[k], found.exchanges)
         found.descend(beside_saddles(landscape, points, directions))
 
 
-def _found(point: CriticalPoint, one: StateClass, exchanges: Exchanges) -> FoundMinimum:
+def found_minimum(point: CriticalPoint, one: StateClass, exchanges: Exchanges) -> FoundMinimum:
     return FoundMinimum(**vars(point), hits=one.hits, copies=exchanges.copies(_fixed(one.state), SAME))
 
 
@@ -210,7 +210,7 @@ def _fixed(state: FloatArray) -> FloatArray:
     return np.where(off[None] & (np.arange(len(state)) < len(state) - 1)[:, None], 0.0, state)
 
 
-def _distinct(points: list[FoundMinimum]) -> list[FoundMinimum]:
+def distinct(points: list[FoundMinimum]) -> list[FoundMinimum]:
     """Return the minima without further points of a manifold that is flat."""
     kept: list[FoundMinimum] = []
     for point in points:

@@ -141,18 +141,28 @@ class Search:
         Args:
             starts: packed, shape (K, P).
         """
-        numbers = np.full(len(starts), -1, dtype=np.int64)
         if not len(starts):
-            return numbers
+            return np.empty(0, dtype=np.int64)
         batch = self._batch(len(starts))
         ends = descend(batch, starts)
         parameters, norms = snap(batch, ends.parameters, ends.gradient_norm)
+        return self.enter(parameters, ends.loss, norms)
+
+    def enter(self, parameters: FloatArray, losses: FloatArray, norms: FloatArray) -> NDArray[np.int64]:
+        """Return the class of each end of a descent, −1 where it is no critical point.
+
+        Args:
+            parameters: packed, in their frames and snapped to exact zeros, shape (K, P).
+            losses: shape (K,).
+            norms: of the gradients, shape (K,).
+        """
+        numbers = np.full(len(parameters), -1, dtype=np.int64)
         (good,) = np.nonzero(norms <= GRADIENT_TOLERANCE)
-        others = np.delete(ends.loss, good)
+        others = np.delete(losses, good)
         self.unended = min(self.unended, float(others.min(initial=np.inf)))
         if not len(good):
             return numbers
-        parameters, losses = parameters[good], ends.loss[good]
+        parameters, losses = parameters[good], losses[good]
         weights, bias = self.landscape.split(parameters)
         inputs = self.landscape.inputs
         features, safe = invariants(weights, bias, inputs), margins(weights, bias, inputs)

@@ -1,0 +1,266 @@
+"""Where the cheapest phase changes between neighbouring cells of a grid, located on the line that joins them.
+
+A curve is traced where its equations are known (`curves`); from four features on there are too many pairs of states for
+that, and only the optimum's boundaries are asked for. Each pair of neighbouring cells with different cheapest phases
+has a change between them. It is narrowed down by bisection, in which every minimum of both cells is followed to the
+place in the middle, so that a third phase that is the cheapest in between is met as well. Where the phases of both
+sides are minima at both ends of what is left, they coexist, the change is first order, and it is where their losses are
+equal: a root of one function. Where they aren't, however close the ends are, one has turned into the other, and the
+change is continuous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import phase, relabelled
+from ..minima import SAME_LOSS, CriticalPoint, DiagramMinima, Exchanges, Landscape, descend, invariants, snap
+from ..models import Plane
+from ..numerics import FloatArray, Summarised, check_callable, check_kind
+
+# Bisections at most, of which the first follow all minima of both cells; then the cheapest of both sides.
+MOST_BISECTIONS, FOLLOWED = 32, 6
+# Bisections from one look for coexistence to the next.
+LOOKS = 4
+# Changes in the middle of others that are followed up.
+DEEPEST = 6
+# A jump of (WᵀW, b) up to this, over what is left of a line, is none.
+CONTINUOUS = 2e-2
+# Precision of a place along a line, as a share of it.
+PRECISION = 1e-13
+# Distance from an edge of the plane, in positions, that is none.
+EDGE = 1e-9
+KINDS = ("first order", "continuous", "unresolved")
+
+
+@dataclass(frozen=True, eq=False)
+class Crossing(Summarised):
+    """A change of the cheapest phase on the line between two neighbouring cells.
+
+    Attributes:
+        x: value of the plane's first parameter.
+        y: value of its second parameter.
+        phases: labels on both sides, sorted, up to exchanges of equal features.
+        kind: "first order" if both are minima around it, "continuous" if one turns into the other, "unresolved" if
+            neither is seen: the states differ, and one of them is no minimum on the other side, however close.
+        loss: exact loss there.
+        jump: of (WᵀW, b) between the two states, in the relabelling of equal features in which it is least.
+        residual: difference of the two losses.
+        error: of the place, in the plane's positions (logarithms on log axes): the rest of the bisection, or rounding
+            of both losses over the slope of their difference. An estimate.
+        states: packed parameters on both sides, in the order of `phases`, shape (2, P).
+        between: the two cells, as (i, j).
+    """
+
+    x: float
+    y: float
+    phases: tuple[str, str]
+    kind: str
+    loss: float
+    jump: float
+    residual: float
+    error: float
+    states: FloatArray
+    between: tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """The cheapest state that is known at a place along a line."""
+
+    place: float
+    parameters: FloatArray
+    loss: float
+    label: str
+
+
+class Labels:
+    """Labels of the states of a plane, up to exchanges of equal features."""
+
+    def __init__(self, plane: Plane) -> None:
+        """Take the plane's exchanges."""
+        assert plane.exchanges is not None
+        self._orders = plane.exchanges.tolist()
+        self._known: dict[str, str] = {}
+
+    def __call__(self, label: str) -> str:
+        """Return a label, of all copies the first in alphabetical order."""
+        if label not in self._known:
+            self._known[label] = min(relabelled(label, order) for order in self._orders)
+        return self._known[label]
+
+    def cheapest(self, points: Sequence[CriticalPoint]) -> CriticalPoint:
+        """Return the cheapest of some minima, of several that cost the same the first by name."""
+        return min((p for p in points if p.loss <= points[0].loss + SAME_LOSS), key=lambda p: self(p.phase))
+
+
+def grid_crossings(diagram: DiagramMinima, *, report: Callable[[float], None] | None = None) -> tuple[Crossing, ...]:
+    """Return every change of the cheapest phase between neighbouring cells.
+
+    Changes are between phases up to exchanges of equal features. What lies between two cells whose cheapest phases are
+    the same isn't looked at.
+
+    Args:
+        diagram: minima of a grid over any plane, of which each may stand for its copies.
+        report: is called with the share of the lines that is done.
+
+    Raises:
+        ValueError: if an argument is something else.
+
+    Example:
+        >>> from tegum.theory.minima import diagram_minima
+        >>> found = grid_crossings(diagram_minima([0.3, 0.5], [0.3, 0.35], starts=16))
+        >>> [(c.phases, c.kind, round(c.x, 6)) for c in found if c.y == 0.3]
+        [(('axis(1) + drop(2)', 'digon(1,2)'), 'first order', 0.404388)]
+    """
+    check_kind("diagram", diagram, DiagramMinima)
+    check_callable("report", report, 1, optional=True)
+    labels, found = Labels(diagram.plane), list[Crossing]()
+    lines = [
+        ((i, j), other)
+        for i in range(len(diagram.x))
+        for j in range(len(diagram.y))
+        for other in ((i + 1, j), (i, j + 1))
+        if other[0] < len(diagram.x) and other[1] < len(diagram.y)
+    ]
+    best = {at: labels.cheapest(diagram.minima[at[0]][at[1]]) for line in lines for at in line}
+    changed = [line for line in lines if labels(best[line[0]].phase) != labels(best[line[1]].phase)]
+    for done, line in enumerate(changed):
+        if report is not None:
+            report(done / len(changed))
+        found += _Line(diagram, labels, line, (best[line[0]], best[line[1]])).crossings()
+    return tuple(one for one in found if not _is_tie_at_the_edge(diagram, one))
+
+
+def _is_tie_at_the_edge(diagram: DiagramMinima, found: Crossing) -> bool:
+    """Return whether two phases cost the same all along an edge of the plane, as at density 1, and nothing changes."""
+    (i, j), (k, _) = found.between
+    axis, value = (diagram.plane.x, found.x) if i != k else (diagram.plane.y, found.y)
+    ends = axis.position([axis.low, axis.high])
+    return bool(np.abs(axis.position(value) - ends).min() <= EDGE)
+
+
+class _Line:
+    """The line between two cells, in positions of the plane, from 0 to 1."""
+
+    def __init__(
+        self,
+        diagram: DiagramMinima,
+        labels: Labels,
+        between: tuple[tuple[int, int], tuple[int, int]],
+        best: tuple[CriticalPoint, CriticalPoint],
+    ) -> None:
+        self.plane, self.labels, self.between = diagram.plane, labels, between
+        cells = [diagram.minima[i][j] for i, j in between]
+        self.ends = np.stack([self.plane.position(diagram.x[i], diagram.y[j]) for i, j in between])
+        self.known = np.stack([point.parameters for cell in cells for point in cell])
+        self.sides = [
+            _State(float(k), point.parameters, point.loss, labels(point.phase)) for k, point in enumerate(best)
+        ]
+        self.length = float(np.linalg.norm(self.ends[1] - self.ends[0]))
+
+    def crossings(self) -> list[Crossing]:
+        return self._between(*self.sides, DEEPEST)
+
+    def _landscape(self, place: float) -> Landscape:
+        q = self.ends[0] + place * (self.ends[1] - self.ends[0])
+        return Landscape(self.plane.models(q[None]))
+
+    def _cheapest(self, place: float, starts: FloatArray) -> _State:
+        """Return the cheapest state that descents lead to."""
+        landscape = self._landscape(place).take(np.zeros(len(starts), dtype=int))
+        ends = descend(landscape, starts)
+        k = int(ends.loss.argmin())
+        (settled,), _ = snap(landscape.take([k]), ends.parameters[[k]], ends.gradient_norm[[k]])
+        weights, bias = landscape.split(settled)
+        return _State(place, settled, float(ends.loss[k]), self.labels(phase(weights, bias, inputs=landscape.inputs)))
+
+    def _between(self, low: _State, high: _State, depth: int) -> list[Crossing]:
+        """Return the changes between two places with different phases, in their order."""
+        for bisection in range(MOST_BISECTIONS):
+            if bisection % LOOKS == 0 and (found := self._coexisting(low, high)) is not None:
+                return [found]
+            starts = np.stack([low.parameters, high.parameters])
+            if bisection < FOLLOWED:
+                starts = np.concatenate([starts, self.known])
+            middle = self._cheapest((low.place + high.place) / 2, starts)
+            if middle.label == low.label:
+                low = middle
+            elif middle.label == high.label:
+                high = middle
+            elif depth:
+                return self._between(low, middle, depth - 1) + self._between(middle, high, depth - 1)
+            else:
+                break
+        if (found := self._coexisting(low, high)) is not None:
+            return [found]
+        jump = self._jump(low, high)
+        kind = "continuous" if jump <= CONTINUOUS else "unresolved"
+        place = (low.place + high.place) / 2
+        return [self._crossing(place, low, high, kind, jump, (high.place - low.place) * self.length)]
+
+    def _coexisting(self, low: _State, high: _State) -> Crossing | None:
+        """Return where two states cost the same, if each is a minimum at both places."""
+        far = self._cheapest(high.place, low.parameters[None]), self._cheapest(low.place, high.parameters[None])
+        if far[0].label != low.label or far[1].label != high.label:
+            return None
+        gaps = low.loss - far[1].loss, far[0].loss - high.loss
+        rounding = float(self._landscape(low.place).rounding(1).max())
+        if gaps[0] > rounding or gaps[1] < -rounding:
+            return None
+        from scipy.optimize import brentq
+
+        last = [low, high]
+
+        def gap(place: float) -> float:
+            for k, one in enumerate((low, high)):
+                last[k] = self._cheapest(place, last[k].parameters[None])
+                if last[k].label != one.label:
+                    raise _LostError
+            return last[0].loss - last[1].loss
+
+        try:
+            if gaps[0] < -rounding and gaps[1] > rounding:
+                place = brentq(gap, low.place, high.place, xtol=PRECISION)
+            else:
+                # They cost the same at an end already.
+                place = low.place if gaps[0] >= -rounding else high.place
+            residual = gap(place)
+        except _LostError:
+            return None
+        slope = (gaps[1] - gaps[0]) / ((high.place - low.place) * self.length)
+        error = PRECISION * self.length + (abs(residual) + rounding) / max(slope, rounding)
+        return self._crossing(place, *last, KINDS[0], self._jump(*last), error, residual)
+
+    def _jump(self, low: _State, high: _State) -> float:
+        """Return how far two states are apart in (WᵀW, b), in the relabelling in which they are closest."""
+        landscape = self._landscape((low.place + high.place) / 2)
+        weights, bias = landscape.split(np.stack([low.parameters, high.parameters]))
+        n = landscape.n_features
+        states = invariants(weights, bias, landscape.inputs).reshape(2, n + 2, n)
+        return float(Exchanges(landscape.model.take(0)).distances(states[0], states[1:])[0])
+
+    def _crossing(
+        self, place: float, low: _State, high: _State, kind: str, jump: float, error: float, residual: float = 0.0
+    ) -> Crossing:
+        q = self.ends[0] + place * (self.ends[1] - self.ends[0])
+        first, second = sorted((low, high), key=lambda state: state.label)
+        return Crossing(
+            x=float(self.plane.x.value(q[0])),
+            y=float(self.plane.y.value(q[1])),
+            phases=(first.label, second.label),
+            kind=kind,
+            loss=min(low.loss, high.loss),
+            jump=jump,
+            residual=abs(residual),
+            error=error,
+            states=np.stack([first.parameters, second.parameters]),
+            between=self.between,
+        )
+
+
+class _LostError(Exception):
+    """A state isn't there any more."""
