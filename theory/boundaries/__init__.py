@@ -3,7 +3,8 @@
 `paths` follows minima from cell to cell of a plane, `equations` says what holds on a boundary, `curves` traces each
 once with the help of `atlas`; `meetings`, `precise_meetings` and `degenerate` solve for the points where several meet
 or a transition changes its nature, which `third_derivatives` tell; `named_points`, `segments` and `exponents` say what
-they are, and `map` holds it all. `pair_penalty` is the surface that ends the storage of a pair. Begin with `map`, and
+they are, and `map` holds it all. `crossings` and `grid_curves` find the optimum's boundaries alone, for any number of
+features. `pair_penalty` is the surface that ends the storage of a pair. Begin with `map`, and
 docs/boundaries.md:
 
     >>> from tegum.theory.boundaries import critical_penalty
@@ -11,8 +12,10 @@ docs/boundaries.md:
     'first order'
 """
 
+from .crossings import Crossing, grid_crossings
 from .curves import BoundaryCurve, seed_diagram
 from .exponents import Exponents
+from .grid_curves import GridBoundaries, grid_boundaries
 from .map import (
     BoundaryMap,
     boundary_map,
@@ -31,7 +34,9 @@ __all__ = [
     "BoundaryMap",
     "BoundarySegment",
     "CriticalPenalty",
+    "Crossing",
     "Exponents",
+    "GridBoundaries",
     "PreciseMeeting",
     "PreciseMinimum",
     "PrecisePiece",
@@ -39,6 +44,8 @@ __all__ = [
     "boundary_map",
     "coexistence_curve",
     "critical_penalty",
+    "grid_boundaries",
+    "grid_crossings",
     "phase_boundaries",
     "precise_meeting",
     "precise_minimum",

@@ -1,12 +1,13 @@
-"""Where the cheapest phase changes between neighbouring cells of a grid, located on the line that joins them.
+"""Where the cheapest minimum changes between neighbouring cells of a grid, located on the line that joins them.
 
-A curve is traced where its equations are known (`curves`); from four features on there are too many pairs of states for
-that, and only the optimum's boundaries are asked for. Each pair of neighbouring cells with different cheapest phases
-has a change between them. It is narrowed down by bisection, in which every minimum of both cells is followed to the
-place in the middle, so that a third phase that is the cheapest in between is met as well. Where the phases of both
-sides are minima at both ends of what is left, they coexist, the change is first order, and it is where their losses are
-equal: a root of one function. Where they aren't, however close the ends are, one has turned into the other, and the
-change is continuous.
+A curve is traced where its equations are known (`curves`); from four features on there are too many pairs of states
+for that, and only the optimum's boundaries are asked for. Each pair of neighbouring cells whose cheapest minima aren't
+one that changes along the line has a change between them. It is narrowed down by bisection, in which every minimum of
+both cells is followed to the place in the middle, so that a third one that is the cheapest in between is met as well.
+Where the minima of both sides are minima at both ends of what is left, they coexist, the change is first order, and it
+is where their losses are equal: a root of one function. A search of its own at that place then looks for anything
+cheaper. Where they don't coexist, however close the ends are, one has turned into the other, and the change is
+continuous.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import phase, relabelled
-from ..minima import SAME_LOSS, CriticalPoint, DiagramMinima, Exchanges, Landscape, descend, invariants, snap
+from ..minima import (
+    SAME_LOSS,
+    CriticalPoint,
+    DiagramMinima,
+    Exchanges,
+    Landscape,
+    descend,
+    global_minimum,
+    invariants,
+    snap,
+)
 from ..models import Plane
 from ..numerics import FloatArray, Summarised, check_callable, check_kind
 
@@ -31,6 +42,8 @@ DEEPEST = 6
 CONTINUOUS = 2e-2
 # Precision of a place along a line, as a share of it.
 PRECISION = 1e-13
+# Starts of a search at a change.
+SEARCHED = 32
 # Distance from an edge of the plane, in positions, that is none.
 EDGE = 1e-9
 KINDS = ("first order", "continuous", "unresolved")
@@ -43,7 +56,8 @@ class Crossing(Summarised):
     Attributes:
         x: value of the plane's first parameter.
         y: value of its second parameter.
-        phases: labels on both sides, sorted, up to exchanges of equal features.
+        phases: labels on both sides, sorted, up to exchanges of equal features; the same twice between two minima of
+            one phase.
         kind: "first order" if both are minima around it, "continuous" if one turns into the other, "unresolved" if
             neither is seen: the states differ, and one of them is no minimum on the other side, however close.
         loss: exact loss there.
@@ -98,10 +112,11 @@ class Labels:
 
 
 def grid_crossings(diagram: DiagramMinima, *, report: Callable[[float], None] | None = None) -> tuple[Crossing, ...]:
-    """Return every change of the cheapest phase between neighbouring cells.
+    """Return every change of the cheapest minimum that is found between neighbouring cells.
 
-    Changes are between phases up to exchanges of equal features. What lies between two cells whose cheapest phases are
-    the same isn't looked at.
+    Changes are between phases up to exchanges of equal features, or between two minima of one phase. Where the cheapest
+    minimum of one cell, followed to the other, is the cheapest there, and the other way round, nothing is looked for in
+    between.
 
     Args:
         diagram: minima of a grid over any plane, of which each may stand for its copies.
@@ -114,7 +129,7 @@ def grid_crossings(diagram: DiagramMinima, *, report: Callable[[float], None] | 
         >>> from tegum.theory.minima import diagram_minima
         >>> found = grid_crossings(diagram_minima([0.3, 0.5], [0.3, 0.35], starts=16))
         >>> [(c.phases, c.kind, round(c.x, 6)) for c in found if c.y == 0.3]
-        [(('axis(1) + drop(2)', 'digon(1,2)'), 'first order', 0.404388)]
+        [(('axis(1) + drop(2)', 'digon(1,2)'), 'first order', 0.375686)]
     """
     check_kind("diagram", diagram, DiagramMinima)
     check_callable("report", report, 1, optional=True)
@@ -127,18 +142,17 @@ def grid_crossings(diagram: DiagramMinima, *, report: Callable[[float], None] | 
         if other[0] < len(diagram.x) and other[1] < len(diagram.y)
     ]
     best = {at: labels.cheapest(diagram.minima[at[0]][at[1]]) for line in lines for at in line}
-    changed = [line for line in lines if labels(best[line[0]].phase) != labels(best[line[1]].phase)]
-    for done, line in enumerate(changed):
+    for done, line in enumerate(lines):
         if report is not None:
-            report(done / len(changed))
+            report(done / len(lines))
         found += _Line(diagram, labels, line, (best[line[0]], best[line[1]])).crossings()
     return tuple(one for one in found if not _is_tie_at_the_edge(diagram, one))
 
 
 def _is_tie_at_the_edge(diagram: DiagramMinima, found: Crossing) -> bool:
     """Return whether two phases cost the same all along an edge of the plane, as at density 1, and nothing changes."""
-    (i, j), (k, _) = found.between
-    axis, value = (diagram.plane.x, found.x) if i != k else (diagram.plane.y, found.y)
+    first, second = found.between
+    axis, value = (diagram.plane.x, found.x) if first[0] != second[0] else (diagram.plane.y, found.y)
     ends = axis.position([axis.low, axis.high])
     return bool(np.abs(axis.position(value) - ends).min() <= EDGE)
 
@@ -155,15 +169,17 @@ class _Line:
     ) -> None:
         self.plane, self.labels, self.between = diagram.plane, labels, between
         cells = [diagram.minima[i][j] for i, j in between]
-        self.ends = np.stack([self.plane.position(diagram.x[i], diagram.y[j]) for i, j in between])
+        (i, j), (k, m) = between
+        self.values = (float(diagram.x[i]), float(diagram.x[k])), (float(diagram.y[j]), float(diagram.y[m]))
+        self.ends = self.plane.position(*self.values)
         self.known = np.stack([point.parameters for cell in cells for point in cell])
-        self.sides = [
+        self.low, self.high = (
             _State(float(k), point.parameters, point.loss, labels(point.phase)) for k, point in enumerate(best)
-        ]
+        )
         self.length = float(np.linalg.norm(self.ends[1] - self.ends[0]))
 
     def crossings(self) -> list[Crossing]:
-        return self._between(*self.sides, DEEPEST)
+        return self._between(self.low, self.high, DEEPEST)
 
     def _landscape(self, place: float) -> Landscape:
         q = self.ends[0] + place * (self.ends[1] - self.ends[0])
@@ -178,34 +194,79 @@ class _Line:
         weights, bias = landscape.split(settled)
         return _State(place, settled, float(ends.loss[k]), self.labels(phase(weights, bias, inputs=landscape.inputs)))
 
+    def _searched(self, place: float) -> _State:
+        """Return the cheapest state that a search and all known minima lead to."""
+        found = global_minimum(self._landscape(place).model.take(0), starts=SEARCHED)
+        return self._cheapest(place, np.concatenate([self.known, found.parameters[None]]))
+
+    def _follow(self, state: _State, place: float) -> _State:
+        return self._cheapest(place, state.parameters[None])
+
+    def _same(self, one: _State, other: _State) -> bool:
+        """Return whether two states of the cheapest phase are one that changes with the place."""
+        if one.label != other.label:
+            return False
+        forth, back = self._follow(one, other.place), self._follow(other, one.place)
+        return max(abs(forth.loss - other.loss), abs(back.loss - one.loss)) <= SAME_LOSS
+
     def _between(self, low: _State, high: _State, depth: int) -> list[Crossing]:
-        """Return the changes between two places with different phases, in their order."""
+        """Return the changes of the cheapest state between two places, in their order."""
+        if self._same(low, high):
+            return []
+        before, after = list[Crossing](), list[Crossing]()
         for bisection in range(MOST_BISECTIONS):
+            coarse = bisection < FOLLOWED
+            place = (low.place + high.place) / 2
             if bisection % LOOKS == 0 and (found := self._coexisting(low, high)) is not None:
-                return [found]
+                third = self._searched(found[0])
+                if third.loss >= found[1].loss - SAME_LOSS or not depth:
+                    return [*before, found[1], *after]
+                if low.place < found[0] < high.place:
+                    place = found[0]
             starts = np.stack([low.parameters, high.parameters])
-            if bisection < FOLLOWED:
-                starts = np.concatenate([starts, self.known])
-            middle = self._cheapest((low.place + high.place) / 2, starts)
-            if middle.label == low.label:
+            middle = self._cheapest(place, np.concatenate([starts, self.known]) if coarse else starts)
+            is_low, is_high = middle.label == low.label, middle.label == high.label
+            if coarse or is_low == is_high:
+                # One phase may have several minima.
+                is_low, is_high = self._same(low, middle), self._same(middle, high)
+            if is_low and is_high:
+                return before + after
+            if is_low:
                 low = middle
-            elif middle.label == high.label:
+            elif is_high:
                 high = middle
+            elif depth and middle.label not in (low.label, high.label):
+                return [
+                    *before,
+                    *self._between(low, middle, depth - 1),
+                    *self._between(middle, high, depth - 1),
+                    *after,
+                ]
+            elif depth and middle.label == low.label:
+                before += self._between(low, middle, depth - 1)
+                low = middle
             elif depth:
-                return self._between(low, middle, depth - 1) + self._between(middle, high, depth - 1)
+                after = self._between(middle, high, depth - 1) + after
+                high = middle
             else:
                 break
         if (found := self._coexisting(low, high)) is not None:
-            return [found]
+            return [*before, found[1], *after]
         jump = self._jump(low, high)
+        if low.label == high.label and jump <= CONTINUOUS:
+            return before + after
         kind = "continuous" if jump <= CONTINUOUS else "unresolved"
         place = (low.place + high.place) / 2
-        return [self._crossing(place, low, high, kind, jump, (high.place - low.place) * self.length)]
+        rest = (high.place - low.place) * self.length
+        return [*before, self._crossing(place, low, high, kind, jump, rest), *after]
 
-    def _coexisting(self, low: _State, high: _State) -> Crossing | None:
+    def _coexisting(self, low: _State, high: _State) -> tuple[float, Crossing] | None:
         """Return where two states cost the same, if each is a minimum at both places."""
-        far = self._cheapest(high.place, low.parameters[None]), self._cheapest(low.place, high.parameters[None])
+        far = self._follow(low, high.place), self._follow(high, low.place)
         if far[0].label != low.label or far[1].label != high.label:
+            return None
+        alike = low.label == high.label
+        if alike and min(abs(far[0].loss - high.loss), abs(far[1].loss - low.loss)) <= SAME_LOSS:
             return None
         gaps = low.loss - far[1].loss, far[0].loss - high.loss
         rounding = float(self._landscape(low.place).rounding(1).max())
@@ -217,7 +278,7 @@ class _Line:
 
         def gap(place: float) -> float:
             for k, one in enumerate((low, high)):
-                last[k] = self._cheapest(place, last[k].parameters[None])
+                last[k] = self._follow(last[k], place)
                 if last[k].label != one.label:
                     raise _LostError
             return last[0].loss - last[1].loss
@@ -233,7 +294,11 @@ class _Line:
             return None
         slope = (gaps[1] - gaps[0]) / ((high.place - low.place) * self.length)
         error = PRECISION * self.length + (abs(residual) + rounding) / max(slope, rounding)
-        return self._crossing(place, *last, KINDS[0], self._jump(*last), error, residual)
+        below, above = last
+        jump = self._jump(below, above)
+        if alike and jump <= CONTINUOUS**2:
+            return None
+        return place, self._crossing(place, below, above, KINDS[0], jump, error, residual)
 
     def _jump(self, low: _State, high: _State) -> float:
         """Return how far two states are apart in (WᵀW, b), in the relabelling in which they are closest."""
@@ -248,9 +313,14 @@ class _Line:
     ) -> Crossing:
         q = self.ends[0] + place * (self.ends[1] - self.ends[0])
         first, second = sorted((low, high), key=lambda state: state.label)
+        # What doesn't change along the line is as it was given.
+        x, y = (
+            value[0] if value[0] == value[1] else float(axis.value(along))
+            for value, axis, along in zip(self.values, (self.plane.x, self.plane.y), q, strict=True)
+        )
         return Crossing(
-            x=float(self.plane.x.value(q[0])),
-            y=float(self.plane.y.value(q[1])),
+            x=x,
+            y=y,
             phases=(first.label, second.label),
             kind=kind,
             loss=min(low.loss, high.loss),

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..minima import DiagramMinima, check_superposition
+from ..minima import DiagramMinima, check_superposition, is_merged
 from ..models import Plane
 from ..numerics import Summarised, check_kind, check_text
 from .atlas import Atlas
@@ -53,8 +53,13 @@ class BoundaryMap(Summarised):
     diagram: DiagramMinima
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` unless it is made of a diagram."""
+        """Raise `ValueError` unless it is made of a diagram that lists every copy of a minimum."""
         check_kind("diagram", self.diagram, DiagramMinima)
+        if any(is_merged(cell) for row in self.diagram.minima for cell in row):
+            raise ValueError(
+                "a map of boundaries follows every copy of a minimum, got a diagram with one for its copies: "
+                "`plane_minima(plane, x, y, merged=False)` lists them, and `grid_boundaries` takes either"
+            )
 
     @property
     def plane(self) -> Plane:

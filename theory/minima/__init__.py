@@ -3,10 +3,10 @@
 A `landscape` is the loss over packed parameters, which all of this walks on. `starts` and `products` propose where to
 begin, `descent` goes downhill by the exact Hessian in the `frames` that fix rotations, `search` sorts where that ends
 into classes under `exchanges` of equal features, `unseen` says how much it may have missed, `critical_points` and
-`curvature` judge, kinks included, `local` puts the list together and `lists` says what it holds; `batches` and
-`diagram` do so over a grid, `random_starts` from a number of starts that is given. `polishing` leads trained weights
-downhill, and `gradients` those that have no Hessian; `biases` has the best bias for given weights. `folds` says where
-a minimum ends in a saddle. Begin with `local`, and docs/minima.md for what is argued and checked:
+`curvature` judge, kinks included, `local` puts the list together and `lists` says what it holds; `batches`, `grids`
+and `diagram` do so over a grid, `random_starts` from a number of starts that is given. `polishing` leads trained
+weights downhill, and `gradients` those that have no Hessian; `biases` has the best bias for given weights. `folds`
+says where a minimum ends in a saddle. Begin with `local`, and docs/minima.md for what is argued and checked:
 
     >>> from tegum.theory import diagram_model, local_minima
     >>> [point.phase for point in local_minima(diagram_model(2, 1, 0.1, 0.1))][:2]
@@ -23,6 +23,7 @@ from .exchanges import Exchanges
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
 from .gradients import CurvatureEstimate, Downhill, downhill, estimated_curvature
+from .grids import GridMinima, grid_minima
 from .landscape import CURVATURE_ROUNDING, SLOPE_ROUNDING, Landscape, inputs_of
 from .lists import Minima, check_unmerged, is_merged
 from .local import (
@@ -57,6 +58,7 @@ __all__ = [
     "Downhill",
     "Exchanges",
     "FoundMinimum",
+    "GridMinima",
     "Landscape",
     "Minima",
     "Polished",
@@ -78,6 +80,7 @@ __all__ = [
     "fold_system",
     "frame_zeros",
     "global_minimum",
+    "grid_minima",
     "hold",
     "hold_frame",
     "in_frame",

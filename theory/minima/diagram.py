@@ -1,7 +1,7 @@
 """The theory side of a phase diagram: the minima of every cell of a grid over a plane of models.
 
-Up to three features every copy of each minimum is listed, by a census of each cell (`batches`); beyond, one for all its
-copies under relabellings of equal features, by searches and continuation (`grids`).
+Up to three features every copy of each minimum is listed, by a census of each cell (`batches`); beyond, by searches and
+continuation (`grids`), one for all its copies under relabellings of equal features unless all are asked for.
 """
 
 from __future__ import annotations
@@ -149,9 +149,8 @@ def plane_minima(
         plane: of models of at most six features.
         x: values of its first parameter, ascending, shape (X,).
         y: values of its second parameter, ascending, shape (Y,).
-        starts: weight matrices to start from in each cell, a power of two, default 64; of minima that stand for their
-            copies the independent starts in every fourth cell, default as many as `local_minima` takes until few would
-            lead elsewhere.
+        starts: weight matrices to start from in each cell, a power of two, default 64; beyond three features the
+            independent starts in every fourth cell, default as many as it takes until few would lead elsewhere.
         merged: whether a minimum stands for all its copies under relabellings of equal features; else each of them is
             listed, which is possible up to four features. Default: beyond three features.
         report: is called with the share of the work that is done.
@@ -181,9 +180,9 @@ def plane_minima(
             f"`local_minima` takes one model of up to {MAX_SEARCHED_FEATURES}"
         )
     check_searchable(model)
-    if merged:
+    if merged or model.n_features > ALL_COPIES:
         cells = np.arange(len(first)).reshape(shape)
-        grid = grid_minima(model.take(cells), starts=starts, report=report)
+        grid = grid_minima(model.take(cells), merged=merged, starts=starts, report=report)
         return DiagramMinima(plane, x, y, [list(row) for row in grid.minima], grid.coverage)
     found = census(model, starts=CELL_STARTS if starts is None else starts)
     news = [True] * len(found)

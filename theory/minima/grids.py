@@ -9,19 +9,18 @@ a cell has more of these than its neighbour, all that the neighbour tells apart 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..models import ToyModel
-from ..numerics import FloatArray, check_callable, check_count, check_kind, check_number
+from ..numerics import FloatArray, check_callable, check_count, check_flag, check_kind, check_number
 from .batches import beside_saddles, examine_all
 from .critical_points import CriticalPoint, snap
 from .descent import descend
 from .exchanges import Exchanges, Order
 from .landscape import Landscape
-from .local import MOST_DRAWS, check_searchable, distinct, found_minimum
+from .local import MOST_DRAWS, check_searchable, distinct, found_minimum, unmerged
 from .random_starts import FoundMinimum
 from .search import Report, Search, searched
 from .unseen import Coverage
@@ -38,7 +37,7 @@ class GridMinima:
     """What `grid_minima` finds.
 
     Attributes:
-        minima: of each cell, cheapest first, one for all its copies; minima[i][j].
+        minima: of each cell, cheapest first, as minima[i][j].
         coverage: of the searched cell that can be trusted least.
     """
 
@@ -61,7 +60,12 @@ class _Cell:
 
 
 def grid_minima(
-    model: ToyModel, *, unseen: float = UNSEEN, starts: int | None = None, report: Report | None = None
+    model: ToyModel,
+    *,
+    unseen: float = UNSEEN,
+    starts: int | None = None,
+    merged: bool = True,
+    report: Report | None = None,
 ) -> GridMinima:
     """Return the local minima of every cell of a grid of models.
 
@@ -69,6 +73,7 @@ def grid_minima(
         model: batch shape (X, Y); neighbours in the batch are alike.
         unseen: share of further starts that may lead elsewhere in a searched cell, as of `local_minima`.
         starts: independent starts in each searched cell, in place of this rule.
+        merged: whether copies under relabellings are listed once; else each of them is.
         report: is called with the share of the work that is done.
 
     Raises:
@@ -77,8 +82,8 @@ def grid_minima(
     Example:
         >>> from tegum.theory import diagram_model
         >>> model = diagram_model(4, 2, np.array([[0.1], [0.5]]), np.array([1.0, 2.0]))
-        >>> [[cell[0].phase for cell in row] for row in grid_minima(model, starts=32).minima][0]
-        ['digon(1,3) + digon(2,4)', 'digon(1,2) + digon(3,4)']
+        >>> [[round(cell[0].loss, 6) for cell in row] for row in grid_minima(model, starts=32).minima]
+        [[0.006639, 0.008289], [0.152565, 0.180449]]
     """
     check_kind("model", model, ToyModel)
     if len(model.batch_shape) != 2 or 0 in model.batch_shape:
@@ -87,6 +92,7 @@ def grid_minima(
     unseen = check_number("unseen", unseen, above=0, most=1)
     if starts is not None:
         check_count("starts", starts, 1, MOST_DRAWS)
+    check_flag("merged", merged)
     check_callable("report", report, 1, optional=True)
     told: Report = report if report is not None else lambda _: None
     width, height = model.batch_shape
@@ -106,7 +112,7 @@ def grid_minima(
         cells.append(_Cell(found, tuple(relabellings.orders())))
     coverage = max((cells[k].found.coverage for k in sorted(seeds)), key=lambda one: one.unseen)
     _hand_on(whole, cells, (width, height), told)
-    lists = [_listed(cell) for cell in cells]
+    lists = [_listed(cell, merged=merged) for cell in cells]
     return GridMinima([lists[i * height : (i + 1) * height] for i in range(width)], coverage)
 
 
@@ -172,11 +178,12 @@ def _enter(whole: Landscape, cells: list[_Cell], owner: np.ndarray, starts: Floa
         cells[k].found.enter(parameters[mine], ends.loss[mine], norms[mine])
 
 
-def _listed(cell: _Cell) -> tuple[FoundMinimum, ...]:
+def _listed(cell: _Cell, *, merged: bool) -> tuple[FoundMinimum, ...]:
     """Return the minima of a cell, cheapest first."""
     kept = zip(cell.found.classes, cell.judged, strict=True)
     points = [found_minimum(point, one, cell.found.exchanges) for one, point in kept if point.status != "saddle"]
-    return tuple(distinct(sorted(points, key=lambda point: point.loss)))
+    points = distinct(sorted(points, key=lambda point: point.loss))
+    return tuple(points if merged else unmerged(points, cell.found.exchanges, cell.found.landscape.inputs))
 
 
 class _Transversals:

@@ -26,7 +26,7 @@ from .batches import EXAMINED, beside_saddles, examine_all
 from .critical_points import SAME_LOSS, CriticalPoint, examine, invariants
 from .exchanges import Exchanges
 from .frames import in_frame
-from .landscape import Landscape
+from .landscape import Inputs, Landscape
 from .lists import Minima, remark_on, structure
 from .random_starts import FoundMinimum
 from .search import SAME, Report, Search, StateClass, searched
@@ -153,7 +153,7 @@ def local_minima(
     found = searched(Landscape(of_unit), unseen=unseen, most=MOST_DRAWS, seed=seed, starts=starts, report=report)
     points = distinct(_judged(found, 0))
     if not merged:
-        points = _unmerged(points, found)
+        points = unmerged(points, found.exchanges, found.landscape.inputs)
     return Minima(_in_own_units(model, points, unit), found.coverage, unit**2 * found.unended)
 
 
@@ -201,6 +201,7 @@ def _judged(found: Search, enough: int) -> list[FoundMinimum]:
 
 
 def found_minimum(point: CriticalPoint, one: StateClass, exchanges: Exchanges) -> FoundMinimum:
+    """Return a judged point as a minimum of a search, with its class's hits and the number of its copies."""
     return FoundMinimum(**vars(point), hits=one.hits, copies=exchanges.copies(_fixed(one.state), SAME))
 
 
@@ -228,17 +229,21 @@ def distinct(points: list[FoundMinimum]) -> list[FoundMinimum]:
     return kept
 
 
-def _unmerged(points: list[FoundMinimum], found: Search) -> list[FoundMinimum]:
-    """Return each minimum with all its copies."""
+def unmerged(points: list[FoundMinimum], exchanges: Exchanges, inputs: Inputs) -> list[FoundMinimum]:
+    """Return each minimum with all its copies.
+
+    Raises:
+        ValueError: if these are more than 10,000.
+    """
     total = sum(point.copies for point in points)
     if total > MOST_COPIES:
         raise ValueError(
             f"{total} copies of minima are too many to list, at most {MOST_COPIES}: merged=True counts them"
         )
-    inputs, listed = found.landscape.inputs, list[FoundMinimum]()
+    listed = list[FoundMinimum]()
     for point in points:
         known: list[FloatArray] = []
-        for order in found.exchanges.orders():
+        for order in exchanges.orders():
             weights, bias = in_frame(point.weights[None][..., order]), point.bias[None][..., order]
             state = _fixed(invariants(weights, bias, inputs).reshape(-1, len(order)))
             if all(np.abs(state - other).max() > SAME for other in known):

@@ -63,7 +63,7 @@ def _short() -> Iterator[None]:
     """Take a census of each grid once, and put one curve in the place of the traced ones, which take half a minute."""
     known: dict[tuple[float, ...], DiagramMinima] = {}
 
-    def once(density: FloatArray, importance: FloatArray, **sizes: int) -> DiagramMinima:
+    def once(density: FloatArray, importance: FloatArray, **sizes: Any) -> DiagramMinima:
         key = (*density, *importance)
         if key not in known:
             known[key] = diagram_minima(density, importance, **sizes)
