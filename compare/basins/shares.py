@@ -21,7 +21,7 @@ from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import Optimisation, Session
 from tegum.empirical.training import resolve_device, train
 from tegum.theory.flow import gradient_flow
-from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, diagram_plane
 from tegum.theory.numerics import (
     MOST_SIZE,
     MOST_STEPS,
@@ -35,7 +35,7 @@ from tegum.theory.numerics import (
 )
 from tegum.theory.storage import Destination, check_path
 
-from ..diagrams import RUN, exact_part, model_of, runs_dataset
+from ..diagrams import USUAL, exact_part, model_of, runs_dataset
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, quiet
 
@@ -242,7 +242,9 @@ def _begun(settings: BasinSettings, folder: Path | None, report: Report) -> xr.D
         return dataset
     store = None if folder is None else folder / MINIMA_NAME
     density, importance = np.array(settings.density), np.array(settings.importance)
-    theory = exact_part(density, importance, 2, 1, store=store, report=report)
+    ends = ((float(axis[0]), float(axis[-1])) for axis in (density, importance))
+    plane = diagram_plane(2, 1, *ends)
+    theory = exact_part(plane, density, importance, store=store, report=report)
     codes, names = theory["minimum_phase"].values, theory.attrs["phases"]
     present = [code for code in range(len(names)) if (codes == code).any()]
     phases = [*(names[code] for code in present), *NOT_MINIMA]
@@ -267,10 +269,10 @@ def _begun(settings: BasinSettings, folder: Path | None, report: Report) -> xr.D
         ("escapes", np.int64, 0),
         ("polish_distance", np.float64, np.nan),
     ):
-        dataset[name] = ((*BLOCK, *RUN), np.full((*shape, settings.seeds), fill, dtype=kind))
-    dataset["count"] = ((*BLOCK, *RUN[:2], "phase"), np.zeros((*shape, len(phases)), dtype=np.int64))
+        dataset[name] = ((*BLOCK, *USUAL, "seed"), np.full((*shape, settings.seeds), fill, dtype=kind))
+    dataset["count"] = ((*BLOCK, *USUAL, "phase"), np.zeros((*shape, len(phases)), dtype=np.int64))
     for name in ("share", "share_low", "share_high"):
-        dataset[name] = ((*BLOCK, *RUN[:2], "phase"), np.full((*shape, len(phases)), np.nan))
+        dataset[name] = ((*BLOCK, *USUAL, "phase"), np.full((*shape, len(phases)), np.nan))
     dataset.attrs |= {"format": FORMAT, "settings": written}
     return dataset
 

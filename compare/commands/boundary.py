@@ -41,8 +41,8 @@ class PlaneOptions:
         typer.Option(
             "--x",
             help="First parameter, as NAME=LOW:HIGH, with :log or :linear behind it if need be. Names are density, "
-            "importance (of the last feature), density.2 or importance.2 of one feature, interference_penalty and "
-            f"weight_penalty. Default {X}.",
+            "importance (of the last feature), density.2 or importance.2 of one feature, importance.2,3 of several, "
+            f"interference_penalty and weight_penalty. Default {X}.",
         ),
     ] = None
     y: Annotated[str | None, typer.Option("--y", help=f"Second parameter, likewise. Default {Y}.")] = None
@@ -85,15 +85,20 @@ def asked_plane(plane: PlaneOptions, problem: ModelOptions) -> AskedPlane:
     x, y = ranged("--x", plane.x or X), ranged("--y", plane.y or Y)
     model = single(problem.over(otherwise={"features": {"density": DENSITY}}), "a plane is")
     check_superposition(model.n_features, model.n_hidden)
-    _check_varying({x[0], y[0]}, model.n_features)
+    check_varying({x[0], y[0]}, model.n_features)
     usual = ModelOptions(features=problem.features, hidden=problem.hidden)
     if plane.x is None and plane.y is None and problem == usual:
         return AskedPlane(None, model)
     return AskedPlane(Plane.of(model, x=x, y=y), model)
 
 
-def _check_varying(names: set[str], n: int) -> None:
-    """Raise `ValueError` if an option gives a value of what varies."""
+def check_varying(names: set[str], n: int) -> None:
+    """Raise `ValueError` if an option gives a value of what varies in a plane of some parameters.
+
+    Args:
+        names: of the parameters.
+        n: number of features.
+    """
     from tegum.theory.models import PENALTIES
 
     varying = {

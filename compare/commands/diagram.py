@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,10 +19,12 @@ from ..terminal import (
     goes_without,
     in_time,
     ranged,
+    single,
     takes_only,
     varies,
     with_groups,
 )
+from .boundary import DENSITY, check_varying
 from .drawn import (
     COVERED,
     ReadingOptions,
@@ -42,11 +44,14 @@ if TYPE_CHECKING:
 
     from ..diagrams import DiagramSettings
 
-# Cells along each axis and runs in each, by default; of three features with --full.
+# Cells along each axis and runs in each, by default; of more than two features with --full.
 CELLS, SEEDS = 28, 8
 FEW_CELLS, FEW_SEEDS = 12, 4
-# What varies along the axes, and which options say so.
-AXES = {"density": "--x density=LOW:HIGH is its range", "importance": "--y importance=LOW:HIGH is its range"}
+# Features of which boundaries are traced with --full, and located between cells without.
+TRACED = 3
+# What varies along the axes unless others are asked for, and which options say so.
+USUAL = {"density": "--x density=LOW:HIGH is its range", "importance": "--y importance=LOW:HIGH is its range"}
+X, Y = "density=0.01:1", "importance=0.1:10"
 
 
 @dataclass(frozen=True)
@@ -55,24 +60,30 @@ class GridOptions:
 
     x: Annotated[
         str | None,
-        typer.Option("--x", help="Range of the density, as density=LOW:HIGH; default density=0.01:1."),
+        typer.Option(
+            "--x",
+            help="First parameter and its range, as NAME=LOW:HIGH, with :log or :linear behind it if need be; names as "
+            f"of tegum boundary. Default {X}.",
+        ),
     ] = None
     y: Annotated[
         str | None,
-        typer.Option(
-            "--y", help="Range of the last feature's importance, as importance=LOW:HIGH; default importance=0.1:10."
-        ),
+        typer.Option("--y", help=f"Second parameter, likewise; {Y} is that of the last feature. Default {Y}."),
     ] = None
     cells: Annotated[
         int | None,
-        typer.Option(help=f"Cells along each axis; default {CELLS}, of three features {either(FEW_CELLS, CELLS)}."),
+        typer.Option(
+            help=f"Cells along each axis; default {CELLS}, of more than two features {either(FEW_CELLS, CELLS)}."
+        ),
     ] = None
     seeds: Annotated[
         int | None,
-        typer.Option(help=f"Trained runs in each cell; default {SEEDS}, of three features {either(FEW_SEEDS, SEEDS)}."),
+        typer.Option(
+            help=f"Trained runs in each cell; default {SEEDS}, of more than two features {either(FEW_SEEDS, SEEDS)}."
+        ),
     ] = None
     steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps of each run; default 3000, of three features 10000.")
+        int | None, typer.Option(help="Optimiser steps of each run; default 3000, of more features 10000.")
     ] = None
     batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled"
@@ -82,19 +93,19 @@ class GridOptions:
     ] = True
     full: Full = False
 
-    def settings(self, model: ToyModel) -> DiagramSettings:
+    def settings(self, problem: ModelOptions) -> DiagramSettings:
         """Return them as `phase_diagram` takes them.
 
         Args:
-            model: of any cell.
+            problem: what options say of the models.
 
         Raises:
-            ValueError: if one is out of range.
+            ValueError: if one is out of range, or says what varies.
         """
-        from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE
-
         from ..diagrams import DiagramSettings
 
+        axes = ranged("--x", self.x or X), ranged("--y", self.y or Y)
+        model, over = _plane(problem, axes)
         large = model.n_features > 2
         if not large:
             goes_without("a diagram of two features, which has no larger defaults,", ("full",))
@@ -108,27 +119,32 @@ class GridOptions:
             objective=self.objective,
             device=self.device,
             controls=self.controls,
-            density=DENSITY_RANGE if self.x is None else _range("--x", self.x, "density"),
-            importance=IMPORTANCE_RANGE if self.y is None else _range("--y", self.y, "importance"),
+            traced=True if self.full and model.n_features == TRACED else None,
+            **over,
         )
 
 
-def _range(option: str, text: str, expected: str) -> tuple[float, float]:
-    """Return the ends of an axis.
+def _plane(problem: ModelOptions, axes: tuple[tuple[Any, ...], tuple[Any, ...]]) -> tuple[ToyModel, dict[str, Any]]:
+    """Return the model of any cell, and what settings say of the plane.
 
     Raises:
-        ValueError: if an option is of another parameter than its axis, or of another scale.
+        ValueError: if the model that is meant is none of a phase diagram, or an option says what varies.
     """
-    name, low, high, *scale = ranged(option, text)
-    if name != expected:
-        raise ValueError(
-            f"{option} of a phase diagram is {expected}=LOW:HIGH, got {name}: it is over density and the last "
-            "feature's importance only (tegum boundary takes a plane of any two parameters, plane_minima "
-            "of tegum.theory.minima the minima of its cells)"
-        )
-    if scale not in ([], ["log"]):
-        raise ValueError(f"{option} of a phase diagram is on a log scale (tegum boundary takes both), got {text!r}")
-    return low, high
+    from tegum.theory.models import Plane
+
+    names = [axis[0] for axis in axes]
+    if names == list(USUAL):
+        varies("a phase diagram", USUAL)
+        model = single(problem.over(otherwise={"features": {"density": 1.0}}), COVERED.what)
+        logarithmic = all(axis[3:] in ((), ("log",)) for axis in axes)
+        if logarithmic and COVERED.covers(model):
+            return model, {name: axis[1:3] for name, axis in zip(names, axes, strict=True)}
+    else:
+        model = single(problem.over(otherwise={"features": {"density": DENSITY}}), COVERED.what)
+        check_varying(set(names), model.n_features)
+    over = {"x": axes[0], "y": axes[1], "model": model}
+    _ = Plane.of(model, x=axes[0], y=axes[1])
+    return model, over
 
 
 TABLE_WORDS, READING_WORDS, MODEL_WORDS = (
@@ -137,12 +153,12 @@ TABLE_WORDS, READING_WORDS, MODEL_WORDS = (
 
 
 def _asked(problem: ModelOptions) -> ToyModel:
-    """Return the model of any cell, whose density and importance are none in particular.
+    """Return the model of any cell of a published diagram, whose density and importance are none in particular.
 
     Raises:
         ValueError: if the model that is meant is none of a phase diagram, or an option says what varies.
     """
-    varies("a phase diagram", AXES)
+    varies("a phase diagram", USUAL)
     return COVERED.check(problem.over(otherwise={"features": {"density": 1.0}}))
 
 
@@ -165,7 +181,7 @@ def diagram(
         goes_without("a diagram that is trained", (*TABLE_WORDS, *READING_WORDS))
         if grid.objective == "exact":
             goes_without("--objective exact", ("batch",))
-        _show_computed(_asked(problem), grid, out, as_json=as_json)
+        _show_computed(problem, grid, out, as_json=as_json)
         return
     from ..foreign import kind_of_file
 
@@ -182,14 +198,14 @@ def diagram(
         show_dataset(drawn, problem, out, as_json=as_json)
 
 
-def _show_computed(model: ToyModel, grid: GridOptions, out: Path, *, as_json: bool) -> None:
+def _show_computed(problem: ModelOptions, grid: GridOptions, out: Path, *, as_json: bool) -> None:
     """Compute a phase diagram and show it."""
     from tegum.theory.storage import Destination
 
-    from ..diagrams import DATASET_NAME, TRAINING, phase_diagram
+    from ..diagrams import DATASET_NAME, OTHERS, TRAINING, phase_diagram
 
-    settings, kept = grid.settings(model), out / DATASET_NAME
-    least, steps = TRAINING[settings.n_features, settings.n_hidden][0], settings.recipe.steps
+    settings, kept = grid.settings(problem), out / DATASET_NAME
+    least, steps = TRAINING.get((settings.n_features, settings.n_hidden), OTHERS)[0], settings.recipe.steps
     if steps < least:
         complain(f"warning: in {steps} steps, fewer than {least}, many runs don't come to rest")
     with Destination(out, (DATASET_NAME, *names_of("diagram"))), keeping_store(kept):

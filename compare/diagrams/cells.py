@@ -6,25 +6,22 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory.geometry import representative
 from tegum.theory.minima import SAME_LOSS
 
 from .dataset import curves_of
+from .planes import phase_classes, plane_of, values_of
 
-# Cells closer than this to a boundary, in relative density, are left out of best-of-k agreement.
+# Cells closer than this to a boundary, in positions of the first parameter (relative density on a log scale), are left
+# out of best-of-k agreement.
 BOUNDARY_MARGIN = 0.02
-
-
-def phase_classes(dataset: xr.Dataset) -> NDArray[np.str_]:
-    """Return the label of each phase number of a dataset, up to exchanges of features of equal importance."""
-    n_equal = int(dataset.attrs["n_features"]) - 1
-    return np.array([representative([label], n_equal)[0] for label in dataset.attrs["phases"]])
+# Limits of stability of the cheapest minimum that are continuous transitions.
+CONTINUOUS = ("kink", "continuous")
 
 
 def cheapest_phases(dataset: xr.Dataset) -> NDArray[np.str_]:
     """Return the phase of each cell's cheapest minimum, of several that cost the same the first by name.
 
-    Shape (density, importance), up to exchanges of equal features.
+    Shape (X, Y), up to exchanges of equal features.
     """
     names, codes, losses = phase_classes(dataset), dataset["minimum_phase"].values, dataset["minimum_loss"].values
     cheap = (codes >= 0) & (losses <= losses[..., :1] + SAME_LOSS)
@@ -40,7 +37,7 @@ def as_cheap(dataset: xr.Dataset, labels: NDArray[np.str_]) -> NDArray[np.bool_]
 
     Args:
         dataset: a phase diagram.
-        labels: a phase for each cell, shape (density, importance), up to exchanges of equal features.
+        labels: a phase for each cell, shape (X, Y), up to exchanges of equal features.
     """
     codes, losses = dataset["minimum_phase"].values, dataset["minimum_loss"].values
     cheap = (codes >= 0) & (losses <= losses[..., :1] + SAME_LOSS)
@@ -48,28 +45,29 @@ def as_cheap(dataset: xr.Dataset, labels: NDArray[np.str_]) -> NDArray[np.bool_]
 
 
 def near_boundary(dataset: xr.Dataset, margin: float = BOUNDARY_MARGIN) -> NDArray[np.bool_]:
-    """Return which cells lie within `margin` in relative density of a change of the global phase.
+    """Return which cells lie within `margin`, along the first parameter, of a change of the global phase.
 
-    The change is a coexistence curve or, where it is continuous, a limit of stability of the kind "kink", on which no
-    other minimum is cheaper.
+    The change is a coexistence curve or, where it is continuous, a limit of stability on which no other minimum is
+    cheaper.
 
     Args:
         dataset: a phase diagram with its exact curves.
-        margin: relative distance in density.
+        margin: distance in positions of the first parameter, which is relative on a log scale.
 
     Returns:
-        Shape (density, importance).
+        Shape (X, Y).
     """
-    density, log_r = dataset["density"].values, np.log(dataset["importance"].values)
-    near = np.zeros((len(density), len(log_r)), dtype=bool)
+    plane = plane_of(dataset)
+    x, y = (axis.position(values) for axis, values in zip((plane.x, plane.y), values_of(dataset), strict=True))
+    near = np.zeros((len(x), len(y)), dtype=bool)
     for curve in curves_of(dataset):
-        if curve.kind == "stability" and curve.mechanism != "kink":
+        if curve.kind == "stability" and curve.mechanism not in CONTINUOUS:
             continue
         use = curve.cheapest
-        log_p, r = np.log(curve.density), np.log(curve.importance)
+        at, along = plane.x.position(curve.x), plane.y.position(curve.y)
         for start in np.flatnonzero(use[:-1] & use[1:]):
-            ends = sorted([(r[start], log_p[start]), (r[start + 1], log_p[start + 1])])
-            inside = np.flatnonzero((log_r >= ends[0][0]) & (log_r <= ends[1][0]))
-            crossing = np.interp(log_r[inside], [e[0] for e in ends], [e[1] for e in ends])
-            near[:, inside] |= np.abs(np.log(density)[:, None] - crossing) <= margin
+            ends = sorted([(along[start], at[start]), (along[start + 1], at[start + 1])])
+            inside = np.flatnonzero((y >= ends[0][0]) & (y <= ends[1][0]))
+            crossing = np.interp(y[inside], [e[0] for e in ends], [e[1] for e in ends])
+            near[:, inside] |= np.abs(x[:, None] - crossing) <= margin
     return near

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,23 +14,20 @@ from numpy.typing import NDArray
 from tegum.empirical.files import read_zarr_of, write_zarr
 from tegum.empirical.runs import TrainedModels
 from tegum.theory.boundaries import BoundaryCurve
-from tegum.theory.geometry import phase, published_candidates
-from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima
-from tegum.theory.models import ToyModel, diagram_model, diagram_plane
+from tegum.theory.geometry import PUBLISHED_SIZES, phase, published_candidates
+from tegum.theory.minima import SAME_LOSS, Coverage, CriticalPoint, DiagramMinima, FoundMinimum, inputs_of
 from tegum.theory.numerics import check_kind, check_shape, numbers
 from tegum.theory.storage import check_path
 
 from ..judgement import Recipe, Verdicts, judge
+from .planes import USUAL, axes_of, model_of, plane_of, values_of
 from .published import published_losses
 
 FORMAT, FIRST_FORMAT = "tegum phase diagram 2", "tegum phase diagram 1"
-CELL = ("density", "importance")
-# Dimensions of what was trained.
-RUN = (*CELL, "seed")
 # Where a run ended: in the cheapest minimum, in another one, or in none that theory lists.
 OUTCOMES = ("global", "other", "unexplained")
 # Curves are cut to sheets of equal length; the rest is NaN.
-CURVE_FIELDS = ("density", "importance", "residual", "error")
+CURVE_FIELDS = ("residual", "error")
 CURVE_LABELS = ("kind", "phases", "mechanism", "status", "reason")
 
 
@@ -50,16 +49,15 @@ class PhaseNames:
         return np.array([self.code(str(label)) for label in labels.ravel()], dtype=np.int16).reshape(labels.shape)
 
 
-def model_of(dataset: xr.Dataset) -> ToyModel:
-    """Return the models of a phase diagram's cells, batch shape (density, importance)."""
-    check_kind("dataset", dataset, xr.Dataset)
-    density, importance = dataset["density"].values[:, None], dataset["importance"].values
-    return diagram_model(int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"]), density, importance)
+def theory_dataset(diagram: DiagramMinima, plane: dict[str, Any] | None = None) -> xr.Dataset:
+    """Return the exact part of a phase diagram, and what published candidates say of each cell, where there are any.
 
-
-def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
-    """Return the exact part of a phase diagram, and the published candidates' verdict on each cell."""
-    shape = len(diagram.density), len(diagram.importance)
+    Args:
+        diagram: the minima.
+        plane: what `plane_from` reads, of a plane that isn't that of a published diagram.
+    """
+    shape = len(diagram.x), len(diagram.y)
+    names_of_axes = diagram.plane.names
     most = max(len(cell) for row in diagram.minima for cell in row)
     n, m = diagram.n_features, diagram.n_hidden
     arrays = {
@@ -72,6 +70,9 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
         "minimum_phase": np.full((*shape, most), -1, dtype=np.int16),
         "minimum_degenerate": np.zeros((*shape, most), dtype=bool),
     }
+    if diagram.coverage is not None:
+        # How many copies a minimum stands for, and the starts that led there.
+        arrays |= {f"minimum_{name}": np.zeros((*shape, most), dtype=np.int32) for name in ("copies", "hits")}
     names = PhaseNames()
     for i, row in enumerate(diagram.minima):
         for j, cell in enumerate(row):
@@ -83,27 +84,32 @@ def theory_dataset(diagram: DiagramMinima) -> xr.Dataset:
                 arrays["minimum_eigenvalues"][at] = point.hessian_eigenvalues
                 arrays["minimum_phase"][at] = names.code(point.phase)
                 arrays["minimum_degenerate"][at] = point.status == "degenerate"
+                if diagram.coverage is not None and isinstance(point, FoundMinimum):
+                    arrays["minimum_copies"][at], arrays["minimum_hits"][at] = point.copies, point.hits
     last = {
         "minimum_weights": ("hidden", "feature"),
         "minimum_bias": ("feature",),
         "minimum_eigenvalues": ("parameter",),
     }
-    variables = {name: ((*CELL, "minimum", *last.get(name, ())), array) for name, array in arrays.items()}
-    losses = published_losses(diagram.model)
-    codes = np.array([names.code(candidate.phase) for candidate in published_candidates(n, m)], dtype=np.int16)
-    variables["published_phase"] = (CELL, codes[losses.argmin(axis=-1)])
-    variables["published_loss"] = (CELL, losses.min(axis=-1))
-    return xr.Dataset(
-        variables,
-        coords={"density": diagram.density, "importance": diagram.importance},
-        attrs={
-            "format": FORMAT,
-            "n_features": n,
-            "n_hidden": m,
-            "model": diagram_model(n, m, diagram.density[:, None], diagram.importance).to_plain(),
-            "phases": names.names,
-        },
-    )
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]]
+    variables = {name: ((*names_of_axes, "minimum", *last.get(name, ())), array) for name, array in arrays.items()}
+    if plane is None and (n, m) in PUBLISHED_SIZES:
+        losses = published_losses(diagram.model)
+        codes = np.array([names.code(candidate.phase) for candidate in published_candidates(n, m)], dtype=np.int16)
+        variables["published_phase"] = (names_of_axes, codes[losses.argmin(axis=-1)])
+        variables["published_loss"] = (names_of_axes, losses.min(axis=-1))
+    attrs = {
+        "format": FORMAT,
+        "n_features": n,
+        "n_hidden": m,
+        "model": diagram.model.to_plain(),
+        "phases": names.names,
+    }
+    if diagram.coverage is not None:
+        attrs["coverage"] = asdict(diagram.coverage)
+    if plane is not None:
+        attrs["plane"] = plane
+    return xr.Dataset(variables, coords=dict(zip(names_of_axes, (diagram.x, diagram.y), strict=True)), attrs=attrs)
 
 
 def minima_of(dataset: xr.Dataset) -> DiagramMinima:
@@ -111,10 +117,11 @@ def minima_of(dataset: xr.Dataset) -> DiagramMinima:
     check_kind("dataset", dataset, xr.Dataset)
     names = dataset.attrs["phases"]
     arrays = {name: dataset[name].values for name in dataset if str(name).startswith("minimum_")}
+    inputs = inputs_of(model_of(dataset))
 
     def point(at: tuple[int, int, int]) -> CriticalPoint:
         degenerate = bool(arrays["minimum_degenerate"][at])
-        return CriticalPoint(
+        found = CriticalPoint(
             weights=arrays["minimum_weights"][at],
             bias=arrays["minimum_bias"][at],
             loss=float(arrays["minimum_loss"][at]),
@@ -124,31 +131,35 @@ def minima_of(dataset: xr.Dataset) -> DiagramMinima:
             phase=names[arrays["minimum_phase"][at]],
             status="degenerate" if degenerate else "minimum",
             reason="read from a phase diagram",
+            inputs=inputs,
         )
+        if "minimum_copies" not in arrays:
+            return found
+        copies, hits = (int(arrays[f"minimum_{name}"][at]) for name in ("copies", "hits"))
+        return FoundMinimum(**vars(found), copies=copies, hits=hits)
 
     codes = arrays["minimum_phase"]
     rows = [
         [tuple(point((i, j, int(k))) for k in np.flatnonzero(codes[i, j] >= 0)) for j in range(codes.shape[1])]
         for i in range(codes.shape[0])
     ]
-    sizes = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
-    axes = dataset["density"].values, dataset["importance"].values
-    plane = diagram_plane(*sizes, *((float(axis[0]), float(axis[-1])) for axis in axes))
-    return DiagramMinima(plane, *axes, rows)
+    told = dataset.attrs.get("coverage")
+    return DiagramMinima(plane_of(dataset), *values_of(dataset), rows, None if told is None else Coverage(**told))
 
 
 def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
     """Return boundary curves, one row each, filled up with NaN to the length of the longest."""
-    longest = max((len(curve.density) for curve in curves), default=0)
+    longest = max((len(curve.x) for curve in curves), default=0)
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
-    for name in CURVE_FIELDS:
+    axes = curves[0].axes if curves else USUAL
+    for name, read in (*zip(axes, ("x", "y"), strict=True), *zip(CURVE_FIELDS, CURVE_FIELDS, strict=True)):
         array = np.full((len(curves), longest), np.nan)
         for k, curve in enumerate(curves):
-            array[k, : len(curve.density)] = getattr(curve, name)
+            array[k, : len(curve.x)] = getattr(curve, read)
         variables[f"curve_{name}"] = (("curve", "point"), array)
     cheapest = np.zeros((len(curves), longest), dtype=bool)
     for k, curve in enumerate(curves):
-        cheapest[k, : len(curve.density)] = curve.cheapest
+        cheapest[k, : len(curve.x)] = curve.cheapest
     variables["curve_cheapest"] = (("curve", "point"), cheapest)
     labels = [{n: getattr(curve, n) for n in CURVE_LABELS} | {"phases": list(curve.phases)} for curve in curves]
     return xr.Dataset(variables, attrs={"curves": labels})
@@ -157,13 +168,13 @@ def curves_dataset(curves: tuple[BoundaryCurve, ...]) -> xr.Dataset:
 def curves_of(dataset: xr.Dataset) -> tuple[BoundaryCurve, ...]:
     """Return the boundary curves that a dataset holds, the inverse of `curves_dataset`."""
     check_kind("dataset", dataset, xr.Dataset)
-    curves = []
+    curves, axes = [], axes_of(dataset)
     for k, labels in enumerate(dataset.attrs.get("curves", [])):
-        rows = {name: dataset[f"curve_{name}"].values[k] for name in (*CURVE_FIELDS, "cheapest")}
-        there = np.isfinite(rows["density"])
+        rows = {name: dataset[f"curve_{name}"].values[k] for name in (*axes, *CURVE_FIELDS, "cheapest")}
+        there = np.isfinite(rows[axes[0]])
         arrays = {name: row[there] for name, row in rows.items()}
-        arrays |= {"x": arrays.pop("density"), "y": arrays.pop("importance")}
-        curves.append(BoundaryCurve(**arrays, **(labels | {"phases": tuple(labels["phases"])})))
+        arrays |= {"x": arrays.pop(axes[0]), "y": arrays.pop(axes[1])}
+        curves.append(BoundaryCurve(**arrays, **(labels | {"phases": tuple(labels["phases"])}), axes=axes))
     return tuple(curves)
 
 
@@ -171,7 +182,7 @@ def trained_dataset(theory: xr.Dataset, trained: TrainedModels, recipe: Recipe) 
     """Return the trained runs of a phase diagram, judged by their own weights and looked up after polishing."""
     dataset = runs_dataset(theory, trained.weights, trained.bias, trained.loss, trained.seeds, recipe)
     dataset = dataset.assign_coords(record=trained.history_steps)
-    dataset["loss_history"] = (("record", *RUN), trained.loss_history)
+    dataset["loss_history"] = (("record", *axes_of(theory), "seed"), trained.loss_history)
     return dataset
 
 
@@ -187,13 +198,13 @@ def runs_dataset(
 
     Args:
         theory: the exact part of a phase diagram.
-        weights: W, shape (density, importance, seed, n_hidden, n_features).
-        bias: b, shape (density, importance, seed, n_features).
-        loss: exact loss, NaN for runs that diverged, shape (density, importance, seed).
+        weights: W, shape (X, Y, seed, n_hidden, n_features).
+        bias: b, shape (X, Y, seed, n_features).
+        loss: exact loss, NaN for runs that diverged, shape (X, Y, seed).
         seeds: labels of the runs of a cell, shape (seed,).
         recipe: how they were trained.
     """
-    cells = loss.shape
+    cells, run = loss.shape, (*axes_of(theory), "seed")
     n_hidden, n_features = weights.shape[-2:]
     finite = np.isfinite(loss)
     own = np.where(finite[..., None, None], weights, np.nan)
@@ -204,9 +215,11 @@ def runs_dataset(
     cheapest = np.take_along_axis(losses, np.maximum(which, 0), axis=-1) <= losses[..., :1] + SAME_LOSS
     outcome = np.where(which < 0, OUTCOMES.index("unexplained"), np.where(cheapest, 0, OUTCOMES.index("other")))
     names = PhaseNames(theory.attrs["phases"])
-    labels = np.array([phase(w, b) for w, b in zip(polished.weights, polished.bias, strict=True)], dtype=object)
+    inputs = inputs_of(model_of(theory))
+    ends = zip(polished.weights, polished.bias, strict=True)
+    labels = np.array([phase(w, b, inputs=inputs) for w, b in ends], dtype=object)
     saddles = np.array([names.code(label) if label else -1 for label in found.saddle_phase], dtype=np.int16)
-    run: dict[str, NDArray[np.generic]] = {
+    values: dict[str, NDArray[np.generic]] = {
         "trained_loss": loss,
         "verdict": found.verdict,
         "nearest": found.nearest,
@@ -225,10 +238,10 @@ def runs_dataset(
         "ended_in": which.astype(np.int16),
     }
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {}
-    variables |= {name: (RUN, array.reshape(cells)) for name, array in run.items()}
+    variables |= {name: (run, array.reshape(cells)) for name, array in values.items()}
     for name, (matrix, vector) in {"trained": (weights, bias), "polished": (polished.weights, polished.bias)}.items():
-        variables[f"{name}_weights"] = ((*RUN, "hidden", "feature"), matrix.reshape(*cells, n_hidden, n_features))
-        variables[f"{name}_bias"] = ((*RUN, "feature"), vector.reshape(*cells, n_features))
+        variables[f"{name}_weights"] = ((*run, "hidden", "feature"), matrix.reshape(*cells, n_hidden, n_features))
+        variables[f"{name}_bias"] = ((*run, "feature"), vector.reshape(*cells, n_features))
     return xr.Dataset(variables, coords={"seed": seeds}, attrs=theory.attrs | {"phases": names.names})
 
 
@@ -238,7 +251,7 @@ def judge_runs(theory: xr.Dataset, weights: NDArray[np.float64], bias: NDArray[n
     check_kind("recipe", recipe, Recipe)
     weights, bias = numbers("weights", weights), numbers("bias", bias)
     n, m = int(theory.attrs["n_features"]), int(theory.attrs["n_hidden"])
-    grid = theory.sizes["density"], theory.sizes["importance"]
+    grid = tuple(map(len, values_of(theory)))
     check_shape("weights", weights.shape, (*grid, "seed", m, n))
     check_shape("bias", bias.shape, (*weights.shape[:3], n))
     cells = weights.shape[:-2]
@@ -268,7 +281,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """
     check_path("path", path)
     dataset = read_zarr_of(path, "a phase diagram", FORMAT, FIRST_FORMAT)
-    missing = sorted({"minimum_loss", "minimum_phase", "published_phase"} - set(map(str, dataset)))
+    missing = sorted({"minimum_loss", "minimum_phase", *axes_of(dataset)} - set(map(str, dataset.variables)))
     if missing:
         raise ValueError(f"expected a phase diagram with variables {missing}, which {path} lacks")
     return dataset

@@ -1,133 +1,41 @@
 """The phase diagram three times over: published candidates, exact minima, trained models.
 
-Everything is one labelled dataset with dimensions `density`, `importance`, `seed`, `minimum`, `hidden`, `feature`,
-`curve` and `point` (docs/dataset.md lists its variables), written to disk after each stage, so that what is finished
-stays when a later stage fails or is stopped.
+Everything is one labelled dataset with dimensions `density` and `importance` (or two other parameters), `seed`,
+`minimum`, `hidden`, `feature`, `curve` and `point` (docs/dataset.md lists its variables), written to disk after each
+stage, so that what is finished stays when a later stage fails or is stopped.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from tegum.empirical.runs import Optimisation, Sampling, Session
-from tegum.empirical.training import resolve_device, train
-from tegum.theory.boundaries import phase_boundaries, seed_diagram
-from tegum.theory.geometry import published_candidates
-from tegum.theory.minima import DiagramMinima, check_superposition, diagram_minima
-from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, diagram_plane
-from tegum.theory.numerics import (
-    MOST_SIZE,
-    MOST_STEPS,
-    check_callable,
-    check_choice,
-    check_count,
-    check_flag,
-    check_kind,
-    check_range,
-    check_rate,
-)
+from tegum.empirical.runs import Session
+from tegum.empirical.training import train
+from tegum.theory.boundaries import BoundaryCurve, grid_boundaries, phase_boundaries, seed_diagram
+from tegum.theory.minima import plane_minima
+from tegum.theory.models import Plane, diagram_plane
+from tegum.theory.numerics import FloatArray, check_callable, check_kind
 from tegum.theory.storage import Destination, check_path
 
 from ..judgement import Recipe
 from ..progress import InterruptedRunError, Report, quiet
 from .controls import control_accounts
-from .dataset import curves_dataset, load, model_of, save, theory_dataset, trained_dataset
+from .dataset import curves_dataset, load, minima_of, save, theory_dataset, trained_dataset
+from .planes import axes_of, is_usual, model_of, usual_ranges, values_of
+from .settings import TRACED, DiagramSettings
 
-# Cells along each axis: more would take days.
-MOST_CELLS = 1000
-# Optimiser steps and first rate of Adam by default, for each size: with fewer steps fewer runs come to rest
-# (docs/judgement.md).
-TRAINING = {(2, 1): (3000, 5e-2), (3, 2): (10_000, 5e-2)}
 # Ends of a grid out of a file, in whatever precision, that differ by this share are those of the usual ranges.
 SAME_END = 1e-6
 # Of a diagram in its folder, and of a training that was stopped.
 DATASET_NAME, CHECKPOINT_NAME = "diagram.zarr", "training.npz"
 # Attributes of a dataset that belong to its runs.
 OF_RUNS = ("settings", "controls", "source")
-
-
-@dataclass(frozen=True)
-class DiagramSettings:
-    """What a phase diagram is computed with; kept with it.
-
-    Attributes:
-        n_features: number of features n.
-        n_hidden: number of hidden dimensions m.
-        cells: cells along each axis.
-        seeds: trained runs in each cell.
-        steps: optimiser steps of each run; default those of `TRAINING`.
-        batch_size: inputs for each step of the sampled objective.
-        learning_rate: Adam's, at the first step, default that of `TRAINING`; it falls to 0 as a cosine.
-        objective: "sampled", stratified by activity pattern with x = 0 added exactly; or "exact".
-        device: "auto", "cpu" or "cuda".
-        controls: whether runs that the account has to reject are trained beside them (`controls.py`).
-        density: smallest and largest 1 − S of the grid, which is even in its logarithm.
-        importance: smallest and largest importance of the last feature against the others, likewise.
-    """
-
-    n_features: int = 2
-    n_hidden: int = 1
-    cells: int = 28
-    seeds: int = 8
-    steps: int | None = None
-    batch_size: int = 256
-    learning_rate: float | None = None
-    objective: str = "sampled"
-    device: str = "auto"
-    controls: bool = True
-    density: tuple[float, float] = DENSITY_RANGE
-    importance: tuple[float, float] = IMPORTANCE_RANGE
-
-    def __post_init__(self) -> None:
-        """Raise `ValueError` where no phase diagram comes out."""
-        check_flag("controls", self.controls)
-        check_superposition(self.n_features, self.n_hidden)
-        published_candidates(self.n_features, self.n_hidden)
-        check_choice("objective", self.objective, ("sampled", "exact"))
-        resolve_device(self.device)
-        steps, rate = TRAINING[self.n_features, self.n_hidden]
-        for name, default in (("steps", steps), ("learning_rate", rate)):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, default)
-        ranges = {"cells": (2, MOST_CELLS), "seeds": (1, MOST_SIZE), "steps": (0, MOST_STEPS)}
-        for name, (least, most) in (ranges | {"batch_size": (1, MOST_SIZE)}).items():
-            check_count(name, getattr(self, name), least, most)
-            # Settings are kept as JSON, which has no numbers of NumPy's.
-            object.__setattr__(self, name, int(getattr(self, name)))
-        check_rate("learning_rate", self.learning_rate)
-        for name in ("density", "importance"):
-            low, high = check_range(name, getattr(self, name))
-            object.__setattr__(self, name, (low, high))
-            if not low < high:
-                raise ValueError(f"{name} must run over a range low < high, got {low:g} to {high:g}")
-        # What no model has is refused there.
-        diagram_plane(self.n_features, self.n_hidden, self.density, self.importance)
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return them as JSON takes them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @property
-    def recipe(self) -> Recipe:
-        """How the runs are trained."""
-        assert self.learning_rate is not None
-        assert self.steps is not None
-        return Recipe(
-            learning_rate=self.learning_rate,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            objective=self.objective,
-            optimisation=Optimisation(schedule="cosine"),
-            sampling=Sampling("stratified", "exact") if self.objective == "sampled" else Sampling(),
-        )
 
 
 def phase_diagram(
@@ -196,9 +104,9 @@ def _runs_of(settings: DiagramSettings, store: Path) -> xr.Dataset | None:
     if not store.exists():
         return None
     dataset = load(store)
-    whole = {"curve_density", "outcome", "verdict"} <= set(map(str, dataset))
+    whole = {f"curve_{axes_of(dataset)[0]}", "outcome", "verdict"} <= set(map(str, dataset))
     # Datasets of before there was a choice of ranges.
-    ranges = {"density": list(DENSITY_RANGE), "importance": list(IMPORTANCE_RANGE)}
+    ranges = {name: list(ends) for name, ends in usual_ranges().items()}
     found = dataset.attrs.get("settings")
     return dataset if whole and found is not None and ranges | found == settings.to_plain() else None
 
@@ -215,10 +123,16 @@ def _trained(
     Raises:
         InterruptedRunError: for Ctrl-C.
     """
-    density, importance = (np.geomspace(*ends, settings.cells) for ends in (settings.density, settings.importance))
-    store = None if folder is None else folder / DATASET_NAME
+    plane, store = settings.plane, None if folder is None else folder / DATASET_NAME
+    axes = [axis.grid(settings.cells) for axis in (plane.x, plane.y)]
     dataset = exact_part(
-        density, importance, settings.n_features, settings.n_hidden, store=store, report=report, on_minima=on_minima
+        plane,
+        *axes,
+        described=settings.described(),
+        traced=settings.traced,
+        store=store,
+        report=report,
+        on_minima=on_minima,
     )
     dataset.attrs["settings"] = settings.to_plain()
     report("training", 0.0)
@@ -249,11 +163,12 @@ def _trained(
 
 
 def exact_part(
-    density: NDArray[np.float64],
-    importance: NDArray[np.float64],
-    n_features: int,
-    n_hidden: int,
+    plane: Plane,
+    x: FloatArray,
+    y: FloatArray,
     *,
+    described: dict[str, Any] | None = None,
+    traced: bool | None = None,
     store: Path | None = None,
     report: Report = quiet,
     on_minima: Callable[[xr.Dataset], None] | None = None,
@@ -261,32 +176,36 @@ def exact_part(
     """Return minima and boundaries of a grid, from `store` where they are there already.
 
     Args:
-        density: grid of 1 − S, ascending.
-        importance: grid of the last feature's importance against the others', ascending.
-        n_features: number of features n.
-        n_hidden: number of hidden dimensions m.
+        plane: of models.
+        x: values of its first parameter, ascending.
+        y: values of its second.
+        described: the plane as plain values; None of a usual one.
+        traced: whether boundaries are traced as curves, or located between cells; default the first up to three
+            features.
         store: where to keep them, and to look for them.
         report: called with the name of each stage.
         on_minima: called with the minima as soon as they are there.
     """
     dataset = None
+    traced = plane.n_features <= TRACED if traced is None else traced
     if store is not None and store.exists():
         dataset = load(store)
-        same = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (n_features, n_hidden)
-        if not (
-            same and np.array_equal(dataset["density"], density) and np.array_equal(dataset["importance"], importance)
-        ):
+        sizes = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (plane.n_features, plane.n_hidden)
+        same = sizes and dataset.attrs.get("plane") == described and axes_of(dataset) == plane.names
+        if not (same and all(map(np.array_equal, values_of(dataset), (x, y)))):
             dataset = None
     if dataset is None:
         report("exact minima", 0.0)
-        dataset = theory_dataset(diagram_minima(density, importance, n_features=n_features, n_hidden=n_hidden))
+        found = plane_minima(plane, x, y, report=lambda share: report("exact minima", share))
+        dataset = theory_dataset(found, described)
         _keep(dataset, store)
     if on_minima is not None:
         on_minima(dataset)
-    if "curve_density" not in dataset:
+    if f"curve_{plane.names[0]}" not in dataset or dataset.attrs.get("traced", True) != traced:
         report("exact boundaries", 0.0)
-        seeds = _seeded(n_features, n_hidden, dataset["density"].values, dataset["importance"].values)
-        dataset = merged(dataset, curves_dataset(phase_boundaries(seeds)))
+        curves = _curves(plane, dataset, traced=traced, report=report)
+        dataset = merged(dataset.drop_dims(["curve", "point"], errors="ignore"), curves_dataset(curves))
+        dataset.attrs["traced"] = traced
         _keep(dataset, store)
     exact = dataset.drop_dims(["seed", "record"], errors="ignore")
     # What is said there of earlier runs isn't said of those to come.
@@ -295,21 +214,25 @@ def exact_part(
     return exact
 
 
-def _seeded(
-    n_features: int, n_hidden: int, density: NDArray[np.float64], importance: NDArray[np.float64]
-) -> DiagramMinima:
-    """Return minima that boundaries are traced from, over the usual ranges and those of a grid."""
-    usual = (DENSITY_RANGE, IMPORTANCE_RANGE)
-    ranges = [
-        (
-            low if axis[0] >= low * (1 - SAME_END) else float(axis[0]),
-            high if axis[-1] <= high * (1 + SAME_END) else float(axis[-1]),
+def _curves(plane: Plane, dataset: xr.Dataset, *, traced: bool, report: Report) -> tuple[BoundaryCurve, ...]:
+    """Return the boundaries of a grid."""
+    if not traced:
+        return grid_boundaries(minima_of(dataset), report=lambda share: report("exact boundaries", share)).curves
+    usual = usual_ranges()
+    if not is_usual(dataset):
+        return phase_boundaries(seed_diagram(plane=plane))
+    ranges = []
+    for axis, (low, high) in zip((plane.x, plane.y), usual.values(), strict=True):
+        ranges.append(
+            (
+                low if axis.low >= low * (1 - SAME_END) else axis.low,
+                high if axis.high <= high * (1 + SAME_END) else axis.high,
+            )
         )
-        for (low, high), axis in zip(usual, (density, importance), strict=True)
-    ]
-    if tuple(ranges) == usual:
-        return seed_diagram(n_features, n_hidden)
-    return seed_diagram(n_features, n_hidden, plane=diagram_plane(n_features, n_hidden, *ranges))
+    sizes = plane.n_features, plane.n_hidden
+    if ranges == list(usual.values()):
+        return phase_boundaries(seed_diagram(*sizes))
+    return phase_boundaries(seed_diagram(*sizes, plane=diagram_plane(*sizes, *ranges)))
 
 
 def merged(dataset: xr.Dataset, more: xr.Dataset) -> xr.Dataset:

@@ -21,9 +21,10 @@ from tegum.theory.numerics import Summarised, check_kind, check_shape, numbers, 
 
 from ..judgement import IN, VERDICTS
 from .account import Account, account_of
-from .cells import as_cheap, cheapest_phases, near_boundary, phase_classes
+from .cells import as_cheap, cheapest_phases, near_boundary
 from .dataset import OUTCOMES
 from .omissions import Omission, omissions
+from .planes import phase_classes, values_of
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ class Ledger(Summarised):
         escapes: runs that polishing led through a saddle.
         polish_distance_median: median Euclidean distance in (W, b) that polishing moved a run.
         polish_distance_99: its 99th percentile.
-        best_disagreements: of cells off a boundary whose best seed isn't in a minimum of the global phase: density,
-            importance, phase of the minimum nearest to it, what it is there, and the global phase.
-        published_wrong: share of cells where the published candidates name another phase than the global one.
+        best_disagreements: of cells off a boundary whose best seed isn't in a minimum of the global phase: both
+            parameters, phase of the minimum nearest to it, what it is there, and the global phase.
+        published_wrong: share of cells where the published candidates name another phase than the global one; NaN where
+            none were published.
         omissions: phases that are the cheapest somewhere and that no candidate stands for.
     """
 
@@ -156,7 +158,7 @@ def agreement(dataset: xr.Dataset) -> Ledger:
             "a ledger needs runs judged by their own weights, got a phase diagram of an earlier version: compute it "
             "anew in the same folder, where its exact part is used again"
         )
-    # Features 1 … n − 1 are equally important: states that differ by an exchange of them are one phase.
+    # States that differ by an exchange of equal features are one phase.
     names = phase_classes(dataset)
     outcome, ended = dataset["outcome"].values, names[dataset["trained_phase"].values]
     verdict, loss = dataset["verdict"].values, dataset["trained_loss"].values
@@ -165,7 +167,7 @@ def agreement(dataset: xr.Dataset) -> Ledger:
     best = np.where(np.isfinite(loss), loss, np.inf).argmin(axis=-1)[..., None]
     best_phase, best_verdict = (np.take_along_axis(x, best, axis=-1)[..., 0] for x in (nearest, verdict))
     wrong = np.argwhere(away & ~((best_verdict == IN) & as_cheap(dataset, best_phase)))
-    density, importance = dataset["density"].values, dataset["importance"].values
+    x, y = values_of(dataset)
     excess, distance = dataset["excess"].values / near_loss, dataset["distance"].values
     moved = dataset["polish_distance"].values
     return Ledger(
@@ -186,17 +188,23 @@ def agreement(dataset: xr.Dataset) -> Ledger:
         polish_distance_99=_percentile(moved, 99),
         best_disagreements=[
             (
-                float(density[i]),
-                float(importance[j]),
+                float(x[i]),
+                float(y[j]),
                 str(best_phase[i, j]),
                 VERDICTS[best_verdict[i, j]],
                 str(exact[i, j]),
             )
             for i, j in wrong
         ],
-        published_wrong=float(1 - as_cheap(dataset, names[dataset["published_phase"].values]).mean()),
-        omissions=omissions(dataset),
+        published_wrong=_published_wrong(dataset, names),
+        omissions=omissions(dataset) if "published_phase" in dataset else [],
     )
+
+
+def _published_wrong(dataset: xr.Dataset, names: NDArray[np.str_]) -> float:
+    if "published_phase" not in dataset:
+        return float("nan")
+    return float(1 - as_cheap(dataset, names[dataset["published_phase"].values]).mean())
 
 
 def grid_account(
@@ -206,7 +214,7 @@ def grid_account(
 
     Args:
         dataset: its exact part, with curves.
-        verdict: of each run, shape (density, importance, seed).
+        verdict: of each run, shape (X, Y, seed).
         nearest: number of the minimum nearest to it, −1 for none, same shape.
         loss: exact loss of its weights, NaN where they aren't finite, same shape.
 

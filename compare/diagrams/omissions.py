@@ -9,7 +9,8 @@ import xarray as xr
 
 from tegum.theory.geometry import published_candidates, representative
 
-from .cells import as_cheap, cheapest_phases, phase_classes
+from .cells import as_cheap, cheapest_phases
+from .planes import phase_classes
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,10 @@ VERY_SHORT = 6.0
 
 def parameter_label(name: str, n_features: int) -> str:
     """Return the name of a parameter for an axis."""
-    found = re.fullmatch(r"(density|importance)\[(\d+)\]", name)
+    found = re.fullmatch(r"(density|importance)\[(\d+(?:,\d+)*)\]", name)
     if found:
-        return f"{'density 1−S' if found[1] == 'density' else 'importance'} of feature {found[2]}"
+        what = "density 1−S" if found[1] == "density" else "importance"
+        return f"{what} of feature{'s' * (',' in found[2])} {found[2].replace(',', ', ')}"
     return {
         "density": DENSITY_LABEL,
         "importance": f"relative importance $I_{n_features}/I_1$" if n_features else "importance",

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
+from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -19,25 +19,65 @@ from numpy.typing import NDArray
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.minima import SAME_LOSS
 
-from ..diagrams import Ledger, Omission, agreement, as_cheap, cheapest_phases, curves_of, phase_classes
+from ..diagrams import (
+    CONTINUOUS,
+    Ledger,
+    Omission,
+    agreement,
+    as_cheap,
+    cheapest_phases,
+    curves_of,
+    held_model,
+    is_usual,
+    phase_classes,
+    plane_of,
+    values_of,
+)
 from ..judgement import IN
-from .style import CURVE_STYLES, DENSITY_LABEL, NO_MINIMUM, SHORT_AXIS, STYLE, colour, draw_line, shade
+from .boundaries import parameter_label
+from .style import (
+    CURVE_STYLES,
+    NO_MINIMUM,
+    NO_MINIMUM_COLOUR,
+    OTHER_COLOUR,
+    PHASE_COLOURS,
+    SHORT_AXIS,
+    STYLE,
+    draw_line,
+    further_colours,
+    shade,
+)
 
+# Shares of a loss that are told apart where it is shown how much dearer the next phase is.
+MARGINS = (1e-3, 1.0)
 # Characters in a line of notes over the panels.
 NOTE_WIDTH = 120
 
 
+def colours_of(dataset: xr.Dataset) -> dict[str, str]:
+    """Return the colours of the phases of a diagram: those of its size, and others by the number of their cells."""
+    known = PHASE_COLOURS.get((int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])), {})
+    names, counts = np.unique(cheapest_phases(dataset), return_counts=True)
+    order = [str(names[k]) for k in np.argsort(-counts, kind="stable")]
+    classes = [name for name in dict.fromkeys([*order, *sorted(map(str, phase_classes(dataset)))]) if name not in known]
+    return {**known, **further_colours(classes), NO_MINIMUM: NO_MINIMUM_COLOUR}
+
+
 def plane(axes: Axes, dataset: xr.Dataset) -> Axes:
-    """Make axes the plane of a phase diagram, density and relative importance on log scales."""
-    density, importance = dataset["density"].values, dataset["importance"].values
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(density[0], density[-1])
-    axes.set_ylim(importance[0], importance[-1])
-    axes.set_xlabel(DENSITY_LABEL)
-    axes.set_ylabel(f"relative importance $I_{dataset.attrs['n_features']}/I_1$")
-    for axis, ends in ((axes.xaxis, density), (axes.yaxis, importance)):
+    """Make axes the plane of a phase diagram, density and relative importance on log scales unless others vary."""
+    over = plane_of(dataset)
+    values = values_of(dataset)
+    axes.set_xscale(over.x.scale)
+    axes.set_yscale(over.y.scale)
+    axes.set_xlim(values[0][0], values[0][-1])
+    axes.set_ylim(values[1][0], values[1][-1])
+    x, y = (parameter_label(name, over.n_features) for name in over.names)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    for axis, parameter, ends in zip((axes.xaxis, axes.yaxis), (over.x, over.y), values, strict=True):
         axis.set_major_formatter("{x:g}")
+        if parameter.scale == "linear":
+            continue
         # Powers of ten alone would leave a short axis without numbers.
         short = ends[-1] / ends[0] < SHORT_AXIS
         axis.set_minor_locator(LogLocator(subs=(2, 5) if short else tuple(range(2, 10))))
@@ -45,16 +85,18 @@ def plane(axes: Axes, dataset: xr.Dataset) -> Axes:
     return axes
 
 
-def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return cell edges halfway between centres on a log scale."""
-    logs = np.log(centres)
-    middle = (logs[1:] + logs[:-1]) / 2
-    return np.asarray(np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]])))
+def _edges(centres: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
+    """Return cell edges halfway between centres on a scale."""
+    places = np.log(centres) if scale == "log" else centres
+    middle = (places[1:] + places[:-1]) / 2
+    edges = np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
+    return np.asarray(np.exp(edges) if scale == "log" else edges)
 
 
 def draw_cells(axes: Axes, dataset: xr.Dataset, values: NDArray[np.generic], **style: object) -> object:
-    """Colour each cell by its value, shape (density, importance)."""
-    x, y = _edges(dataset["density"].values), _edges(dataset["importance"].values)
+    """Colour each cell by its value, shape (X, Y)."""
+    over, centres = plane_of(dataset), values_of(dataset)
+    x, y = (_edges(some, axis.scale) for some, axis in zip(centres, (over.x, over.y), strict=True))
     return axes.pcolormesh(x, y, values.T, rasterized=True, **style)  # type: ignore[arg-type]
 
 
@@ -64,11 +106,11 @@ def draw_phases(axes: Axes, dataset: xr.Dataset, labels: NDArray[np.str_]) -> Ax
     Args:
         axes: where to draw.
         dataset: the phase diagram.
-        labels: of the phases, shape (density, importance).
+        labels: of the phases, shape (X, Y).
     """
     names, codes = np.unique(labels, return_inverse=True)
-    levels = np.arange(len(names) + 1) - 0.5
-    colours = ListedColormap([to_rgb(colour(str(name))) for name in names])
+    levels, known = np.arange(len(names) + 1) - 0.5, colours_of(dataset)
+    colours = ListedColormap([to_rgb(known.get(str(name), OTHER_COLOUR)) for name in names])
     draw_cells(axes, dataset, codes.reshape(labels.shape), cmap=colours, norm=BoundaryNorm(levels, len(names)))
     return plane(axes, dataset)
 
@@ -77,7 +119,7 @@ def draw_curve(
     axes: Axes, curve: BoundaryCurve, style: str, keep: NDArray[np.bool_], line_colour: str = "black"
 ) -> Axes:
     """Draw the kept part of an exact curve."""
-    return draw_line(axes, np.where(keep, curve.density, np.nan), curve.importance, style, line_colour)
+    return draw_line(axes, np.where(keep, curve.x, np.nan), curve.y, style, line_colour)
 
 
 def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes:
@@ -89,15 +131,30 @@ def draw_boundaries(axes: Axes, dataset: xr.Dataset, *, stability: bool) -> Axes
         stability: whether to draw limits of stability that aren't themselves a change of the cheapest phase, each in
             the colour of the phase that stops being a minimum.
     """
+    known = colours_of(dataset)
     for curve in sorted(curves_of(dataset), key=lambda curve: curve.kind, reverse=True):
         if curve.kind == "coexistence":
             draw_curve(axes, curve, "coexistence", curve.cheapest)
             continue
-        continuous = curve.cheapest & (curve.mechanism == "kink")
+        continuous = curve.cheapest & (curve.mechanism in CONTINUOUS)
         if stability:
-            draw_curve(axes, curve, "stability", ~continuous, shade(curve.phases[0]))
+            draw_curve(axes, curve, "stability", ~continuous, shade(known.get(curve.phases[0], OTHER_COLOUR)))
         draw_curve(axes, curve, "continuous", continuous)
     return axes
+
+
+def draw_margin(axes: Axes, dataset: xr.Dataset) -> Axes:
+    """Shade by what share of its loss the cheapest minimum is below the cheapest of another phase."""
+    names, codes, losses = phase_classes(dataset), dataset["minimum_phase"].values, dataset["minimum_loss"].values
+    other = (codes >= 0) & (names[codes] != cheapest_phases(dataset)[..., None])
+    other &= np.char.find(names[codes], "dead") < 0
+    next_loss = np.where(other, losses, np.inf).min(axis=-1)
+    margin = np.where(np.isfinite(next_loss), next_loss / losses[..., 0] - 1, np.nan)
+    mesh = draw_cells(axes, dataset, np.clip(margin, *MARGINS), cmap="cividis", norm=LogNorm(*MARGINS))
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9, extend="both")  # type: ignore[arg-type]
+    bar.set_label("(loss of the next phase) / (loss of the cheapest) − 1")
+    axes.set_facecolor("white")
+    return plane(axes, dataset)
 
 
 def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
@@ -111,7 +168,7 @@ def draw_disagreement(axes: Axes, dataset: xr.Dataset) -> Axes:
     live = (codes >= 0) & (np.char.find(names[codes], "dead") < 0)
     # Copies of the cheapest under exchanges of equal features cost the same.
     several = (live & (losses > losses[..., :1] + SAME_LOSS)).any(axis=-1)
-    x, y = dataset["density"].values, dataset["importance"].values
+    x, y = values_of(dataset)
     with mpl.rc_context({"hatch.linewidth": 0.4, "hatch.color": "#0072B2"}):
         axes.contourf(x, y, several.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9)  # type: ignore[arg-type]
@@ -132,17 +189,28 @@ def _best_phases(dataset: xr.Dataset) -> NDArray[np.str_]:
 
 
 def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
-    patches = [Patch(facecolor=colour(name), edgecolor="black", linewidth=0.4, label=name) for name in sorted(shown)]
+    known = colours_of(dataset)
+    patches = [
+        Patch(facecolor=known.get(name, OTHER_COLOUR), edgecolor="black", linewidth=0.4, label=name)
+        for name in sorted(shown)
+    ]
     texts = {"coexistence": "coexistence (first order)", "continuous": "continuous transition"}
     lines = [
         Line2D([], [], color="black", linestyle=CURVE_STYLES[style][0], linewidth=CURVE_STYLES[style][1], label=text)
         for style, text in texts.items()
     ]
     dash, width = CURVE_STYLES["stability"]
-    lost = sorted({curve.phases[0] for curve in curves_of(dataset) if curve.kind == "stability"})
+    lost = {c.phases[0] for c in curves_of(dataset) if c.kind == "stability" and c.mechanism != "continuous"}
     limits = [
-        Line2D([], [], color=shade(name), linestyle=dash, linewidth=width + 0.4, label=f"limit of {name}")
-        for name in lost
+        Line2D(
+            [],
+            [],
+            color=shade(known.get(name, OTHER_COLOUR)),
+            linestyle=dash,
+            linewidth=width + 0.4,
+            label=f"limit of {name}",
+        )
+        for name in sorted(lost)
     ]
     hatch = Patch(facecolor="white", edgecolor="#0072B2", hatch="////", linewidth=0.4, label="several exact minima")
     figure.legend(handles=[*patches, *lines, hatch, *limits], loc="outside lower center", ncols=4, frameon=False)
@@ -171,14 +239,21 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
     ledger = ledger or agreement(dataset)
     names = phase_classes(dataset)
     best = _best_phases(dataset)
-    exact, published = cheapest_phases(dataset), names[dataset["published_phase"].values]
+    exact = cheapest_phases(dataset)
+    shown = [exact, best]
     n, m = dataset.attrs["n_features"], dataset.attrs["n_hidden"]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 6.9), layout="constrained")
         FigureCanvasAgg(figure)
         (a, b), (c, d) = figure.subplots(2, 2)
-        draw_phases(a, dataset, published)
-        a.set_title(f"(a) published candidates: wrong in {ledger.published_wrong:.1%} of cells")
+        if "published_phase" in dataset:
+            shown.append(names[dataset["published_phase"].values])
+            draw_phases(a, dataset, shown[-1])
+            a.set_title(f"(a) published candidates: wrong in {ledger.published_wrong:.1%} of cells")
+        else:
+            draw_margin(a, dataset)
+            draw_boundaries(a, dataset, stability=False)
+            a.set_title("(a) how much dearer the next phase is")
         draw_phases(b, dataset, exact)
         draw_boundaries(b, dataset, stability=True)
         b.set_title("(b) exact: cheapest minimum and boundaries")
@@ -191,9 +266,11 @@ def phase_diagram_figure(dataset: xr.Dataset, ledger: Ledger | None = None) -> F
         draw_boundaries(d, dataset, stability=True)
         # Whole numbers: a share would be rounded to all of them.
         d.set_title(f"(d) {ledger.account.in_a_minimum:,} of {ledger.runs:,} runs are in a minimum")
-        _legend(figure, dataset, set(map(str, np.unique([published, exact, best]))))
+        _legend(figure, dataset, set(map(str, np.unique(shown))))
         dimensions = "dimension" if m == 1 else "dimensions"
         title = f"$x' = \\mathrm{{ReLU}}(W^\\top W x + b)$, $n = {n}$ features, $m = {m}$ hidden {dimensions}"
+        if not is_usual(dataset):
+            title += "\n" + fill(f"otherwise {held_model(dataset).describe()}", NOTE_WIDTH)
         notes = [fill(omission_text(omission), NOTE_WIDTH) for omission in ledger.omissions]
         figure.suptitle("\n".join([title, *notes]), fontsize=8 if notes else 9)
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,21 @@ PHASE_COLOURS = {
     },
 }
 
+# Further phases of other sizes, likewise; what comes after them is grey.
+FURTHER = (
+    "#56B4E9",
+    "#F7EDA0",
+    "#B04A00",
+    "#009E73",
+    "#00253B",
+    "#E3B5CF",
+    "#5E3270",
+    "#E69F00",
+    "#0072B2",
+    "#A3D9A5",
+    "#7A0019",
+    "#C9C9F5",
+)
 OTHER_COLOUR = "#999999"
 # Where the best run is in no minimum.
 NO_MINIMUM = "in no minimum"
@@ -77,9 +93,14 @@ def draw_line(axes: Axes, x: Any, y: Any, style: str, line_colour: str = "black"
     return axes
 
 
-def shade(label: str) -> str:
+def further_colours(labels: Sequence[str]) -> dict[str, str]:
+    """Return colours for phases that have none of their own, most important first; the last ones are grey."""
+    return {label: FURTHER[k] if k < len(FURTHER) else OTHER_COLOUR for k, label in enumerate(labels)}
+
+
+def shade(phase_colour: str) -> str:
     """Return a dark shade of a phase's colour, for lines."""
-    red, green, blue = to_rgb(colour(label))
+    red, green, blue = to_rgb(phase_colour)
     return to_hex((0.6 * red, 0.6 * green, 0.6 * blue))
 
 

@@ -15,16 +15,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory.geometry import dead_outputs, published_candidates, representative
+from tegum.theory.geometry import dead_outputs, published_candidates
 from tegum.theory.minima import SAME_LOSS, CriticalPoint, DiagramMinima, diagram_minima
 from tegum.theory.numerics import FloatArray, Summarised, check_kind, check_rate
 
-from ..diagrams import theory_dataset
+from ..diagrams import USUAL, phase_classes, theory_dataset
 from .cell_table import CellTable
 
 # What a cell of a table is near: the cheapest minimum, another, a mean of several minima, or none of these.
 TABLE_OUTCOMES = ("global", "other", "between", "none")
-CELL = ("density", "importance")
 # Distance in (norm, overlap) up to which a cell is near a minimum.
 TOLERANCE = 0.05
 # Columns of W shorter than this aren't stored.
@@ -137,7 +136,7 @@ def compare_table(
         for name, value in _judged(diagram, cell, measured, table.meaning.overlap, tolerance).items():
             arrays[name][cell] = value
     arrays |= {"foreign_norm": table.norm, "foreign_overlap": table.overlap}
-    dataset = theory_dataset(diagram).assign({name: (CELL, array) for name, array in arrays.items()})
+    dataset = theory_dataset(diagram).assign({name: (USUAL, array) for name, array in arrays.items()})
     dataset.attrs |= {"tolerance": tolerance, "notes": list(table.notes), "overlap": table.meaning.overlap}
     return dataset
 
@@ -215,8 +214,7 @@ def table_account(dataset: xr.Dataset) -> TableAccount:
     check_kind("dataset", dataset, xr.Dataset)
     outcome, distance = dataset["foreign_outcome"].values, dataset["foreign_distance"].values
     codes = np.take_along_axis(dataset["minimum_phase"].values, dataset["foreign_nearest"].values[..., None], axis=-1)
-    n_equal = int(dataset.attrs["n_features"]) - 1
-    names = np.array([representative([label], n_equal)[0] for label in dataset.attrs["phases"]])
+    names = phase_classes(dataset)
     others = names[codes[..., 0][outcome == TABLE_OUTCOMES.index("other")]]
     unlike = outcome >= TABLE_OUTCOMES.index("between")
     return TableAccount(

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tegum.theory.geometry import published_candidates
 from tegum.theory.loss import expected_loss
-from tegum.theory.models import AMPLITUDES, ToyModel
+from tegum.theory.minima import check_superposition
+from tegum.theory.models import AMPLITUDES, ToyModel, diagram_plane
 from tegum.theory.numerics import FloatArray, check_callable, check_kind
 from tegum.theory.storage import check_path
 
@@ -46,8 +46,7 @@ def foreign_diagram(
         A dataset as `phase_diagram` returns, without a history of the loss.
 
     Raises:
-        ValueError: if the models aren't those of a phase diagram, a grid with as many runs in each cell, or of a
-            published size.
+        ValueError: if the models aren't those of a phase diagram, or a grid with as many runs in each cell.
     """
     check_kind("batch", batch, WeightBatch)
     check_kind("model", model, ToyModel)
@@ -57,11 +56,12 @@ def foreign_diagram(
         store = Path(store)
     check_callable("report", report, 2)
     m, n = batch.weights.shape[-2:]
-    published_candidates(n, m)
+    check_superposition(n, m)
     _check_law(model)
     order, density, importance = _grid(model)
     weights, bias = batch.weights.reshape(-1, m, n)[order], batch.bias.reshape(-1, n)[order]
-    dataset = exact_part(density, importance, n, m, store=store, report=report)
+    ends = ((float(axis[0]), float(axis[-1])) for axis in (density, importance))
+    dataset = exact_part(diagram_plane(n, m, *ends), density, importance, store=store, report=report)
     report("judging", 0.0)
     finite = batch.finite.reshape(-1)[order]
     there = finite[..., None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def print_ledger(ledger: Ledger) -> None:
     right = f"{_share(account.best_seed_in_global_phase)} % of {account.cells_off_a_boundary}"
     facts = [
         ["best seed in a minimum of the global phase, cells off a boundary", right],
-        ["published candidates name another phase", f"{ledger.published_wrong:.2%} of cells"],
+        *_of_candidates(ledger),
         [
             "polishing moves a run by (median, 99 %)",
             f"{ledger.polish_distance_median:.2g}, {ledger.polish_distance_99:.2g}",
@@ -78,6 +79,13 @@ def print_ledger(ledger: Ledger) -> None:
         facts.append([f"  its loss at density, importance {at}", f"{omission.loss:.6f}"])
         facts.append([f"  the best candidate's, {omission.published_phase}", f"{omission.published_loss:.6f}"])
     print_table("Agreement of training with theory", ["", "value"], facts)
+
+
+def _of_candidates(ledger: Ledger) -> list[list[str]]:
+    """Return what is told of published candidates: nothing where there are none."""
+    if math.isnan(ledger.published_wrong):
+        return []
+    return [["published candidates name another phase", f"{ledger.published_wrong:.2%} of cells"]]
 
 
 def _endings(

@@ -51,6 +51,10 @@ class Coverage:
             raise ValueError(f"{self.what} of {self._words()}, got {found} ({self.beyond})")
         return model
 
+    def covers(self, model: ToyModel) -> bool:
+        """Return whether a single model is covered."""
+        return not any(self._beside(model))
+
     def _words(self) -> str:
         """Return what is covered."""
         several = " or ".join(self.laws)

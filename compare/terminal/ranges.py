@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-NUMBERED = re.compile(r"^(density|importance)\.(\d+)$")
+NUMBERED = re.compile(r"^(density|importance)\.(\d+(?:,\d+)*)$")
 
 
 def ranged(option: str, text: str) -> tuple[Any, ...]:

@@ -24,11 +24,12 @@ from .measures import (
     superposition,
 )
 from .phases import dead_outputs, phase, phase_factors, phase_labels, relabelled, representative
-from .published import PublishedCandidate, published_candidates
+from .published import PUBLISHED_SIZES, PublishedCandidate, published_candidates
 from .shapes import POLYGONS
 
 __all__ = [
     "POLYGONS",
+    "PUBLISHED_SIZES",
     "TRAINED_TOLERANCE",
     "PhaseFactor",
     "PublishedCandidate",

@@ -18,7 +18,7 @@ from .biases import best_bias
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, CriticalPoint, examine, flatness, invariants, snap
 from .curvature import INFINITESIMAL, one_sided_hessians, smallest_curvature
 from .descent import CHUNK, Descent, descend
-from .diagram import DiagramMinima, check_superposition, diagram_minima, plane_minima
+from .diagram import MOST_ON_A_PLANE, DiagramMinima, check_superposition, diagram_minima, plane_minima
 from .exchanges import Exchanges
 from .folds import fold_system
 from .frames import SMALL, distance, frame_zeros, hold, hold_frame, in_frame, orbit_projector, placed, turned_towards
@@ -46,6 +46,7 @@ __all__ = [
     "INFINITESIMAL",
     "MAX_LISTED_FEATURES",
     "MAX_SEARCHED_FEATURES",
+    "MOST_ON_A_PLANE",
     "SAME",
     "SAME_LOSS",
     "SLOPE_ROUNDING",

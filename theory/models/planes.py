@@ -170,7 +170,7 @@ class Plane(Summarised):
             model: a single model that holds what doesn't vary.
             x: name, low, high and, if the default of `PlaneAxis` won't do, scale. Names: "density" of all features,
                 "importance" of the last feature, "density[k]" and "importance[k]" of feature k, counted from 1,
-                "interference_penalty", "weight_penalty".
+                "importance[k,l]" of several that share it, "interference_penalty", "weight_penalty".
             y: the same of the second parameter.
 
         Raises:
@@ -228,29 +228,32 @@ def diagram_plane(
     return Plane(x, y, n_features, n_hidden, partial(diagram_model, n_features, n_hidden), np.array(equal))
 
 
-def _parts(name: Any) -> tuple[str, int | None]:
-    """Return a parameter's name and, for that of one feature, the feature counted from 0."""
-    found = re.fullmatch(r"(density|importance)(?:\[(\d+)\])?|interference_penalty|weight_penalty", str(name))
+def _parts(name: Any) -> tuple[str, list[int] | None]:
+    """Return a parameter's name and, for that of some features, these counted from 0."""
+    numbered = r"(density|importance)(?:\[(\d+(?:,\d+)*)\])?"
+    found = re.fullmatch(rf"{numbered}|interference_penalty|weight_penalty", str(name))
     if found is None:
         raise ValueError(
-            "a parameter must be density, importance, density[k], importance[k], interference_penalty or "
-            f"weight_penalty, got {name!r}"
+            "a parameter must be density, importance, density[k], importance[k], importance[k,l] of features that "
+            f"share it, interference_penalty or weight_penalty, got {name!r}"
         )
-    return found[1] or found[0], None if found[2] is None else int(found[2]) - 1
+    return found[1] or found[0], None if found[2] is None else [int(k) - 1 for k in found[2].split(",")]
 
 
 def _setter(model: ToyModel, spec: tuple[Any, ...]) -> tuple[str, list[int]]:
     """Return which of a model's parameters is meant, and of which features."""
     if len(spec) not in (3, 4):
         raise ValueError(f"expected name, low, high and perhaps a scale, got {spec!r}")
-    name, feature = _parts(spec[0])
+    name, some = _parts(spec[0])
     n = model.n_features
-    if feature is not None and not 0 <= feature < n:
+    if some is not None and not all(0 <= feature < n for feature in some):
         raise ValueError(f"{spec[0]}: features are counted from 1 to {n}")
+    if some is not None and len(set(some)) < len(some):
+        raise ValueError(f"{spec[0]}: a feature is named twice")
     if name == "density" and not isinstance(model.features, DensityLaw):
         raise ValueError(f"density varies for laws that have one, got {type(model.features).__name__}")
-    if feature is not None:
-        return name, [feature]
+    if some is not None:
+        return name, some
     return name, list(range(n)) if name == "density" else [n - 1]
 
 
