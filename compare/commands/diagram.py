@@ -83,7 +83,7 @@ class GridOptions:
         ),
     ] = None
     steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps of each run; default 3000, of more features 10000.")
+        int | None, typer.Option(help="Optimiser steps of each run; default 3000, from 3 features on 10000.")
     ] = None
     batch: Annotated[int, typer.Option(help="Inputs per step of the sampled objective.")] = 256
     objective: Annotated[str, typer.Option(help="Train on 'sampled' inputs or on the 'exact' loss.")] = "sampled"

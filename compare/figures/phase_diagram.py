@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from textwrap import fill
 
 import matplotlib as mpl
@@ -57,10 +58,11 @@ NOTE_WIDTH = 120
 def colours_of(dataset: xr.Dataset) -> dict[str, str]:
     """Return the colours of the phases of a diagram: those of its size, and others by the number of their cells."""
     known = PHASE_COLOURS.get((int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])), {})
-    names, counts = np.unique(cheapest_phases(dataset), return_counts=True)
-    order = [str(names[k]) for k in np.argsort(-counts, kind="stable")]
-    classes = [name for name in dict.fromkeys([*order, *sorted(map(str, phase_classes(dataset)))]) if name not in known]
-    return {**known, **further_colours(classes), NO_MINIMUM: NO_MINIMUM_COLOUR}
+    others = sorted(set(phase_classes(dataset).tolist()) - set(known))
+    if others and "minimum_phase" in dataset:
+        cells = Counter(cheapest_phases(dataset).ravel().tolist())
+        others.sort(key=lambda name: (-cells[name], name))
+    return {**known, **further_colours(others, known.values()), NO_MINIMUM: NO_MINIMUM_COLOUR}
 
 
 def plane(axes: Axes, dataset: xr.Dataset) -> Axes:

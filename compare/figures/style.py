@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +93,15 @@ def draw_line(axes: Axes, x: Any, y: Any, style: str, line_colour: str = "black"
     return axes
 
 
-def further_colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return colours for phases that have none of their own, most important first; the last ones are grey."""
-    return {label: FURTHER[k] if k < len(FURTHER) else OTHER_COLOUR for k, label in enumerate(labels)}
+def further_colours(labels: Sequence[str], used: Iterable[str] = ()) -> dict[str, str]:
+    """Return colours for phases that have none of their own, most important first; the last ones are grey.
+
+    Args:
+        labels: of the phases.
+        used: colours of others.
+    """
+    left = [one for one in FURTHER if one not in set(used)]
+    return {label: left[k] if k < len(left) else OTHER_COLOUR for k, label in enumerate(labels)}
 
 
 def shade(phase_colour: str) -> str:

@@ -20,7 +20,7 @@ from tegum.empirical.training import train
 from tegum.theory import diagram_model, phase, polish
 from tegum.theory.boundaries import BoundaryCurve, stability_limit
 from tegum.theory.flow import gradient_flow, same_sign_share
-from tegum.theory.minima import diagram_minima
+from tegum.theory.minima import diagram_minima, plane_minima
 from tests.support.tolerances import half_unit, tolerance
 
 # Behind the face: stages are replaced, to stop a run between them.
@@ -53,7 +53,7 @@ def no_curves(_: object) -> tuple[BoundaryCurve, ...]:
 
 def without_boundaries(patch: pytest.MonkeyPatch) -> None:
     """Search minima from fewer starts, and trace nothing."""
-    patch.setattr(stages, "diagram_minima", partial(diagram_minima, starts=16))
+    patch.setattr(stages, "plane_minima", partial(plane_minima, starts=16))
     patch.setattr(stages, "seed_diagram", lambda *_: None)
     patch.setattr(stages, "phase_boundaries", no_curves)
 

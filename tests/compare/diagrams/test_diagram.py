@@ -31,7 +31,8 @@ from tegum.empirical.training import train
 from tegum.theory import IndependentFeatures, ToyModel, expected_loss, loss_gradient, phase
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import published_candidates
-from tegum.theory.minima import SAME_LOSS, DiagramMinima, diagram_minima, global_minimum
+from tegum.theory.minima import SAME_LOSS, DiagramMinima, diagram_minima, global_minimum, plane_minima
+from tegum.theory.models import Plane
 from tegum.theory.numerics import FloatArray
 from tests.support.tolerances import tolerance
 
@@ -63,14 +64,14 @@ def _short() -> Iterator[None]:
     """Take a census of each grid once, and put one curve in the place of the traced ones, which take half a minute."""
     known: dict[tuple[float, ...], DiagramMinima] = {}
 
-    def once(density: FloatArray, importance: FloatArray, **sizes: Any) -> DiagramMinima:
-        key = (*density, *importance)
+    def once(plane: Plane, x: FloatArray, y: FloatArray, **options: Any) -> DiagramMinima:
+        key = (plane.n_features, *x, *y)
         if key not in known:
-            known[key] = diagram_minima(density, importance, **sizes)
+            known[key] = plane_minima(plane, x, y, **options)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "diagram_minima", once)
+        patch.setattr(stages, "plane_minima", once)
         patch.setattr(stages, "seed_diagram", lambda *sizes: sizes)
         patch.setattr(stages, "phase_boundaries", lambda _: (CURVE,))
         yield
@@ -321,7 +322,7 @@ def test_ctrl_c_in_the_controls_keeps_the_runs(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_exact_part_is_used_again(kept: Path, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    monkeypatch.setattr(stages, "plane_minima", forbidden)
     monkeypatch.setattr(stages, "phase_boundaries", forbidden)
     again = phase_diagram(SETTINGS, out=kept)
     assert set(again.variables) == set(dataset.variables)
@@ -330,7 +331,7 @@ def test_the_exact_part_is_used_again(kept: Path, dataset: xr.Dataset, monkeypat
 
 
 def test_other_training_goes_with_the_same_exact_part(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    monkeypatch.setattr(stages, "plane_minima", forbidden)
     monkeypatch.setattr(stages, "phase_boundaries", forbidden)
     other = replace(SETTINGS, seeds=3, steps=16, objective="exact")
     again = phase_diagram(other, out=kept)
@@ -390,7 +391,7 @@ def test_an_interrupted_run_keeps_the_exact_part_and_goes_on(
         with pytest.raises(InterruptedRunError, match="stopped after 96 of 200 steps"):
             phase_diagram(SETTINGS, out=tmp_path)
     exact_part_is_there(tmp_path, dataset)
-    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    monkeypatch.setattr(stages, "plane_minima", forbidden)
     again = phase_diagram(SETTINGS, out=tmp_path)
     np.testing.assert_array_equal(again["trained_weights"], dataset["trained_weights"])
 
@@ -435,7 +436,7 @@ def test_a_failure_of_the_boundaries_keeps_the_minima(
     found = on_disk(tmp_path)
     assert "curve_density" not in found
     np.testing.assert_array_equal(found["minimum_loss"], dataset["minimum_loss"])
-    monkeypatch.setattr(stages, "diagram_minima", forbidden)
+    monkeypatch.setattr(stages, "plane_minima", forbidden)
     again = phase_diagram(replace(SETTINGS, steps=0), out=tmp_path)
     np.testing.assert_array_equal(again["curve_density"], dataset["curve_density"])
 

@@ -240,7 +240,11 @@ def test_limits_of_stability_are_drawn_on_request(dataset: xr.Dataset) -> None:
     all_of_them = figures.draw_boundaries(axes(), dataset, stability=True)
     only_changes = figures.draw_boundaries(axes(), dataset, stability=False)
     colours = [{str(line.get_color()) for line in on.lines} for on in (all_of_them, only_changes)]
-    assert colours[0] == {"white", "black", style.shade("merged(1,2)"), style.shade("digon(1,2)")}
+    assert colours[0] == {
+        "white",
+        "black",
+        *(style.shade(style.colour(label)) for label in ("merged(1,2)", "digon(1,2)")),
+    }
     assert colours[1] == {"white", "black"}
 
 
@@ -280,7 +284,7 @@ def test_an_unforeseen_phase_has_a_colour_of_its_own() -> None:
 
 @pytest.mark.parametrize("label", PHASES)
 def test_the_colour_of_a_line_is_darker_than_its_phase(label: str) -> None:
-    assert lightness(style.shade(label)) < lightness(style.colour(label)) - LIGHTNESS_STEP
+    assert lightness(style.shade(style.colour(label))) < lightness(style.colour(label)) - LIGHTNESS_STEP
 
 
 # --- The main figure ---------------------------------------------------------------------------------------------
@@ -413,7 +417,8 @@ def test_drawing_never_loads_pyplot() -> None:
         "import numpy as np, xarray as xr\n"
         "from matplotlib.figure import Figure\n"
         "from tegum.compare.figures.phase_diagram import draw_phases\n"
-        "plane = xr.Dataset(coords={'density': [0.1, 1.0], 'importance': [0.1, 10.0]}, attrs={'n_features': 2})\n"
+        "attrs = {'n_features': 2, 'n_hidden': 1, 'phases': []}\n"
+        "plane = xr.Dataset(coords={'density': [0.1, 1.0], 'importance': [0.1, 10.0]}, attrs=attrs)\n"
         "draw_phases(Figure().subplots(), plane, np.full((2, 2), 'a')).figure.canvas.draw()\n"
         "assert 'matplotlib.figure' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot was loaded'\n"
