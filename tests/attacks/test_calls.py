@@ -39,6 +39,7 @@ def test_no_call_ends_in_anything_but_a_right_result_or_a_clear_error(folder: Pa
             of_function[case[0]][outcome] += 1
             if outcome in BAD:
                 faults.append((outcome, case, said))
+                print(f"FAULT {outcome}: {case}: {said}", flush=True)
     finally:
         attacker.close()
     print(dict(outcomes))

@@ -87,13 +87,13 @@ def test_ranges_are_those_of_both_axes(tegum_: Any, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            "--x weight_penalty=0:1",
-            "--x of a phase diagram is density=LOW:HIGH, got weight_penalty: it is over density",
-        ),
-        ("--x importance=0.1:1", "--x of a phase diagram is density=LOW:HIGH, got importance"),
-        ("--y importance[1]=0.1:1", "--y of a phase diagram is importance=LOW:HIGH, got importance[1]"),
-        ("--y importance=0.1:1:linear", "--y of a phase diagram is on a log scale (tegum boundary takes both)"),
+        ("--x bias=0:1", "a parameter must be density, importance, density[k]"),
+        ("--x importance=0.1:1", "a plane has two different parameters, got 'importance' twice"),
+        ("--y importance[3]=0.1:1", "importance[3]: features are counted from 1 to 2"),
+        ("--y importance.2,2=0.1:1", "a feature is named twice"),
+        ("--y importance=0.1:1:quadratic", "the scale of importance must be one of log, linear"),
+        ("--x interference_penalty=0:1 --interference-penalty 0.1", "--interference-penalty would have no effect"),
+        ("--x density=0.1:1 --density 0.5", "varies the density, so that --density 0.5 would have no effect"),
         ("--x density=0.1:2", "density"),
         ("--x density=0.1", "--x must be NAME=LOW:HIGH"),
         ("--x density=0.1:1 --from FOLDER", "--from with a dataset takes no --x"),
@@ -234,7 +234,7 @@ def test_an_interrupted_diagram_goes_on(tegum_: Any, tmp_path: Path, monkeypatch
     ("words", "message"),
     [
         pytest.param("--hidden 2", "fewer hidden dimensions than features", id="m = n"),
-        pytest.param("--features 3", "published candidates are known for", id="n = 3 and m = 1"),
+        pytest.param("--features 7 --hidden 2", "n_features must be an integer from 2 to 6, got 7", id="n = 7"),
         pytest.param("--cells 1", "cells must be an integer of at least 2, got 1", id="one cell"),
         pytest.param("--steps -5", "steps must be an integer of at least 0, got -5", id="negative steps"),
         pytest.param("--device tpu", "device must be 'auto', 'cpu' or 'cuda'", id="unknown device"),

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from tegum.compare.foreign import diagnose
-from tegum.theory import CorrelatedFeatures, IndependentFeatures, ToyModel, diagram_model, expected_loss, local_minima
+from tegum.theory import (
+    CorrelatedFeatures,
+    IndependentFeatures,
+    ToyModel,
+    diagram_model,
+    expected_loss,
+    global_minimum,
+    local_minima,
+)
 from tegum.theory.minima import SAME_LOSS
 from tests.support.tolerances import tolerance
 
@@ -62,12 +70,14 @@ def test_a_loss_is_shown_in_a_table(tegum_: Any, pair: Path) -> None:
     assert f"{0.01 / 3:.10g}" in shown.out
 
 
-def test_six_features_are_told_of_without_a_census(tegum_: Any, tmp_path: Path) -> None:
+def test_six_features_are_told_of_by_a_search(tegum_: Any, tmp_path: Path) -> None:
     weights = np.zeros((3, 6))
     weights[[0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
     np.savez(tmp_path / "digons.npz", weights=weights, bias=np.zeros(6))
     found = tegum_("loss", "--weights", str(tmp_path / "digons.npz"), "--density", "0.5", "--json").json()
-    assert "verdict" not in found
+    # Not optimised, it is on the way to the minimum beside it.
+    assert found["verdict"] == "on the way"
+    assert found["beside"]["distance"] > found["beside"]["distance_allowed"]
     assert found["phase"] == "digon(1,2) + digon(3,4) + digon(5,6)"
     # Each of six features costs p² / 6.
     assert found["loss"] == pytest.approx(0.25, abs=1e-12)
@@ -251,14 +261,30 @@ def test_a_file_without_density_asks_for_it(tegum_: Any, tmp_path: Path) -> None
     tegum_("loss", "--weights", str(path)).is_misuse("needs a --density")
 
 
+def test_a_batch_of_five_features_is_judged(tegum_: Any, tmp_path: Path) -> None:
+    model = ToyModel(5, 2, IndependentFeatures(0.1))
+    best = global_minimum(model)
+    order = [3, 1, 4, 0, 2]
+    turned = np.array([[0.0, 1.0], [-1.0, 0.0]]) @ best.weights[:, order]
+    weights, bias = (
+        np.stack([best.weights, turned, 2 * best.weights]),
+        np.stack([best.bias, best.bias[order], best.bias]),
+    )
+    path = str(saved(tmp_path / "five.npz", W=weights, b=bias, density=np.array(0.1)))
+    report = tegum_("loss", "--weights", path, "--json").json()
+    assert [row["verdict"] for row in report["models"]][:2] == ["in", "in"]
+    assert [row["outcome"] for row in report["models"]][:2] == ["global", "global"]
+    assert report["models"][2]["verdict"] != "in"
+
+
 def test_many_features_get_their_losses_alone(tegum_: Any, tmp_path: Path) -> None:
-    pairs = np.zeros((2, 3, 6))
-    pairs[:, [0, 0, 1, 1, 2, 2], range(6)] = [1, -1] * 3
+    pairs = np.zeros((2, 4, 8))
+    pairs[:, [0, 0, 1, 1, 2, 2, 3, 3], range(8)] = [1, -1] * 4
     path = str(saved(tmp_path / "pairs.npz", W=pairs, density=np.array(0.5)))
     report = tegum_("loss", "--weights", path, "--json").json()
     assert report["outcomes"] == {}
-    assert [row["loss"] for row in report["models"]] == pytest.approx([0.25] * 2, abs=tolerance("loss of many"))
-    assert "Minima are searched for in models of up to 4 features" in tegum_("loss", "--weights", path).out
+    assert [row["loss"] for row in report["models"]] == pytest.approx([1 / 3] * 2, abs=tolerance("loss of many"))
+    assert "Minima are searched for in models of up to 6 features" in tegum_("loss", "--weights", path).out
 
 
 def test_an_unreadable_file_of_weights_is_one_line(tegum_: Any, tmp_path: Path) -> None:

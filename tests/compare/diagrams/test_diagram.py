@@ -467,7 +467,13 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         pytest.param({"n_hidden": 2}, "fewer hidden .*, got n_hidden=2, n_features=2", id="m = n"),
         pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
         pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),
-        pytest.param({"n_features": 3}, "candidates are known for .* got n_features=3, n_hidden=1", id="n = 3, m = 1"),
+        pytest.param({"n_features": 7}, "n_features must be an integer from 2 to 6, got 7", id="n = 7"),
+        pytest.param(
+            {"n_features": 4, "traced": True}, "traced for up to 3 features, got 4", id="four features traced"
+        ),
+        pytest.param(
+            {"x": ("bias", 0, 1)}, "a parameter must be density, importance, .*, got 'bias'", id="no parameter"
+        ),
         pytest.param({"objective": "mean"}, "objective must be one of sampled, exact, got 'mean'", id="objective"),
         pytest.param({"device": "abacus"}, "device must be 'auto', 'cpu' or 'cuda', got 'abacus'", id="device"),
         pytest.param({"device": "meta"}, "device must be 'auto', 'cpu' or 'cuda', got 'meta'", id="device of torch"),
