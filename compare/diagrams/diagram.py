@@ -192,20 +192,23 @@ def exact_part(
         dataset = load(store)
         sizes = (dataset.attrs["n_features"], dataset.attrs["n_hidden"]) == (plane.n_features, plane.n_hidden)
         same = sizes and dataset.attrs.get("plane") == described and axes_of(dataset) == plane.names
+        # Curves are traced from lists of all copies.
+        same = same and bool(dataset.attrs.get("traced", True)) == traced
         if not (same and all(map(np.array_equal, values_of(dataset), (x, y)))):
             dataset = None
     if dataset is None:
         report("exact minima", 0.0)
-        found = plane_minima(plane, x, y, report=lambda share: report("exact minima", share))
+        found = plane_minima(plane, x, y, merged=not traced, report=lambda share: report("exact minima", share))
         dataset = theory_dataset(found, described)
+        if not traced:
+            dataset.attrs["traced"] = False
         _keep(dataset, store)
     if on_minima is not None:
         on_minima(dataset)
-    if f"curve_{plane.names[0]}" not in dataset or dataset.attrs.get("traced", True) != traced:
+    if f"curve_{plane.names[0]}" not in dataset:
         report("exact boundaries", 0.0)
         curves = _curves(plane, dataset, traced=traced, report=report)
-        dataset = merged(dataset.drop_dims(["curve", "point"], errors="ignore"), curves_dataset(curves))
-        dataset.attrs["traced"] = traced
+        dataset = merged(dataset, curves_dataset(curves))
         _keep(dataset, store)
     exact = dataset.drop_dims(["seed", "record"], errors="ignore")
     # What is said there of earlier runs isn't said of those to come.

@@ -25,8 +25,8 @@ from ..minima import (
     Exchanges,
     Landscape,
     descend,
-    global_minimum,
     invariants,
+    lowest_state,
     snap,
 )
 from ..models import Plane
@@ -196,8 +196,8 @@ class _Line:
 
     def _searched(self, place: float) -> _State:
         """Return the cheapest state that a search and all known minima lead to."""
-        found = global_minimum(self._landscape(place).model.take(0), starts=SEARCHED)
-        return self._cheapest(place, np.concatenate([self.known, found.parameters[None]]))
+        found = lowest_state(self._landscape(place).model.take(0), starts=SEARCHED)
+        return self._cheapest(place, np.concatenate([self.known, found[None]]))
 
     def _follow(self, state: _State, place: float) -> _State:
         return self._cheapest(place, state.parameters[None])

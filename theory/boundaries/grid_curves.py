@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..minima import SAME_LOSS, DiagramMinima, Landscape, descend, global_minimum
+from ..minima import SAME_LOSS, DiagramMinima, Landscape, descend, lowest_state
 from ..numerics import FloatArray, check_kind
 from .crossings import SEARCHED, Crossing, grid_crossings
 from .curves import BoundaryCurve
@@ -169,7 +169,8 @@ def _meeting(diagram: DiagramMinima, crossings: list[Crossing]) -> _Vertex | Non
         if np.abs(step).max() < DIFFERENCE**2:
             break
     losses = descend(Landscape(plane.models(np.repeat(q[None], len(states), axis=0))), states).loss
-    if global_minimum(plane.models(q[None]).take(0), starts=SEARCHED).loss < losses.min() - SAME_LOSS:
+    model = plane.models(q[None]).take(0)
+    if float(Landscape(model).losses(lowest_state(model, starts=SEARCHED))) < losses.min() - SAME_LOSS:
         return None
     residual = float(np.abs(gaps(q[None])).max())
     if np.abs(step).max() > DIFFERENCE:

@@ -36,7 +36,7 @@ from .local import (
 from .parameters import pack, unpack
 from .polishing import Polished, PolishedPoint, match, polish
 from .random_starts import FoundMinimum, copies, random_minima
-from .search import SAME
+from .search import SAME, lowest_state
 from .unseen import Coverage, coverage
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "invariants",
     "is_merged",
     "local_minima",
+    "lowest_state",
     "match",
     "one_sided_hessians",
     "orbit_projector",

@@ -28,6 +28,8 @@ from .unseen import Coverage
 # Cells from one that is searched to the next, along each axis, and the share of further starts there that may lead
 # elsewhere: neighbours help each other.
 STRIDE, UNSEEN = 4, 0.02
+# Matrices that are spread evenly there, where there are few parameters.
+SPREAD = 64
 # Share of the work that searches take, as far as progress is concerned.
 SEARCHING = 0.5
 
@@ -105,7 +107,9 @@ def grid_minima(
     for k, relabellings in enumerate(exchanges):
         landscape = whole.take(k)
         if k in seeds:
-            found = searched(landscape, unseen=unseen, most=MOST_DRAWS, seed=k, starts=starts, exchanges=relabellings)
+            found = searched(
+                landscape, unseen=unseen, most=MOST_DRAWS, seed=k, starts=starts, exchanges=relabellings, spread=SPREAD
+            )
             told(SEARCHING * len([one for one in seeds if one <= k]) / len(seeds))
         else:
             found = Search(landscape, relabellings)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import dead_outputs
-from ..numerics import FloatArray
+from ..models import ToyModel
+from ..numerics import MOST_STARTS, FloatArray, check_count, check_kind, check_seed
 from .critical_points import GRADIENT_TOLERANCE, SAME_LOSS, flatness, invariants, snap
 from .curvature import smallest_curvature
 from .descent import descend
@@ -212,6 +213,7 @@ def searched(
     seed: int,
     starts: int | None = None,
     exchanges: Exchanges | None = None,
+    spread: int = SPREAD,
     report: Report | None = None,
 ) -> Search:
     """Return the states that a search of one model finds; see the module.
@@ -224,12 +226,13 @@ def searched(
         seed: of the random numbers.
         starts: draws, in place of these rules.
         exchanges: relabellings under which states count as one; default those that leave the model as it is.
+        spread: matrices that are spread evenly where there are few parameters, a power of two; 0 for none.
         report: is called with the share of the work that is done, as far as that is known.
     """
     rng = np.random.default_rng(seed)
     found = Search(landscape, Exchanges(landscape.model) if exchanges is None else exchanges)
-    if landscape.n_features <= EVENLY:
-        found.descend(spread_starts(landscape, SPREAD))
+    if landscape.n_features <= EVENLY and spread:
+        found.descend(spread_starts(landscape, spread))
     found.descend(product_starts(landscape))
     planned = most if starts is None else starts
     while len(found.met) < planned:
@@ -241,3 +244,31 @@ def searched(
             break
     found.move()
     return found
+
+
+def lowest_state(model: ToyModel, *, starts: int, seed: int = 0) -> FloatArray:
+    """Return the packed parameters of the cheapest critical point that a short search meets, which isn't judged.
+
+    Args:
+        model: a single model.
+        starts: independent starts; states of known shape and their moves come with them.
+        seed: of the random numbers.
+
+    Raises:
+        ValueError: if the model is a batch, an argument is out of range, or no descent ends at a critical point.
+
+    Example:
+        >>> from tegum.theory import diagram_model, phase
+        >>> from tegum.theory.minima import unpack
+        >>> phase(*unpack(lowest_state(diagram_model(2, 1, 0.1, 1.0), starts=8), 1))
+        'digon(1,2)'
+    """
+    check_kind("model", model, ToyModel)
+    if model.batch_shape != ():
+        raise ValueError(f"lowest_state takes a single model, got batch shape {model.batch_shape}")
+    check_count("starts", starts, 1, MOST_STARTS)
+    check_seed("seed", seed)
+    found = searched(Landscape(model), unseen=1.0, most=starts, seed=seed, starts=starts, spread=0)
+    if not found.classes:
+        raise ValueError(f"none of {starts} starts ends at a critical point: starts must be more")
+    return found.cheapest[0].parameters

@@ -468,9 +468,7 @@ def test_a_failure_in_a_second_run_keeps_the_first(
         pytest.param({"n_hidden": 3}, "fewer hidden .*, got n_hidden=3, n_features=2", id="m > n"),
         pytest.param({"n_hidden": 0}, "fewer hidden .*, got n_hidden=0", id="no hidden dimension"),
         pytest.param({"n_features": 7}, "n_features must be an integer from 2 to 6, got 7", id="n = 7"),
-        pytest.param(
-            {"n_features": 4, "traced": True}, "traced for up to 3 features, got 4", id="four features traced"
-        ),
+        pytest.param({"n_features": 4, "traced": True}, "traced for up to 3 features, got 4", id="traced"),
         pytest.param(
             {"x": ("bias", 0, 1)}, "a parameter must be density, importance, .*, got 'bias'", id="no parameter"
         ),
