@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..minima import SAME_LOSS, DiagramMinima, Landscape, descend, lowest_state
+from ..geometry import phase
+from ..minima import SAME_LOSS, DiagramMinima, Landscape, descend, lowest_state, snap
 from ..numerics import FloatArray, check_kind
-from .crossings import SEARCHED, Crossing, grid_crossings
+from .crossings import SEARCHED, Crossing, Labels, grid_crossings
 from .curves import BoundaryCurve
 
 # Newton steps for a meeting of three phases, and the change of position by which slopes are measured.
@@ -168,9 +169,15 @@ def _meeting(diagram: DiagramMinima, crossings: list[Crossing]) -> _Vertex | Non
             return None
         if np.abs(step).max() < DIFFERENCE**2:
             break
-    losses = descend(Landscape(plane.models(np.repeat(q[None], len(states), axis=0))), states).loss
+    landscape = Landscape(plane.models(np.repeat(q[None], len(states), axis=0)))
+    ends = descend(landscape, states)
+    settled, _ = snap(landscape, ends.parameters, ends.gradient_norm)
+    labels, (weights, bias) = Labels(plane), landscape.split(settled)
+    reached = [labels(phase(w, b, inputs=landscape.inputs)) for w, b in zip(weights, bias, strict=True)]
     model = plane.models(q[None]).take(0)
-    if float(Landscape(model).losses(lowest_state(model, starts=SEARCHED))) < losses.min() - SAME_LOSS:
+    lowest = float(Landscape(model).losses(lowest_state(model, starts=SEARCHED)))
+    # Each phase is still itself, and nothing else is cheaper.
+    if reached != list(known) or lowest < ends.loss.min() - SAME_LOSS:
         return None
     residual = float(np.abs(gaps(q[None])).max())
     if np.abs(step).max() > DIFFERENCE:
