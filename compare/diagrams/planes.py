@@ -34,10 +34,9 @@ def values_of(dataset: xr.Dataset) -> tuple[FloatArray, FloatArray]:
 
 def plane_of(dataset: xr.Dataset) -> Plane:
     """Return the plane of a phase diagram."""
-    plain = dataset.attrs.get("plane") if isinstance(dataset, xr.Dataset) else None
     x, y = values_of(dataset)
-    if plain is not None:
-        return plane_from(plain)
+    if not is_usual(dataset):
+        return plane_from(dataset.attrs["plane"])
     sizes = int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])
     return diagram_plane(*sizes, (float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
 
@@ -53,12 +52,19 @@ def plain_plane(model: ToyModel, x: tuple[Any, ...], y: tuple[Any, ...]) -> dict
 
 
 def held_model(dataset: xr.Dataset) -> ToyModel:
-    """Return the model that holds what doesn't vary in a phase diagram that isn't a usual one."""
+    """Return the model that holds what doesn't vary in a phase diagram that isn't a usual one.
+
+    Raises:
+        ValueError: if it is one of independent uniform features over density and importance.
+    """
+    if is_usual(dataset):
+        raise ValueError("dataset is a phase diagram over density and importance: model_of returns all of its models")
     return ToyModel.from_plain(dataset.attrs["plane"]["model"])
 
 
 def is_usual(dataset: xr.Dataset) -> bool:
     """Return whether a phase diagram is one of independent uniform features over density and importance."""
+    check_kind("dataset", dataset, xr.Dataset)
     return dataset.attrs.get("plane") is None
 
 

@@ -12,6 +12,7 @@ from tegum.theory.models import (
     AMPLITUDES,
     DENSITY_RANGE,
     IMPORTANCE_RANGE,
+    SCALES,
     IndependentFeatures,
     Plane,
     ToyModel,
@@ -24,8 +25,10 @@ from tegum.theory.numerics import (
     check_count,
     check_flag,
     check_kind,
+    check_number,
     check_range,
     check_rate,
+    shown,
 )
 
 from ..judgement import Recipe
@@ -40,6 +43,21 @@ OTHERS = (10_000, 5e-2)
 # Features up to which boundaries are traced as curves, and up to which inputs are stratified by pattern.
 TRACED, STRATIFIED = 3, 4
 Spec = tuple[Any, ...]
+
+
+def _spec(name: str, spec: Any) -> Spec:
+    """Return name, low, high and perhaps the scale of a parameter.
+
+    Raises:
+        ValueError: if they aren't that.
+    """
+    expected = f"{name} must be a parameter's name, low, high and, if need be, scale"
+    if not isinstance(spec, (tuple, list)) or len(spec) not in (3, 4) or not isinstance(spec[0], str):
+        raise ValueError(f"{expected}, got {shown(spec)}")
+    ends = [check_number(f"{name}, {end}", value) for end, value in zip(("low", "high"), spec[1:3], strict=True)]
+    if len(spec) == 4:
+        check_choice(f"{name}, scale", spec[3], SCALES)
+    return (spec[0], *ends, *spec[3:])
 
 
 @dataclass(frozen=True)
@@ -118,8 +136,8 @@ class DiagramSettings:
             if not low < high:
                 raise ValueError(f"{name} must run over a range low < high, got {low:g} to {high:g}")
         for name in ("x", "y"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, tuple(getattr(self, name)))
+            if (spec := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _spec(name, spec))
         # What no model has is refused there.
         _ = self.plane
 

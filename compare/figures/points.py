@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours (DOI 10.1038/nmeth.1618) for points by their neighbours on the hull; their greys differ.
 DEGREE_COLOURS = {3: "#000000", 4: "#E69F00", 5: "#0072B2", 6: "#F0E442", 7: "#D55E00", 8: "#CC79A7"}
+# Largest weights that are drawn: their squares, and margins around them, are numbers.
+LARGEST = 1e100
 POINT_COLOUR, EDGE_COLOUR, SPHERE_COLOUR = "#303030", "#404040", "#F4F4F4"
 # Overlaps that a ReLU lets through, and those that it cuts off.
 POSITIVE_COLOUR, NEGATIVE_COLOUR = "#D55E00", "#0072B2"
@@ -199,7 +201,7 @@ def draw_features(axes: Axes, weights: ArrayLike, *, tolerance: float = 0.05, **
     """
     check_kind("axes", axes, Axes)
     tolerance = check_number("tolerance", tolerance, least=0, below=1)
-    weights = reals("weights", weights, ("n_hidden", "n_features"))
+    weights = reals("weights", weights, ("n_hidden", "n_features"), least=-LARGEST, most=LARGEST)
     if 0 in weights.shape:
         raise ValueError(f"weights to draw must have one feature or more, and one dimension, got {weights.shape}")
     in_three_dimensions(weights.T)

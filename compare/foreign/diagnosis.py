@@ -164,7 +164,7 @@ def diagnose(
         report: is called with the name of a stage and the share of it that is done.
 
     Raises:
-        ValueError: if the model is a batch, shapes don't fit or an entry isn't finite.
+        ValueError: if the model is a batch, shapes don't fit, or an entry, or the loss in float64, isn't finite.
 
     Example:
         >>> from tegum.theory import IndependentFeatures, ToyModel
@@ -184,6 +184,8 @@ def diagnose(
     report("loss", 0.0)
     evaluated = ExactLoss(model).engine.evaluate(W, b, 0, outputs=True)
     loss = float(evaluated.loss)
+    if not np.isfinite(loss):
+        raise ValueError("weights and bias must be small enough for float64 to hold the loss")
     report("gradient", 0.0)
     began = time.monotonic()
     landscape = Landscape(model)

@@ -67,7 +67,7 @@ def sampled_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tupl
         The loss and its standard error, shape (...).
 
     Raises:
-        ValueError: as `expected_loss`, or if the law can't be drawn.
+        ValueError: as `expected_loss`, or if the law can't be drawn or float64 doesn't hold the loss.
 
     Example:
         >>> import numpy as np
@@ -83,7 +83,10 @@ def sampled_loss(model: ToyModel, weights: FloatArray, bias: FloatArray) -> tupl
         return np.empty(batch), np.empty(batch)
     weights = np.broadcast_to(weights, (*batch, *weights.shape[-2:]))
     bias = np.broadcast_to(bias, (*batch, bias.shape[-1]))
-    return _sampled(ARCHITECTURES["relu_output"], model, weights, None, bias, np.ones(batch, dtype=bool))
+    loss, error = _sampled(ARCHITECTURES["relu_output"], model, weights, None, bias, np.ones(batch, dtype=bool))
+    if not (np.isfinite(loss).all() and np.isfinite(error).all()):
+        raise ValueError("weights and bias must be small enough for float64 to hold the loss of every input")
+    return loss, error
 
 
 def _sampled(

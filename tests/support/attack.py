@@ -41,6 +41,7 @@ MEANT = {
     "text of a number": r"\bstr\b|Path",
     "list of texts": r"Sequence\[str\]",
     "texts": r"Sequence\[str\]",
+    "bytes": r"\bbytes\b",
     "bool": r"bool",
     "bools": r"bool",
     "lambda": r"Callable|Report|Models",

@@ -59,6 +59,7 @@ def shared(name: str) -> Any:
         "rule": lambda: of("theory.noise", "OptimiserRule")(adam=False, momentum=0.5),
         "trained": lambda: of("empirical", "train")(PAIR, seeds=2, steps=5, batch_size=8, device="cpu"),
         "dataset": lambda: of("compare", "load")(_diagram_folder()),
+        "penalised": _penalised,
         "models": lambda: of("empirical", "to_dataset")(shared("trained")),
         "batch": lambda: of("compare", "WeightBatch")(W[None], B[None], np.full((1, 2), 0.5), np.ones((1, 2))),
         "recipe": lambda: of("compare.judgement", "Recipe")(0.01, 5, 8),
@@ -93,6 +94,14 @@ def _weights_file() -> Path:
 
 def _models_file() -> Path:
     return _file("models.safetensors", lambda path: of("empirical", "save_models")(shared("trained"), path))
+
+
+def _penalised() -> Any:
+    """The exact part of a diagram over density and a penalty."""
+    settings = of("compare", "DiagramSettings")(x=("density", 0.3, 0.5), y=("interference_penalty", 0, 0.01), cells=2)
+    axes = [axis.grid(2) for axis in (settings.plane.x, settings.plane.y)]
+    found = of("theory.minima", "plane_minima")(settings.plane, *axes, starts=4)
+    return of("compare.diagrams", "theory_dataset")(found, settings.described())
 
 
 def _diagram_folder() -> Path:
@@ -240,8 +249,8 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "amplitude": "uniform",
     },
     "theory.models FeatureAmplitudes": lambda: {"each": (Amplitude(0, 1), Amplitude(0, 2))},
-    "theory.models as_amplitude": lambda: {"value": ["uniform", "constant"]},
-    "theory.models one_amplitude": lambda: {"what": "this", "value": "uniform"},
+    "theory.models as_amplitude": lambda: {"amplitude": ["uniform", "constant"]},
+    "theory.models one_amplitude": lambda: {"what": "this", "amplitude": "uniform"},
     "theory.models amplitude_from_plain": lambda: {"plain": ["uniform", [0, 2]]},
     "theory.minima inputs_of": lambda: {"model": PAIR},
     "theory.models zipf_densities": lambda: {"n_features": 3, "exponent": 1.0, "largest": 0.5},
@@ -306,8 +315,9 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "n_features": 2,
         "n_hidden": 1,
         "starts": 4,
+        "report": None,
     },
-    "theory.minima match": lambda: {"point_sets": shared("census"), "polished": shared("polished")},
+    "theory.minima match": lambda: {"point_sets": shared("census"), "polished": shared("polished"), "model": PAIRS},
     "theory.minima pack": lambda: {"weights": W, "bias": B},
     "theory.minima unpack": lambda: {"parameters": np.array([1.0, -0.5, 0.1, 0.2]), "n_hidden": 1},
     "theory.minima plane_minima": lambda: {
@@ -315,7 +325,18 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "x": np.array([0.3, 0.5]),
         "y": np.array([0.5, 1.0]),
         "starts": 4,
+        "merged": False,
+        "report": None,
     },
+    "theory.minima grid_minima": lambda: {
+        "model": of("theory", "diagram_model")(2, 1, np.array([[0.3], [0.5]]), np.array([0.5, 1.0])),
+        "unseen": 0.5,
+        "starts": 8,
+        "merged": True,
+        "report": None,
+    },
+    "theory.minima lowest_state": lambda: {"model": PAIR, "starts": 8, "seed": 0},
+    "theory.minima is_merged": lambda: {"points": shared("copies")},
     "theory.minima downhill": lambda: {"model": PAIR, "weights": W, "bias": B, "seconds": 1.0, "report": None},
     "theory.minima estimated_curvature": lambda: {
         "model": PAIR,
@@ -328,6 +349,8 @@ GOOD: dict[str, Callable[[], Arguments]] = {
     # Boundaries.
     "theory boundary_map": lambda: {"diagram": shared("diagram"), "plane": None, "n_features": 2, "n_hidden": 1},
     "theory BoundaryMap": lambda: {"diagram": shared("diagram")},
+    "theory.boundaries grid_crossings": lambda: {"diagram": shared("diagram"), "report": None},
+    "theory.boundaries grid_boundaries": lambda: {"diagram": shared("diagram"), "report": None},
     "theory.boundaries coexistence_curve": lambda: {
         "first": "digon(1,2)",
         "second": "merged(1,2)",
@@ -687,6 +710,12 @@ GOOD: dict[str, Callable[[], Arguments]] = {
         "recipe": shared("recipe"),
         "report": lambda *_: None,
     },
+    "compare.diagrams plane_of": lambda: {"dataset": shared("dataset")},
+    "compare.diagrams axes_of": lambda: {"dataset": shared("dataset")},
+    "compare.diagrams values_of": lambda: {"dataset": shared("dataset")},
+    "compare.diagrams is_usual": lambda: {"dataset": shared("dataset")},
+    "compare.diagrams held_model": lambda: {"dataset": shared("penalised")},
+    "compare.diagrams phase_classes": lambda: {"dataset": shared("dataset")},
     "compare.diagrams judge_runs": lambda: {
         "theory": shared("dataset"),
         "weights": np.tile(W, (2, 2, 1, 1, 1)),

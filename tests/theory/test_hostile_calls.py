@@ -5,17 +5,19 @@ tests/attacks/test_calls.py does the same to every public function, in processes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 
 import numpy as np
 import pytest
 
-from tegum.theory import IndependentFeatures, ToyModel
-from tegum.theory.minima import estimated_curvature
-from tegum.theory.models import values_told
+from tegum.theory import IndependentFeatures, ToyModel, best_packing
+from tegum.theory.geometry import dead_outputs, phase_labels
+from tegum.theory.minima import downhill, estimated_curvature, inputs_of
+from tegum.theory.models import amplitude_from_plain, as_amplitude, one_amplitude, values_told
 from tests.house.test_layers import FOLDERS
 from tests.support.attack import BAD, FINE, judged
-from tests.support.calls import GOOD
+from tests.support.calls import GOOD, PAIR
 from tests.support.hostile import NEVER, TWINS
 from tests.support.uncalled import NOT_CALLED, documented
 
@@ -97,3 +99,29 @@ def test_numbers_beyond_float64_are_refused_by_name() -> None:
     weights = np.full((2, 3), 1e308)
     with pytest.raises(ValueError, match="weights and bias must be small enough"):
         estimated_curvature(ToyModel(3, 2, IndependentFeatures(0.1)), weights, np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: downhill(PAIR, np.array([[1.0, -0.5]]), np.array([1e308, 0.0])),
+            "weights and bias must be small enough",
+        ),
+        (lambda: as_amplitude(3), "amplitude must be an Amplitude"),
+        (lambda: one_amplitude(b"this", "uniform"), "what must be text"),  # type: ignore[arg-type]
+        (lambda: amplitude_from_plain(True), "a plain amplitude must be"),
+        (lambda: inputs_of("model"), "model must be a ToyModel"),  # type: ignore[arg-type]
+        (lambda: values_told([[1.0, 2.0], [3.0]]), "values must be numbers or lists of equal length"),
+        (lambda: best_packing(0.1, among=["no shape"]), "among lists shapes: the name of a shape"),
+        (lambda: dead_outputs([[1.0, -0.5]], [0.0, 0.0], inputs=([0.0, 0.0, 0.0], 1.0)), "inputs must be two numbers"),
+    ],
+)
+def test_what_attacks_found_is_refused_by_name(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_labels_of_no_models_are_none() -> None:
+    assert phase_labels(np.empty((0, 1, 2)), np.empty((0, 2))).shape == (0,)
+    assert phase_labels(np.empty((3, 0, 1, 2)), np.empty((3, 0, 2))).shape == (3, 0)

@@ -43,11 +43,17 @@ def dead_outputs(weights: Any, bias: Any, margin: float = 0.0, inputs: Any = (0.
 
     Returns:
         Shape (..., n_features), true for outputs that no such input switches on.
+
+    Raises:
+        ValueError: if shapes don't fit or an entry isn't finite.
     """
     weights = reals("weights", weights, (..., "n_hidden", "n_features"))
     bias = reals("bias", bias, (..., weights.shape[-1]))
     margin = check_number("margin", margin)
     low, high = (reals("inputs", end) for end in members("inputs", inputs, object, count=2))
+    n = weights.shape[-1]
+    if not {low.shape, high.shape} <= {(), (n,)}:
+        raise ValueError(f"inputs must be two numbers, or two lists of {n}, got shapes {low.shape} and {high.shape}")
     gram = weights.mT @ weights
     largest = bias + np.maximum(np.maximum(gram * low, gram * high), 0).sum(axis=-1)
     return np.asarray(largest <= -margin)
@@ -173,9 +179,10 @@ def phase_labels(weights: Any, bias: Any, tolerance: float = TOLERANCE) -> NDArr
     bias = reals("bias", bias, (..., weights.shape[-1]))
     check_shape("bias", bias.shape, (*weights.shape[:-2], weights.shape[-1]))
     m, n = weights.shape[-2:]
-    shape, weights, bias = weights.shape[:-2], weights.reshape(-1, m, n), bias.reshape(-1, n)
+    shape, count = weights.shape[:-2], int(np.prod(weights.shape[:-2], dtype=int))
+    weights, bias = weights.reshape(count, m, n), bias.reshape(count, n)
     labels = np.empty(len(weights), dtype=object)
-    for part in slices(len(weights), max(TOGETHER // n**2, 1)):
+    for part in slices(len(weights), max(TOGETHER // max(n, 1) ** 2, 1)):
         numbers, names = _structures(weights[part], bias[part], tolerance)
         known, codes = np.unique(names.astype(str), return_inverse=True)
         rows, where = np.unique(np.stack([numbers, codes.reshape(names.shape)], 1), axis=0, return_inverse=True)

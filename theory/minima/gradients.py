@@ -104,7 +104,7 @@ def downhill(
         report: is called with the share of the time that is gone.
 
     Raises:
-        ValueError: if the model is a batch, or shapes don't fit.
+        ValueError: if the model is a batch, shapes don't fit, or float64 doesn't hold the loss at the start.
     """
     seconds = check_number("seconds", seconds, least=0, infinite=True)
     check_callable("report", report, 1, optional=True)
@@ -121,6 +121,8 @@ def downhill(
             raise _TimeUpError
         count += 1
         loss, gradient = landscape.losses_and_gradients(theta)
+        if count == 1 and not (np.isfinite(loss) and np.isfinite(gradient).all()):
+            raise ValueError("weights and bias must be small enough for float64 to hold the loss and its gradient")
         if loss < best[0]:
             best = float(loss), theta.copy(), float(np.linalg.norm(gradient))
         return float(loss), gradient

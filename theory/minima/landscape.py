@@ -23,6 +23,7 @@ Inputs = tuple[Any, Any]
 
 def inputs_of(model: ToyModel) -> Inputs:
     """Return the ends within which a model's outputs are looked at: of [0, 1] at least, or of each feature's own."""
+    check_kind("model", model, ToyModel)
     if not model.features.has_amplitude:
         return 0.0, 1.0
     amplitude = model.features.amplitude

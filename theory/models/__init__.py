@@ -34,7 +34,7 @@ from .mixtures import MixtureFeatures, circular_features
 from .model import PENALTIES, ToyModel, diagram_model
 from .patterns import KHotFeatures, OneHotFeatures, TableFeatures
 from .plain import values_told
-from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, PlaneAxis, diagram_plane
+from .planes import DENSITY_RANGE, IMPORTANCE_RANGE, SCALES, Plane, PlaneAxis, diagram_plane
 from .strata import stratified_counts
 from .zipf import zipf_densities
 
@@ -46,6 +46,7 @@ __all__ = [
     "MODEL_FORMAT",
     "MODEL_KEYS",
     "PENALTIES",
+    "SCALES",
     "ActivePattern",
     "Amplitude",
     "AnticorrelatedFeatures",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numerics import FloatArray, check_kind, check_number, members, shown
+from ..numerics import FloatArray, check_kind, check_number, check_text, members, shown
 from .plain import FEW, is_number, number_of, plain_number, text_of
 
 
@@ -49,7 +49,9 @@ class Amplitude:
         if isinstance(plain, (list, tuple)) and len(plain) == 2:
             return cls(*(number_of("an end of amplitude", end) for end in plain))
         if not isinstance(plain, str) or plain not in AMPLITUDES:
-            raise ValueError(f"amplitude must be [low, high] or one of {', '.join(AMPLITUDES)}, got {shown(plain)}")
+            raise ValueError(
+                f"a plain amplitude must be [low, high] or one of {', '.join(AMPLITUDES)}, got {shown(plain)}"
+            )
         return AMPLITUDES[plain]
 
     def to_plain(self) -> Any:
@@ -244,40 +246,41 @@ class FeatureAmplitudes:
 AnyAmplitude = Amplitude | FeatureAmplitudes
 
 
-def as_amplitude(value: Any) -> AnyAmplitude:
+def as_amplitude(amplitude: Any) -> AnyAmplitude:
     """Return the amplitude that a name stands for, or a list of names and amplitudes; amplitudes are themselves.
 
     Raises:
         ValueError: if the name is unknown.
     """
-    if isinstance(value, Amplitude | FeatureAmplitudes):
-        return value
-    if isinstance(value, str) and value in AMPLITUDES:
-        return AMPLITUDES[value]
-    if isinstance(value, list | tuple) and value:
-        each = [AMPLITUDES.get(one) if isinstance(one, str) else one for one in value]
+    if isinstance(amplitude, Amplitude | FeatureAmplitudes):
+        return amplitude
+    if isinstance(amplitude, str) and amplitude in AMPLITUDES:
+        return AMPLITUDES[amplitude]
+    if isinstance(amplitude, list | tuple) and amplitude:
+        each = [AMPLITUDES.get(one) if isinstance(one, str) else one for one in amplitude]
         if all(isinstance(one, Amplitude) for one in each):
             return FeatureAmplitudes(tuple(one for one in each if isinstance(one, Amplitude)))
     raise ValueError(
         f"amplitude must be an Amplitude, one of {', '.join(AMPLITUDES)}, or a list of these, one for each feature, "
-        f"got {shown(value)}"
+        f"got {shown(amplitude)}"
     )
 
 
-def one_amplitude(what: str, value: Any) -> Amplitude:
+def one_amplitude(what: str, amplitude: Any) -> Amplitude:
     """Return the amplitude that all features share, as `as_amplitude` does.
 
     Args:
         what: covers no others, as the beginning of a sentence.
-        value: a name or an amplitude.
+        amplitude: a name or an amplitude.
 
     Raises:
-        ValueError: if it is none, or a list of amplitudes of each feature.
+        ValueError: if it is none, or a list of amplitudes of each feature, or `what` is no text.
     """
-    amplitude = as_amplitude(value)
-    if isinstance(amplitude, FeatureAmplitudes):
-        raise ValueError(f"{what} covers features that share one amplitude, got {amplitude.describe()}")
-    return amplitude
+    check_text("what", what)
+    found = as_amplitude(amplitude)
+    if isinstance(found, FeatureAmplitudes):
+        raise ValueError(f"{what} covers features that share one amplitude, got {found.describe()}")
+    return found
 
 
 def amplitude_from_plain(plain: Any) -> AnyAmplitude:

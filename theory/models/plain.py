@@ -170,6 +170,9 @@ def values_told(values: Any, names: str = "values") -> str:
     array = np.array(array_of(names, values.tolist() if isinstance(values, np.ndarray) else values), dtype=object)
     if array.size == 0:
         raise ValueError(f"{names} must be one or more numbers, got none")
+    fields = isinstance(values, np.ndarray) and values.dtype.names is not None
+    if fields or any(isinstance(one, (list, tuple)) for one in array.ravel()):
+        raise ValueError(f"{names} must be numbers or lists of equal length, got {shown(values)}")
     # The same for all models of a batch.
     if array.ndim > 1 and (array == array.reshape(-1, array.shape[-1])[0]).all():
         array = array.reshape(-1, array.shape[-1])[0]

@@ -14,6 +14,7 @@ from typing import Any
 from ..models import Amplitude, one_amplitude
 from ..numerics import Summarised, check_kind, members
 from .polytope import Packed, check_density, packed
+from .shapes import Shape
 
 # Irreducible polytopes, all corners alike. Cross-polytopes are digons, and squares too.
 ATLAS = (
@@ -66,6 +67,21 @@ class BestPacking(Summarised):
         return chance * float(self.amplitude.second_moment) - self.mean**2
 
 
+def check_among(among: Sequence[str]) -> tuple[str, ...]:
+    """Return names of polytopes.
+
+    Raises:
+        ValueError: if there are none, or one is unknown.
+    """
+    names = members("among", among, str, least=1)
+    for name in names:
+        try:
+            Shape.of(name)
+        except ValueError as error:
+            raise ValueError(f"among lists shapes: {error}") from None
+    return tuple(names)
+
+
 def best_packing(
     density: float | None,
     *,
@@ -95,7 +111,7 @@ def best_packing(
         ['triangle', 'digon']
     """
     density = check_density(density)
-    among = members("among", among, str, least=1)
+    among = check_among(among)
     check_kind("near", near, BestPacking, optional=True)
     known = close_packing(near, density)
     found = [packed(name, density, amplitude=amplitude, near=known.get(name)) for name in among]

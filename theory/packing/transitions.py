@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from ..numerics import FloatArray, check_callable, check_flag, members, reals
-from .best import ATLAS, TIED, BestPacking, best_packing, close_packing
+from ..numerics import FloatArray, check_callable, check_flag, reals
+from .best import ATLAS, TIED, BestPacking, best_packing, check_among, close_packing
 from .polytope import packed
 
 # Transitions are located to this in 1/(1−S).
@@ -70,7 +70,7 @@ def packing_transitions(
         ValueError: as `best_packing`, or if the values don't ascend from above 1.
     """
     places = reals("inverse_densities", inverse_densities, ("points",), above=1)
-    among = members("among", among, str, least=1)
+    among = check_among(among)
     check_flag("located", located)
     for name, called in (("on_progress", on_progress), ("on_packing", on_packing), ("on_located", on_located)):
         check_callable(name, called, 1, optional=True)

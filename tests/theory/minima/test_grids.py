@@ -69,6 +69,7 @@ def test_what_a_neighbour_tells_apart_is_handed_on() -> None:
     alone = {round(point.loss, 9) for point in local_minima(model.take((0, 1)), starts=128) if "drop" in point.phase}
     assert len(middle) >= 2
     assert middle >= {loss for loss in alone if loss in middle}
+    # Behind the face: cosets of the relabellings of two cells.
     sources = internals("minima.grids")._Transversals()
     equal, less = (tuple(map(tuple, orders)) for orders in ([[0, 1], [1, 0]], [[0, 1]]))
     assert sources.between(equal, less) == [[0, 1], [1, 0]]
