@@ -51,6 +51,8 @@ from .style import (
 
 # Shares of a loss that are told apart where it is shown how much dearer the next phase is.
 MARGINS = (1e-3, 1.0)
+# Characters of a phase's name up to which four columns of a legend fit.
+LONG_NAME = 31
 # Characters in a line of notes over the panels.
 NOTE_WIDTH = 120
 
@@ -154,7 +156,7 @@ def draw_margin(axes: Axes, dataset: xr.Dataset) -> Axes:
     margin = np.where(np.isfinite(next_loss), next_loss / losses[..., 0] - 1, np.nan)
     mesh = draw_cells(axes, dataset, np.clip(margin, *MARGINS), cmap="cividis", norm=LogNorm(*MARGINS))
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, shrink=0.9, extend="both")  # type: ignore[arg-type]
-    bar.set_label("(loss of the next phase) / (loss of the cheapest) − 1")
+    bar.set_label("next phase's loss over the cheapest − 1")
     axes.set_facecolor("white")
     return plane(axes, dataset)
 
@@ -215,7 +217,8 @@ def _legend(figure: Figure, dataset: xr.Dataset, shown: set[str]) -> None:
         for name in sorted(lost)
     ]
     hatch = Patch(facecolor="white", edgecolor="#0072B2", hatch="////", linewidth=0.4, label="several exact minima")
-    figure.legend(handles=[*patches, *lines, hatch, *limits], loc="outside lower center", ncols=4, frameon=False)
+    columns = 4 if max(map(len, shown)) <= LONG_NAME else 3
+    figure.legend(handles=[*patches, *lines, hatch, *limits], loc="outside lower center", ncols=columns, frameon=False)
 
 
 def omission_text(omission: Omission) -> str:

@@ -199,7 +199,7 @@ def make_grid(
         dimensions.add("law")
     for name in AXES[1:]:
         given = axes[name]
-        if name == "seed" and np.ndim(given) == 0:
+        if name == "seed" and numbers("seeds", given).ndim == 0:
             (count,), _ = _axis("seeds", given, least=1)
             given = range(count)
         values[name], varies = _axis(ARGUMENTS.get(name, name), given, least=WHOLE_NUMBERS.get(name))

@@ -54,6 +54,10 @@ LONG = {
     ("compare phase_diagram", "settings", "none"),
     ("compare basin_shares", "settings", "none"),
 }
+# Calls that ask for as much work as they mean, which is stopped.
+LARGE = {
+    *(("theory.proofs.triples certify_triple", "max_boxes", value) for value in ("huge int", "million", "1e400")),
+}
 # What takes long even with good arguments.
 SLOW = {
     "compare phase_diagram",
@@ -65,6 +69,8 @@ SLOW = {
     "theory check_certificate",
     "empirical train",
     "empirical sweep",
+    # Its search over rotations ends after so many cells; points that are far from alignment take them all.
+    "theory.spheres best_alignment",
 }
 NOISE = ("spread_after", "spread_at_rest", "spread_of_steps", "spreads_after", "sampling_noise")
 # What only looks as if nobody could mean it: numbers pass where rows that failed are told apart, exact numbers may be
