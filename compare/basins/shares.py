@@ -110,7 +110,7 @@ class BasinSettings:
             object.__setattr__(self, name, int(getattr(self, name)))
         if (runs := cells * len(self.initial_scale) * self.seeds) > MOST_RUNS:
             raise ValueError(f"basin shares are of {MOST_RUNS:,} runs at most, got {runs:,}")
-        check_rate("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", check_rate("learning_rate", self.learning_rate))
         resolve_device(self.device)
 
 

@@ -129,7 +129,7 @@ class DiagramSettings:
             check_count(name, getattr(self, name), least, most)
             # Settings are kept as JSON, which has no numbers of NumPy's.
             object.__setattr__(self, name, int(getattr(self, name)))
-        check_rate("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", check_rate("learning_rate", self.learning_rate))
         for name in USUAL:
             low, high = check_range(name, getattr(self, name))
             object.__setattr__(self, name, (low, high))

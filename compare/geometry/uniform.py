@@ -205,7 +205,8 @@ def _checked(
         for size in members("sizes", sizes, tuple, list, least=1)
     ]
     check_seed("seed", seed)
-    check_rate("learning_rate", learning_rate)
+    # Settings are kept as JSON, which has no numbers of NumPy's.
+    learning_rate = check_rate("learning_rate", learning_rate)
     check_count("steps", steps, 1, MOST_STEPS)
     for n, m in sizes:
         if not 1 <= m <= n:

@@ -34,7 +34,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what isn't a recipe."""
-        check_rate("learning_rate", self.learning_rate, zero=True)
+        object.__setattr__(self, "learning_rate", check_rate("learning_rate", self.learning_rate, zero=True))
         check_count("steps", self.steps, 0)
         check_count("batch_size", self.batch_size, 1, MOST_SAMPLES)
         check_choice("objective", self.objective, ("sampled", "exact"))

@@ -57,8 +57,9 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         """Check them."""
+        # Options are kept as JSON, which has no numbers of NumPy's.
         if self.momentum is not None:
-            check_number("momentum", self.momentum, least=0, below=1)
+            object.__setattr__(self, "momentum", check_number("momentum", self.momentum, least=0, below=1))
         check_choice("optimiser", self.optimiser, OPTIMISERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         if self.optimiser == "lbfgs":
@@ -66,10 +67,10 @@ class Optimisation:
             for name, none in unused.items():
                 if getattr(self, name) != none:
                     raise _no_step_lengths(name, getattr(self, name))
-        check_number("weight_decay", self.weight_decay)
-        check_rate("initial_scale", self.initial_scale, zero=True)
+        object.__setattr__(self, "weight_decay", check_number("weight_decay", self.weight_decay))
+        object.__setattr__(self, "initial_scale", check_rate("initial_scale", self.initial_scale, zero=True))
         if self.tolerance is not None:
-            check_rate("tolerance", self.tolerance, zero=False)
+            object.__setattr__(self, "tolerance", check_rate("tolerance", self.tolerance, zero=False))
         if not (self.dtype is None or self.dtype is torch.float32 or self.dtype is torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {shown(self.dtype)}")
 

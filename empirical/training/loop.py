@@ -101,7 +101,7 @@ def train(
     check_count("steps", steps, 0, MOST_STEPS)
     check_count("batch_size", batch_size, 1, MOST_SIZE)
     if learning_rate is not None:
-        check_rate("learning_rate", learning_rate)
+        learning_rate = check_rate("learning_rate", learning_rate)
     check_kind("record", record, Recorder, optional=True)
     check_kind("model", model, ToyModel)
     optimisation = Optimisation() if optimisation is None else optimisation

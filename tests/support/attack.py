@@ -219,7 +219,10 @@ class Attacker:
         A process may die of a machine that is short of memory for all: a call that it dies of is repeated once.
         """
         found = self._judge(case)
-        return self._judge(case) if found == DIED else found
+        if found == DIED:
+            found = self._judge(case)
+        asked = any((case[0], *one) in LARGE for one in case[1])
+        return ("long", found[1]) if asked and found[0] in ("hang", "memory") else found
 
     def _judge(self, case: Case) -> tuple[str, str]:
         process = self.process = self.process or self._started()
@@ -234,8 +237,7 @@ class Attacker:
             waited += 0.5
             if self._seconds(process) - before > limit or waited > 20 * limit:
                 self.close()
-                asked = any((case[0], *one) in LARGE for one in case[1])
-                return "long" if asked else "hang", f"more than {limit:g} s"
+                return "hang", f"more than {limit:g} s"
         answer = process.stdout.readline()
         if answer:
             outcome, said = json.loads(answer)

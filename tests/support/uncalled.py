@@ -54,9 +54,10 @@ LONG = {
     ("compare phase_diagram", "settings", "none"),
     ("compare basin_shares", "settings", "none"),
 }
-# Calls that ask for as much work as they mean, which is stopped.
+# Calls that ask for more work, or memory, than a test waits for or has, and mean it.
 LARGE = {
     *(("theory.proofs.triples certify_triple", "max_boxes", value) for value in ("huge int", "million", "1e400")),
+    *(("empirical sweep", size, "million") for size in ("n_features", "n_hidden")),
 }
 # What takes long even with good arguments.
 SLOW = {

@@ -94,14 +94,19 @@ def check_seed(name: str, value: Any) -> None:
     check_count(name, value, 0, MOST_SEED)
 
 
-def check_rate(name: str, value: Any, *, zero: bool = False) -> None:
-    """Raise `ValueError` unless a value is finite and positive, or 0 where that may be."""
+def check_rate(name: str, value: Any, *, zero: bool = False) -> float:
+    """Return a value as a plain number if it is finite and positive, or 0 where that may be.
+
+    Raises:
+        ValueError: if it isn't.
+    """
     try:
         finite = is_real(value) and np.isfinite(float(value))
     except OverflowError:
         finite = False
     if not (finite and (value > 0 or (zero and value == 0))):
         raise ValueError(f"{name} must be finite and {'not negative' if zero else 'positive'}, got {shown(value)}")
+    return float(value)
 
 
 def check_choice(name: str, value: Any, options: Iterable[str]) -> None:

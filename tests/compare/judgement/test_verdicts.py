@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from typing import Any
 
@@ -328,3 +329,15 @@ def test_lists_of_all_copies_and_of_one_give_the_same_verdicts() -> None:
     np.testing.assert_array_equal(one.verdict, all_of_them.verdict)
     np.testing.assert_allclose(one.distance, all_of_them.distance, atol=1e-9)
     np.testing.assert_array_equal(one.ended_in >= 0, all_of_them.ended_in >= 0)
+
+
+def test_settings_hold_plain_numbers() -> None:
+    """What is kept as JSON has no numbers of NumPy's."""
+    rate = np.float32(0.01)
+    optimisation = Optimisation(weight_decay=rate, initial_scale=rate, momentum=rate)  # type: ignore[arg-type]
+    kept = [
+        DiagramSettings(learning_rate=rate).to_plain(),  # type: ignore[arg-type]
+        Recipe(rate, 3, 2).learning_rate,  # type: ignore[arg-type]
+        [optimisation.weight_decay, optimisation.initial_scale, optimisation.momentum],
+    ]
+    assert json.loads(json.dumps(kept)) == kept
