@@ -42,6 +42,8 @@ DEEPEST = 6
 CONTINUOUS = 2e-2
 # Precision of a place along a line, as a share of it.
 PRECISION = 1e-13
+# Losses that differ by less are told apart by rounding alone; states that differ by less are one.
+TIED, ONE = 1e-15, 1e-6
 # Starts of a search at a change.
 SEARCHED = 32
 # Distance from an edge of the plane, in positions, that is none.
@@ -189,10 +191,13 @@ class _Line:
         """Return the cheapest state that descents lead to."""
         landscape = self._landscape(place).take(np.zeros(len(starts), dtype=int))
         ends = descend(landscape, starts)
-        k = int(ends.loss.argmin())
-        (settled,), _ = snap(landscape.take([k]), ends.parameters[[k]], ends.gradient_norm[[k]])
+        # Of states that cost the same the first by name.
+        tied = np.flatnonzero(ends.loss <= ends.loss.min() + TIED)
+        settled, _ = snap(landscape.take(tied), ends.parameters[tied], ends.gradient_norm[tied])
         weights, bias = landscape.split(settled)
-        return _State(place, settled, float(ends.loss[k]), self.labels(phase(weights, bias, inputs=landscape.inputs)))
+        texts = [self.labels(phase(w, b, inputs=landscape.inputs)) for w, b in zip(weights, bias, strict=True)]
+        k = min(range(len(tied)), key=lambda k: texts[k])
+        return _State(place, settled[k], float(ends.loss[tied[k]]), texts[k])
 
     def _searched(self, place: float) -> _State:
         """Return the cheapest state that a search and all known minima lead to."""
@@ -203,11 +208,12 @@ class _Line:
         return self._cheapest(place, state.parameters[None])
 
     def _same(self, one: _State, other: _State) -> bool:
-        """Return whether two states of the cheapest phase are one that changes with the place."""
-        if one.label != other.label:
-            return False
+        """Return whether two states of the cheapest phases are one that changes with the place, or cost the same."""
         forth, back = self._follow(one, other.place), self._follow(other, one.place)
-        return max(abs(forth.loss - other.loss), abs(back.loss - one.loss)) <= SAME_LOSS
+        # Two phases may cost the same all along, as a digon and merged features of symmetric amplitudes.
+        own = (forth.label, back.label) == (one.label, other.label)
+        alike = max(abs(forth.loss - other.loss), abs(back.loss - one.loss)) <= SAME_LOSS
+        return alike and (own or one.label == other.label)
 
     def _between(self, low: _State, high: _State, depth: int) -> list[Crossing]:
         """Return the changes of the cheapest state between two places, in their order."""
@@ -274,7 +280,7 @@ class _Line:
             return None
         from scipy.optimize import brentq
 
-        last = [low, high]
+        last, ends = [low, high], {low.place: gaps[0], high.place: gaps[1]}
 
         def gap(place: float) -> float:
             for k, one in enumerate((low, high)):
@@ -285,7 +291,7 @@ class _Line:
 
         try:
             if gaps[0] < -rounding and gaps[1] > rounding:
-                place = brentq(gap, low.place, high.place, xtol=PRECISION)
+                place = brentq(lambda t: ends[t] if t in ends else gap(t), low.place, high.place, xtol=PRECISION)
             else:
                 # They cost the same at an end already.
                 place = low.place if gaps[0] >= -rounding else high.place
@@ -295,17 +301,26 @@ class _Line:
         slope = (gaps[1] - gaps[0]) / ((high.place - low.place) * self.length)
         error = PRECISION * self.length + (abs(residual) + rounding) / max(slope, rounding)
         below, above = last
-        jump = self._jump(below, above)
-        if alike and jump <= CONTINUOUS**2:
+        # A saddle that descents don't leave, for one has turned into the other.
+        if self._apart(below, above) <= ONE:
             return None
+        jump = self._jump(below, above)
         return place, self._crossing(place, below, above, KINDS[0], jump, error, residual)
 
-    def _jump(self, low: _State, high: _State) -> float:
-        """Return how far two states are apart in (WᵀW, b), in the relabelling in which they are closest."""
+    def _invariants(self, low: _State, high: _State) -> tuple[Landscape, FloatArray]:
         landscape = self._landscape((low.place + high.place) / 2)
         weights, bias = landscape.split(np.stack([low.parameters, high.parameters]))
         n = landscape.n_features
-        states = invariants(weights, bias, landscape.inputs).reshape(2, n + 2, n)
+        return landscape, invariants(weights, bias, landscape.inputs).reshape(2, n + 2, n)
+
+    def _apart(self, low: _State, high: _State) -> float:
+        """Return the largest difference of two states in (WᵀW, b)."""
+        _, states = self._invariants(low, high)
+        return float(np.abs(states[0] - states[1]).max())
+
+    def _jump(self, low: _State, high: _State) -> float:
+        """Return how far two states are apart in (WᵀW, b), in the relabelling in which they are closest."""
+        landscape, states = self._invariants(low, high)
         return float(Exchanges(landscape.model.take(0)).distances(states[0], states[1:])[0])
 
     def _crossing(
