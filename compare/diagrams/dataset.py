@@ -16,6 +16,7 @@ from tegum.empirical.runs import TrainedModels
 from tegum.theory.boundaries import BoundaryCurve
 from tegum.theory.geometry import PUBLISHED_SIZES, phase, published_candidates
 from tegum.theory.minima import SAME_LOSS, Coverage, CriticalPoint, DiagramMinima, FoundMinimum, inputs_of
+from tegum.theory.models import diagram_model
 from tegum.theory.numerics import check_kind, check_shape, numbers
 from tegum.theory.storage import check_path
 
@@ -102,7 +103,9 @@ def theory_dataset(diagram: DiagramMinima, plane: dict[str, Any] | None = None) 
         "format": FORMAT,
         "n_features": n,
         "n_hidden": m,
-        "model": diagram.model.to_plain(),
+        "model": (
+            diagram.model if plane is not None else diagram_model(n, m, diagram.x[:, None], diagram.y)
+        ).to_plain(),
         "phases": names.names,
     }
     if diagram.coverage is not None:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tegum.theory.geometry import relabelled
-from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, ToyModel, diagram_plane
+from tegum.theory.models import DENSITY_RANGE, IMPORTANCE_RANGE, Plane, ToyModel, diagram_model, diagram_plane
 from tegum.theory.numerics import FloatArray, check_kind
 
 # What varies in a published phase diagram.
@@ -71,6 +71,8 @@ def is_usual(dataset: xr.Dataset) -> bool:
 def model_of(dataset: xr.Dataset) -> ToyModel:
     """Return the models of a phase diagram's cells, batch shape (X, Y)."""
     x, y = values_of(dataset)
+    if is_usual(dataset):
+        return diagram_model(int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"]), x[:, None], y)
     first, second = (values.ravel() for values in np.meshgrid(x, y, indexing="ij"))
     return plane_of(dataset).at(first, second).take(np.arange(len(first)).reshape(len(x), len(y)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tegum.empirical.runs import Optimisation, Sampling
 from tegum.empirical.training import resolve_device
-from tegum.theory.minima import MOST_ON_A_PLANE, check_superposition
+from tegum.theory.minima import MOST_ON_A_PLANE, check_searchable, check_superposition
 from tegum.theory.models import (
     AMPLITUDES,
     DENSITY_RANGE,
@@ -138,7 +138,9 @@ class DiagramSettings:
         for name in ("x", "y"):
             if (spec := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _spec(name, spec))
-        # What no model has is refused there.
+        # What no model has, or no search for minima or account of noise covers, is refused there.
+        self.base.check_plain("a phase diagram", "bias", "targets", "reduction", "amplitude")
+        check_searchable(self.base)
         _ = self.plane
 
     @property

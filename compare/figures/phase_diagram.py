@@ -60,11 +60,13 @@ NOTE_WIDTH = 120
 def colours_of(dataset: xr.Dataset) -> dict[str, str]:
     """Return the colours of the phases of a diagram: those of its size, and others by the number of their cells."""
     known = PHASE_COLOURS.get((int(dataset.attrs["n_features"]), int(dataset.attrs["n_hidden"])), {})
-    others = sorted(set(phase_classes(dataset).tolist()) - set(known))
-    if others and "minimum_phase" in dataset:
-        cells = Counter(cheapest_phases(dataset).ravel().tolist())
-        others.sort(key=lambda name: (-cells[name], name))
-    return {**known, **further_colours(others, known.values()), NO_MINIMUM: NO_MINIMUM_COLOUR}
+    if known:
+        # Others of these sizes are the cheapest nowhere in the published planes, and stay grey.
+        return {**known, NO_MINIMUM: NO_MINIMUM_COLOUR}
+    others = sorted(phase_classes(dataset).tolist())
+    cells = Counter(cheapest_phases(dataset).ravel().tolist())
+    others.sort(key=lambda name: (-cells[name], name))
+    return {**further_colours(others), NO_MINIMUM: NO_MINIMUM_COLOUR}
 
 
 def plane(axes: Axes, dataset: xr.Dataset) -> Axes:

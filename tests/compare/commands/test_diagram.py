@@ -92,7 +92,10 @@ def test_ranges_are_those_of_both_axes(tegum_: Any, monkeypatch: pytest.MonkeyPa
         ("--y importance[3]=0.1:1", "importance[3]: features are counted from 1 to 2"),
         ("--y importance.2,2=0.1:1", "a feature is named twice"),
         ("--y importance=0.1:1:quadratic", "the scale of importance must be one of log, linear"),
-        ("--x interference_penalty=0:1 --interference-penalty 0.1", "--interference-penalty would have no effect"),
+        (
+            "--x interference_penalty=0:1 --interference-penalty 0.1",
+            "takes no --interference-penalty, which would have no effect",
+        ),
         ("--x density=0.1:1 --density 0.5", "varies the density, so that --density would have no effect"),
         ("--x density=0.1:2", "density"),
         ("--x density=0.1", "--x must be NAME=LOW:HIGH"),

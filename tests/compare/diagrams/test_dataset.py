@@ -224,7 +224,11 @@ def no_minima(path: Path) -> None:
             other_attributes, r"expected a phase diagram \(a zarr folder\), can't read", id="other attributes"
         ),
         pytest.param(other_format, f"format '{parts.FORMAT}', got 'tegum phase diagram 0'", id="format"),
-        pytest.param(no_minima, r"expected .* with variables \['minimum_loss', 'minimum_phase'\]", id="part"),
+        pytest.param(
+            no_minima,
+            r"expected .* with variables \['density', 'importance', 'minimum_loss', 'minimum_phase'\]",
+            id="part",
+        ),
     ],
 )
 def test_something_else_is_not_loaded(tmp_path: Path, make: Any, message: str) -> None:

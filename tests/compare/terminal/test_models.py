@@ -296,7 +296,7 @@ def test_commands_take_a_model_from_a_file_and_say_it(
             ToyModel(2, 1, IndependentFeatures(0.5), bias="none"),
             "got bias 'none' (expected_loss takes any model)",
         ),
-        ("diagram", ToyModel(2, 1, IndependentFeatures(0.5), reduction="mean"), "got reduction 'mean' (tegum boundary"),
+        ("diagram", ToyModel(2, 1, IndependentFeatures(0.5), reduction="mean"), "got reduction='mean'; expected_loss"),
         ("packing", MODEL, "got the law correlated (tegum minima takes any law)"),
         ("packing", ToyModel(3, 2, IndependentFeatures([0.1, 0.2, 0.1])), "got densities 0.1, 0.2, 0.1 (tegum minima"),
         (
@@ -317,7 +317,6 @@ def test_commands_take_a_model_from_a_file_and_say_it(
             "got weight penalty 1 (tegum",
         ),
         ("diagram --from OUT", MODEL, "runs.zarr doesn't exist"),
-        ("diagram", MODEL, "a phase diagram is of independent features, uniform on [0, 1]"),
         ("sweep --out OUT", ToyModel(2, 1, OneHotFeatures()), "has no axis of densities: see tegum train"),
         ("sweep --out OUT", MODEL, "a sweep is of models with one density and importances 1, …, 1, r"),
         ("certify", MODEL, "certificates cover IndependentFeatures, got CorrelatedFeatures"),
